@@ -1,0 +1,97 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "common/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <deque>
+#include <mutex>
+#include <utility>
+
+namespace headgate {
+namespace {
+
+class PrometheusCounter : public Counter {
+ public:
+  explicit PrometheusCounter(prometheus::Counter& counter) : counter_(counter) {}
+  void Increment(double by) override { counter_.Increment(by); }
+  double Value() const override { return counter_.Value(); }
+
+ private:
+  prometheus::Counter& counter_;
+};
+
+class PrometheusGauge : public Gauge {
+ public:
+  explicit PrometheusGauge(prometheus::Gauge& gauge) : gauge_(gauge) {}
+  void Set(double value) override { gauge_.Set(value); }
+  void Add(double by) override { gauge_.Increment(by); }
+  double Value() const override { return gauge_.Value(); }
+
+ private:
+  prometheus::Gauge& gauge_;
+};
+
+class PrometheusHistogram : public Histogram {
+ public:
+  explicit PrometheusHistogram(prometheus::Histogram& histogram) : histogram_(histogram) {}
+  void Observe(double value) override { histogram_.Observe(value); }
+
+ private:
+  prometheus::Histogram& histogram_;
+};
+
+}  // namespace
+
+struct Metrics::State {
+  std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
+  std::mutex mutex;
+  std::map<std::pair<std::string, Labels>, std::unique_ptr<Counter>> counters;
+  std::map<std::pair<std::string, Labels>, std::unique_ptr<Gauge>> gauges;
+  std::map<std::pair<std::string, Labels>, std::unique_ptr<Histogram>> histograms;
+};
+
+Metrics::Metrics() : state_(std::make_unique<State>()) {}
+Metrics::~Metrics() = default;
+
+Counter& Metrics::GetCounter(std::string_view name, std::string_view help, const Labels& labels) {
+  std::lock_guard lock(state_->mutex);
+  auto& slot = state_->counters[{std::string(name), labels}];
+  if (!slot) {
+    auto& family = prometheus::BuildCounter().Name(std::string(name)).Help(std::string(help)).Register(*state_->registry);
+    slot = std::make_unique<PrometheusCounter>(family.Add(labels));
+  }
+  return *slot;
+}
+
+Gauge& Metrics::GetGauge(std::string_view name, std::string_view help, const Labels& labels) {
+  std::lock_guard lock(state_->mutex);
+  auto& slot = state_->gauges[{std::string(name), labels}];
+  if (!slot) {
+    auto& family = prometheus::BuildGauge().Name(std::string(name)).Help(std::string(help)).Register(*state_->registry);
+    slot = std::make_unique<PrometheusGauge>(family.Add(labels));
+  }
+  return *slot;
+}
+
+Histogram& Metrics::GetHistogram(std::string_view name, std::string_view help, const std::vector<double>& bounds,
+                                 const Labels& labels) {
+  std::lock_guard lock(state_->mutex);
+  auto& slot = state_->histograms[{std::string(name), labels}];
+  if (!slot) {
+    auto& family =
+        prometheus::BuildHistogram().Name(std::string(name)).Help(std::string(help)).Register(*state_->registry);
+    slot = std::make_unique<PrometheusHistogram>(family.Add(labels, prometheus::Histogram::BucketBoundaries(bounds)));
+  }
+  return *slot;
+}
+
+std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(state_->registry->Collect()); }
+
+}  // namespace headgate

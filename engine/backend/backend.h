@@ -1,0 +1,90 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Backend: the model under the scheduler. Two stand behind it: `reference` (a deterministic toy model, exact under any
+// batching: the oracle of the scheduler's tests) and `llama` (libllama).
+//
+// Thread-safety: Tokenize, Piece, RenderChat, ParseAnswer and info from any thread; the rest from the decode thread only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "headgate/v1/inference.pb.h"
+
+namespace headgate::engine {
+
+using Token = int32_t;
+
+struct BackendInfo {
+  std::string model;              // served name
+  int32_t context_tokens = 0;     // KV cells in all, shared by the sequences
+  int32_t context_tokens_per_sequence_max = 0;
+  int32_t batch_tokens_max = 0;   // rows in one Decode: never exceeded (libllama aborts the process)
+  int32_t sequences_max = 0;      // sequence ids 0..sequences_max-1
+  int32_t vocabulary = 0;
+};
+
+// One row of a step.
+struct BatchRow {
+  Token token = 0;
+  int32_t position = 0;
+  int32_t sequence = 0;
+  bool output = false;            // logits wanted
+};
+
+// Chooses tokens for one sequence; keeps penalties, grammar and random state.
+class Sampler {
+ public:
+  virtual ~Sampler() = default;
+  // The next token from the logits of output row `row_index` (index into the rows of the last Decode).
+  // Accepts it (penalties, grammar) before returning.
+  virtual Token Sample(int32_t row_index) = 0;
+};
+
+struct RenderedChat {
+  std::string text;               // special tokens as text: tokenise with parse_special
+  std::vector<std::string> stops; // extra stop strings of the template
+  std::string grammar;            // GBNF for response_format and tool_choice; empty = none
+  std::string parser_state;       // opaque, for ParseAnswer
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const BackendInfo& info() const = 0;
+
+  // REQUIRES: valid UTF-8. `parse_special`: text such as <|im_end|> becomes its special token; only for rendered
+  // templates and never for user text inside them (the template's own job; see chat_template in docs).
+  virtual std::vector<Token> Tokenize(std::string_view text, bool add_special, bool parse_special) const = 0;
+  // Bytes of one token; may be part of a UTF-8 character; empty for control tokens.
+  virtual std::string Piece(Token token) const = 0;
+  virtual bool IsEndOfGeneration(Token token) const = 0;
+
+  // The model's own chat template over messages and tools. INVALID_ARGUMENT names the field.
+  virtual absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& request) const = 0;
+  // Whole answer text -> content, reasoning and tool calls by the template's format.
+  virtual v1::Message ParseAnswer(const RenderedChat& chat, const std::string& text) const = 0;
+
+  // INVALID_ARGUMENT when the grammar or a bias does not fit the model.
+  virtual absl::StatusOr<std::unique_ptr<Sampler>> MakeSampler(const v1::Sampling& sampling,
+                                                               const std::string& grammar) const = 0;
+
+  // Computes the rows; OK, RESOURCE_EXHAUSTED (no KV room, nothing changed), ABORTED (stopped by the abort check, some
+  // rows may have been computed) or INTERNAL. REQUIRES: rows.size() <= batch_tokens_max.
+  virtual absl::Status Decode(absl::Span<const BatchRow> rows) = 0;
+  // Polled during Decode where the backend can; true = give up.
+  virtual void SetAbortCheck(std::function<bool()> check) = 0;
+  // Frees positions [from, end) of a sequence.
+  virtual void Truncate(int32_t sequence, int32_t from) = 0;
+  // Positions held: 0..n-1 -> n.
+  virtual int32_t Length(int32_t sequence) const = 0;
+};
+
+}  // namespace headgate::engine

@@ -1,0 +1,31 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The llama backend: a GGUF model through libllama, with llama.cpp's common/ for chat templates, grammar and sampling.
+// One context, unified KV cache. docs/decisions has why.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "engine/backend/backend.h"
+
+namespace headgate::engine {
+
+struct LlamaConfig {
+  std::string model_path;
+  std::string model_name;              // served name; empty = from the file's metadata
+  int32_t context_tokens = 8192;       // KV cells in all
+  int32_t batch_tokens_max = 512;
+  int32_t sequences_max = 32;
+  int32_t threads = 0;                 // 0 = cores of this process (cgroup quota and affinity respected)
+  int32_t gpu_layers = 0;              // CUDA builds only
+  // Deliberate error for tests of the tests: the KV cells of sequences 0 and 1 are swapped.
+  bool swap_cells = false;
+};
+
+// NOT_FOUND, INVALID_ARGUMENT (not a GGUF, no chat template, ...) with the path.
+absl::StatusOr<std::unique_ptr<Backend>> MakeLlamaBackend(const LlamaConfig& config);
+
+}  // namespace headgate::engine

@@ -1,0 +1,63 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Engine: many answers at once from one model. Requests go in from any thread; one decode thread makes the tokens and
+// calls back. README.md tells the life of a token.
+//
+// Thread-safety: all methods from any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "common/metrics.h"
+#include "engine/backend/backend.h"
+#include "headgate/v1/engine.pb.h"
+#include "headgate/v1/inference.pb.h"
+
+namespace headgate::engine {
+
+struct EngineConfig {
+  int32_t queue_max = 256;              // waiting requests; more are RESOURCE_EXHAUSTED
+  int32_t step_prefill_tokens = 128;    // most prompt tokens in one step beside running sequences
+  int32_t max_tokens_default = 512;
+  absl::Duration step_age_max = absl::Seconds(30);  // a step older than this = not healthy
+};
+
+// One request's events, called from the decode thread, never concurrently; must not block.
+class AnswerEvents {
+ public:
+  virtual ~AnswerEvents() = default;
+  virtual void OnDelta(v1::Delta delta) = 0;
+  virtual void OnFinish(v1::Finish finish) = 0;   // last call
+  virtual void OnError(absl::Status status) = 0;  // last call: DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, INTERNAL
+};
+
+class Engine {
+ public:
+  // Starts the decode thread. `metrics` must outlive the engine.
+  static absl::StatusOr<std::unique_ptr<Engine>> Start(const EngineConfig& config, std::unique_ptr<Backend> backend,
+                                                       Metrics& metrics);
+  virtual ~Engine() = default;  // cancels everything and joins
+
+  // Accepts the request and returns its id, or: INVALID_ARGUMENT naming the field (also: prompt longer than the
+  // context), RESOURCE_EXHAUSTED (queue full), UNAVAILABLE (draining). Exactly one OnFinish or OnError follows an OK.
+  // `deadline` on the monotonic clock.
+  virtual absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
+                                          std::shared_ptr<AnswerEvents> events) = 0;
+  // The request's place and KV are free before the next step; OnError(CANCELLED) follows unless it had ended.
+  virtual void Cancel(uint64_t request) = 0;
+
+  virtual absl::StatusOr<int64_t> CountTokens(const v1::CountTokensRequest& request) const = 0;
+  virtual const BackendInfo& info() const = 0;
+  virtual v1::Load CurrentLoad() const = 0;       // never waits for a step
+  virtual bool Healthy() const = 0;               // the decode thread makes progress
+  virtual void Drain() = 0;                       // no new requests; accepted ones end
+  virtual bool Drained() const = 0;
+};
+
+}  // namespace headgate::engine

@@ -1,0 +1,171 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// RouterConfig: the router's whole configuration, one YAML file (documented in docs/configuration.md; the struct names
+// are the YAML keys). LoadRouterConfig validates completely: unknown key, wrong type, unreachable rule, or a sensitive
+// class that could reach the cloud is an error with file, line and key.
+//
+// Thread-safety: plain values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/tls.h"
+#include "headgate/v1/inference.pb.h"
+
+namespace headgate::router {
+
+struct ListenConfig {
+  std::string grpc = "127.0.0.1:8081";
+  std::string http = "127.0.0.1:8080";
+  std::string admin = "127.0.0.1:8082";    // Explain, GetState, Drain (gRPC)
+  std::string metrics = "127.0.0.1:9090";
+  TlsConfig tls;                           // grpc and http
+  TlsConfig admin_tls;
+  std::vector<std::string> admin_key_sha256;  // hex; empty = admin only from loopback
+  bool reflection = false;                 // development only
+};
+
+struct LimitsConfig {
+  int64_t body_bytes_max = 4 << 20;        // on the wire; larger is RESOURCE_EXHAUSTED / 413
+  int64_t prompt_bytes_max = 1 << 20;      // text; larger is INVALID_ARGUMENT
+  int64_t inspect_bytes_max = 512 << 10;   // text above this is not inspected: sensitive, reason not_inspectable
+  int64_t in_flight_max = 20000;           // RESOURCE_EXHAUSTED above
+  absl::Duration deadline_default = absl::Minutes(10);
+  absl::Duration deadline_max = absl::Hours(1);
+  absl::Duration drain = absl::Seconds(30);
+};
+
+struct TenantConfig {
+  std::string name;
+  std::vector<std::string> api_key_sha256;  // hex SHA-256 of the key; keys are never stored
+  std::vector<std::string> peer_identities; // certificate subjects (mTLS)
+  double requests_per_second = 0;           // token bucket rate; 0 = unlimited
+  double burst = 0;                         // bucket size; 0 = one second's worth
+  v1::SensitivityLevel sensitivity_floor = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
+  bool cloud_allowed = true;
+};
+
+struct KeywordListConfig {
+  std::string name;
+  v1::SensitivityLevel level = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
+  std::vector<std::string> words;           // matched on canonical text; whole words for Latin script
+};
+
+struct SensitivityConfig {
+  v1::SensitivityLevel threshold = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;  // at or above: sensitive. Not above CONFIDENTIAL.
+  std::vector<KeywordListConfig> keyword_lists;
+  std::map<std::string, v1::SensitivityLevel> detector_levels;  // type -> level; may raise and, above `threshold`, lower
+};
+
+struct PolicyConfig {
+  enum class Mode { kOverflow, kSwitch };
+  Mode mode = Mode::kOverflow;
+  double cloud_qps_threshold = 200;        // T; the burst is T/4
+  double switch_low_ratio = 0.8;           // back below this share of T
+  absl::Duration switch_window = absl::Seconds(60);
+  absl::Duration switch_dwell = absl::Seconds(60);
+};
+
+struct EndpointConfig {
+  std::string name;
+  std::string address;                     // host:port; a name is resolved, each address is an endpoint
+};
+
+struct LocalConfig {
+  std::vector<EndpointConfig> endpoints;
+  std::vector<std::string> address_ranges = {"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+                                             "fc00::/7"};  // where a local backend must resolve to
+  TlsConfig tls;
+  std::string tls_server_name;             // expected identity of engines
+  absl::Duration resolve_interval = absl::Seconds(5);
+  absl::Duration load_age_max = absl::Seconds(1);  // older = full
+  absl::Duration connect_timeout = absl::Seconds(2);
+};
+
+struct CloudConfig {
+  bool enabled = false;
+  std::string name = "deepseek";
+  std::string base_url;                    // https://...; http only for loopback
+  std::string model = "deepseek-flash";
+  std::string api_key_file;                // or
+  std::string api_key_env;                 // name of an environment variable
+  std::string ca_file;                     // extra trust anchor; empty = the system's
+  bool thinking = false;
+  int64_t connections_max = 256;
+  absl::Duration connect_timeout = absl::Seconds(5);
+  absl::Duration first_token_timeout = absl::Seconds(30);
+  absl::Duration idle_timeout = absl::Seconds(300);  // re-armed by keep-alives
+  int64_t attempts_max = 3;
+  absl::Duration backoff_base = absl::Milliseconds(100);
+  absl::Duration backoff_max = absl::Seconds(10);    // never above 10 s
+  int64_t breaker_failures = 5;            // consecutive, opens
+  absl::Duration breaker_open = absl::Seconds(10);
+};
+
+struct GuardWordList {
+  std::string name;
+  enum class Action { kRedact, kStop, kFlag } action = Action::kRedact;
+  std::vector<std::string> words;
+};
+
+struct OutputGuardConfig {
+  std::vector<GuardWordList> word_lists;
+};
+
+// Prices per million tokens in micro-units of `currency` (1 USD = 1,000,000 micro-USD).
+struct PriceRow {
+  std::string version;
+  std::string model;
+  std::string currency;
+  absl::Time valid_from;
+  int64_t cache_hit = 0, cache_miss = 0, output = 0;                 // off-peak
+  int64_t peak_cache_hit = 0, peak_cache_miss = 0, peak_output = 0;
+};
+
+struct AccountingConfig {
+  std::vector<PriceRow> prices;
+  std::vector<std::string> holidays;       // YYYY-MM-DD in Beijing time: no peak price
+};
+
+struct AuditConfig {
+  std::string directory;                   // required
+  std::string key_file;                    // HMAC key, at least 32 bytes
+  int64_t segment_bytes_max = 64 << 20;
+};
+
+struct CacheConfig {
+  int64_t bytes_max = 0;                   // 0 = off
+  absl::Duration ttl = absl::Minutes(10);
+};
+
+struct RouterConfig {
+  std::string version;                     // SHA-256 prefix of the file's bytes (and the tenants file's)
+  ListenConfig listen;
+  LimitsConfig limits;
+  bool anonymous = false;                  // true: requests without a key belong to the tenant `default`
+  std::string tenants_file;                // YAML list of tenants; relative to the configuration file
+  std::vector<TenantConfig> tenants;       // from tenants_file
+  SensitivityConfig sensitivity;
+  PolicyConfig policy;
+  LocalConfig local;
+  CloudConfig cloud;
+  OutputGuardConfig output_guard;
+  AccountingConfig accounting;
+  AuditConfig audit;
+  CacheConfig cache;
+  std::vector<std::string> files;          // every file read, for watching
+};
+
+// Loopback-only clouds: refuses any other base_url (tests, `./dev run` without a key).
+struct LoadOptions {
+  bool loopback_cloud_only = false;
+};
+absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const LoadOptions& options = {});
+
+}  // namespace headgate::router

@@ -1,0 +1,103 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Router: one request's whole path. router.cc lists it top to bottom; README.md tells it as a story.
+//
+// Everything that waits goes through injected interfaces on one executor, so that the seeded simulation (tests/sim) runs
+// this very code.
+//
+// Thread-safety: executor thread only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/cancellation.h"
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/metrics.h"
+#include "common/task.h"
+#include "headgate/v1/router.pb.h"
+#include "router/accounting.h"
+#include "router/admission.h"
+#include "router/audit.h"
+#include "router/cache.h"
+#include "router/classification.h"
+#include "router/config.h"
+#include "router/dispatch.h"
+#include "router/output_guard.h"
+#include "router/policy.h"
+#include "router/prompt.h"
+#include "router/request.h"
+#include "router/screening.h"
+#include "router/traffic_meter.h"
+#include "router/upstream/endpoint_registry.h"
+
+namespace headgate::router {
+
+// Where an answer goes: a gRPC stream, an SSE response, a buffer.
+class AnswerSink {
+ public:
+  virtual ~AnswerSink() = default;
+  // Suspends while the client is slower than the upstream. An error (CANCELLED) means the client has gone.
+  virtual Task<absl::Status> Write(const v1::GenerateStreamResponse& event) = 0;
+};
+
+// Stages made from the configuration alone; replaced as a whole on reload, requests in flight keep theirs.
+struct Rules {
+  RouterConfig config;
+  Screening screening;
+  std::unique_ptr<Classification> classification;
+  Policy policy;
+  std::unique_ptr<OutputGuard> output_guard;
+  // Fails when a rule cannot be compiled; the caller keeps the old Rules.
+  static absl::StatusOr<std::shared_ptr<const Rules>> Make(RouterConfig config);
+};
+
+// What a Router is made of. All must outlive it.
+struct RouterParts {
+  Executor executor;
+  Clock& clock;
+  RandomBytes random;
+  Metrics& metrics;
+  EndpointRegistry& endpoints;
+  CloudUpstream* cloud;  // null: no cloud
+  Audit& audit;
+  std::string cache_key; // secret for the cache's keys
+};
+
+class Router {
+ public:
+  Router(RouterParts parts, std::shared_ptr<const Rules> rules);
+  ~Router();
+
+  // Answers one request: route, deltas and finish go to `sink`; the status is the request's outcome. Exactly one audit
+  // outcome is written on every path. `cancellation` is the client's disconnect; the deadline is handled inside.
+  Task<absl::Status> Generate(const RequestHead& head, const Prompt& prompt, AnswerSink& sink,
+                              Cancellation& cancellation);
+  // Local only, whatever the content.
+  Task<absl::StatusOr<v1::CountTokensResponse>> CountTokens(const RequestHead& head,
+                                                            const v1::CountTokensRequest& request,
+                                                            Cancellation& cancellation);
+  Task<absl::StatusOr<v1::EmbedResponse>> Embed(const RequestHead& head, const v1::EmbedRequest& request,
+                                                Cancellation& cancellation);
+  Task<absl::StatusOr<v1::ListModelsResponse>> ListModels(const RequestHead& head, Cancellation& cancellation);
+
+  // The same stages up to the decision, sending and counting nothing.
+  absl::StatusOr<v1::ExplainResponse> Explain(const v1::ExplainRequest& request);
+  v1::GetStateResponse GetState() const;
+  // Takes no new requests; in_flight() falls to 0.
+  void Drain();
+  int64_t in_flight() const;
+
+  // From now on, for new requests.
+  void Apply(std::shared_ptr<const Rules> rules);
+
+ private:
+  struct Exchange;  // one request on its way (router.cc)
+  struct Members;
+  std::unique_ptr<Members> members_;
+};
+
+}  // namespace headgate::router

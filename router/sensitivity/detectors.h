@@ -1,0 +1,36 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Detectors: finds sensitive spans in canonical text. An interface because fault injection needs a failing one; the real
+// one (MakePatternDetectors) is one Vectorscan database over all patterns, plus validators.
+//
+// Thread-safety: Scan from any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "router/config.h"
+#include "router/sensitivity/canonical_text.h"
+
+namespace headgate::router {
+
+struct Detection {
+  std::string type;                       // `CN_RESIDENT_ID`, `BANK_CARD`, `KEYWORD:<list>`, ...
+  v1::SensitivityLevel level = v1::SENSITIVITY_LEVEL_RESTRICTED;
+  double score = 1;                       // 0..1
+  CanonicalText::Span span;               // in the original text
+};
+
+class Detectors {
+ public:
+  virtual ~Detectors() = default;
+  // All detections in one text, or why the scan could not be completed: the caller treats that as sensitive.
+  virtual absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const = 0;
+};
+
+absl::StatusOr<std::unique_ptr<Detectors>> MakePatternDetectors(const SensitivityConfig& config);
+
+}  // namespace headgate::router

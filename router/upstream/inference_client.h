@@ -1,0 +1,60 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The two ways out of the router, as interfaces: fakes and the simulation stand behind them too. They differ in what they
+// accept: a LocalUpstream takes any prompt, a CloudUpstream only a CloudPrompt.
+//
+// Thread-safety: executor thread only.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/cancellation.h"
+#include "common/clock.h"
+#include "common/task.h"
+#include "headgate/v1/inference.pb.h"
+#include "router/cloud_prompt.h"
+#include "router/prompt.h"
+
+namespace headgate::router {
+
+// One answer being received. Destroying it cancels the upstream's work.
+class AnswerStream {
+ public:
+  virtual ~AnswerStream() = default;
+  // The next delta or finish; nullopt after finish. A stream that ends before finish is UNAVAILABLE (truncated).
+  // `until` bounds this wait: DEADLINE_EXCEEDED. Keep-alives do not end the wait but re-arm the client's idle timer.
+  virtual Task<absl::StatusOr<std::optional<v1::GenerateStreamResponse>>> Next(MonotonicTime until,
+                                                                               Cancellation& cancellation) = 0;
+};
+
+struct CallOptions {
+  std::string request_id;
+  MonotonicTime deadline;
+};
+
+class LocalUpstream {
+ public:
+  virtual ~LocalUpstream() = default;
+  // Starts at once; failures come from the stream's first Next.
+  virtual std::unique_ptr<AnswerStream> Generate(const Prompt& prompt, const CallOptions& options) = 0;
+  virtual Task<absl::StatusOr<v1::CountTokensResponse>> CountTokens(const v1::CountTokensRequest& request,
+                                                                    MonotonicTime deadline,
+                                                                    Cancellation& cancellation) = 0;
+  virtual Task<absl::StatusOr<v1::EmbedResponse>> Embed(const v1::EmbedRequest& request, MonotonicTime deadline,
+                                                        Cancellation& cancellation) = 0;
+  virtual Task<absl::StatusOr<v1::ListModelsResponse>> ListModels(MonotonicTime deadline,
+                                                                  Cancellation& cancellation) = 0;
+};
+
+class CloudUpstream {
+ public:
+  virtual ~CloudUpstream() = default;
+  // `prompt` must remain live while the stream is in use.
+  virtual std::unique_ptr<AnswerStream> Generate(const CloudPrompt& prompt, MonotonicTime deadline) = 0;
+};
+
+}  // namespace headgate::router
