@@ -1,20 +1,28 @@
 # llama.cpp is built once by tools/llama outside this build directory and imported here: target headgate::llama.
+# HEADGATE_LLAMA_VARIANT names another build of it (portable, for images); HEADGATE_CUDA takes the CUDA one.
+set(HEADGATE_LLAMA_VARIANT "" CACHE STRING "default, noopenmp, portable or cuda; empty = what the other options ask for")
 set(variant default)
-if(HEADGATE_SANITIZE MATCHES "thread")
-  set(variant noopenmp)  # ThreadSanitizer does not understand libgomp
+if(HEADGATE_LLAMA_VARIANT)
+  set(variant ${HEADGATE_LLAMA_VARIANT})
+elseif(HEADGATE_SANITIZE MATCHES "thread" OR CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  set(variant noopenmp)  # ThreadSanitizer does not understand libgomp; Debian's clang comes without OpenMP
 elseif(HEADGATE_CUDA)
   set(variant cuda)
 endif()
-if(NOT HEADGATE_LLAMA_DIR)
-  # Prints the directory with src/ and build/ on its last line; builds only when the cache has none.
+
+set(llama_dir ${HEADGATE_LLAMA_DIR})
+if(NOT llama_dir)
+  # Prints the build folder, with src/ beside it, on its last line; builds only when the cache has none.
   execute_process(COMMAND ${CMAKE_SOURCE_DIR}/tools/llama build ${variant}
     OUTPUT_VARIABLE llama_dir OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-  set(HEADGATE_LLAMA_DIR ${llama_dir} CACHE PATH "" FORCE)
 endif()
-message(STATUS "llama.cpp: ${HEADGATE_LLAMA_DIR}")
+message(STATUS "llama.cpp: ${llama_dir}")
 
-set(llama_source ${HEADGATE_LLAMA_DIR}/../src)
-file(GLOB_RECURSE llama_archives ${HEADGATE_LLAMA_DIR}/*.a)
+set(llama_source ${llama_dir}/../src)
+file(GLOB_RECURSE llama_archives ${llama_dir}/*.a)
+if(NOT llama_archives)
+  message(FATAL_ERROR "no archives in ${llama_dir}: HEADGATE_LLAMA_DIR must be a folder that `tools/llama build` printed")
+endif()
 add_library(headgate_llama INTERFACE)
 add_library(headgate::llama ALIAS headgate_llama)
 target_include_directories(headgate_llama SYSTEM INTERFACE
@@ -25,4 +33,8 @@ target_link_libraries(headgate_llama INTERFACE
 if(NOT variant STREQUAL "noopenmp")
   find_package(OpenMP REQUIRED)
   target_link_libraries(headgate_llama INTERFACE OpenMP::OpenMP_CXX)
+endif()
+if(variant STREQUAL "cuda")
+  find_package(CUDAToolkit REQUIRED)
+  target_link_libraries(headgate_llama INTERFACE CUDA::cudart CUDA::cublas CUDA::cuda_driver)
 endif()
