@@ -49,9 +49,11 @@ class Sampler {
 };
 
 struct RenderedChat {
-  std::string text;               // special tokens as text: tokenise with parse_special
+  std::string text;               // special tokens as text; for display and tests only
+  // The prompt: what goes into the model. Special tokens are the template's only, never spelled by message text.
+  std::vector<Token> tokens;
   std::vector<std::string> stops; // extra stop strings of the template
-  std::string grammar;            // GBNF for response_format and tool_choice; empty = none
+  std::string grammar;            // opaque, for MakeSampler: response_format and tool_choice; empty = none
   std::string parser_state;       // opaque, for ParseAnswer
 };
 
