@@ -4,7 +4,8 @@
 // Backend: the model under the scheduler. Two stand behind it: `reference` (a deterministic toy model, exact under any
 // batching: the oracle of the scheduler's tests) and `llama` (libllama).
 //
-// Thread-safety: Tokenize, Piece, RenderChat, ParseAnswer and info from any thread; the rest from the decode thread only.
+// Thread-safety: Tokenize, Piece, RenderChat, ParseAnswer, MakeSampler and info from any thread; the rest, Sampler::Sample
+// included, from the decode thread only.
 #pragma once
 
 #include <cstdint>
@@ -55,6 +56,9 @@ struct RenderedChat {
   std::vector<std::string> stops; // extra stop strings of the template
   std::string grammar;            // opaque, for MakeSampler: response_format and tool_choice; empty = none
   std::string parser_state;       // opaque, for ParseAnswer
+  // The answer's text is its content as it stands, so it may be sent on while it grows. False when the format can hold
+  // reasoning or tool calls: the text is then held back and parsed at its end.
+  bool plain = true;
 };
 
 class Backend {
