@@ -1,0 +1,99 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/config.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/digest.h"
+#include "common/status_macros.h"
+#include "common/tls.h"
+#include "common/yaml_reader.h"
+#include "router/config_sections.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kFileBytesMax = 16 << 20;
+constexpr size_t kVersionHexDigits = 16;
+constexpr char kAnonymousTenant[] = "default";
+
+void ReadSections(Reading& reading) {
+  ReadListen(reading);
+  ReadLimits(reading);
+  ReadSensitivity(reading);
+  ReadPolicy(reading);
+  ReadLocal(reading);
+  ReadCloud(reading);
+  ReadOutputGuard(reading);
+  ReadAccounting(reading);
+  ReadAudit(reading);
+  ReadCache(reading);
+  reading.root.Get("anonymous", &reading.config.anonymous);
+}
+
+bool HasTenant(const RouterConfig& config, const std::string& name) {
+  return std::any_of(config.tenants.begin(), config.tenants.end(),
+                     [&](const TenantConfig& tenant) { return tenant.name == name; });
+}
+
+// Reads the tenants file, when there is one. Returns its text.
+std::string ReadTenantsFile(Reading& reading, std::optional<YamlReader>* tenants_reader) {
+  RouterConfig& config = reading.config;
+  if (!GetPath(reading.root, "tenants_file", reading.base, &config.tenants_file)) return "";
+  config.files.push_back(config.tenants_file);
+  auto text = ReadFile(config.tenants_file, kFileBytesMax);
+  if (!text.ok()) {
+    reading.root.Complain("tenants_file", std::string(text.status().message()));
+    return "";
+  }
+  tenants_reader->emplace(config.tenants_file, *text);
+  YamlMap root = (*tenants_reader)->Root();
+  ReadTenants(reading, root);
+  return *std::move(text);
+}
+
+absl::Status Join(const absl::Status& first, const absl::Status& second) {
+  if (first.ok()) return second;
+  if (second.ok()) return first;
+  return absl::InvalidArgumentError(
+      absl::StrCat(std::string(first.message()), "\n", std::string(second.message())));
+}
+
+// Sizes first, so that bytes moved from one file to the other make another version.
+std::string Version(const std::string& text, const std::string& tenants_text) {
+  return Hex(Sha256(absl::StrCat(text.size(), " ", tenants_text.size(), " ", text, tenants_text)))
+      .substr(0, kVersionHexDigits);
+}
+
+}  // namespace
+
+absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const LoadOptions& options) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kFileBytesMax));
+  RouterConfig config;
+  config.files.push_back(path);
+  YamlReader reader(path, text);
+  YamlMap root = reader.Root();
+  Reading reading{root, std::filesystem::path(path).parent_path().string(), options, config};
+  ReadSections(reading);
+  std::optional<YamlReader> tenants_reader;
+  const std::string tenants_text = ReadTenantsFile(reading, &tenants_reader);
+  if (config.anonymous && !HasTenant(config, kAnonymousTenant)) {
+    TenantConfig tenant;
+    tenant.name = kAnonymousTenant;
+    config.tenants.push_back(std::move(tenant));
+  }
+  if (!config.anonymous && config.tenants_file.empty()) {
+    root.Complain("tenants_file", "is required, or anonymous: true: otherwise nobody could be admitted");
+  }
+  root.Finish();
+  RETURN_IF_ERROR(Join(reader.status(), tenants_reader ? tenants_reader->status() : absl::OkStatus()));
+  config.version = Version(text, tenants_text);
+  return config;
+}
+
+}  // namespace headgate::router

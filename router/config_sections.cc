@@ -1,0 +1,273 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/config_sections.h"
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace headgate::router {
+namespace {
+
+// The built-in detectors' types. Those with a check digit, a parsed structure or a provider's prefix are proof, not
+// suspicion: no configuration may call them ordinary.
+struct DetectorType {
+  bool proof;
+};
+const std::map<std::string, DetectorType>& DetectorTypes() {
+  static const std::map<std::string, DetectorType> types = {
+      {"CN_RESIDENT_ID", {true}}, {"BANK_CARD", {true}}, {"API_KEY", {true}}, {"PRIVATE_KEY_PEM", {true}},
+      {"JWT", {true}},            {"EMAIL", {false}},    {"PHONE_CN_MOBILE", {false}}};
+  return types;
+}
+
+void ReadAddress(YamlMap& map, const std::string& key, std::map<int, std::string>* ports, std::string* out) {
+  const bool given = map.Get(key, out);
+  HostPort parsed;
+  if (!ParseHostPort(*out, &parsed) || !IsIpLiteral(parsed.host)) {
+    if (given) map.Complain(key, "must be an IP address and a port such as 127.0.0.1:8080 or [::]:8080");
+    return;
+  }
+  if (parsed.port == 0) return;  // any free port
+  const auto [other, is_new] = ports->emplace(parsed.port, key);
+  if (!is_new) map.Complain(key, absl::StrCat("port ", parsed.port, " is taken by listen.", other->second));
+}
+
+void ReadDetectorLevels(YamlMap& parent, SensitivityConfig* out) {
+  auto map = parent.GetMap("detector_levels");
+  if (!map) return;
+  std::string known;
+  for (const auto& [name, type] : DetectorTypes()) absl::StrAppend(&known, known.empty() ? "" : ", ", name);
+  for (const std::string& name : map->Keys()) {
+    v1::SensitivityLevel level = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
+    if (!GetLevel(*map, name, &level)) continue;
+    const auto type = DetectorTypes().find(name);
+    if (type == DetectorTypes().end()) {
+      map->Complain(name, absl::StrCat("unknown detector; use one of ", known));
+    } else if (type->second.proof && level < out->threshold) {
+      map->Complain(name, absl::StrCat("a sensitive class could reach the cloud: ", LevelName(level),
+                                       " is below the threshold; use ", LevelName(out->threshold), " or higher"));
+    }
+    out->detector_levels[name] = level;
+  }
+  map->Finish();
+}
+
+void ReadKeywordLists(YamlMap& parent, SensitivityConfig* out) {
+  std::set<std::string> names;
+  for (YamlMap& map : parent.GetList("keyword_lists")) {
+    KeywordListConfig list;
+    GetUniqueName(map, "name", &names, &list.name);
+    GetLevel(map, "level", &list.level);
+    GetWords(map, "words", &list.words);
+    if (list.level < out->threshold) {
+      map.Complain("level", absl::StrCat("unreachable rule: ", LevelName(list.level),
+                                         " is below sensitivity.threshold, so a match would change nothing; use ",
+                                         LevelName(out->threshold), " or higher, or delete the list"));
+    }
+    map.Finish();
+    out->keyword_lists.push_back(std::move(list));
+  }
+}
+
+void ReadEndpoints(YamlMap& parent, LocalConfig* out) {
+  std::set<std::string> names;
+  std::set<std::string> addresses;
+  for (YamlMap& map : parent.GetList("endpoints")) {
+    EndpointConfig endpoint;
+    GetUniqueName(map, "name", &names, &endpoint.name);
+    map.Require("address");
+    HostPort parsed;
+    if (map.Get("address", &endpoint.address)) {
+      if (!ParseHostPort(endpoint.address, &parsed) || parsed.port == 0) {
+        map.Complain("address", "must be a host and a port such as engine:8090");
+      } else if (IsIpLiteral(parsed.host) && !IpInRanges(parsed.host, out->address_ranges)) {
+        map.Complain("address", "lies outside local.address_ranges: a local backend must be inside the cluster");
+      }
+      if (!addresses.insert(endpoint.address).second) map.Complain("address", "is there already");
+    }
+    map.Finish();
+    out->endpoints.push_back(std::move(endpoint));
+  }
+  // Sensitive requests have nowhere else to go.
+  if (out->endpoints.empty()) parent.Complain("endpoints", "needs at least one engine");
+}
+
+}  // namespace
+
+void ReadListen(Reading& reading) {
+  auto map = reading.root.GetMap("listen");
+  if (!map) return;
+  ListenConfig& out = reading.config.listen;
+  std::map<int, std::string> ports;
+  ReadAddress(*map, "grpc", &ports, &out.grpc);
+  ReadAddress(*map, "http", &ports, &out.http);
+  ReadAddress(*map, "admin", &ports, &out.admin);
+  ReadAddress(*map, "metrics", &ports, &out.metrics);
+  GetTls(*map, "tls", reading.base, TlsSide::kServer, &out.tls);
+  GetTls(*map, "admin_tls", reading.base, TlsSide::kServer, &out.admin_tls);
+  if (out.tls.enabled() && out.admin_tls.enabled() && out.tls.allow_tls12 != out.admin_tls.allow_tls12) {
+    map->Complain("admin_tls", "allow_tls12 is one setting for the process; give both the same value");
+  }
+  GetKeyHashes(*map, "admin_key_sha256", &reading.key_hashes, &out.admin_key_sha256);
+  map->Get("reflection", &out.reflection);
+  map->Finish();
+}
+
+void ReadLimits(Reading& reading) {
+  auto map = reading.root.GetMap("limits");
+  if (!map) return;
+  LimitsConfig& out = reading.config.limits;
+  map->Get("body_bytes_max", &out.body_bytes_max, 1 << 10, 64 << 20);
+  map->Get("prompt_bytes_max", &out.prompt_bytes_max, 1, 64 << 20);
+  map->Get("inspect_bytes_max", &out.inspect_bytes_max, 1, 64 << 20);
+  map->Get("in_flight_max", &out.in_flight_max, 1, 1'000'000);
+  map->Get("deadline_default", &out.deadline_default, absl::Milliseconds(1), absl::Hours(24));
+  map->Get("deadline_max", &out.deadline_max, absl::Milliseconds(1), absl::Hours(24));
+  map->Get("drain", &out.drain, absl::ZeroDuration(), absl::Hours(1));
+  if (out.prompt_bytes_max > out.body_bytes_max) {
+    map->Complain("prompt_bytes_max", "unreachable rule: is above limits.body_bytes_max");
+  }
+  if (out.deadline_default > out.deadline_max) map->Complain("deadline_default", "is above limits.deadline_max");
+  map->Finish();
+}
+
+void ReadSensitivity(Reading& reading) {
+  auto map = reading.root.GetMap("sensitivity");
+  if (!map) return;
+  SensitivityConfig& out = reading.config.sensitivity;
+  GetLevel(*map, "threshold", &out.threshold);
+  if (out.threshold > v1::SENSITIVITY_LEVEL_CONFIDENTIAL) {
+    map->Complain("threshold", "a sensitive class could reach the cloud: use confidential or lower");
+    out.threshold = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;  // the rest is checked against what is allowed
+  }
+  ReadDetectorLevels(*map, &out);
+  ReadKeywordLists(*map, &out);
+  map->Finish();
+}
+
+void ReadPolicy(Reading& reading) {
+  auto map = reading.root.GetMap("policy");
+  if (!map) return;
+  PolicyConfig& out = reading.config.policy;
+  GetEnum<PolicyConfig::Mode>(*map, "mode",
+                              {{"overflow", PolicyConfig::Mode::kOverflow}, {"switch", PolicyConfig::Mode::kSwitch}},
+                              &out.mode);
+  map->Get("cloud_qps_threshold", &out.cloud_qps_threshold, 0.0, 1e6);
+  map->Get("switch_low_ratio", &out.switch_low_ratio, 0.01, 0.99);
+  map->Get("switch_window", &out.switch_window, absl::Seconds(1), absl::Minutes(10));
+  map->Get("switch_dwell", &out.switch_dwell, absl::Seconds(1), absl::Hours(1));
+  map->Finish();
+}
+
+void ReadLocal(Reading& reading) {
+  reading.root.Require("local");
+  auto map = reading.root.GetMap("local");
+  if (!map) return;
+  LocalConfig& out = reading.config.local;
+  if (map->Get("address_ranges", &out.address_ranges)) {
+    for (size_t i = 0; i < out.address_ranges.size(); ++i) {
+      const std::string wrong = WrongRange(out.address_ranges[i]);
+      if (!wrong.empty()) map->Complain(absl::StrCat("address_ranges[", i, "]"), wrong);
+    }
+    if (out.address_ranges.empty()) map->Complain("address_ranges", "needs at least one range");
+  }
+  ReadEndpoints(*map, &out);
+  GetTls(*map, "tls", reading.base, TlsSide::kClient, &out.tls);
+  map->Get("tls_server_name", &out.tls_server_name);
+  if (!out.tls_server_name.empty() && !out.tls.enabled()) {
+    map->Complain("tls_server_name", "unreachable rule: local.tls is not set, so no engine shows an identity");
+  }
+  map->Get("resolve_interval", &out.resolve_interval, absl::Milliseconds(100), absl::Minutes(10));
+  map->Get("load_age_max", &out.load_age_max, absl::Milliseconds(100), absl::Minutes(1));
+  map->Get("connect_timeout", &out.connect_timeout, absl::Milliseconds(1), absl::Minutes(1));
+  map->Finish();
+}
+
+void ReadOutputGuard(Reading& reading) {
+  auto map = reading.root.GetMap("output_guard");
+  if (!map) return;
+  std::set<std::string> names;
+  using Action = GuardWordList::Action;
+  for (YamlMap& item : map->GetList("word_lists")) {
+    GuardWordList list;
+    GetUniqueName(item, "name", &names, &list.name);
+    GetEnum<Action>(item, "action", {{"redact", Action::kRedact}, {"stop", Action::kStop}, {"flag", Action::kFlag}},
+                    &list.action);
+    GetWords(item, "words", &list.words);
+    item.Finish();
+    reading.config.output_guard.word_lists.push_back(std::move(list));
+  }
+  map->Finish();
+}
+
+void ReadAudit(Reading& reading) {
+  constexpr size_t kKeyBytesMin = 32;
+  reading.root.Require("audit");
+  auto map = reading.root.GetMap("audit");
+  if (!map) return;
+  AuditConfig& out = reading.config.audit;
+  map->Require("directory");
+  map->Require("key_file");
+  GetPath(*map, "directory", reading.base, &out.directory);
+  if (GetPath(*map, "key_file", reading.base, &out.key_file)) {
+    const auto key = ReadFile(out.key_file, 1 << 20);
+    if (!key.ok()) map->Complain("key_file", std::string(key.status().message()));
+    if (key.ok() && key->size() < kKeyBytesMin) map->Complain("key_file", "the key must be at least 32 bytes");
+  }
+  map->Get("segment_bytes_max", &out.segment_bytes_max, 64 << 10, int64_t{1} << 40);
+  map->Finish();
+}
+
+void ReadCache(Reading& reading) {
+  auto map = reading.root.GetMap("cache");
+  if (!map) return;
+  map->Get("bytes_max", &reading.config.cache.bytes_max, 0, int64_t{1} << 40);
+  map->Get("ttl", &reading.config.cache.ttl, absl::Seconds(1), absl::Hours(24));
+  map->Finish();
+}
+
+void ReadTenants(Reading& reading, YamlMap& root) {
+  root.Require("tenants");
+  RouterConfig& config = reading.config;
+  std::set<std::string> names;
+  std::set<std::string> identities;
+  for (YamlMap& map : root.GetList("tenants")) {
+    TenantConfig tenant;
+    GetUniqueName(map, "name", &names, &tenant.name);
+    GetKeyHashes(map, "api_key_sha256", &reading.key_hashes, &tenant.api_key_sha256);
+    map.Get("peer_identities", &tenant.peer_identities);
+    for (size_t i = 0; i < tenant.peer_identities.size(); ++i) {
+      const std::string path = absl::StrCat("peer_identities[", i, "]");
+      if (tenant.peer_identities[i].empty()) map.Complain(path, "must not be empty");
+      if (!identities.insert(tenant.peer_identities[i]).second) map.Complain(path, "belongs to a tenant already");
+    }
+    if (!tenant.peer_identities.empty() && config.listen.tls.ca_file.empty()) {
+      map.Complain("peer_identities",
+                   "unreachable rule: listen.tls.ca_file is not set, so no client shows a certificate");
+    }
+    const bool anonymous = config.anonymous && tenant.name == "default";
+    if (tenant.api_key_sha256.empty() && tenant.peer_identities.empty() && !anonymous) {
+      map.Complain("", "a tenant needs api_key_sha256 or peer_identities");
+    }
+    map.Get("requests_per_second", &tenant.requests_per_second, 0.0, 1e6);
+    map.Get("burst", &tenant.burst, 1.0, 1e6);
+    if (tenant.burst > 0 && tenant.requests_per_second == 0) {
+      map.Complain("burst", "unreachable rule: requests_per_second is not set, so the rate is unlimited");
+    }
+    GetLevel(map, "sensitivity_floor", &tenant.sensitivity_floor);
+    map.Get("cloud_allowed", &tenant.cloud_allowed);
+    if (map.Has("cloud_allowed") && tenant.cloud_allowed && tenant.sensitivity_floor >= config.sensitivity.threshold) {
+      map.Complain("cloud_allowed", "unreachable rule: sensitivity_floor makes every request of this tenant sensitive");
+    }
+    map.Finish();
+    config.tenants.push_back(std::move(tenant));
+  }
+  if (config.tenants.empty() && root.Has("tenants")) root.Complain("tenants", "needs at least one tenant");
+  root.Finish();
+}
+
+}  // namespace headgate::router
