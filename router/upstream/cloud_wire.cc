@@ -1,0 +1,287 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Facts about the wire: DeepSeek's chat completions, streaming only. Tested by cloud_wire_test.cc (every split point of
+// a stream gives the same events) and fuzzed by tests/fuzz/sse_fuzz.cc.
+
+#include "router/upstream/cloud_wire.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "nlohmann/json.hpp"
+#include "router/upstream/upstream_error.h"
+
+namespace headgate::router {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchemaDepthMax = 64;  // serialising recurses once per level
+constexpr int64_t kTokensMax = int64_t{1} << 40;
+constexpr absl::Duration kRetryAfterMax = absl::Hours(1);
+
+// The shortest decimal that reads back as the same float: 0.7f is sent as 0.7, not 0.699999988079071.
+double Decimal(float value) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof(text) - 1, value);
+  *end.ptr = '\0';
+  return std::strtod(text, nullptr);
+}
+
+const char* RoleName(v1::Role role) {
+  switch (role) {
+    case v1::ROLE_SYSTEM:
+      return "system";
+    case v1::ROLE_ASSISTANT:
+      return "assistant";
+    case v1::ROLE_TOOL:
+      return "tool";
+    default:
+      return "user";
+  }
+}
+
+Json MessageJson(const v1::Message& message, bool thinking) {
+  Json json = {{"role", RoleName(message.role())}, {"content", message.content()}};
+  if (!message.name().empty()) json["name"] = message.name();
+  if (!message.tool_call_id().empty()) json["tool_call_id"] = message.tool_call_id();
+  for (const v1::ToolCall& call : message.tool_calls()) {
+    json["tool_calls"].push_back({{"id", call.id()},
+                                  {"type", "function"},
+                                  {"function", {{"name", call.name()}, {"arguments", call.arguments()}}}});
+  }
+  // While thinking, the cloud refuses a tool-call turn without the field, even when there is nothing in it.
+  if (thinking && message.role() == v1::ROLE_ASSISTANT &&
+      (message.tool_calls_size() > 0 || !message.reasoning_content().empty())) {
+    json["reasoning_content"] = message.reasoning_content();
+  }
+  return json;
+}
+
+absl::StatusOr<Json> ToolJson(const v1::Tool& tool) {
+  Json function = {{"name", tool.name()}};
+  if (!tool.description().empty()) function["description"] = tool.description();
+  if (!tool.parameters_json().empty()) {
+    bool deep = false;
+    const auto bound_depth = [&deep](int depth, Json::parse_event_t, Json&) {
+      deep |= depth > kSchemaDepthMax;
+      return depth <= kSchemaDepthMax;
+    };
+    Json schema = Json::parse(tool.parameters_json(), bound_depth, /*allow_exceptions=*/false);
+    if (deep || !schema.is_object())
+      return absl::InvalidArgumentError("tools.parameters_json is not a JSON object of at most 64 levels");
+    function["parameters"] = std::move(schema);
+  }
+  return Json{{"type", "function"}, {"function", std::move(function)}};
+}
+
+std::optional<Json> ToolChoiceJson(const v1::ToolChoice& choice) {
+  switch (choice.mode()) {
+    case v1::ToolChoice::MODE_NONE:
+      return "none";
+    case v1::ToolChoice::MODE_AUTO:
+      return "auto";
+    case v1::ToolChoice::MODE_REQUIRED:
+      return "required";
+    case v1::ToolChoice::MODE_FUNCTION:
+      return Json{{"type", "function"}, {"function", {{"name", choice.function_name()}}}};
+    default:
+      return std::nullopt;
+  }
+}
+
+void AddSampling(const v1::Sampling& sampling, Json& body) {
+  if (sampling.has_temperature()) body["temperature"] = Decimal(sampling.temperature());
+  if (sampling.has_top_p()) body["top_p"] = Decimal(sampling.top_p());
+  if (sampling.has_presence_penalty()) body["presence_penalty"] = Decimal(sampling.presence_penalty());
+  if (sampling.has_frequency_penalty()) body["frequency_penalty"] = Decimal(sampling.frequency_penalty());
+}
+
+absl::Status Broken(std::string_view what) {
+  return absl::UnavailableError(absl::StrCat("cloud stream is broken: ", std::string(what)));
+}
+
+// Fields are read leniently where a peer may leave them out or send null, and never throw.
+const nlohmann::json* Find(const nlohmann::json& object, const char* key) {
+  if (!object.is_object()) return nullptr;
+  const auto it = object.find(key);
+  return it == object.end() || it->is_null() ? nullptr : &*it;
+}
+
+std::string Text(const nlohmann::json& object, const char* key) {
+  const nlohmann::json* value = Find(object, key);
+  return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+}
+
+int64_t Tokens(const nlohmann::json& object, const char* key) {
+  const nlohmann::json* value = Find(object, key);
+  if (value == nullptr || !value->is_number_integer()) return 0;
+  return value->is_number_unsigned() ? static_cast<int64_t>(std::min<uint64_t>(value->get<uint64_t>(), kTokensMax)) : 0;
+}
+
+v1::Usage UsageOf(const nlohmann::json& json) {
+  v1::Usage usage;
+  usage.set_prompt_tokens(Tokens(json, "prompt_tokens"));
+  usage.set_completion_tokens(Tokens(json, "completion_tokens"));
+  int64_t cached = Tokens(json, "prompt_cache_hit_tokens");
+  if (const nlohmann::json* details = Find(json, "prompt_tokens_details"); details != nullptr && cached == 0)
+    cached = Tokens(*details, "cached_tokens");
+  usage.set_cached_tokens(std::min(cached, usage.prompt_tokens()));
+  if (const nlohmann::json* details = Find(json, "completion_tokens_details"))
+    usage.set_reasoning_tokens(std::min(Tokens(*details, "reasoning_tokens"), usage.completion_tokens()));
+  return usage;
+}
+
+v1::Delta DeltaOf(const nlohmann::json& json) {
+  v1::Delta delta;
+  delta.set_content(Text(json, "content"));
+  delta.set_reasoning_content(Text(json, "reasoning_content"));
+  const nlohmann::json* calls = Find(json, "tool_calls");
+  if (calls == nullptr || !calls->is_array()) return delta;
+  for (const nlohmann::json& call : *calls) {
+    v1::ToolCallDelta& out = *delta.add_tool_calls();
+    out.set_index(static_cast<int32_t>(std::min<int64_t>(Tokens(call, "index"), 1 << 20)));
+    out.set_id(Text(call, "id"));
+    if (const nlohmann::json* function = Find(call, "function")) {
+      out.set_name(Text(*function, "name"));
+      out.set_arguments(Text(*function, "arguments"));
+    }
+  }
+  return delta;
+}
+
+// An ending that we do not know is not shown to be a clean one.
+absl::StatusOr<v1::FinishReason> FinishReasonOf(const std::string& name) {
+  if (name == "stop") return v1::FINISH_REASON_STOP;
+  if (name == "length") return v1::FINISH_REASON_LENGTH;
+  if (name == "tool_calls") return v1::FINISH_REASON_TOOL_CALLS;
+  if (name == "content_filter") return v1::FINISH_REASON_CONTENT_FILTER;
+  if (name == "insufficient_system_resource") return absl::UnavailableError("cloud is overloaded");
+  return Broken("unknown finish reason");
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> CloudRequestBody(const v1::GenerateRequest& content, const std::string& model,
+                                             bool thinking) {
+  Json body = {{"model", model}, {"messages", Json::array()}};
+  for (const v1::Message& message : content.messages()) body["messages"].push_back(MessageJson(message, thinking));
+  if (content.messages().empty()) body["messages"].push_back({{"role", "user"}, {"content", content.prompt()}});
+  body["stream"] = true;
+  body["stream_options"] = {{"include_usage", true}};
+  body["thinking"] = {{"type", thinking ? "enabled" : "disabled"}};
+  AddSampling(content.sampling(), body);
+  if (content.has_max_tokens()) body["max_tokens"] = content.max_tokens();
+  for (const std::string& stop : content.stop()) body["stop"].push_back(stop);
+  if (content.response_format().type() == v1::ResponseFormat::TYPE_JSON_OBJECT)
+    body["response_format"] = {{"type", "json_object"}};
+  if (content.response_format().type() == v1::ResponseFormat::TYPE_JSON_SCHEMA)
+    return absl::InvalidArgumentError("response_format.json_schema is offered by local engines only");
+  for (const v1::Tool& tool : content.tools()) {
+    ASSIGN_OR_RETURN(Json json, ToolJson(tool));
+    body["tools"].push_back(std::move(json));
+  }
+  if (auto choice = ToolChoiceJson(content.tool_choice())) body["tool_choice"] = *std::move(choice);
+  // Strings are valid UTF-8 where they come from; should one not be, replacing beats throwing.
+  return body.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+absl::Status CloudStatus(long http_status, std::optional<absl::Duration> retry_after) {
+  const auto refused = absl::StrCat("cloud refused the request (status ", http_status, ")");
+  const auto with_delay = [&](absl::Status status) {
+    return retry_after ? WithRetryAfter(std::move(status), *retry_after) : status;
+  };
+  switch (http_status) {
+    case 400:
+    case 413:
+    case 422:
+      return absl::InvalidArgumentError(refused);
+    case 401:
+    case 403:
+      return absl::UnauthenticatedError(absl::StrCat("cloud refused our key (status ", http_status, ")"));
+    case 402:
+      return absl::FailedPreconditionError("cloud balance is spent (status 402)");
+    case 429:
+      return with_delay(absl::ResourceExhaustedError("cloud limits our requests (status 429)"));
+    default:
+      return with_delay(absl::UnavailableError(absl::StrCat("cloud failed (status ", http_status, ")")));
+  }
+}
+
+std::optional<absl::Duration> ParseRetryAfter(std::string_view value, absl::Time now) {
+  const std::string text(absl::StripAsciiWhitespace(absl::string_view(value.data(), value.size())));
+  const auto bounded = [](absl::Duration after) { return std::clamp(after, absl::ZeroDuration(), kRetryAfterMax); };
+  if (!text.empty() && std::all_of(text.begin(), text.end(), absl::ascii_isdigit)) {
+    int64_t seconds = 0;
+    return absl::SimpleAtoi(text, &seconds) ? bounded(absl::Seconds(seconds)) : kRetryAfterMax;
+  }
+  absl::Time date;
+  if (absl::ParseTime("%a, %d %b %E4Y %H:%M:%S GMT", text, &date, nullptr)) return bounded(date - now);
+  return std::nullopt;
+}
+
+absl::Status SseReader::Read(std::string_view bytes, std::vector<v1::GenerateStreamResponse>& events) {
+  while (!bytes.empty() && !done_) {
+    const size_t end = bytes.find('\n');
+    if (line_.size() + std::min(end, bytes.size()) > kLineBytesMax) return Broken("line too long");
+    line_.append(bytes.substr(0, end));
+    if (end == std::string_view::npos) return absl::OkStatus();
+    bytes.remove_prefix(end + 1);
+    const absl::Status status = ReadLine(line_, events);
+    line_.clear();
+    RETURN_IF_ERROR(status);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SseReader::End(std::vector<v1::GenerateStreamResponse>& events) {
+  if (!done_ && !line_.empty()) RETURN_IF_ERROR(ReadLine(line_, events));
+  return done_ ? absl::OkStatus() : absl::UnavailableError("cloud stream ended early (truncated)");
+}
+
+// One `data:` line is one chunk: this peer writes JSON without line breaks. Comments (`: keep-alive`), blank lines and
+// fields other than data say nothing.
+absl::Status SseReader::ReadLine(std::string_view line, std::vector<v1::GenerateStreamResponse>& events) {
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  constexpr std::string_view kData = "data:";
+  if (line.substr(0, kData.size()) != kData) return absl::OkStatus();
+  line.remove_prefix(kData.size());
+  if (!line.empty() && line.front() == ' ') line.remove_prefix(1);
+  if (line.empty()) return absl::OkStatus();
+  if (line != "[DONE]") return ReadChunk(line, events);
+  if (finish_.reason() == v1::FINISH_REASON_UNSPECIFIED) return Broken("end without a finish reason");
+  done_ = true;
+  *events.emplace_back().mutable_finish() = std::move(finish_);
+  return absl::OkStatus();
+}
+
+absl::Status SseReader::ReadChunk(std::string_view text, std::vector<v1::GenerateStreamResponse>& events) {
+  const auto chunk = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!chunk.is_object()) return Broken("malformed chunk");
+  if (Find(chunk, "error") != nullptr) return absl::UnavailableError("cloud reported an error in its stream");
+  if (const nlohmann::json* usage = Find(chunk, "usage")) *finish_.mutable_usage() = UsageOf(*usage);
+  const nlohmann::json* choices = Find(chunk, "choices");
+  if (choices == nullptr) return absl::OkStatus();
+  if (!choices->is_array()) return Broken("malformed chunk");
+  if (choices->empty()) return absl::OkStatus();
+  const nlohmann::json& choice = choices->front();  // we never ask for more than one
+  if (const nlohmann::json* json = Find(choice, "delta")) {
+    v1::Delta delta = DeltaOf(*json);
+    // Role announcements and the first thinking chunk carry nothing: committing on them would forbid a retry for nothing.
+    if (!delta.content().empty() || !delta.reasoning_content().empty() || delta.tool_calls_size() > 0)
+      *events.emplace_back().mutable_delta() = std::move(delta);
+  }
+  if (const std::string reason = Text(choice, "finish_reason"); !reason.empty()) {
+    ASSIGN_OR_RETURN(const v1::FinishReason parsed, FinishReasonOf(reason));
+    finish_.set_reason(parsed);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace headgate::router

@@ -1,0 +1,59 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The cloud's wire format (DeepSeek's OpenAI dialect), without any I/O: the request body, the event stream of an answer,
+// and what an HTTP status means.
+//
+// Thread-safety: pure functions; an SseReader belongs to one thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "headgate/v1/inference.pb.h"
+
+namespace headgate::router {
+
+// The JSON body for `content`, field by field from a closed list: a field that is not named in cloud_wire.cc cannot leave.
+// `model` and `thinking` come from configuration. A raw prompt is sent as a single user message: the cloud's raw
+// completion exists only on its beta base. INVALID_ARGUMENT when a tool's schema is not a JSON object or nests too deep,
+// or when the format is one that only local engines offer.
+absl::StatusOr<std::string> CloudRequestBody(const v1::GenerateRequest& content, const std::string& model,
+                                             bool thinking);
+
+// What a response status means (table in upstream_error.h). The message is made from the number alone, never from the
+// body, which may quote the prompt. REQUIRES: `http_status` is not 200.
+absl::Status CloudStatus(long http_status, std::optional<absl::Duration> retry_after);
+
+// `Retry-After` as seconds or an HTTP date; nullopt when it is neither. Never negative, at most an hour.
+std::optional<absl::Duration> ParseRetryAfter(std::string_view value, absl::Time now);
+
+// Turns the bytes of an answer, cut anywhere, into events. Held back: the finish, until the stream's clean end, because
+// usage may come on a later chunk than the finish reason.
+class SseReader {
+ public:
+  static constexpr size_t kLineBytesMax = 1 << 20;
+
+  // Appends the events that `bytes` complete to `events`. UNAVAILABLE: the stream is broken; nothing may be read after.
+  // Bytes after the clean end are ignored.
+  absl::Status Read(std::string_view bytes, std::vector<v1::GenerateStreamResponse>& events);
+  // The connection has ended. OK after `[DONE]`, UNAVAILABLE (truncated) without it.
+  absl::Status End(std::vector<v1::GenerateStreamResponse>& events);
+
+  bool done() const { return done_; }
+
+ private:
+  absl::Status ReadLine(std::string_view line, std::vector<v1::GenerateStreamResponse>& events);
+  absl::Status ReadChunk(std::string_view json, std::vector<v1::GenerateStreamResponse>& events);
+
+  std::string line_;  // the beginning of a line whose end has not arrived
+  v1::Finish finish_;
+  bool done_ = false;
+};
+
+}  // namespace headgate::router
