@@ -1,6 +1,6 @@
 # llama.cpp is built once by tools/llama outside this build directory and imported here: target headgate::llama.
 # HEADGATE_LLAMA_VARIANT names another build of it (portable, for images); HEADGATE_CUDA takes the CUDA one.
-set(HEADGATE_LLAMA_VARIANT "" CACHE STRING "default, noopenmp, portable or cuda; empty = what the other options ask for")
+set(HEADGATE_LLAMA_VARIANT "" CACHE STRING "default, noopenmp, portable or cuda; empty = chosen by the options")
 set(variant default)
 if(HEADGATE_LLAMA_VARIANT)
   set(variant ${HEADGATE_LLAMA_VARIANT})
@@ -21,7 +21,7 @@ message(STATUS "llama.cpp: ${llama_dir}")
 set(llama_source ${llama_dir}/../src)
 file(GLOB_RECURSE llama_archives ${llama_dir}/*.a)
 if(NOT llama_archives)
-  message(FATAL_ERROR "no archives in ${llama_dir}: HEADGATE_LLAMA_DIR must be a folder that `tools/llama build` printed")
+  message(FATAL_ERROR "no archives in ${llama_dir}: HEADGATE_LLAMA_DIR must be a folder that tools/llama printed")
 endif()
 add_library(headgate_llama INTERFACE)
 add_library(headgate::llama ALIAS headgate_llama)
