@@ -1,0 +1,269 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "engine/backend/llama.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "engine/backend/cores.h"
+#include "engine/backend/llama_chat.h"
+#include "engine/backend/llama_log.h"
+#include "engine/backend/llama_sampler.h"
+#include "engine/backend/llama_vocab.h"
+#include <llama.h>
+
+namespace headgate::engine {
+namespace {
+
+struct FreeModel {
+  void operator()(llama_model* model) const { llama_model_free(model); }
+};
+struct FreeContext {
+  void operator()(llama_context* context) const { llama_free(context); }
+};
+using Model = std::unique_ptr<llama_model, FreeModel>;
+using Context = std::unique_ptr<llama_context, FreeContext>;
+
+// A llama_batch of fixed room.
+class Batch {
+ public:
+  explicit Batch(int32_t rows_max) : batch_(llama_batch_init(rows_max, 0, 1)) {}
+  ~Batch() { llama_batch_free(batch_); }
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  const llama_batch& Fill(absl::Span<const BatchRow> rows) {
+    batch_.n_tokens = static_cast<int32_t>(rows.size());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      batch_.token[i] = rows[i].token;
+      batch_.pos[i] = rows[i].position;
+      batch_.n_seq_id[i] = 1;
+      batch_.seq_id[i][0] = rows[i].sequence;
+      batch_.logits[i] = rows[i].output ? 1 : 0;
+    }
+    return batch_;
+  }
+
+ private:
+  llama_batch batch_;
+};
+
+// Swaps what sequences 0 and 1 remember, once per pair of sequences: the deliberate error of LlamaConfig::swap_cells.
+class CellSwap {
+ public:
+  static constexpr int32_t kPositionsMin = 16;  // enough that the swap must show
+
+  explicit CellSwap(int32_t spare_sequence) : spare_(spare_sequence) {}
+
+  void BeforeDecode(llama_memory_t memory) {
+    const int32_t shared = std::min(llama_memory_seq_pos_max(memory, 0), llama_memory_seq_pos_max(memory, 1)) + 1;
+    if (shared < kPositionsMin) {
+      done_ = false;
+      return;
+    }
+    if (std::exchange(done_, true)) return;
+    Move(memory, 0, spare_, shared);
+    Move(memory, 1, 0, shared);
+    Move(memory, spare_, 1, shared);
+  }
+
+ private:
+  static void Move(llama_memory_t memory, int32_t from, int32_t to, int32_t positions) {
+    llama_memory_seq_cp(memory, from, to, 0, positions);
+    llama_memory_seq_rm(memory, from, 0, positions);
+  }
+
+  int32_t spare_;
+  bool done_ = false;
+};
+
+class LlamaBackend final : public Backend {
+ public:
+  LlamaBackend(Model model, const LlamaConfig& config)
+      : model_(std::move(model)), vocab_(llama_model_get_vocab(model_.get())), config_(config) {}
+
+  absl::Status Open();
+
+  const BackendInfo& info() const override { return info_; }
+  std::vector<Token> Tokenize(std::string_view text, bool add_special, bool parse_special) const override {
+    return vocab_.Tokenize(text, add_special, parse_special);
+  }
+  std::string Piece(Token token) const override { return vocab_.Piece(token); }
+  bool IsEndOfGeneration(Token token) const override { return vocab_.IsEndOfGeneration(token); }
+  absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& request) const override {
+    return chat_->Render(request);
+  }
+  v1::Message ParseAnswer(const RenderedChat& chat, const std::string& text) const override {
+    return chat_->Parse(chat, text);
+  }
+  absl::StatusOr<std::unique_ptr<Sampler>> MakeSampler(const v1::Sampling& sampling,
+                                                       const std::string& grammar) const override {
+    return MakeLlamaSampler(context_.get(), vocab_, sampling, grammar);
+  }
+  absl::Status Decode(absl::Span<const BatchRow> rows) override;
+  void SetAbortCheck(std::function<bool()> check) override { abort_check_ = std::move(check); }
+  void Truncate(int32_t sequence, int32_t from) override;
+  int32_t Length(int32_t sequence) const override { return llama_memory_seq_pos_max(memory_, sequence) + 1; }
+
+ private:
+  llama_context_params ContextParams();
+
+  Model model_;
+  LlamaVocab vocab_;
+  LlamaConfig config_;
+  std::unique_ptr<LlamaChat> chat_;
+  std::function<bool()> abort_check_;
+  Context context_;
+  llama_memory_t memory_ = nullptr;
+  std::unique_ptr<Batch> batch_;
+  std::unique_ptr<CellSwap> swap_;
+  int32_t outputs_max_ = 0;
+  BackendInfo info_;
+};
+
+std::string Metadata(const llama_model* model, const std::string& key) {
+  std::array<char, 256> value{};
+  return llama_model_meta_val_str(model, key.c_str(), value.data(), value.size()) < 0 ? "" : value.data();
+}
+
+std::string ModelName(const llama_model* model, const LlamaConfig& config) {
+  if (!config.model_name.empty()) return config.model_name;
+  const std::string name = Metadata(model, "general.name");
+  return name.empty() ? std::filesystem::path(config.model_path).stem().string() : name;
+}
+
+llama_context_params LlamaBackend::ContextParams() {
+  llama_context_params params = llama_context_default_params();
+  params.n_ctx = static_cast<uint32_t>(config_.context_tokens);
+  params.n_batch = static_cast<uint32_t>(config_.batch_tokens_max);
+  params.n_ubatch = params.n_batch;
+  params.n_seq_max = static_cast<uint32_t>(config_.sequences_max + (config_.swap_cells ? 1 : 0));
+  // One output per sequence and step: without this bound the graph reserves logits for every row of a batch. Fewer than
+  // n_seq_max ends the process.
+  params.n_outputs_max = params.n_seq_max;
+  outputs_max_ = static_cast<int32_t>(params.n_outputs_max);
+  params.n_threads = config_.threads > 0 ? config_.threads : UsableCores();
+  params.n_threads_batch = params.n_threads;
+  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
+  params.kv_unified = true;
+  params.no_perf = true;
+  params.abort_callback = [](void* data) {
+    const auto& check = static_cast<LlamaBackend*>(data)->abort_check_;
+    return check && check();
+  };
+  params.abort_callback_data = this;
+  return params;
+}
+
+absl::Status LlamaBackend::Open() {
+  const std::string& path = config_.model_path;
+  const std::string architecture = Metadata(model_.get(), "general.architecture");
+  if (!llama_model_has_decoder(model_.get()) || llama_model_has_encoder(model_.get()) ||
+      Metadata(model_.get(), architecture + ".attention.causal") == "false" || vocab_.size() == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": not a text generation model (", architecture, ")"));
+  }
+  auto chat = LlamaChat::Make(model_.get(), vocab_);
+  if (!chat.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", chat.status().message()));
+  chat_ = *std::move(chat);
+  vocab_.SpellInAnswers(chat_->TokensOfAnswers());
+
+  const llama_context_params params = ContextParams();
+  context_.reset(llama_init_from_model(model_.get(), params));
+  if (context_ == nullptr) return absl::InternalError(absl::StrCat(path, ": no context, see the log at debug level"));
+  memory_ = llama_get_memory(context_.get());
+  if (memory_ == nullptr) return absl::InvalidArgumentError(absl::StrCat(path, ": the model keeps no context"));
+
+  info_.model = ModelName(model_.get(), config_);
+  info_.context_tokens = static_cast<int32_t>(llama_n_ctx(context_.get()));
+  info_.context_tokens_per_sequence_max =
+      std::min<int32_t>(static_cast<int32_t>(llama_n_ctx_seq(context_.get())), llama_model_n_ctx_train(model_.get()));
+  info_.batch_tokens_max = static_cast<int32_t>(llama_n_batch(context_.get()));
+  info_.sequences_max =
+      static_cast<int32_t>(llama_n_seq_max(context_.get())) - (config_.swap_cells ? 1 : 0);
+  info_.vocabulary = vocab_.size();
+  batch_ = std::make_unique<Batch>(info_.batch_tokens_max);
+  if (config_.swap_cells) swap_ = std::make_unique<CellSwap>(info_.sequences_max);
+  HG_LOG(Info, "model loaded name=", info_.model, " context_tokens=", info_.context_tokens,
+         " batch_tokens_max=", info_.batch_tokens_max, " sequences_max=", info_.sequences_max,
+         " threads=", params.n_threads);
+  return absl::OkStatus();
+}
+
+absl::Status LlamaBackend::Decode(absl::Span<const BatchRow> rows) {
+  const auto outputs = std::count_if(rows.begin(), rows.end(), [](const BatchRow& row) { return row.output; });
+  // libllama ends the process on either.
+  if (rows.empty() || rows.size() > static_cast<size_t>(info_.batch_tokens_max) || outputs > outputs_max_) {
+    return absl::InternalError(absl::StrCat("batch of ", rows.size(), " rows, ", outputs, " outputs: outside limits"));
+  }
+  if (swap_ != nullptr) swap_->BeforeDecode(memory_);
+  switch (const int32_t code = llama_decode(context_.get(), batch_->Fill(rows))) {
+    case 0: return absl::OkStatus();
+    case 1: return absl::ResourceExhaustedError("no KV room for the batch");
+    case 2: return absl::AbortedError("decode given up");
+    default: return absl::InternalError(absl::StrCat("llama_decode: ", code));
+  }
+}
+
+void LlamaBackend::Truncate(int32_t sequence, int32_t from) {
+  if (!llama_memory_seq_rm(memory_, sequence, from, -1)) {
+    // Recurrent models cannot forget a part; the engine only relies on whole removal for them.
+    HG_LOG(Warning, "cannot remove a part of a sequence sequence=", sequence, " from=", from);
+  }
+}
+
+absl::Status CheckFile(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return absl::NotFoundError(absl::StrCat(path, ": no such file"));
+  if (!std::filesystem::is_regular_file(path, error)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": not a file"));
+  }
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, 4> magic{};
+  if (!file.read(magic.data(), magic.size()) || std::string_view(magic.data(), magic.size()) != "GGUF") {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": not a GGUF file"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckConfig(const LlamaConfig& config) {
+  if (config.sequences_max < 1 || config.sequences_max + (config.swap_cells ? 1 : 0) > 256) {
+    return absl::InvalidArgumentError("sequences_max: outside 1..256");
+  }
+  if (config.batch_tokens_max < 1) return absl::InvalidArgumentError("batch_tokens_max: below 1");
+  if (config.context_tokens < 1) return absl::InvalidArgumentError("context_tokens: below 1");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Backend>> MakeLlamaBackend(const LlamaConfig& config) {
+  RETURN_IF_ERROR(CheckConfig(config));
+  RETURN_IF_ERROR(CheckFile(config.model_path));
+  InitLlama();
+  const LlamaLoadLog log;
+  try {
+    llama_model_params params = llama_model_default_params();
+    params.n_gpu_layers = config.gpu_layers;
+    Model model(llama_model_load_from_file(config.model_path.c_str(), params));
+    if (model == nullptr) {
+      const std::string why = log.LastError();
+      return absl::InvalidArgumentError(
+          absl::StrCat(config.model_path, ": cannot be loaded: ", why.empty() ? "unknown reason" : why));
+    }
+    auto backend = std::make_unique<LlamaBackend>(std::move(model), config);
+    RETURN_IF_ERROR(backend->Open());
+    return backend;
+  } catch (const std::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat(config.model_path, ": ", error.what()));
+  }
+}
+
+}  // namespace headgate::engine

@@ -1,0 +1,106 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "engine/backend/llama_log.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <string_view>
+
+#include "common/log.h"
+#include <ggml.h>
+#include <llama.h>
+#include <log.h>
+
+namespace headgate::engine {
+namespace {
+
+struct LogState {
+  std::mutex mutex;
+  int loading = 0;
+  std::string last_error;
+};
+
+LogState& State() {
+  static LogState state;
+  return state;
+}
+
+// "load_tensors: ..." -> "load_tensors"; empty unless the line begins with a plain function name.
+std::string_view FunctionName(std::string_view line) {
+  const size_t colon = line.find(':');
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+  if (colon == std::string_view::npos || colon > 64) return {};
+  for (const char c : line.substr(0, colon)) {
+    if (!plain(c)) return {};
+  }
+  return line.substr(0, colon);
+}
+
+void OnLlamaLog(ggml_log_level level, const char* text, void*) {
+  std::string_view line(text == nullptr ? "" : text);
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
+  if (line.empty()) return;
+  bool loading = false;
+  {
+    LogState& state = State();
+    const std::lock_guard<std::mutex> lock(state.mutex);
+    loading = state.loading > 0;
+    if (loading && level == GGML_LOG_LEVEL_ERROR) state.last_error = std::string(line);
+  }
+  if (loading) {
+    // A refused file is reported by its status; the lines before it are for a developer.
+    HG_LOG(Debug, "libllama: ", absl::string_view(line.data(), line.size()));
+  } else if (level == GGML_LOG_LEVEL_WARN || level == GGML_LOG_LEVEL_ERROR) {
+    const std::string_view name = FunctionName(line);
+    HG_LOG(Warning, "libllama complains, text withheld function=", absl::string_view(name.data(), name.size()));
+  }
+}
+
+}  // namespace
+
+void InitLlama() {
+  static const bool once = [] {
+    llama_log_set(OnLlamaLog, nullptr);
+    // llama.cpp's common/ has a log of its own that quotes answers it cannot parse: off.
+    common_log_set_verbosity_thold(-1);
+    llama_backend_init();
+    return true;
+  }();
+  static_cast<void>(once);
+}
+
+LlamaLoadLog::LlamaLoadLog() {
+  const std::lock_guard<std::mutex> lock(State().mutex);
+  ++State().loading;
+  State().last_error.clear();
+}
+
+LlamaLoadLog::~LlamaLoadLog() {
+  const std::lock_guard<std::mutex> lock(State().mutex);
+  --State().loading;
+}
+
+std::string LlamaLoadLog::LastError() const {
+  const std::lock_guard<std::mutex> lock(State().mutex);
+  return State().last_error;
+}
+
+}  // namespace headgate::engine
+
+// libllama and llama.cpp's common/ print a grammar that does not parse, and parts of a schema that they only half
+// understand, straight to stderr. Both are the client's text. The link option --wrap=fprintf (engine/CMakeLists.txt)
+// brings their calls here; everything but those two messages goes on as it was.
+extern "C" int __wrap_fprintf(FILE* stream, const char* format, ...) {
+  if (std::strstr(format, "error parsing grammar") != nullptr ||
+      std::strstr(format, "JSON schema conversion") != nullptr) {
+    return 0;
+  }
+  std::va_list arguments;
+  va_start(arguments, format);
+  const int written = std::vfprintf(stream, format, arguments);
+  va_end(arguments);
+  return written;
+}
