@@ -1,8 +1,13 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// TrafficMeter: the state behind the policy's rate rules, so that policy itself stays pure. GCRA at rate T with tolerance
-// (T/4)/T for `overflow`; arrivals in 100 ms buckets, and the NORMAL/PEAK mode with dwell, for `switch`.
+// TrafficMeter: the state behind the policy's rate rules, so that policy itself stays pure.
+//
+// `overflow`: GCRA at rate T (requests per second) with tolerance B/T, B = T/4. In any interval of d seconds the cloud
+// admits at most T*d + B + 1 requests, in any one second at most T + T/4 (and never fewer than one, unless T = 0).
+// `switch`: NORMAL -> PEAK when the rate over switch_window is at least T; back when it has been at most
+// switch_low_ratio * T for switch_dwell and PEAK has lasted switch_dwell: at most 2 * 3600 s / switch_dwell flips an
+// hour. Arrivals are counted in slots of 100 ms. T = 0: nothing goes to the cloud.
 // GCRA: https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm (virtual scheduling form).
 //
 // Thread-safety: executor thread only.
@@ -27,12 +32,17 @@ class TrafficMeter {
   // The load without counting: Explain, GetState.
   Load Peek() const;
   // The request that Arrive was called for goes to the cloud: takes its place in the GCRA.
+  // REQUIRES: nothing suspended since that Arrive, or two requests would take the same place.
   void CommitCloud();
 
  private:
   bool Conforms(MonotonicTime now) const;
   double Rate(MonotonicTime now, absl::Duration window) const;
-  void UpdatePeak(MonotonicTime now);
+  // Since when the rate has been low enough to leave PEAK, without a new arrival; infinite = it is not.
+  MonotonicTime BelowSince(MonotonicTime now) const;
+  bool MayLeavePeak(MonotonicTime now) const;
+  void LeavePeak(MonotonicTime now);
+  void EnterPeak(MonotonicTime now);
 
   const Clock& clock_;
   PolicyConfig config_;
@@ -41,7 +51,7 @@ class TrafficMeter {
     int64_t index = 0;                    // monotonic time / 100 ms
     int64_t count = 0;
   };
-  std::deque<Slot> slots_;                // at most switch_window / 100 ms
+  std::deque<Slot> slots_;                // bounded by the longer window / 100 ms
   bool peak_ = false;
   MonotonicTime mode_since_;
   MonotonicTime below_since_ = absl::InfiniteDuration();

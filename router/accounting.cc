@@ -1,0 +1,96 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/accounting.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/numeric/int128.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/civil_time.h"
+#include "common/log.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr int64_t kTokensPerPrice = 1'000'000;
+// Beijing has no summer time.
+absl::TimeZone Beijing() { return absl::FixedTimeZone(8 * 60 * 60); }
+
+// The row in force: the latest that is valid by then; null = none.
+const PriceRow* FindRow(const AccountingConfig& config, const std::string& model, absl::Time when) {
+  const PriceRow* found = nullptr;
+  for (const PriceRow& row : config.prices) {
+    if (row.model != model || row.valid_from > when) continue;
+    if (found == nullptr || row.valid_from > found->valid_from) found = &row;
+  }
+  return found;
+}
+
+Labels With(const Ticket& ticket, const char* key, std::string value) {
+  return {{"tenant", ticket.tenant->name}, {key, std::move(value)}};
+}
+
+}  // namespace
+
+bool IsPeak(const AccountingConfig& config, absl::Time when) {
+  const absl::CivilSecond local = absl::ToCivilSecond(when, Beijing());
+  const absl::CivilDay day(local);
+  const absl::Weekday weekday = absl::GetWeekday(day);
+  if (weekday == absl::Weekday::saturday || weekday == absl::Weekday::sunday) return false;
+  // 01:00-04:00 and 06:00-10:00 UTC; the end is not part of the window.
+  const int hour = local.hour();
+  if (!((hour >= 9 && hour < 12) || (hour >= 14 && hour < 18))) return false;
+  return std::find(config.holidays.begin(), config.holidays.end(), absl::FormatCivilTime(day)) ==
+         config.holidays.end();
+}
+
+absl::StatusOr<Charge> Price(const AccountingConfig& config, const std::string& model, const v1::Usage& usage,
+                             absl::Time when) {
+  const PriceRow* row = FindRow(config, model, when);
+  if (row == nullptr) return absl::NotFoundError(absl::StrCat("no price for model ", model, " at that time"));
+  const bool peak = IsPeak(config, when);
+  // An upstream that counts nonsense must not turn into a credit.
+  const int64_t prompt = std::max<int64_t>(0, usage.prompt_tokens());
+  const int64_t cached = std::clamp<int64_t>(usage.cached_tokens(), 0, prompt);
+  const int64_t output = std::max<int64_t>(0, usage.completion_tokens());
+  // Prices are per million tokens: summed in micro-micro-units, exactly, and rounded once, half up.
+  const absl::int128 sum = absl::int128(cached) * (peak ? row->peak_cache_hit : row->cache_hit) +
+                           absl::int128(prompt - cached) * (peak ? row->peak_cache_miss : row->cache_miss) +
+                           absl::int128(output) * (peak ? row->peak_output : row->output);
+  Charge charge;
+  charge.micro_units = static_cast<int64_t>((sum + kTokensPerPrice / 2) / kTokensPerPrice);
+  charge.currency = row->currency;
+  charge.price_version = row->version;
+  return charge;
+}
+
+Accounting::Accounting(const Clock& clock, const AccountingConfig& config, Metrics& metrics)
+    : clock_(clock), config_(config), metrics_(metrics) {}
+
+Charge Accounting::Settle(const Ticket& ticket, const v1::Route& route, const v1::Usage& usage) {
+  const bool cloud = route.target() == v1::Route::TARGET_CLOUD;
+  const auto count = [&](const char* direction, int64_t tokens) {
+    Labels labels = With(ticket, "direction", direction);
+    labels["target"] = cloud ? "cloud" : "local";
+    metrics_.GetCounter("headgate_router_tokens_total", "Tokens booked, by tenant, target and direction.", labels)
+        .Increment(static_cast<double>(std::max<int64_t>(0, tokens)));
+  };
+  count("input", usage.prompt_tokens());
+  count("output", usage.completion_tokens());
+  if (!cloud) return {};
+  const auto charge = Price(config_, route.model(), usage, clock_.WallTime());
+  if (!charge.ok()) {
+    metrics_.GetCounter("headgate_router_unpriced_requests_total", "Cloud answers without a valid price.")
+        .Increment();
+    HG_LOG(Warning, "accounting: ", charge.status().message());
+    return {};
+  }
+  metrics_.GetCounter("headgate_router_cost_micro_units_total", "Cloud cost in millionths of the currency.",
+                      With(ticket, "currency", charge->currency))
+      .Increment(static_cast<double>(charge->micro_units));
+  return *charge;
+}
+
+}  // namespace headgate::router
