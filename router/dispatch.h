@@ -3,13 +3,18 @@
 
 // dispatch: sends the request to where policy said, retries and falls back until the first content byte (the commit
 // point), never towards less trust: cloud -> local is allowed, local -> cloud is not. After the commit point an
-// upstream's death ends the answer with UNAVAILABLE.
+// upstream's death ends the answer with UNAVAILABLE. A fallback puts its reason in front of the route's reasons:
+// cloud_unavailable, cloud_rate_limited or cloud_rejected (our key or balance).
+//
+// Dispatch and all that it was given must outlive its Answers.
 //
 // Thread-safety: executor thread only.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/cancellation.h"
@@ -52,12 +57,13 @@ class Dispatch {
   void Apply(const CloudConfig& cloud_config);
 
   // Sends and waits for the first content event. `decision.permit` is spent here. `prompt` must remain live while the
-  // Answer is. A local decision without a ready endpoint waits for one until the deadline, then UNAVAILABLE with
-  // RetryAfter.
+  // Answer is. Without a ready endpoint a local request waits for one until just before its deadline (not sensitive: at
+  // most 30 s), then UNAVAILABLE with RetryAfter. CANCELLED, DEADLINE_EXCEEDED: the request's own. INVALID_ARGUMENT: the
+  // upstream says that the caller erred. INTERNAL: the permit does not fit; nothing was sent.
   Task<absl::StatusOr<std::unique_ptr<Answer>>> Send(const Ticket& ticket, const Prompt& prompt,
                                                      const Sensitivity& sensitivity, Decision decision,
                                                      Attempts& attempts, Cancellation& cancellation);
-  // One unary call to a ready local engine: CountTokens, Embed, ListModels.
+  // An engine for one unary call: CountTokens, Embed, ListModels. Waits and fails as Send does.
   Task<absl::StatusOr<std::shared_ptr<Endpoint>>> WaitForLocal(bool sensitive, MonotonicTime deadline,
                                                                Cancellation& cancellation);
 
@@ -66,6 +72,27 @@ class Dispatch {
 
  private:
   class StreamAnswer;
+  struct Exchange;     // one Send on its way
+  struct CloudResult;
+  struct Search {      // for an endpoint; persists over a request's local attempts
+    std::vector<std::string> tried;
+    absl::Duration backoff;
+  };
+  enum class Outcome;  // of one attempt
+  struct Begun;
+
+  Task<CloudResult> SendCloud(Exchange& exchange, CloudPermit permit);
+  Task<absl::StatusOr<std::unique_ptr<Answer>>> SendLocal(Exchange& exchange);
+  Task<absl::StatusOr<std::shared_ptr<Endpoint>>> FindEndpoint(bool sensitive, Search& search, MonotonicTime until,
+                                                               Cancellation& cancellation);
+  // Waiting for local room ends here.
+  MonotonicTime LocalWaitEnd(bool sensitive, MonotonicTime deadline) const;
+  // How long to wait before the next cloud attempt; nullopt: not worth it, fall back.
+  std::optional<absl::Duration> CloudBackoff(int failed_attempts, const absl::Status& why, MonotonicTime deadline);
+  void CountAttempt(bool cloud, Outcome outcome);
+  void TellBreaker(Outcome outcome);
+  void SetBreakerGauge();
+
   Executor executor_;
   Clock& clock_;
   RandomBytes random_;

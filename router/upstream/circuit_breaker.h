@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // CircuitBreaker: stops asking an upstream that fails. Closed -> open after `failures` consecutive failures or a Trip;
-// open -> half open after `open_for` (doubling with each re-opening, at most 10 times); half open lets one probe through.
-// A stream that dies in the middle is a failure too; success is a stream that reached its finish.
+// open -> half open after `open_for` (doubled with each failed probe, up to 10 * open_for); half open lets one probe
+// through. A stream that dies in the middle is a failure too; success is a stream that reached its finish. What an
+// attempt from before the opening says while the breaker is open is old news and ignored.
 //
 // Thread-safety: executor thread only.
 #pragma once
@@ -18,6 +19,8 @@ namespace headgate::router {
 class CircuitBreaker {
  public:
   CircuitBreaker(const Clock& clock, int64_t failures, absl::Duration open_for);
+  // New limits from now on; the state stays.
+  void Configure(int64_t failures, absl::Duration open_for);
 
   // Whether a request could go now; does not take the probe.
   bool Available() const;
@@ -32,11 +35,14 @@ class CircuitBreaker {
   std::string_view state() const;  // closed | open | half_open
 
  private:
+  bool HalfOpen() const { return open_ && clock_.Monotonic() >= open_until_; }
+  void Open(absl::Duration open_for);
+
   const Clock& clock_;
-  const int64_t failures_max_;
-  const absl::Duration open_for_;
-  int64_t failures_ = 0;
-  int64_t openings_ = 0;
+  int64_t failures_max_;
+  absl::Duration open_for_;
+  int64_t failures_ = 0;  // consecutive
+  int64_t openings_ = 0;  // since it was last closed
   bool open_ = false;
   bool probing_ = false;
   MonotonicTime open_until_;

@@ -1,0 +1,342 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/upstream/endpoint_registry.h"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "boost/asio/detached.hpp"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/fakes/fake_upstreams.h"
+#include "tests/fakes/manual_clock.h"
+
+namespace headgate::router {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+TEST(AddressInRanges, Table) {
+  struct Row {
+    const char* ip;
+    std::vector<std::string> ranges;
+    bool in;
+  };
+  const std::vector<Row> rows = {
+      {"10.1.2.3", {"10.0.0.0/8"}, true},
+      {"11.1.2.3", {"10.0.0.0/8"}, false},
+      {"172.31.255.255", {"172.16.0.0/12"}, true},
+      {"172.32.0.0", {"172.16.0.0/12"}, false},
+      {"192.168.1.77", {"10.0.0.0/8", "192.168.1.64/26"}, true},
+      {"192.168.1.128", {"192.168.1.64/26"}, false},
+      {"10.1.2.3", {"10.1.2.3"}, true},
+      {"10.1.2.4", {"10.1.2.3"}, false},
+      {"10.1.2.3", {"10.1.2.3/32"}, true},
+      {"8.8.8.8", {"0.0.0.0/0"}, true},
+      {"fd00::1", {"fc00::/7"}, true},
+      {"fe80::1", {"fc00::/7"}, false},
+      {"::1", {"::1/128"}, true},
+      {"::2", {"::1/128"}, false},
+      {"2001:db8::1", {"0.0.0.0/0"}, false},
+      {"10.1.2.3", {"::/0"}, false},
+      {"::ffff:10.1.2.3", {"10.0.0.0/8"}, true},
+      {"::ffff:8.8.8.8", {"10.0.0.0/8"}, false},
+      {"::ffff:8.8.8.8", {"::/0"}, false},
+      {"10.1.2.3", {"::ffff:10.0.0.0/104"}, true},
+      {"10.1.2.3", {}, false},
+      {"10.1.2.3", {"10.0.0.0/33"}, false},
+      {"10.1.2.3", {"10.0.0.0/"}, false},
+      {"10.1.2.3", {"10.0.0.0/-1"}, false},
+      {"10.1.2.3", {"nonsense", "10.0.0.0/8"}, true},
+      {"engine.example", {"0.0.0.0/0"}, false},
+      {"", {"0.0.0.0/0"}, false},
+  };
+  for (const Row& row : rows) {
+    EXPECT_EQ(AddressInRanges(row.ip, row.ranges), row.in) << row.ip << " in " << testing::PrintToString(row.ranges);
+  }
+}
+
+v1::Load Busy(int running, int waiting = 0) {
+  v1::Load load;
+  load.set_running_max(10);
+  load.set_running(running);
+  load.set_waiting(waiting);
+  return load;
+}
+
+// A registry over fake engines and fake DNS.
+struct World {
+  void Start(std::vector<EndpointConfig> endpoints) {
+    config_.endpoints = std::move(endpoints);
+    registry_.emplace(io_.get_executor(), clock_, SeededRandom(1), config_, fleet_.connect(), fleet_.resolve(), metrics_);
+    boost::asio::co_spawn(io_.get_executor(), registry_->Run(stop_), boost::asio::detached);
+    clock_.RunUntilIdle();
+  }
+  ~World() {
+    stop_.Cancel(absl::CancelledError("end of test"));
+    clock_.RunUntilIdle();
+  }
+  std::vector<std::string> Names() const {
+    std::vector<std::string> names;
+    for (const auto& endpoint : registry_->endpoints()) names.push_back(endpoint->name);
+    return names;
+  }
+  // How often each endpoint is picked.
+  std::map<std::string, int> Picks(bool sensitive, int n, const std::vector<std::string>& exclude = {}) {
+    std::map<std::string, int> counts;
+    for (int i = 0; i < n; ++i) {
+      const auto picked = registry_->Pick(sensitive, exclude);
+      ++counts[picked ? picked->name : "none"];
+    }
+    return counts;
+  }
+  double Refused() {
+    return metrics_.GetCounter("headgate_router_refused_addresses_total", "", {{"endpoint", "pods"}}).Value();
+  }
+
+  boost::asio::io_context io_;
+  ManualClock clock_{io_};
+  Metrics metrics_;
+  FakeFleet fleet_{io_.get_executor(), clock_};
+  LocalConfig config_;
+  Cancellation stop_;
+  std::optional<EndpointRegistry> registry_;
+};
+
+class EndpointRegistryTest : public testing::Test, protected World {};
+
+TEST_F(EndpointRegistryTest, LiteralsAndNames) {
+  fleet_.SetName("pods.example", std::vector<std::string>{"10.0.0.2", "10.0.0.1", "10.0.0.2", "fd00::1"});
+  fleet_.SetName("one.example", std::vector<std::string>{"10.0.0.9"});
+  Start({{"a", "127.0.0.1:5000"}, {"b", "[::1]:5001"}, {"pods", "pods.example:6000"}, {"one", "one.example:7000"}});
+  EXPECT_THAT(Names(), ElementsAre("a", "b", "pods/10.0.0.1:6000", "pods/10.0.0.2:6000", "pods/[fd00::1]:6000", "one"));
+  EXPECT_EQ(registry_->endpoints()[1]->address, "[::1]:5001");
+  EXPECT_EQ(registry_->endpoints()[5]->address, "10.0.0.9:7000");
+}
+
+TEST_F(EndpointRegistryTest, AddressesOutsideTheRangesAreRefusedAndCounted) {
+  fleet_.SetName("pods.example", std::vector<std::string>{"10.0.0.1", "8.8.8.8"});
+  Start({{"pods", "pods.example:6000"}, {"literal", "9.9.9.9:6000"}});
+  EXPECT_THAT(Names(), ElementsAre("pods"));
+  EXPECT_EQ(Refused(), 1);
+  EXPECT_EQ(fleet_.engine("8.8.8.8:6000").connections(), 0);
+  EXPECT_EQ(fleet_.engine("9.9.9.9:6000").connections(), 0);
+}
+
+TEST_F(EndpointRegistryTest, FollowsDns) {
+  fleet_.SetName("pods.example", std::vector<std::string>{"10.0.0.1"});
+  Start({{"pods", "pods.example:6000"}});
+  fleet_.engine("10.0.0.1:6000").ReportLoad();
+  const auto old = registry_->Pick(false, {});
+  ASSERT_NE(old, nullptr);
+  fleet_.SetName("pods.example", std::vector<std::string>{"10.0.0.2"});
+  clock_.Advance(config_.resolve_interval);
+  EXPECT_TRUE(old->gone);
+  EXPECT_EQ(fleet_.engine("10.0.0.1:6000").connections(), 1) << "what it has may finish";
+  EXPECT_THAT(Picks(true, 5), UnorderedElementsAre(std::pair("pods", 5)));
+  EXPECT_EQ(registry_->Pick(true, {})->address, "10.0.0.2:6000");
+  EXPECT_EQ(registry_->Pick(false, {}), nullptr) << "no load reported yet";
+  fleet_.engine("10.0.0.2:6000").ReportLoad();
+  EXPECT_NE(registry_->Pick(false, {}), nullptr) << "at once after the first load";
+}
+
+TEST_F(EndpointRegistryTest, GoneEndpointIsFreedWithItsLastUse) {
+  fleet_.SetName("pods.example", std::vector<std::string>{"10.0.0.1"});
+  Start({{"pods", "pods.example:6000"}});
+  {
+    EndpointUse use(registry_->Pick(true, {}));
+    EXPECT_EQ(use->in_flight, 1);
+    fleet_.SetName("pods.example", std::vector<std::string>{});
+    clock_.Advance(config_.resolve_interval);
+    EXPECT_THAT(Names(), IsEmpty());
+    EXPECT_EQ(fleet_.engine("10.0.0.1:6000").connections(), 1);
+  }
+  EXPECT_EQ(fleet_.engine("10.0.0.1:6000").connections(), 0);
+}
+
+TEST_F(EndpointRegistryTest, NameThatStopsResolvingKeepsWhatItHad) {
+  fleet_.SetName("pods.example", std::vector<std::string>{"10.0.0.1", "10.0.0.2"});
+  Start({{"pods", "pods.example:6000"}});
+  fleet_.SetName("pods.example", absl::UnavailableError("server failure"));
+  clock_.Advance(config_.resolve_interval * 3);
+  EXPECT_THAT(Names(), ElementsAre("pods/10.0.0.1:6000", "pods/10.0.0.2:6000"));
+  EXPECT_FALSE(registry_->endpoints()[0]->gone);
+  EXPECT_EQ(fleet_.engine("10.0.0.1:6000").connections(), 1) << "not reconnected";
+}
+
+TEST_F(EndpointRegistryTest, ApplyTakesEffectAtOnce) {
+  Start({{"a", "10.0.0.1:5000"}, {"b", "127.0.0.1:5000"}});
+  LocalConfig narrower = config_;
+  narrower.address_ranges = {"10.0.0.0/8"};
+  narrower.endpoints.push_back({"c", "10.0.0.3:5000"});
+  registry_->Apply(narrower);
+  EXPECT_THAT(Names(), ElementsAre("a"));
+  clock_.RunUntilIdle();
+  EXPECT_THAT(Names(), ElementsAre("a", "c"));
+  EXPECT_EQ(fleet_.engine("127.0.0.1:5000").connections(), 0);
+}
+
+TEST_F(EndpointRegistryTest, NewIdentityReconnects) {
+  Start({{"a", "10.0.0.1:5000"}});
+  const auto before = registry_->endpoints()[0];
+  LocalConfig other = config_;
+  other.tls_server_name = "engine.internal";
+  registry_->Apply(other);
+  EXPECT_TRUE(before->gone);
+  clock_.RunUntilIdle();
+  ASSERT_EQ(registry_->endpoints().size(), 1u);
+  EXPECT_NE(registry_->endpoints()[0], before);
+}
+
+TEST_F(EndpointRegistryTest, StaleLoadIsFullForNotSensitive) {
+  Start({{"a", "10.0.0.1:5000"}, {"b", "10.0.0.2:5000"}});
+  EXPECT_EQ(registry_->ReadyCount(), 0);
+  fleet_.engine("10.0.0.1:5000").ReportLoad();
+  fleet_.engine("10.0.0.2:5000").ReportLoad();
+  EXPECT_EQ(registry_->ReadyCount(), 2);
+  clock_.Advance(config_.load_age_max - absl::Milliseconds(100));
+  fleet_.engine("10.0.0.2:5000").ReportLoad();
+  clock_.Advance(absl::Milliseconds(200));
+  EXPECT_EQ(registry_->ReadyCount(), 1);
+  EXPECT_THAT(Picks(false, 20), UnorderedElementsAre(std::pair("b", 20)));
+  EXPECT_THAT(Picks(true, 20), UnorderedElementsAre(std::pair("b", 20))) << "only reorders";
+  clock_.Advance(config_.load_age_max);
+  EXPECT_THAT(Picks(false, 20), UnorderedElementsAre(std::pair("none", 20)));
+  const auto sensitive = Picks(true, 200);
+  EXPECT_EQ(sensitive.count("none"), 0u);
+  EXPECT_EQ(sensitive.size(), 2u);
+}
+
+TEST(EndpointRegistry, WhoMayBePicked) {
+  struct Row {
+    const char* name;
+    std::function<void(World& world, Endpoint& endpoint)> change;
+    bool for_any, for_sensitive;
+  };
+  const std::vector<Row> rows = {
+      {"idle", [](World&, Endpoint&) {}, true, true},
+      {"batch full, room to wait", [](World&, Endpoint& e) { e.load = Busy(10, 9); }, true, true},
+      {"full", [](World&, Endpoint& e) { e.load = Busy(10, 10); }, false, true},
+      {"full of our own", [](World&, Endpoint& e) { e.in_flight = 20; }, false, true},
+      {"burst since the last load",
+       [](World&, Endpoint& e) {
+         e.load = Busy(10, 5);
+         e.started_since_load = 5;
+       },
+       false, true},
+      {"no KV cells",
+       [](World&, Endpoint& e) {
+         e.load.set_kv_cells_total(100);
+         e.load.set_kv_cells_free(0);
+       },
+       false, true},
+      {"draining", [](World&, Endpoint& e) { e.load.set_draining(true); }, false, false},
+      {"gone", [](World&, Endpoint& e) { e.gone = true; }, false, false},
+      {"backing off", [](World& w, Endpoint& e) { w.registry_->ReportFailure(e); }, false, false},
+      {"backed off",
+       [](World& w, Endpoint& e) {
+         w.registry_->ReportFailure(e);
+         w.clock_.Advance(absl::Milliseconds(250));
+       },
+       true, true},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    World world;
+    world.Start({{"a", "10.0.0.1:5000"}});
+    world.fleet_.engine("10.0.0.1:5000").ReportLoad(Busy(0));
+    row.change(world, *world.registry_->endpoints()[0]);
+    EXPECT_EQ(world.registry_->Pick(false, {}) != nullptr, row.for_any);
+    EXPECT_EQ(world.registry_->Pick(true, {}) != nullptr, row.for_sensitive);
+    EXPECT_EQ(world.registry_->ReadyCount(), row.for_any ? 1 : 0);
+    EXPECT_EQ(world.registry_->Pick(true, {"10.0.0.1:5000"}), nullptr) << "excluded";
+  }
+}
+
+TEST_F(EndpointRegistryTest, FailuresBackOffUpToFiveSeconds) {
+  Start({{"a", "10.0.0.1:5000"}});
+  Endpoint& endpoint = *registry_->endpoints()[0];
+  for (const int ms : {250, 500, 1000, 2000, 4000, 5000, 5000}) {
+    registry_->ReportFailure(endpoint);
+    EXPECT_EQ(endpoint.retry_at - clock_.Monotonic(), absl::Milliseconds(ms));
+  }
+  registry_->ReportSuccess(endpoint);
+  EXPECT_NE(registry_->Pick(true, {}), nullptr);
+  registry_->ReportFailure(endpoint);
+  EXPECT_EQ(endpoint.retry_at - clock_.Monotonic(), absl::Milliseconds(250));
+}
+
+TEST_F(EndpointRegistryTest, PrefersTheShorterWait) {
+  Start({{"idle", "10.0.0.1:5000"}, {"busy", "10.0.0.2:5000"}});
+  fleet_.engine("10.0.0.1:5000").ReportLoad(Busy(1));
+  fleet_.engine("10.0.0.2:5000").ReportLoad(Busy(9));
+  EXPECT_THAT(Picks(false, 100), UnorderedElementsAre(std::pair("idle", 100)));
+  // Fewer sequences, but a book to read first.
+  v1::Load reading = Busy(1);
+  reading.set_prompt_tokens_waiting(100000);
+  reading.set_prefill_tokens_per_second(1000);
+  fleet_.engine("10.0.0.1:5000").ReportLoad(reading);
+  EXPECT_THAT(Picks(false, 100), UnorderedElementsAre(std::pair("busy", 100)));
+}
+
+TEST_F(EndpointRegistryTest, ABurstBetweenTwoReportsDoesNotHerd) {
+  std::vector<EndpointConfig> endpoints;
+  for (int i = 0; i < 10; ++i) endpoints.push_back({absl::StrCat("e", i), absl::StrCat("10.0.0.", i + 1, ":5000")});
+  Start(endpoints);
+  // One looks idle, nine half busy: a router that trusts the report alone sends all 100 to the idle one.
+  for (int i = 0; i < 10; ++i) fleet_.engine(endpoints[i].address).ReportLoad(Busy(i == 0 ? 0 : 5));
+  std::vector<EndpointUse> uses;
+  std::map<std::string, int> counts;
+  for (int i = 0; i < 100; ++i) {
+    uses.emplace_back(registry_->Pick(false, {}));
+    ++counts[uses.back()->name];
+  }
+  EXPECT_EQ(counts.size(), 10u);
+  for (const auto& [name, count] : counts) {
+    EXPECT_GE(count, 5) << name;
+    EXPECT_LE(count, 20) << name;
+  }
+  EXPECT_GT(counts["e0"], counts["e1"]);
+}
+
+TEST_F(EndpointRegistryTest, GaugesSumByConfiguredName) {
+  fleet_.SetName("pods.example", std::vector<std::string>{"10.0.0.1", "10.0.0.2"});
+  Start({{"pods", "pods.example:6000"}});
+  fleet_.engine("10.0.0.1:6000").ReportLoad();
+  EndpointUse use(registry_->Pick(false, {}));
+  clock_.Advance(absl::Seconds(1));
+  const auto gauge = [&](const char* name, Labels labels) { return metrics_.GetGauge(name, "", labels).Value(); };
+  EXPECT_EQ(gauge("headgate_router_endpoints", {{"endpoint", "pods"}, {"state", "ready"}}), 1);
+  EXPECT_EQ(gauge("headgate_router_endpoints", {{"endpoint", "pods"}, {"state", "unready"}}), 1);
+  EXPECT_EQ(gauge("headgate_router_endpoint_in_flight", {{"endpoint", "pods"}}), 1);
+}
+
+TEST_F(EndpointRegistryTest, LoadAfterTheRegistryIsGoneIsHarmless) {
+  Start({{"a", "10.0.0.1:5000"}});
+  auto kept = registry_->endpoints()[0];
+  stop_.Cancel(absl::CancelledError("stop"));
+  clock_.RunUntilIdle();
+  registry_.reset();
+  fleet_.engine("10.0.0.1:5000").ReportLoad();
+  EXPECT_EQ(kept->load.running_max(), 0);
+}
+
+TEST(DnsResolve, Localhost) {
+  boost::asio::io_context io;
+  ManualClock clock(io);  // no time-out fires: real resolution, no timer moves
+  std::optional<absl::StatusOr<std::vector<std::string>>> ips;
+  Spawn(io, MakeDnsResolve(io.get_executor(), clock)("localhost"), &ips);
+  while (!ips) io.run_one();
+  ASSERT_TRUE(ips->ok()) << ips->status();
+  for (const auto& ip : **ips) EXPECT_TRUE(AddressInRanges(ip, {"127.0.0.0/8", "::1/128"})) << ip;
+}
+
+}  // namespace
+}  // namespace headgate::router

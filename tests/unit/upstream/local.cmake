@@ -1,0 +1,3 @@
+headgate_test(upstream_local_test LABEL unit
+  SOURCES circuit_breaker_test.cc endpoint_registry_test.cc
+  DEPS headgate_fakes headgate_upstream)
