@@ -26,8 +26,8 @@ struct TlsConfig {
 // Reads and parses the files: a clear error names the file.
 absl::Status CheckTls(const TlsConfig& config);
 
-// gRPC 1.51 has no call for a minimum version. Must run before gRPC initialises; sets GRPC_SSL_CIPHER_SUITES so that 1.2
-// is refused unless `allow_tls12` (docs/decisions). Call once at the top of main.
+// gRPC 1.51 has no call for a minimum version. Must run before gRPC initialises; sets GRPC_SSL_CIPHER_SUITES so that
+// 1.2 is refused unless `allow_tls12` (docs/decisions). Call once at the top of main.
 void RequireTls13ForGrpc(bool allow_tls12);
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t bytes_max);

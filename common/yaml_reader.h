@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Strict YAML: every key must be known and of the right type, and every complaint names file, line and key path, as in
-// `router.yaml:14: policy.mode: unknown value "burst"; use overflow or switch`. All complaints are collected, so one run
-// shows them all.
+// `router.yaml:14: policy.mode: unknown value "burst"; use one of overflow, switch`. All complaints are collected, so
+// one run shows them all.
 //
 //   YamlReader reader("router.yaml", text);
 //   YamlReader::Map root = reader.Root();
@@ -49,7 +49,8 @@ class YamlReader {
     std::optional<Map> GetMap(const std::string& key);
     // A list of maps.
     std::vector<Map> GetList(const std::string& key);
-    // Complains: `<file>:<line of key>: <path of key>: <message>`.
+    // Complains: `<file>:<line of key>: <path of key>: <message>`. `key` may name an element, `words[3]`, or be empty for
+    // the map itself.
     void Complain(const std::string& key, const std::string& message);
     void Require(const std::string& key);
     // Complains about every key that no Get asked for.

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// accounting: tokens and money per tenant, from a dated price table with the peak clock. Money is integer micro-units of
-// the table's currency, rounded once per request; an unknown price is an error that is counted, never zero.
+// accounting: tokens and money per tenant, from a dated price table with the peak clock. Money is integer micro-units
+// of the table's currency, rounded once per request; an unknown price is an error that is counted, never zero.
 // Price formula and peak clock: DeepSeek quick_start/pricing (docs/accounting.md).
 //
 // Thread-safety: executor thread only.

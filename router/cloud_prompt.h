@@ -1,10 +1,10 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The gate. A CloudPermit says "policy decided that exactly these bytes of this request may leave"; it holds no content
-// and only Policy can mint one. A CloudPrompt is the content, rebuilt from a closed list of fields, and can be made only
-// from a permit plus exactly the bytes it was minted for. upstream/cloud_client accepts nothing else, so sending
-// anything unclassified does not compile (tests/unit/router/cloud_prompt_compile_fail.cc).
+// The gate. A CloudPermit says "policy decided that exactly these bytes of this request may leave"; it holds no
+// content and only Policy can mint one. A CloudPrompt is the content, rebuilt from a closed list of fields, and can be
+// made only from a permit plus exactly the bytes it was minted for. upstream/cloud_client accepts nothing else, so
+// sending anything unclassified does not compile (tests/unit/router/compile_fail/).
 //
 // Thread-safety: immutable values.
 #pragma once
@@ -40,8 +40,9 @@ class CloudPrompt {
   CloudPrompt(CloudPrompt&&) = default;
   CloudPrompt(const CloudPrompt&) = delete;
 
-  // The closed list: messages, prompt, sampling (temperature, top_p, penalties), max_tokens, stop, response_format, tools,
-  // tool_choice. Never model, session, user, declared level, priority or anything added later.
+  // The closed list: messages (without `name`), prompt, sampling (temperature, top_p, presence and frequency penalty),
+  // max_tokens, stop, response_format, tools, tool_choice. Never model, session, user, declared level, priority or
+  // anything added later.
   const v1::GenerateRequest& content() const { return content_; }
 
  private:

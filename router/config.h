@@ -58,9 +58,11 @@ struct KeywordListConfig {
 };
 
 struct SensitivityConfig {
-  v1::SensitivityLevel threshold = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;  // at or above: sensitive. Not above CONFIDENTIAL.
+  // At or above: sensitive. Not above CONFIDENTIAL.
+  v1::SensitivityLevel threshold = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
   std::vector<KeywordListConfig> keyword_lists;
-  std::map<std::string, v1::SensitivityLevel> detector_levels;  // type -> level; may raise and, above `threshold`, lower
+  // Type -> level. Types with a check digit or a key's form never go below `threshold`; contact types may.
+  std::map<std::string, v1::SensitivityLevel> detector_levels;
 };
 
 struct PolicyConfig {
@@ -145,11 +147,11 @@ struct CacheConfig {
 };
 
 struct RouterConfig {
-  std::string version;                     // SHA-256 prefix of the file's bytes (and the tenants file's)
+  std::string version;                     // 16 hex digits of the SHA-256 of the bytes of all `files`
   ListenConfig listen;
   LimitsConfig limits;
   bool anonymous = false;                  // true: requests without a key belong to the tenant `default`
-  std::string tenants_file;                // YAML list of tenants; relative to the configuration file
+  std::string tenants_file;                // YAML, `tenants:` holds the list; relative to the configuration file
   std::vector<TenantConfig> tenants;       // from tenants_file
   SensitivityConfig sensitivity;
   PolicyConfig policy;

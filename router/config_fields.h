@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Kinds of configuration values on top of YamlReader: levels, names, paths, addresses, key hashes, word lists. Private to
-// the config_*.cc files. Each function complains through the map (file, line, key) and returns whether the value is
+// Kinds of configuration values on top of YamlReader: levels, names, paths, addresses, key hashes, word lists. Private
+// to the config_*.cc files. Each function complains through the map (file, line, key) and returns whether the value is
 // present and good.
 //
 // Thread-safety: none.
