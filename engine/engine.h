@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/metrics.h"
 #include "engine/backend/backend.h"
 #include "headgate/v1/engine.pb.h"
@@ -26,6 +27,7 @@ struct EngineConfig {
   int32_t step_prefill_tokens = 128;    // most prompt tokens in one step beside running sequences
   int32_t max_tokens_default = 512;
   absl::Duration step_age_max = absl::Seconds(30);  // a step older than this = not healthy
+  RandomBytes random = SystemRandom();              // ids of tool calls
 };
 
 // One request's events, called from the decode thread, never concurrently; must not block.
@@ -39,13 +41,13 @@ class AnswerEvents {
 
 class Engine {
  public:
-  // Starts the decode thread. `metrics` must outlive the engine.
+  // Starts the decode thread. `metrics` and `clock` must outlive the engine.
   static absl::StatusOr<std::unique_ptr<Engine>> Start(const EngineConfig& config, std::unique_ptr<Backend> backend,
-                                                       Metrics& metrics);
+                                                       Metrics& metrics, const Clock& clock = RealTime());
   virtual ~Engine() = default;  // cancels everything and joins
 
   // Accepts the request and returns its id, or: INVALID_ARGUMENT naming the field (also: prompt longer than the
-  // context), RESOURCE_EXHAUSTED (queue full), UNAVAILABLE (draining). Exactly one OnFinish or OnError follows an OK.
+  // context), NOT_FOUND (another model), RESOURCE_EXHAUSTED (queue full), UNAVAILABLE (draining). Exactly one OnFinish or OnError follows an OK.
   // `deadline` on the monotonic clock.
   virtual absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
                                           std::shared_ptr<AnswerEvents> events) = 0;
@@ -58,6 +60,7 @@ class Engine {
   virtual bool Healthy() const = 0;               // the decode thread makes progress
   virtual void Drain() = 0;                       // no new requests; accepted ones end
   virtual bool Drained() const = 0;
+  virtual void RefreshMetrics() = 0;              // brings the gauges up to date; call before a scrape
 };
 
 }  // namespace headgate::engine

@@ -1,0 +1,143 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "engine/decode_loop.h"
+#include "engine/engine_metrics.h"
+#include "engine/sequence.h"
+#include "engine/validation.h"
+
+namespace headgate::engine {
+namespace {
+
+// Everything about a request that needs no turn of the decode thread happens on the caller's: validation, template,
+// tokens, sampler. The rest is DecodeLoop's.
+class DecodingEngine : public Engine {
+ public:
+  DecodingEngine(const EngineConfig& config, std::unique_ptr<Backend> backend, Metrics& metrics, const Clock& clock)
+      : config_(config),
+        clock_(clock),
+        backend_(std::move(backend)),
+        metrics_(metrics, backend_->info()),
+        loop_(config, *backend_, metrics_, clock) {}
+
+  absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
+                                  std::shared_ptr<AnswerEvents> events) override;
+  void Cancel(uint64_t request) override { loop_.Cancel(request); }
+  absl::StatusOr<int64_t> CountTokens(const v1::CountTokensRequest& request) const override;
+  const BackendInfo& info() const override { return backend_->info(); }
+  v1::Load CurrentLoad() const override { return loop_.CurrentLoad(); }
+  bool Healthy() const override { return loop_.TurnAge() <= config_.step_age_max; }
+  void Drain() override { loop_.Drain(); }
+  bool Drained() const override { return loop_.Drained(); }
+  void RefreshMetrics() override;
+
+ private:
+  absl::Status CheckModel(const std::string& model) const;
+  // Fills prompt, chat and hold.
+  absl::Status Render(const v1::GenerateRequest& request, SequenceOptions& options) const;
+  absl::Status FitIntoContext(const v1::GenerateRequest& request, SequenceOptions& options) const;
+
+  const EngineConfig config_;
+  const Clock& clock_;
+  const std::unique_ptr<Backend> backend_;
+  EngineMetrics metrics_;
+  std::atomic<uint64_t> next_request_{1};
+  DecodeLoop loop_;  // last: its thread uses the others
+};
+
+absl::Status DecodingEngine::CheckModel(const std::string& model) const {
+  if (model.empty() || model == info().model) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("model: this engine does not serve it; it serves ", info().model));
+}
+
+absl::Status DecodingEngine::Render(const v1::GenerateRequest& request, SequenceOptions& options) const {
+  if (request.messages().empty()) {
+    options.prompt = backend_->Tokenize(request.prompt(), /*add_special=*/true, /*parse_special=*/false);
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(options.chat, backend_->RenderChat(request));
+  options.prompt = options.chat->tokens;
+  options.hold = !options.chat->plain || request.tools_size() > 0;
+  return absl::OkStatus();
+}
+
+absl::Status DecodingEngine::FitIntoContext(const v1::GenerateRequest& request, SequenceOptions& options) const {
+  const int32_t context = std::min(info().context_tokens, info().context_tokens_per_sequence_max);
+  const auto tokens = static_cast<int64_t>(options.prompt.size());
+  const char* const field = request.messages().empty() ? "prompt" : "messages";
+  if (tokens == 0) return absl::InvalidArgumentError(absl::StrCat(field, ": has no tokens"));
+  if (tokens >= context) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": the prompt has ", tokens, " tokens; at most ", context - 1,
+                                                   " leave room for an answer in this engine's context"));
+  }
+  const int32_t wanted = request.has_max_tokens() ? request.max_tokens() : config_.max_tokens_default;
+  options.max_tokens = std::min(wanted, context - static_cast<int32_t>(tokens));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> DecodingEngine::Submit(v1::GenerateRequest request, MonotonicTime deadline,
+                                                std::shared_ptr<AnswerEvents> events) {
+  SequenceOptions options;
+  options.submitted = clock_.Monotonic();
+  if (deadline <= options.submitted) return absl::DeadlineExceededError("the deadline passed before the request came");
+  RETURN_IF_ERROR(CheckModel(request.model()));
+  RETURN_IF_ERROR(ValidateGenerate(request));
+  RETURN_IF_ERROR(Render(request, options));
+  RETURN_IF_ERROR(FitIntoContext(request, options));
+  ASSIGN_OR_RETURN(options.sampler,
+                   backend_->MakeSampler(request.sampling(), options.chat ? options.chat->grammar : std::string()));
+  const uint64_t id = next_request_.fetch_add(1);
+  options.request = id;
+  options.priority = request.priority();
+  options.deadline = deadline;
+  options.stops.assign(request.stop().begin(), request.stop().end());
+  options.events = std::move(events);
+  RETURN_IF_ERROR(loop_.Add(std::make_unique<Sequence>(std::move(options), *backend_)));
+  return id;
+}
+
+absl::StatusOr<int64_t> DecodingEngine::CountTokens(const v1::CountTokensRequest& request) const {
+  RETURN_IF_ERROR(CheckModel(request.model()));
+  RETURN_IF_ERROR(ValidateCountTokens(request));
+  v1::GenerateRequest generate;
+  *generate.mutable_messages() = request.messages();
+  generate.set_prompt(request.prompt());
+  *generate.mutable_tools() = request.tools();
+  SequenceOptions options;
+  RETURN_IF_ERROR(Render(generate, options));
+  return static_cast<int64_t>(options.prompt.size());
+}
+
+void DecodingEngine::RefreshMetrics() {
+  const v1::Load load = loop_.CurrentLoad();
+  metrics_.waiting.Set(load.waiting());
+  metrics_.running.Set(load.running());
+  metrics_.kv_usage.Set(loop_.CellsUsed());
+  metrics_.draining.Set(load.draining() ? 1 : 0);
+  metrics_.last_step_age.Set(absl::ToDoubleSeconds(loop_.TurnAge()));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Start(const EngineConfig& config, std::unique_ptr<Backend> backend,
+                                                      Metrics& metrics, const Clock& clock) {
+  const BackendInfo& info = backend->info();
+  if (info.sequences_max < 1 || info.batch_tokens_max < 1 || info.context_tokens < 2 ||
+      info.context_tokens_per_sequence_max < 2) {
+    return absl::InvalidArgumentError("backend: needs a sequence, a batch row and two tokens of context at least");
+  }
+  if (config.queue_max < 1) return absl::InvalidArgumentError("queue_max: must be at least 1");
+  if (config.step_prefill_tokens < 1) return absl::InvalidArgumentError("step_prefill_tokens: must be at least 1");
+  if (config.max_tokens_default < 1) return absl::InvalidArgumentError("max_tokens_default: must be at least 1");
+  return std::make_unique<DecodingEngine>(config, std::move(backend), metrics, clock);
+}
+
+}  // namespace headgate::engine

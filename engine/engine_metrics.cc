@@ -1,0 +1,85 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "engine/engine_metrics.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace headgate::engine {
+namespace {
+
+using Bounds = std::vector<double>;
+
+const Bounds kFirstToken = {.001, .005, .01, .02, .04, .06, .08, .1, .25, .5, .75, 1,
+                            2.5,  5,    7.5, 10,  20,  40,  80,  160, 640, 2560};
+// vLLM's, with finer ones below: a small model on a CPU sits there.
+const Bounds kInterToken = {.001, .0025, .005, .0075, .01, .025, .05, .075, .1, .15, .2, .3, .4,
+                            .5,   .75,   1,    2.5,   5,   7.5,  10,  20,   40, 80};
+const Bounds kLatency = {.3, .5, .8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680};
+const Bounds kIterationTokens = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
+const Bounds kShort = {.0001, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30};
+
+// 1, 2, 5, 10, 20, 50, ... up to the longest sequence.
+Bounds OneTwoFive(double most) {
+  Bounds bounds;
+  for (double power = 1; power <= most; power *= 10) {
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      if (power * factor <= most) bounds.push_back(power * factor);
+    }
+  }
+  return bounds;
+}
+
+Labels With(Labels labels, const std::string& name, const std::string& value) {
+  labels[name] = value;
+  return labels;
+}
+
+}  // namespace
+
+EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
+    : labels({{"model_name", info.model}, {"engine", "0"}}),
+      waiting(m.GetGauge("vllm:num_requests_waiting", "Requests waiting to be processed", labels)),
+      running(m.GetGauge("vllm:num_requests_running", "Requests in the batch", labels)),
+      kv_usage(m.GetGauge("vllm:kv_cache_usage_perc", "KV cache usage; 1 means 100 percent", labels)),
+      draining(m.GetGauge("headgate_engine_draining", "1 while the engine takes no new requests", labels)),
+      last_step_age(m.GetGauge("headgate_engine_last_step_age_seconds",
+                               "Time since the decode thread last made progress; 0 when it is idle", labels)),
+      prompt_tokens(m.GetCounter("vllm:prompt_tokens_total", "Prompt tokens processed", labels)),
+      generation_tokens(m.GetCounter("vllm:generation_tokens_total", "Tokens generated", labels)),
+      preemptions(m.GetCounter("vllm:num_preemptions_total", "Sequences put back to make room", labels)),
+      rejections(m.GetCounter("vllm:admission_rejections", "Requests refused: queue full or draining", labels)),
+      time_to_first_token(m.GetHistogram("vllm:time_to_first_token_seconds", "Acceptance to first token", kFirstToken,
+                                         labels)),
+      inter_token_latency(m.GetHistogram("vllm:inter_token_latency_seconds", "Time between two tokens of an answer",
+                                         kInterToken, labels)),
+      e2e_latency(m.GetHistogram("vllm:e2e_request_latency_seconds", "Acceptance to end", kLatency, labels)),
+      queue_time(m.GetHistogram("vllm:request_queue_time_seconds", "Acceptance to batch", kLatency, labels)),
+      inference_time(m.GetHistogram("vllm:request_inference_time_seconds", "Batch to end", kLatency, labels)),
+      prefill_time(m.GetHistogram("vllm:request_prefill_time_seconds", "Batch to first token", kLatency, labels)),
+      decode_time(m.GetHistogram("vllm:request_decode_time_seconds", "First to last token", kLatency, labels)),
+      request_prompt_tokens(m.GetHistogram("vllm:request_prompt_tokens", "Prompt tokens of a request",
+                                           OneTwoFive(info.context_tokens_per_sequence_max), labels)),
+      request_generation_tokens(m.GetHistogram("vllm:request_generation_tokens", "Generated tokens of a request",
+                                               OneTwoFive(info.context_tokens_per_sequence_max), labels)),
+      iteration_tokens(m.GetHistogram("vllm:iteration_tokens_total", "Rows of a step", kIterationTokens, labels)),
+      step_duration(m.GetHistogram("headgate_engine_step_duration_seconds", "One decode step", kShort, labels)),
+      cancel_to_free(m.GetHistogram("headgate_engine_cancel_to_free_seconds",
+                                    "Cancellation of a running request until its place and KV cells are free", kShort,
+                                    labels)) {
+  const char* const reasons[] = {"stop", "length", "abort", "error"};
+  for (size_t i = 0; i < 4; ++i) {
+    ended_[i] = &m.GetCounter("vllm:request_success_total", "Requests that ended",
+                              With(labels, "finished_reason", reasons[i]));
+  }
+  // One cell is one block: the KV cache is unified and has no pages.
+  m.GetGauge("vllm:cache_config_info", "KV cache configuration",
+             With(With(labels, "block_size", "1"), "num_gpu_blocks", absl::StrCat(info.context_tokens)))
+      .Set(1);
+}
+
+Counter& EngineMetrics::Ended(Ending ending) const { return *ended_[static_cast<size_t>(ending)]; }
+
+}  // namespace headgate::engine

@@ -1,0 +1,51 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// EngineMetrics: what the engine exports. The `vllm:` names, types and buckets are vLLM's own, so that autoscalers,
+// endpoint pickers and dashboards made for it read our pods; the rest is under `headgate_engine_`. docs/metrics.md.
+//
+// Thread-safety: all from any thread.
+#pragma once
+
+#include <string>
+
+#include "common/metrics.h"
+#include "engine/backend/backend.h"
+
+namespace headgate::engine {
+
+enum class Ending { kStop, kLength, kAbort, kError };
+
+struct EngineMetrics {
+  EngineMetrics(Metrics& metrics, const BackendInfo& info);
+
+  Counter& Ended(Ending ending) const;
+
+  const Labels labels;  // model_name, engine
+  Gauge& waiting;
+  Gauge& running;
+  Gauge& kv_usage;
+  Gauge& draining;
+  Gauge& last_step_age;
+  Counter& prompt_tokens;
+  Counter& generation_tokens;
+  Counter& preemptions;
+  Counter& rejections;
+  Histogram& time_to_first_token;
+  Histogram& inter_token_latency;
+  Histogram& e2e_latency;
+  Histogram& queue_time;
+  Histogram& inference_time;
+  Histogram& prefill_time;
+  Histogram& decode_time;
+  Histogram& request_prompt_tokens;
+  Histogram& request_generation_tokens;
+  Histogram& iteration_tokens;
+  Histogram& step_duration;
+  Histogram& cancel_to_free;
+
+ private:
+  Counter* ended_[4];
+};
+
+}  // namespace headgate::engine

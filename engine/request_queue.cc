@@ -1,0 +1,61 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "engine/request_queue.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace headgate::engine {
+
+absl::Status RequestQueue::Push(std::unique_ptr<Sequence>& sequence) {
+  if (size() >= size_max_) {
+    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size_max_, " requests wait"));
+  }
+  Return(std::move(sequence));
+  return absl::OkStatus();
+}
+
+void RequestQueue::Return(std::unique_ptr<Sequence> sequence) {
+  tokens_left_ += sequence->left();
+  const uint64_t request = sequence->request();
+  sequences_.emplace(request, std::move(sequence));
+}
+
+std::unique_ptr<Sequence> RequestQueue::Take(Map::iterator at) {
+  auto sequence = std::move(at->second);
+  sequences_.erase(at);
+  tokens_left_ -= sequence->left();
+  return sequence;
+}
+
+std::unique_ptr<Sequence> RequestQueue::Remove(uint64_t request) {
+  const auto at = sequences_.find(request);
+  return at == sequences_.end() ? nullptr : Take(at);
+}
+
+std::vector<std::unique_ptr<Sequence>> RequestQueue::RemoveExpired(MonotonicTime now) {
+  std::vector<std::unique_ptr<Sequence>> expired;
+  for (auto at = sequences_.begin(); at != sequences_.end();) {
+    const auto next = std::next(at);
+    if (at->second->deadline() <= now) expired.push_back(Take(at));
+    at = next;
+  }
+  return expired;
+}
+
+std::vector<std::unique_ptr<Sequence>> RequestQueue::RemoveAll() {
+  return RemoveExpired(absl::InfiniteDuration());
+}
+
+std::vector<WaitingRequest> RequestQueue::Waiting() const {
+  std::vector<WaitingRequest> waiting;
+  waiting.reserve(sequences_.size());
+  for (const auto& [request, sequence] : sequences_) {
+    waiting.push_back({request, sequence->priority(), request, sequence->cells_needed()});
+  }
+  return waiting;
+}
+
+}  // namespace headgate::engine

@@ -1,0 +1,47 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// RequestQueue: accepted requests that wait for a place in the batch. Bounded: a full queue refuses at once.
+//
+// Thread-safety: none; the engine's mutex guards it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/clock.h"
+#include "engine/scheduler.h"
+#include "engine/sequence.h"
+
+namespace headgate::engine {
+
+class RequestQueue {
+ public:
+  explicit RequestQueue(int32_t size_max) : size_max_(size_max) {}
+
+  // RESOURCE_EXHAUSTED when full; `sequence` is untouched then.
+  absl::Status Push(std::unique_ptr<Sequence>& sequence);
+  // Back from the batch: keeps its place by arrival, and is taken even when the queue is full.
+  void Return(std::unique_ptr<Sequence> sequence);
+  // nullptr when it is not here.
+  std::unique_ptr<Sequence> Remove(uint64_t request);
+  std::vector<std::unique_ptr<Sequence>> RemoveExpired(MonotonicTime now);
+  std::vector<std::unique_ptr<Sequence>> RemoveAll();
+
+  std::vector<WaitingRequest> Waiting() const;  // by arrival
+  int32_t size() const { return static_cast<int32_t>(sequences_.size()); }
+  int64_t tokens_left() const { return tokens_left_; }  // tokens to compute before the waiting ones can answer
+
+ private:
+  using Map = std::map<uint64_t, std::unique_ptr<Sequence>>;
+  std::unique_ptr<Sequence> Take(Map::iterator at);
+
+  const int32_t size_max_;
+  Map sequences_;  // by request id
+  int64_t tokens_left_ = 0;
+};
+
+}  // namespace headgate::engine

@@ -1,0 +1,97 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "engine/sequence.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace headgate::engine {
+namespace {
+
+std::vector<std::string> AllStops(const SequenceOptions& options) {
+  auto stops = options.stops;
+  if (options.chat) stops.insert(stops.end(), options.chat->stops.begin(), options.chat->stops.end());
+  return stops;
+}
+
+}  // namespace
+
+Sequence::Sequence(SequenceOptions options, const Backend& backend)
+    : options_(std::move(options)),
+      backend_(backend),
+      prompt_tokens_(static_cast<int32_t>(options_.prompt.size())),
+      tokens_(std::move(options_.prompt)),
+      stop_matcher_(AllStops(options_)) {}
+
+bool Sequence::Advance(int32_t row_index) {
+  const Token token = options_.sampler->Sample(row_index);
+  ++sampled_;
+  if (backend_.IsEndOfGeneration(token)) {
+    finish_ = v1::FINISH_REASON_STOP;
+  } else {
+    tokens_.push_back(token);
+    Send(stop_matcher_.Add(joiner_.Add(backend_.Piece(token))));
+    if (stop_matcher_.stopped()) {
+      finish_ = v1::FINISH_REASON_STOP;
+    } else if (sampled_ >= options_.max_tokens) {
+      finish_ = v1::FINISH_REASON_LENGTH;
+    }
+  }
+  return finish_.has_value();
+}
+
+void Sequence::Send(std::string text) {
+  if (text.empty()) return;
+  if (options_.hold) {
+    held_ += text;
+    return;
+  }
+  v1::Delta delta;
+  delta.set_content(std::move(text));
+  options_.events->OnDelta(std::move(delta));
+}
+
+v1::FinishReason Sequence::SendFinish(const RandomBytes& random) {
+  if (!stop_matcher_.stopped()) Send(stop_matcher_.Flush());
+  v1::Finish finish = ParseAndSend(random);
+  const auto reason = finish.reason();
+  options_.events->OnFinish(std::move(finish));
+  return reason;
+}
+
+v1::Finish Sequence::ParseAndSend(const RandomBytes& random) {
+  v1::Finish finish;
+  finish.set_reason(finish_.value_or(v1::FINISH_REASON_STOP));
+  finish.mutable_usage()->set_prompt_tokens(prompt_tokens_);
+  finish.mutable_usage()->set_completion_tokens(sampled_);
+  if (!options_.hold || !options_.chat) return finish;
+
+  v1::Message message = backend_.ParseAnswer(*options_.chat, held_);
+  v1::Delta delta;
+  delta.set_reasoning_content(std::move(*message.mutable_reasoning_content()));
+  delta.set_content(std::move(*message.mutable_content()));
+  for (auto& call : *message.mutable_tool_calls()) {
+    auto* added = delta.add_tool_calls();
+    added->set_index(delta.tool_calls_size() - 1);
+    added->set_id(call.id().empty() ? absl::StrCat("call_", Hex(random(12))) : call.id());
+    added->set_name(std::move(*call.mutable_name()));
+    added->set_arguments(std::move(*call.mutable_arguments()));
+  }
+  if (delta.tool_calls_size() > 0 && finish.reason() == v1::FINISH_REASON_STOP) {
+    finish.set_reason(v1::FINISH_REASON_TOOL_CALLS);
+  }
+  if (delta.ByteSizeLong() > 0) options_.events->OnDelta(std::move(delta));
+  return finish;
+}
+
+void Sequence::SendError(absl::Status status) { options_.events->OnError(std::move(status)); }
+
+void Sequence::Cancel(MonotonicTime now) {
+  int64_t none = 0;  // the first cancel counts
+  cancelled_ns_.compare_exchange_strong(none, std::max<int64_t>(absl::ToInt64Nanoseconds(now), 1));
+}
+
+}  // namespace headgate::engine

@@ -1,0 +1,102 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Sequence: one request from its acceptance to its end: its tokens, how many of them the KV cache holds, the text that
+// became certain, and the end. A request that lost its KV (preempted) starts again at 0 computed tokens and continues
+// exactly where it was: the sampler and the text stay.
+//
+// Thread-safety: Cancel and cancelled from any thread; the rest belongs to whoever holds it (queue, then decode thread).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/digest.h"
+#include "engine/backend/backend.h"
+#include "engine/engine.h"
+#include "engine/stop_matcher.h"
+#include "engine/utf8_joiner.h"
+
+namespace headgate::engine {
+
+struct SequenceOptions {
+  uint64_t request = 0;                // grows with each request: the order of arrival too
+  v1::Priority priority = v1::PRIORITY_NORMAL;
+  MonotonicTime submitted;
+  MonotonicTime deadline = absl::InfiniteDuration();
+  std::vector<Token> prompt;           // not empty
+  int32_t max_tokens = 1;
+  std::vector<std::string> stops;
+  std::optional<RenderedChat> chat;    // none for raw completions
+  bool hold = false;                   // text goes out at the end, parsed
+  std::unique_ptr<Sampler> sampler;
+  std::shared_ptr<AnswerEvents> events;
+};
+
+class Sequence {
+ public:
+  // `backend` must outlive it.
+  Sequence(SequenceOptions options, const Backend& backend);
+  Sequence(const Sequence&) = delete;
+  Sequence& operator=(const Sequence&) = delete;
+
+  uint64_t request() const { return options_.request; }
+  v1::Priority priority() const { return options_.priority; }
+  MonotonicTime submitted() const { return options_.submitted; }
+  MonotonicTime deadline() const { return options_.deadline; }
+  int32_t prompt_tokens() const { return prompt_tokens_; }
+  int32_t answer_tokens() const { return size() - prompt_tokens_; }
+  int32_t max_tokens() const { return options_.max_tokens; }
+  // KV cells it needs at most.
+  int32_t cells_needed() const { return prompt_tokens_ + options_.max_tokens; }
+
+  // All tokens, the answer's included; the first computed() of them are in the KV cache.
+  int32_t size() const { return static_cast<int32_t>(tokens_.size()); }
+  Token token(int32_t position) const { return tokens_[static_cast<size_t>(position)]; }
+  int32_t computed() const { return computed_; }
+  void SetComputed(int32_t computed) { computed_ = computed; }
+  int32_t left() const { return size() - computed_; }
+  // Only the answer's newest token is not computed.
+  bool decoding() const { return left() == 1 && answer_tokens() > 0; }
+
+  // The next token by its sampler from an output row. Sends on the text that is certain. True when the answer is
+  // complete; SendFinish is due then.
+  bool Advance(int32_t row_index);
+  std::optional<v1::FinishReason> finish() const { return finish_; }
+  // The end event; `random` names tool calls that the format left without an id.
+  v1::FinishReason SendFinish(const RandomBytes& random);
+  void SendError(absl::Status status);
+
+  // From any thread: marks it; the decode thread frees it. `now` for the time it took.
+  void Cancel(MonotonicTime now);
+  bool cancelled() const { return cancelled_ns_.load(std::memory_order_acquire) != 0; }
+  MonotonicTime cancelled_at() const { return absl::Nanoseconds(cancelled_ns_.load()); }
+
+  // For metrics, set by the decode thread.
+  std::optional<MonotonicTime> admitted;
+  std::optional<MonotonicTime> first_token;
+  MonotonicTime last_token;
+
+ private:
+  void Send(std::string text);
+  v1::Finish ParseAndSend(const RandomBytes& random);
+
+  SequenceOptions options_;
+  const Backend& backend_;
+  const int32_t prompt_tokens_;
+  std::vector<Token> tokens_;
+  int32_t computed_ = 0;
+  int32_t sampled_ = 0;        // answer tokens, an end token included
+  Utf8Joiner joiner_;
+  StopMatcher stop_matcher_;
+  std::string held_;           // whole text when options_.hold
+  std::optional<v1::FinishReason> finish_;
+  std::atomic<int64_t> cancelled_ns_{0};
+};
+
+}  // namespace headgate::engine
