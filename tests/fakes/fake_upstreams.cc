@@ -40,7 +40,10 @@ class ScriptedStream : public AnswerStream {
     if (cancellation.cancelled()) co_return cancellation.reason();
     if (death_->cancelled()) co_return death_->reason();
     if (clock_.Monotonic() < at) co_return absl::DeadlineExceededError("no event in time");
-    if (next_ == script_.events.size()) co_return script_.failure;
+    if (next_ == script_.events.size()) {
+      if (script_.failure.ok()) co_return std::nullopt;
+      co_return script_.failure;
+    }
     auto event = script_.events[next_++];
     finished_ = event.has_finish();
     co_return event;

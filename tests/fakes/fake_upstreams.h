@@ -28,7 +28,7 @@ namespace headgate::router {
 struct Script {
   enum class End {
     kFinish,    // the events' own finish, or one that is added
-    kFail,      // `failure`
+    kFail,      // `failure`; OK: the stream just ends, without its finish
     kStall,     // nothing, ever: the caller's timer has to end it
   };
   std::vector<v1::GenerateStreamResponse> events;
