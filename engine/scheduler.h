@@ -35,6 +35,7 @@ struct StepLimits {
 struct Chunk {
   int32_t sequence = 0;
   int32_t tokens = 0;
+  friend bool operator==(const Chunk&, const Chunk&) = default;
 };
 struct Step {
   std::vector<uint64_t> admit;    // waiting requests that start now, in order

@@ -6,7 +6,10 @@
 // it. It keeps its own "KV" (the tokens per sequence and position) and refuses rows that do not follow on.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "engine/backend/backend.h"
 
@@ -18,7 +21,7 @@ struct ReferenceConfig {
   int32_t batch_tokens_max = 512;
   int32_t sequences_max = 32;
   // Called at the start of each Decode with the number of rows: tests and the emulator of slow hardware pace with it.
-  std::function<void(int32_t rows)> on_decode;
+  std::function<void(int32_t rows)> on_decode = nullptr;
   // Deliberate error for tests of the tests: sequences 0 and 1 read each other's cells.
   bool swap_cells = false;
 };

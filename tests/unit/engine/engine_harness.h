@@ -1,0 +1,190 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What the engine's tests share: an answer that can be waited for, a gate in front of each step, a clock moved by hand,
+// and a backend whose Decode can be made to fail.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/metrics.h"
+#include "engine/backend/reference.h"
+#include "engine/engine.h"
+#include "engine/utf8_joiner.h"
+
+namespace headgate::engine {
+
+// One answer as its events told it. Useful for 1. waiting for text or the end; 2. checking that the end comes once.
+class Answer : public AnswerEvents {
+ public:
+  void OnDelta(v1::Delta delta) override {
+    std::lock_guard lock(mutex_);
+    EXPECT_FALSE(ended_) << "an event after the end";
+    EXPECT_EQ(Utf8Joiner().Add(delta.content()), delta.content()) << "a partial character";
+    text_ += delta.content();
+    deltas_.push_back(std::move(delta));
+    changed_.notify_all();
+  }
+  void OnFinish(v1::Finish finish) override { End(absl::OkStatus(), std::move(finish)); }
+  void OnError(absl::Status status) override { End(std::move(status), {}); }
+
+  const absl::Status& WaitEnd() {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [this] { return ended_; })) << "no end";
+    return status_;
+  }
+  void WaitDeltas(size_t n) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return ended_ || deltas_.size() >= n; }));
+  }
+  bool ended() {
+    std::lock_guard lock(mutex_);
+    return ended_;
+  }
+  size_t delta_count() {
+    std::lock_guard lock(mutex_);
+    return deltas_.size();
+  }
+  // After the end:
+  const std::string& text() const { return text_; }
+  const v1::Finish& finish() const { return finish_; }
+  const std::vector<v1::Delta>& deltas() const { return deltas_; }
+
+ private:
+  void End(absl::Status status, v1::Finish finish) {
+    std::lock_guard lock(mutex_);
+    EXPECT_FALSE(ended_) << "a second end";
+    ended_ = true;
+    status_ = std::move(status);
+    finish_ = std::move(finish);
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string text_;
+  std::vector<v1::Delta> deltas_;
+  v1::Finish finish_;
+  absl::Status status_;
+  bool ended_ = false;
+};
+
+// Stands at the start of each step. Open at first.
+class StepGate {
+ public:
+  void Pass() {
+    std::unique_lock lock(mutex_);
+    ++arrived_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_ || permits_ > 0; });
+    if (!open_) --permits_;
+  }
+  void Close() {
+    std::lock_guard lock(mutex_);
+    open_ = false;
+    arrived_ = 0;
+  }
+  void Open() {
+    std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void Allow(int steps) {
+    std::lock_guard lock(mutex_);
+    permits_ += steps;
+    changed_.notify_all();
+  }
+  // Until `n` steps have come to the gate since Close.
+  void WaitArrived(int n) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return arrived_ >= n; })) << "no step";
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  int permits_ = 0;
+  int arrived_ = 0;
+};
+
+class HandClock : public Clock {
+ public:
+  absl::Time WallTime() const override { return absl::UnixEpoch() + Monotonic(); }
+  MonotonicTime Monotonic() const override { return absl::Nanoseconds(now_ns_.load()); }
+  std::unique_ptr<Timer> CallAt(MonotonicTime, std::function<void()>) override { return nullptr; }
+  void Advance(absl::Duration by) { now_ns_ += absl::ToInt64Nanoseconds(by); }
+
+ private:
+  std::atomic<int64_t> now_ns_{1000000000};
+};
+
+// The reference backend with faults put in through the interface.
+class FaultyBackend : public Backend {
+ public:
+  using Fault = std::function<absl::Status(absl::Span<const BatchRow>, const Backend&)>;
+  FaultyBackend(const ReferenceConfig& config, Fault before_decode)
+      : inner_(MakeReferenceBackend(config)), fault_(std::move(before_decode)) {}
+
+  const BackendInfo& info() const override { return inner_->info(); }
+  std::vector<Token> Tokenize(std::string_view text, bool a, bool b) const override {
+    return inner_->Tokenize(text, a, b);
+  }
+  std::string Piece(Token token) const override { return inner_->Piece(token); }
+  bool IsEndOfGeneration(Token token) const override { return inner_->IsEndOfGeneration(token); }
+  absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& r) const override { return inner_->RenderChat(r); }
+  v1::Message ParseAnswer(const RenderedChat& chat, const std::string& text) const override {
+    return inner_->ParseAnswer(chat, text);
+  }
+  absl::StatusOr<std::unique_ptr<Sampler>> MakeSampler(const v1::Sampling& s, const std::string& g) const override {
+    return inner_->MakeSampler(s, g);
+  }
+  absl::Status Decode(absl::Span<const BatchRow> rows) override {
+    if (fault_) {
+      if (auto status = fault_(rows, *inner_); !status.ok()) return status;
+    }
+    return inner_->Decode(rows);
+  }
+  void SetAbortCheck(std::function<bool()> check) override { inner_->SetAbortCheck(std::move(check)); }
+  void Truncate(int32_t sequence, int32_t from) override { inner_->Truncate(sequence, from); }
+  int32_t Length(int32_t sequence) const override { return inner_->Length(sequence) - lost_; }
+  void LoseTokens(int32_t n) { lost_ = n; }
+
+ private:
+  std::unique_ptr<Backend> inner_;
+  Fault fault_;
+  std::atomic<int32_t> lost_{0};
+};
+
+inline v1::GenerateRequest Ask(const std::string& text, int32_t max_tokens = 0) {
+  v1::GenerateRequest request;
+  auto* message = request.add_messages();
+  message->set_role(v1::ROLE_USER);
+  message->set_content(text);
+  if (max_tokens > 0) request.set_max_tokens(max_tokens);
+  return request;
+}
+
+// The answer of a request alone on a fresh backend.
+inline std::string Alone(const v1::GenerateRequest& request, ReferenceConfig config = {}) {
+  config.on_decode = nullptr;
+  Metrics metrics;
+  auto engine = Engine::Start({}, MakeReferenceBackend(config), metrics);
+  EXPECT_TRUE(engine.ok()) << engine.status();
+  auto answer = std::make_shared<Answer>();
+  EXPECT_TRUE((*engine)->Submit(request, absl::InfiniteDuration(), answer).ok());
+  EXPECT_TRUE(answer->WaitEnd().ok());
+  return answer->text();
+}
+
+}  // namespace headgate::engine

@@ -1,0 +1,72 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "engine/request_queue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <utility>
+
+#include "engine/backend/reference.h"
+
+namespace headgate::engine {
+namespace {
+
+class RequestQueueTest : public testing::Test {
+ protected:
+  std::unique_ptr<Sequence> Make(uint64_t request, size_t prompt = 3, MonotonicTime deadline = absl::InfiniteDuration()) {
+    SequenceOptions options;
+    options.request = request;
+    options.prompt.assign(prompt, 9);
+    options.max_tokens = 5;
+    options.deadline = deadline;
+    return std::make_unique<Sequence>(std::move(options), *backend_);
+  }
+  absl::Status Push(uint64_t request, size_t prompt = 3, MonotonicTime deadline = absl::InfiniteDuration()) {
+    auto sequence = Make(request, prompt, deadline);
+    return queue_.Push(sequence);
+  }
+
+  std::unique_ptr<Backend> backend_ = MakeReferenceBackend({});
+  RequestQueue queue_{3};
+};
+
+TEST_F(RequestQueueTest, RefusesWhenFullAndLeavesTheRequestAlone) {
+  for (uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(Push(i).ok());
+  auto fourth = Make(4);
+  EXPECT_EQ(queue_.Push(fourth).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(fourth, nullptr);
+  EXPECT_EQ(queue_.size(), 3);
+}
+
+TEST_F(RequestQueueTest, TakesAReturnedRequestEvenWhenFull) {
+  for (uint64_t i = 2; i <= 4; ++i) ASSERT_TRUE(Push(i).ok());
+  queue_.Return(Make(1));
+  EXPECT_EQ(queue_.size(), 4);
+  EXPECT_EQ(queue_.Waiting().front().request, 1u) << "keeps its place by arrival";
+}
+
+TEST_F(RequestQueueTest, CountsTokensAndCells) {
+  ASSERT_TRUE(Push(1, 10).ok());
+  ASSERT_TRUE(Push(2, 20).ok());
+  EXPECT_EQ(queue_.tokens_left(), 30);
+  EXPECT_EQ(queue_.Waiting()[1].cells_needed, 25);
+  EXPECT_NE(queue_.Remove(1), nullptr);
+  EXPECT_EQ(queue_.tokens_left(), 20);
+  EXPECT_EQ(queue_.Remove(1), nullptr);
+}
+
+TEST_F(RequestQueueTest, RemovesTheExpired) {
+  ASSERT_TRUE(Push(1, 3, absl::Seconds(1)).ok());
+  ASSERT_TRUE(Push(2, 3, absl::Seconds(2)).ok());
+  ASSERT_TRUE(Push(3).ok());
+  const auto expired = queue_.RemoveExpired(absl::Seconds(1));
+  ASSERT_EQ(expired.size(), 1u);
+  EXPECT_EQ(expired[0]->request(), 1u);
+  EXPECT_EQ(queue_.RemoveAll().size(), 2u) << "those without a deadline too";
+}
+
+}  // namespace
+}  // namespace headgate::engine
