@@ -1,0 +1,93 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "services/grpc_server.h"
+
+#include <dlfcn.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <grpcpp/server_builder.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "common/status_macros.h"
+
+namespace headgate::services {
+namespace {
+
+constexpr unsigned kTlsRefreshSeconds = 1;
+constexpr char kReflectionLibrary[] = "libgrpc++_reflection.so.1.51";  // of the gRPC that we are built with
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const TlsConfig& tls) {
+  if (!tls.enabled()) return grpc::InsecureServerCredentials();
+  if (tls.certificate_file.empty()) return absl::InvalidArgumentError("a server needs a certificate beside the CA");
+  RETURN_IF_ERROR(CheckTls(tls));
+  namespace experimental = grpc::experimental;
+  auto files = std::make_shared<experimental::FileWatcherCertificateProvider>(tls.key_file, tls.certificate_file,
+                                                                              tls.ca_file, kTlsRefreshSeconds);
+  experimental::TlsServerCredentialsOptions options(files);
+  options.watch_identity_key_cert_pairs();
+  if (!tls.ca_file.empty()) {
+    options.watch_root_certs();
+    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  return experimental::TlsServerCredentials(options);
+}
+
+void SetChannelArguments(grpc::ServerBuilder& builder) {
+  // Two processes on one port would share the calls between them unnoticed.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Clients may ping idle connections; dead ones are noticed within a minute and a half.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOptions& options,
+                                                              const std::vector<grpc::Service*>& services) {
+  ASSIGN_OR_RETURN(const auto credentials, Credentials(options.tls));
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  SetChannelArguments(builder);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
+  int port = 0;
+  builder.AddListeningPort(options.address, credentials, &port);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  auto result = std::make_unique<GrpcServer>(Key());
+  result->server_ = builder.BuildAndStart();
+  if (!result->server_ || port == 0) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address));
+  }
+  result->address_ = absl::StrCat(options.address.substr(0, options.address.rfind(':')), ":", port);
+  return result;
+}
+
+GrpcServer::~GrpcServer() {
+  if (server_) Shutdown(absl::ZeroDuration());
+}
+
+void GrpcServer::SetServing(bool serving, const std::vector<std::string>& services) {
+  auto* health = server_->GetHealthCheckService();
+  if (health == nullptr) return;
+  health->SetServingStatus(serving);  // "" and those named before
+  for (const auto& service : services) health->SetServingStatus(service, serving);
+}
+
+void GrpcServer::Shutdown(absl::Duration grace) {
+  if (!server_) return;
+  server_->Shutdown(absl::ToChronoTime(RealTime().WallTime() + grace));
+  server_.reset();
+}
+
+absl::Status EnableReflection() {
+  if (dlopen(kReflectionLibrary, RTLD_NOW | RTLD_GLOBAL) != nullptr) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("reflection: ", kReflectionLibrary, " is not installed"));
+}
+
+}  // namespace headgate::services

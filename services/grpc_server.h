@@ -1,0 +1,54 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// One gRPC listener: TLS from files that are read again when they change, health, limits.
+//
+// Thread-safety: Start and Shutdown from one thread, Shutdown not from a gRPC thread.
+#pragma once
+
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/tls.h"
+
+namespace headgate::services {
+
+struct GrpcServerOptions {
+  std::string address;  // `127.0.0.1:8081`; port 0 = any
+  TlsConfig tls;
+  int64_t message_bytes_max = 4 << 20;
+};
+
+class GrpcServer {
+  struct Key {};  // only Start makes one
+
+ public:
+  explicit GrpcServer(Key) {}
+  // Binds and serves `services`, which must outlive it. UNAVAILABLE when the address cannot be bound, INVALID_ARGUMENT
+  // when TLS files are bad.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const GrpcServerOptions& options,
+                                                           const std::vector<grpc::Service*>& services);
+  ~GrpcServer();
+
+  // Bound address, `127.0.0.1:40001`.
+  const std::string& address() const { return address_; }
+  // What grpc.health.v1 answers: for "" and for each of `services`.
+  void SetServing(bool serving, const std::vector<std::string>& services = {});
+  // Ends the calls that are left after `grace` and waits for them: blocks.
+  void Shutdown(absl::Duration grace);
+
+ private:
+  std::string address_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+// gRPC reflection for every listener that starts later in this process: development only. NOT_FOUND when the system's
+// reflection library is missing. It is loaded on demand, because it switches reflection on as soon as it is loaded.
+absl::Status EnableReflection();
+
+}  // namespace headgate::services
