@@ -49,8 +49,8 @@ class YamlReader {
     std::optional<Map> GetMap(const std::string& key);
     // A list of maps.
     std::vector<Map> GetList(const std::string& key);
-    // Complains: `<file>:<line of key>: <path of key>: <message>`. `key` may name an element, `words[3]`, or be empty for
-    // the map itself.
+    // Complains: `<file>:<line of key>: <path of key>: <message>`. `key` may name an element, `words[3]`, or be empty
+    // for the map itself.
     void Complain(const std::string& key, const std::string& message);
     void Require(const std::string& key);
     // Complains about every key that no Get asked for.

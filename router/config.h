@@ -61,7 +61,7 @@ struct SensitivityConfig {
   // At or above: sensitive. Not above CONFIDENTIAL.
   v1::SensitivityLevel threshold = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
   std::vector<KeywordListConfig> keyword_lists;
-  // Type -> level. Types with a check digit or a key's form never go below `threshold`; contact types may.
+  // Type -> level, never below `threshold`: what a detector finds is sensitive.
   std::map<std::string, v1::SensitivityLevel> detector_levels;
 };
 
