@@ -1,8 +1,10 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// output_guard: word lists on the flowing answer. A tail as long as the longest word is held back, so that a word split
-// over chunks is found; the result does not depend on the chunking.
+// output_guard: word lists on the flowing answer. What could be the beginning of a word is held back, so that a word split
+// over chunks is found; the result does not depend on the chunking. Words are compared byte by byte, ASCII letters without
+// case. Lists act independently: `redact` replaces every occurrence (overlapping and touching ones together) by `***`;
+// `stop` ends the answer before the first occurrence; `flag` only notes the list's name.
 //
 // Thread-safety: OutputGuard const methods from any thread; a Stream belongs to one request.
 #pragma once
@@ -19,18 +21,21 @@ namespace headgate::router {
 
 class OutputGuard {
  public:
-  // One answer's guard. Content, reasoning and each tool call's arguments are separate texts.
+  // One answer's guard. Content, reasoning and each tool call's arguments are separate texts. Must not outlive the
+  // OutputGuard it came from.
   class Stream {
    public:
     virtual ~Stream() = default;
     // Events that may go out now; text that could be the start of a word stays inside until decided. On a finish event
-    // everything left comes before it. After a `stop` match the finish reason is CONTENT_FILTER and `stopped` is true.
+    // everything left comes before it. A `stop` match ends the answer at once: a finish event with the reason
+    // CONTENT_FILTER (without usage) is the last one, `stopped` is true, and whatever follows is swallowed.
     virtual std::vector<v1::GenerateStreamResponse> Filter(v1::GenerateStreamResponse event) = 0;
     virtual bool stopped() const = 0;
     // Names of the lists that matched, for audit; never the words.
     virtual std::vector<std::string> flags() const = 0;
   };
 
+  // INVALID_ARGUMENT names the list: no name, a name given twice, or a word that is empty or not valid UTF-8.
   static absl::StatusOr<std::unique_ptr<OutputGuard>> Make(const OutputGuardConfig& config);
   virtual ~OutputGuard() = default;
   virtual std::unique_ptr<Stream> NewStream() const = 0;

@@ -16,9 +16,20 @@
 
 namespace headgate::router {
 
+// One text to be read by the detectors: a string of the request, or a view derived from it.
 struct ScreenedField {
-  std::string field;     // `messages[2].content`
+  std::string field;     // `messages[2].content`; `messages[1..2].content` is the seam between two messages
   CanonicalText text;
+  // How the text was derived: empty (as sent), `seam`, `unescaped`, `base64`, `hex`, `chinese_numerals`.
+  std::string view = {};
+  // Derived views: where in the field (for a seam: in the tail and head put together) each byte of the view came from, one
+  // past the end included. Empty: the identity.
+  std::vector<uint32_t> origin = {};
+  // Seams: bytes of the tail. A value on one side only was found in its own message already.
+  int32_t seam = 0;
+
+  // The range of the field's own bytes that a detection's `span` stands for.
+  CanonicalText::Span InField(CanonicalText::Span span) const;
 };
 
 // Everything the detectors read. Content: never logged.

@@ -2,13 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Detectors: finds sensitive spans in canonical text. An interface because fault injection needs a failing one; the real
-// one (MakePatternDetectors) is one Vectorscan database over all patterns, plus validators.
+// one (MakePatternDetectors) is one Vectorscan database over all patterns, plus validators (docs/detection.md says how to
+// add one).
 //
 // Thread-safety: Scan from any thread.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,10 +29,15 @@ struct Detection {
 class Detectors {
  public:
   virtual ~Detectors() = default;
-  // All detections in one text, or why the scan could not be completed: the caller treats that as sensitive.
+  // The detections in one text (of each type the first 64), or why the scan could not be completed: the caller treats that
+  // as sensitive.
   virtual absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const = 0;
 };
 
+// INVALID_ARGUMENT names the keyword list, type or level that cannot be used.
 absl::StatusOr<std::unique_ptr<Detectors>> MakePatternDetectors(const SensitivityConfig& config);
+
+// The types that `detector_levels` may name.
+std::vector<std::string> DetectorTypes();
 
 }  // namespace headgate::router

@@ -1,0 +1,183 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/sensitivity/secrets.h"
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <string>
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kKeyBytesMax = 512;
+constexpr size_t kKeyBytesJudged = 128;
+constexpr size_t kJwtHeaderBytesMax = 2048;
+constexpr size_t kJwtBytesMax = 16384;
+constexpr size_t kPemHeaderBytesMax = 64;
+constexpr size_t kPemLookAheadBytes = 600;  // over `Proc-Type:` and `DEK-Info:` lines
+constexpr size_t kPemBodyBytesMin = 32;
+
+bool IsTokenChar(char c) { return IsAlnum(c) || c == '_' || c == '-'; }
+bool IsBase64(char c) { return IsAlnum(c) || c == '+' || c == '/' || c == '='; }
+
+// Removes every occurrence of the words that placeholders are made of.
+std::string WithoutPlaceholders(std::string_view body) {
+  std::string rest(body);
+  std::transform(rest.begin(), rest.end(), rest.begin(), LowerAscii);
+  for (const std::string_view word : {"example", "your", "placeholder", "changeme", "redacted", "replace", "secret", "token",
+                                      "dummy", "apikey", "api", "key", "here", "xxx", "000", "abcdef", "123456", "..."}) {
+    for (size_t at = rest.find(word); at != std::string::npos; at = rest.find(word, at)) rest.erase(at, word.size());
+  }
+  return rest;
+}
+
+// A generated token: many different characters, of more than one kind, not words with hyphens between.
+bool LooksGenerated(std::string_view body) {
+  std::bitset<256> seen;
+  size_t digits = 0, upper = 0, lower = 0, hyphens = 0;
+  for (const char c : body) {
+    seen.set(static_cast<uint8_t>(c));
+    digits += IsDigit(c);
+    upper += IsUpper(c);
+    lower += IsLower(c);
+    hyphens += c == '-' || c == '_';
+  }
+  if (seen.count() < 8 || hyphens * 5 > body.size()) return false;
+  if (digits == 0 && (upper == 0 || lower == 0)) return false;
+  // What is left of a placeholder is short.
+  const std::string rest = WithoutPlaceholders(body);
+  return rest.size() * 5 >= body.size() * 3;
+}
+
+size_t EndOf(std::string_view text, size_t begin, size_t bytes_max, bool (*is_part)(char)) {
+  size_t end = begin;
+  while (end < text.size() && end - begin < bytes_max && is_part(text[end])) ++end;
+  return end;
+}
+
+}  // namespace
+
+const std::vector<KeyPrefix>& KeyPrefixes() {
+  static const std::vector<KeyPrefix> prefixes = {
+      {"sk-ant-", "[A-Za-z0-9_-]", 20},     // Anthropic
+      {"sk-proj-", "[A-Za-z0-9_-]", 20},    // OpenAI
+      {"sk-svcacct-", "[A-Za-z0-9_-]", 20},
+      {"sk-or-v1-", "[A-Za-z0-9]", 20},     // OpenRouter
+      {"sk-", "[A-Za-z0-9]", 20},           // OpenAI, DeepSeek, Qwen and others
+      {"sk_live_", "[A-Za-z0-9]", 16},      // Stripe
+      {"rk_live_", "[A-Za-z0-9]", 16},
+      {"sk_test_", "[A-Za-z0-9]", 16},
+      {"whsec_", "[A-Za-z0-9+/]", 20},
+      {"ghp_", "[A-Za-z0-9]", 30},          // GitHub
+      {"gho_", "[A-Za-z0-9]", 30},
+      {"ghu_", "[A-Za-z0-9]", 30},
+      {"ghs_", "[A-Za-z0-9]", 30},
+      {"ghr_", "[A-Za-z0-9]", 30},
+      {"github_pat_", "[A-Za-z0-9_]", 22},
+      {"glpat-", "[A-Za-z0-9_-]", 20},      // GitLab
+      {"gldt-", "[A-Za-z0-9_-]", 20},
+      {"AKIA", "[A-Z0-9]", 16},             // Amazon
+      {"ASIA", "[A-Z0-9]", 16},
+      {"AIza", "[A-Za-z0-9_-]", 30},        // Google
+      {"ya29.", "[A-Za-z0-9_-]", 20},
+      {"GOCSPX-", "[A-Za-z0-9_-]", 20},
+      {"LTAI", "[A-Za-z0-9]", 12},          // Alibaba Cloud
+      {"AKID", "[A-Za-z0-9]", 20},          // Tencent Cloud
+      {"xoxb-", "[A-Za-z0-9-]", 16},        // Slack
+      {"xoxp-", "[A-Za-z0-9-]", 16},
+      {"xoxa-", "[A-Za-z0-9-]", 16},
+      {"xoxs-", "[A-Za-z0-9-]", 16},
+      {"xapp-", "[A-Za-z0-9-]", 16},
+      {"hf_", "[A-Za-z0-9]", 30},           // Hugging Face
+      {"gsk_", "[A-Za-z0-9]", 30},          // Groq
+      {"xai-", "[A-Za-z0-9]", 30},
+      {"r8_", "[A-Za-z0-9]", 30},           // Replicate
+      {"npm_", "[A-Za-z0-9]", 30},
+      {"pypi-", "[A-Za-z0-9_-]", 30},
+      {"dckr_pat_", "[A-Za-z0-9_-]", 20},   // Docker
+      {"dop_v1_", "[a-f0-9]", 40},          // DigitalOcean
+      {"shpat_", "[A-Fa-f0-9]", 30},        // Shopify
+      {"SG.", "[A-Za-z0-9_-]", 20},         // SendGrid
+      {"AGE-SECRET-KEY-1", "[A-Z0-9]", 40},
+  };
+  return prefixes;
+}
+
+std::optional<TextRange> ApiKeyAt(std::string_view text, size_t begin, size_t prefix_bytes) {
+  // In the middle of a longer word (`risk-...`, a base64 blob) it is no prefix.
+  if (begin > 0 && (IsAlnum(text[begin - 1]) || text[begin - 1] == '+')) return std::nullopt;
+  const size_t body = begin + prefix_bytes;
+  size_t end = EndOf(text, body, kKeyBytesMax, IsTokenChar);
+  while (end > body && (text[end - 1] == '-' || text[end - 1] == '_')) --end;
+  if (!LooksGenerated(text.substr(body, std::min(end - body, kKeyBytesJudged)))) return std::nullopt;
+  return TextRange{begin, end};
+}
+
+std::optional<TextRange> PrivateKeyAt(std::string_view text, size_t end) {
+  const size_t from = end > kPemHeaderBytesMax ? end - kPemHeaderBytesMax : 0;
+  const size_t header = text.substr(from, end - from).rfind("-----BEGIN ");
+  if (header == std::string_view::npos) return std::nullopt;
+  const std::string_view ahead = text.substr(end, kPemLookAheadBytes);
+  for (size_t at = 0; at < ahead.size();) {
+    const size_t run_end = EndOf(ahead, at, ahead.size(), IsBase64);
+    if (run_end - at >= kPemBodyBytesMin && LooksGenerated(ahead.substr(at, std::min(run_end - at, kKeyBytesJudged)))) {
+      return TextRange{from + header, end + run_end};
+    }
+    at = run_end + 1;
+  }
+  return std::nullopt;
+}
+
+std::optional<TextRange> JwtAt(std::string_view text, size_t begin) {
+  if (begin > 0 && IsTokenChar(text[begin - 1])) return std::nullopt;
+  const size_t header_end = EndOf(text, begin, kJwtHeaderBytesMax, IsTokenChar);
+  if (header_end >= text.size() || text[header_end] != '.') return std::nullopt;
+  const std::optional<std::string> header = DecodeBase64(text.substr(begin, header_end - begin));
+  if (!header || header->front() != '{' || header->back() != '}' || header->find("\"alg\"") == std::string::npos) {
+    return std::nullopt;
+  }
+  const size_t payload_end = EndOf(text, header_end + 1, kJwtBytesMax, IsTokenChar);
+  if (payload_end - header_end < 5) return std::nullopt;
+  // Too long to look through: it begins like a token, so it counts as one.
+  if (payload_end >= text.size() || text[payload_end] != '.') {
+    if (payload_end - header_end - 1 < kJwtBytesMax) return std::nullopt;
+    return TextRange{begin, payload_end};
+  }
+  const size_t end = EndOf(text, payload_end + 1, kJwtBytesMax, IsTokenChar);
+  if (end - payload_end < 17) return std::nullopt;
+  return TextRange{begin, end};
+}
+
+std::optional<std::string> DecodeBase64(std::string_view text) {
+  static constexpr auto kValues = [] {
+    std::array<int8_t, 256> values{};
+    values.fill(-1);
+    constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < kAlphabet.size(); ++i) values[static_cast<uint8_t>(kAlphabet[i])] = static_cast<int8_t>(i);
+    values[static_cast<uint8_t>('-')] = 62;
+    values[static_cast<uint8_t>('_')] = 63;
+    return values;
+  }();
+  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  if (text.empty() || text.size() % 4 == 1) return std::nullopt;
+  std::string out;
+  out.reserve(text.size() * 3 / 4);
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const int8_t value = kValues[static_cast<uint8_t>(c)];
+    if (value < 0) return std::nullopt;
+    bits = bits << 6 | static_cast<uint32_t>(value);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out += static_cast<char>(bits >> count);
+    }
+  }
+  return out;
+}
+
+}  // namespace headgate::router

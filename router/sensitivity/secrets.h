@@ -1,0 +1,38 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Secrets: provider keys, private keys and web tokens, checked around the place where their prefix was found. Each check looks
+// at a bounded number of bytes.
+//
+// Thread-safety: all functions from any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/sensitivity/validators.h"
+
+namespace headgate::router {
+
+// A provider's key: its prefix and what follows at least.
+struct KeyPrefix {
+  const char* prefix;   // no characters special to a pattern except '.'
+  const char* body;     // character class of the body, for example [A-Za-z0-9]
+  int body_bytes_min;
+};
+const std::vector<KeyPrefix>& KeyPrefixes();
+
+// The key whose prefix begins at `begin` and is `prefix_bytes` long, to its last character. Placeholders (YOUR_API_KEY, all x,
+// EXAMPLE) and words joined by hyphens are not keys.
+std::optional<TextRange> ApiKeyAt(std::string_view text, size_t begin, size_t prefix_bytes);
+// The private key whose PEM header line ends at `end` (just after `PRIVATE KEY-----`); a header without a body is only talk.
+std::optional<TextRange> PrivateKeyAt(std::string_view text, size_t end);
+// The token that begins with `eyJ` at `begin`: three base64url parts, the first is JSON with "alg".
+std::optional<TextRange> JwtAt(std::string_view text, size_t begin);
+
+// Bytes of `text` in base64 or base64url, with or without padding; nothing when it is neither.
+std::optional<std::string> DecodeBase64(std::string_view text);
+
+}  // namespace headgate::router
