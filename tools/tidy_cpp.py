@@ -62,7 +62,7 @@ def functions(code):
         elif char == "}" and stack:
             kind, began, head, parens = stack.pop()
             if kind == "function":
-                name = _NAME.search(head)
+                name = re.match(r"(?:TYPED_)?TEST(?:_[FP])?\s*\(([^)]*)\)", head) or _NAME.search(head)
                 first = code.count("\n", 0, began + len(code[began:]) - len(code[began:].lstrip())) + 1
                 found.append((name.group(1) if name else head[:40], first, code.count("\n", 0, index) + 2 - first))
             start = began if kind == "inner" else index + 1
