@@ -31,8 +31,10 @@ target_include_directories(headgate_llama SYSTEM INTERFACE
 target_link_libraries(headgate_llama INTERFACE
   -Wl,--start-group ${llama_archives} -Wl,--end-group Threads::Threads ${CMAKE_DL_LIBS} m)
 if(NOT variant STREQUAL "noopenmp")
-  find_package(OpenMP REQUIRED)
-  target_link_libraries(headgate_llama INTERFACE OpenMP::OpenMP_CXX)
+  # Static, so that engine/backend/cores.cc can set its spinning before it reads the environment.
+  execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=libgomp.a
+    OUTPUT_VARIABLE libgomp OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  target_link_libraries(headgate_llama INTERFACE ${libgomp})
 endif()
 if(variant STREQUAL "cuda")
   find_package(CUDAToolkit REQUIRED)
