@@ -1,0 +1,269 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/upstream/engine_client.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/log.h"
+#include "common/mailbox.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/security/tls_certificate_provider.h"
+#include "grpcpp/security/tls_credentials_options.h"
+#include "headgate/v1/engine.grpc.pb.h"
+#include "headgate/v1/inference.grpc.pb.h"
+#include "router/upstream/grpc_call.h"
+
+namespace headgate::router {
+namespace {
+
+using Event = v1::GenerateStreamResponse;
+
+constexpr int kReceiveBytesMax = 16 << 20;   // 256 embeddings
+constexpr int kSendBytesMax = 64 << 20;      // admission's limit is lower
+constexpr size_t kEventsHeld = 16;           // of a stream whose client is slow; then the engine is held back
+constexpr size_t kMessageBytesMax = 256;
+constexpr int kLoadIntervalMs = 100;
+constexpr unsigned kCertificatePollSeconds = 10;
+constexpr int kKeepaliveTimeMs = 20'000;
+constexpr int kKeepaliveTimeoutMs = 5'000;
+constexpr absl::Duration kWatchBackoffMin = absl::Milliseconds(100);
+constexpr absl::Duration kWatchBackoffMax = absl::Seconds(2);
+// The router's own deadline decides; gRPC's is for the engine and for calls that nobody waits for.
+constexpr absl::Duration kDeadlineGrace = absl::Milliseconds(50);
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  const absl::StatusCode code = static_cast<absl::StatusCode>(status.error_code());  // the same numbers
+  switch (code) {
+    case absl::StatusCode::kOk:
+      return absl::OkStatus();
+    case absl::StatusCode::kInvalidArgument:
+      return absl::InvalidArgumentError(status.error_message().substr(0, kMessageBytesMax));
+    case absl::StatusCode::kResourceExhausted:
+      return absl::ResourceExhaustedError("engine is full");
+    case absl::StatusCode::kDeadlineExceeded:
+      return absl::DeadlineExceededError("engine cannot meet the deadline");
+    case absl::StatusCode::kNotFound:
+      return absl::NotFoundError("engine does not know this model");
+    case absl::StatusCode::kOutOfRange:
+      return absl::OutOfRangeError("engine cannot hold this request");
+    case absl::StatusCode::kUnimplemented:
+      return absl::UnimplementedError("engine does not offer this");
+    default:
+      return absl::UnavailableError(absl::StrCat("engine failed: ", absl::StatusCodeToString(code)));
+  }
+}
+
+void SetDeadline(grpc::ClientContext& context, const Clock& clock, MonotonicTime deadline) {
+  if (deadline == absl::InfiniteDuration()) return;
+  context.set_deadline(absl::ToChronoTime(clock.WallTime() + (deadline - clock.Monotonic()) + kDeadlineGrace));
+}
+
+// Null when TLS is asked for and its files cannot be used: never plaintext instead.
+std::shared_ptr<grpc::ChannelCredentials> Credentials(const TlsConfig& tls) {
+  if (!tls.enabled()) return grpc::InsecureChannelCredentials();
+  if (const absl::Status checked = CheckTls(tls); !checked.ok()) {
+    HG_LOG(Error, "engines cannot be reached, TLS files: ", std::string(checked.message()));
+    return nullptr;
+  }
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+      tls.key_file, tls.certificate_file, tls.ca_file, kCertificatePollSeconds));
+  // Without a CA of its own the system's trust anchors verify the engine.
+  if (!tls.ca_file.empty()) options.watch_root_certs();
+  if (!tls.certificate_file.empty()) options.watch_identity_key_cert_pairs();
+  return grpc::experimental::TlsCredentials(options);
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const LocalConfig& config) {
+  const auto credentials = Credentials(config.tls);
+  if (credentials == nullptr) return nullptr;
+  const int connect_ms = static_cast<int>(absl::ToInt64Milliseconds(config.connect_timeout));
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // dispatch retries, and knows when it may not
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, connect_ms);  // also bounds one attempt to connect
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, static_cast<int>(absl::ToInt64Milliseconds(kWatchBackoffMin)));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, static_cast<int>(absl::ToInt64Milliseconds(kWatchBackoffMax)));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetMaxReceiveMessageSize(kReceiveBytesMax);
+  arguments.SetMaxSendMessageSize(kSendBytesMax);
+  if (!config.tls_server_name.empty()) {
+    arguments.SetString(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, config.tls_server_name);
+  }
+  const char* scheme = address.front() == '[' ? "ipv6:" : "ipv4:";
+  return grpc::CreateCustomChannel(absl::StrCat(scheme, address), credentials, arguments);
+}
+
+class EngineStream : public AnswerStream {
+ public:
+  // `stub` null: fails at once.
+  EngineStream(Executor executor, Clock& clock, v1::Inference::Stub* stub, const Prompt& prompt,
+               const CallOptions& options)
+      : clock_(clock), mailbox_(executor, kEventsHeld) {
+    if (stub == nullptr) {
+      mailbox_.Close(absl::UnavailableError("no connection to the engine"));
+      return;
+    }
+    call_ = std::make_shared<ReadCall<Event>>(
+        executor,
+        [this](Event&& event) {
+          (void)mailbox_.Offer(std::move(event));  // never full: read only with room
+          if (!mailbox_.full()) call_->ReadMore();
+        },
+        [this](const grpc::Status& status) { mailbox_.Close(FromGrpc(status)); });
+    mailbox_.SetOnTaken([this] { call_->ReadMore(); });
+    SetDeadline(call_->context(), clock, options.deadline);
+    call_->context().AddMetadata("x-request-id", options.request_id);
+    // Serialised before this returns: the prompt need not outlive the call.
+    stub->async()->GenerateStream(&call_->context(), &prompt.content(), call_.get());
+    call_->Start(call_);
+  }
+  ~EngineStream() override {
+    if (call_) call_->Abandon();
+  }
+
+  Task<absl::StatusOr<std::optional<Event>>> Next(MonotonicTime until, Cancellation& cancellation) override {
+    if (finished_) co_return std::nullopt;
+    auto event = co_await mailbox_.Receive(clock_, until, cancellation);
+    if (event.ok() && !event->has_value()) co_return absl::UnavailableError("engine ended the stream before its finish");
+    if (event.ok()) finished_ = (*event)->has_finish();
+    co_return event;
+  }
+
+ private:
+  Clock& clock_;
+  Mailbox<Event> mailbox_;
+  bool finished_ = false;
+  std::shared_ptr<ReadCall<Event>> call_;
+};
+
+// Keeps a WatchLoad stream open for as long as it lives.
+class LoadWatch {
+ public:
+  LoadWatch(Executor executor, Clock& clock, RandomBytes random, v1::Engine::Stub& stub, EndpointRegistry::OnLoad on_load)
+      : executor_(executor), clock_(clock), random_(std::move(random)), stub_(stub), on_load_(std::move(on_load)) {
+    Open();
+  }
+  ~LoadWatch() { call_->Abandon(); }
+  LoadWatch(const LoadWatch&) = delete;
+  LoadWatch& operator=(const LoadWatch&) = delete;
+
+ private:
+  void Open() {
+    call_ = std::make_shared<ReadCall<v1::Load>>(
+        executor_,
+        [this](v1::Load&& load) {
+          backoff_ = kWatchBackoffMin;
+          call_->ReadMore();
+          on_load_(load);
+        },
+        [this](const grpc::Status&) { OpenLater(); });
+    request_.set_interval_ms(kLoadIntervalMs);
+    stub_.async()->WatchLoad(&call_->context(), &request_, call_.get());
+    call_->Start(call_);
+  }
+  void OpenLater() {
+    const absl::Duration wait = backoff_ * (0.5 + RandomUnit(random_) / 2);
+    backoff_ = std::min(backoff_ * 2, kWatchBackoffMax);
+    timer_ = clock_.CallAt(clock_.Monotonic() + wait, [this] { Open(); });
+  }
+
+  Executor executor_;
+  Clock& clock_;
+  RandomBytes random_;
+  v1::Engine::Stub& stub_;
+  const EndpointRegistry::OnLoad on_load_;
+  v1::WatchLoadRequest request_;
+  absl::Duration backoff_ = kWatchBackoffMin;
+  std::shared_ptr<ReadCall<v1::Load>> call_;
+  std::unique_ptr<Timer> timer_;
+};
+
+class EngineClient : public LocalUpstream {
+ public:
+  EngineClient(Executor executor, Clock& clock, RandomBytes random, const std::string& address, const LocalConfig& config,
+               EndpointRegistry::OnLoad on_load)
+      : executor_(executor), clock_(clock), channel_(MakeChannel(address, config)) {
+    if (channel_ == nullptr) return;
+    inference_ = v1::Inference::NewStub(channel_);
+    engine_ = v1::Engine::NewStub(channel_);
+    watch_.emplace(executor_, clock_, std::move(random), *engine_, std::move(on_load));
+  }
+
+  std::unique_ptr<AnswerStream> Generate(const Prompt& prompt, const CallOptions& options) override {
+    return std::make_unique<EngineStream>(executor_, clock_, inference_.get(), prompt, options);
+  }
+  Task<absl::StatusOr<v1::CountTokensResponse>> CountTokens(const v1::CountTokensRequest& request,
+                                                            MonotonicTime deadline,
+                                                            Cancellation& cancellation) override {
+    return Unary<v1::CountTokensRequest, v1::CountTokensResponse>(
+        request, deadline, cancellation, [](v1::Inference::Stub& stub, auto& call, auto callback) {
+          stub.async()->CountTokens(&call.context, &call.request, &call.response, std::move(callback));
+        });
+  }
+  Task<absl::StatusOr<v1::EmbedResponse>> Embed(const v1::EmbedRequest& request, MonotonicTime deadline,
+                                                Cancellation& cancellation) override {
+    return Unary<v1::EmbedRequest, v1::EmbedResponse>(
+        request, deadline, cancellation, [](v1::Inference::Stub& stub, auto& call, auto callback) {
+          stub.async()->Embed(&call.context, &call.request, &call.response, std::move(callback));
+        });
+  }
+  Task<absl::StatusOr<v1::ListModelsResponse>> ListModels(MonotonicTime deadline, Cancellation& cancellation) override {
+    return Unary<v1::ListModelsRequest, v1::ListModelsResponse>(
+        {}, deadline, cancellation, [](v1::Inference::Stub& stub, auto& call, auto callback) {
+          stub.async()->ListModels(&call.context, &call.request, &call.response, std::move(callback));
+        });
+  }
+
+ private:
+  template <typename Request, typename Response, typename Begin>
+  Task<absl::StatusOr<Response>> Unary(const Request& request, MonotonicTime deadline, Cancellation& cancellation,
+                                       Begin begin) {
+    // Made before the Task is first resumed, since `request` may be a temporary.
+    return Finish(std::make_shared<UnaryCall<Request, Response>>(executor_, request), deadline, cancellation, begin);
+  }
+  template <typename Call, typename Begin>
+  auto Finish(std::shared_ptr<Call> call, MonotonicTime deadline, Cancellation& cancellation, Begin begin)
+      -> Task<absl::StatusOr<decltype(call->response)>> {
+    if (!inference_) co_return absl::UnavailableError("no connection to the engine");
+    // The endpoint may leave in between: from here on nothing of this object is used.
+    Clock& clock = clock_;
+    SetDeadline(call->context, clock, deadline);
+    const std::unique_ptr<Call, void (*)(Call*)> guard(call.get(), [](Call* waiting) { waiting->Abandon(); });
+    begin(*inference_, *call, Call::Callback(call));
+    auto status = co_await call->mailbox.Receive(clock, deadline, cancellation);
+    if (!status.ok()) co_return status.status();
+    const absl::Status outcome = FromGrpc(**status);
+    if (!outcome.ok()) co_return outcome;
+    co_return std::move(call->response);
+  }
+
+  Executor executor_;
+  Clock& clock_;
+  const std::shared_ptr<grpc::Channel> channel_;  // null: TLS files unusable
+  std::unique_ptr<v1::Inference::Stub> inference_;
+  std::unique_ptr<v1::Engine::Stub> engine_;
+  std::optional<LoadWatch> watch_;
+};
+
+}  // namespace
+
+std::unique_ptr<LocalUpstream> ConnectEngine(Executor executor, Clock& clock, RandomBytes random,
+                                             const std::string& address, const LocalConfig& config,
+                                             EndpointRegistry::OnLoad on_load) {
+  return std::make_unique<EngineClient>(executor, clock, std::move(random), address, config, std::move(on_load));
+}
+
+}  // namespace headgate::router
