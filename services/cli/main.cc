@@ -1,0 +1,26 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// headgate: the command line.
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "common/hardening.h"
+#include "services/cli/commands.h"
+
+int main(int argc, char** argv) {
+  using namespace headgate::services;
+  headgate::ForbidCoreDumps();  // prompts pass through
+  CLI::App app("Talks to a headgate-router and checks its audit log.", "headgate");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "headgate 0.1.0");
+  app.footer("Run `headgate COMMAND --help` for a command's options.");
+  int exit_code = 0;
+  AddChatCommand(app, exit_code);
+  AddExplainCommand(app, exit_code);
+  AddStateCommand(app, exit_code);
+  AddDrainCommand(app, exit_code);
+  AddAuditCommand(app, exit_code);
+  CLI11_PARSE(app, argc, argv);
+  return exit_code;
+}

@@ -1,0 +1,63 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "services/router/calls.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "services/router/openai_json.h"
+#include "services/router/openai_request.h"
+
+namespace headgate::services {
+namespace {
+
+bool AcceptableId(std::string_view id) {
+  return !id.empty() && id.size() <= 128 && std::all_of(id.begin(), id.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '-';
+  });
+}
+
+std::string KeyOf(const HeaderLookup& headers) {
+  for (std::string_view value : headers("authorization")) {
+    const absl::string_view text(value.data(), value.size());
+    if (absl::StartsWithIgnoreCase(text, "bearer ")) return std::string(absl::StripAsciiWhitespace(text.substr(7)));
+  }
+  for (std::string_view value : headers("x-api-key")) return std::string(value);
+  return "";
+}
+
+}  // namespace
+
+absl::Status ReadHead(const HeaderLookup& headers, const RandomBytes& random, router::RequestHead& head) {
+  for (std::string_view id : headers("x-request-id")) {
+    if (AcceptableId(id)) head.request_id = std::string(id);
+  }
+  if (head.request_id.empty()) head.request_id = Hex(random(16));
+  head.api_key = KeyOf(headers);
+  for (std::string_view name : headers("x-headgate-sensitivity")) {
+    const auto level = ParseSensitivity(name);
+    if (!level.ok()) return level.status();
+    head.declared_sensitivity = std::max(head.declared_sensitivity, *level);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> SessionOf(const HeaderLookup& headers) {
+  const auto values = headers("x-headgate-session");
+  if (values.empty()) return std::string();
+  if (values.size() > 1 || values[0].size() > 256) {
+    return FieldError("x-headgate-session", "must be one value of at most 256 bytes");
+  }
+  return std::string(values[0]);
+}
+
+std::vector<std::pair<std::string, std::string>> RouteHeaders(const v1::Route& route) {
+  return {{"x-headgate-route", route.target() == v1::Route::TARGET_CLOUD ? "cloud" : "local"},
+          {"x-headgate-sensitivity", std::string(SensitivityName(route.sensitivity()))},
+          {"x-headgate-reasons", absl::StrJoin(route.reasons(), ",")}};
+}
+
+}  // namespace headgate::services

@@ -1,0 +1,192 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "services/router/grpc_call.h"
+
+#include <grpc/grpc_security_constants.h>
+
+#include <chrono>
+#include <utility>
+
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/post.hpp"
+#include "common/log.h"
+#include "common/mailbox.h"
+#include "services/grpc_status.h"
+
+namespace headgate::services {
+namespace {
+
+constexpr absl::Duration kStallMax = absl::Seconds(60);         // a client that does not take a message
+constexpr absl::Duration kGraceAfterCancel = absl::Seconds(1);  // for the message on its way when the call is cancelled
+
+// The common name, else the first alternative name, of a verified client certificate.
+std::string PeerOf(const grpc::CallbackServerContext& context) {
+  const auto auth = context.auth_context();
+  if (!auth || !auth->IsPeerAuthenticated()) return "";
+  for (const char* property : {GRPC_X509_CN_PROPERTY_NAME, GRPC_X509_SAN_PROPERTY_NAME}) {
+    const auto values = auth->FindPropertyValues(property);
+    if (!values.empty()) return std::string(values[0].data(), values[0].size());
+  }
+  return "";
+}
+
+MonotonicTime DeadlineOf(const Clock& clock, const grpc::CallbackServerContext& context) {
+  const auto deadline = context.deadline();
+  if (deadline == std::chrono::system_clock::time_point::max()) return absl::InfiniteDuration();
+  return clock.Monotonic() + (absl::FromChrono(deadline) - clock.WallTime());
+}
+
+void LogEnd(std::exception_ptr error) {
+  if (!error) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception&) {
+    HG_LOG(Error, "grpc call ended by an exception");
+  }
+}
+
+// What unary and streaming calls share. `Reactor` is gRPC's base class.
+template <typename Reactor, typename Self>
+class Call : public Reactor, public std::enable_shared_from_this<Self> {
+ public:
+  Call(const CallParts& parts, grpc::CallbackServerContext* context, const char* api)
+      : parts_(parts), context_(context) {
+    head_.received = parts.clock.Monotonic();
+    head_status_ = ReadHead(parts, *context, api, head_);
+    context->AddInitialMetadata("x-request-id", head_.request_id);
+  }
+
+  void Start() {
+    self_ = this->shared_from_this();
+    boost::asio::post(parts_.executor, [self = self_] {
+      boost::asio::co_spawn(self->parts_.executor, Run(self), &LogEnd);
+    });
+  }
+  void OnCancel() override {
+    boost::asio::post(parts_.executor, [self = this->shared_from_this()] {
+      self->cancellation_.Cancel(absl::CancelledError("the client has gone"));
+    });
+  }
+  void OnDone() override {
+    // The last reference may hold what only the executor may touch.
+    boost::asio::post(parts_.executor, [self = std::move(self_)] {});
+  }
+
+ protected:
+  static Task<void> Run(std::shared_ptr<Self> self) {
+    const Calls::Entry entry(self->parts_.calls, self->cancellation_);
+    absl::Status status = self->head_status_;
+    if (status.ok()) status = co_await self->Work();
+    self->Finish(ToGrpc(status));
+  }
+
+  const CallParts& parts_;
+  grpc::CallbackServerContext* const context_;
+  router::RequestHead head_;
+  absl::Status head_status_;
+  Cancellation cancellation_;
+  std::shared_ptr<Self> self_;
+};
+
+class UnaryCall final : public Call<grpc::ServerUnaryReactor, UnaryCall> {
+ public:
+  UnaryCall(const CallParts& parts, grpc::CallbackServerContext* context, const char* api, UnaryWork work)
+      : Call(parts, context, api), work_(std::move(work)) {}
+  Task<absl::Status> Work() { return work_(head_, cancellation_); }
+
+ private:
+  const UnaryWork work_;
+};
+
+class StreamCall final : public Call<grpc::ServerWriteReactor<v1::GenerateStreamResponse>, StreamCall>,
+                         public router::AnswerSink {
+ public:
+  StreamCall(const CallParts& parts, grpc::CallbackServerContext* context, const char* api, StreamWork work)
+      : Call(parts, context, api), work_(std::move(work)), written_(parts.executor, 1) {}
+
+  Task<absl::Status> Work() {
+    absl::Status status = co_await work_(head_, *this, cancellation_);
+    const absl::Status last = co_await Settle();
+    co_return status.ok() ? last : status;
+  }
+
+  Task<absl::Status> Write(const v1::GenerateStreamResponse& event) override {
+    const absl::Status settled = co_await Settle();
+    if (!settled.ok()) co_return settled;
+    if (event.has_route()) AddRouteMetadata(*context_, event.route());
+    writing_ = event;
+    pending_ = true;
+    StartWrite(&writing_);
+    co_return absl::OkStatus();
+  }
+
+  void OnWriteDone(bool ok) override {
+    boost::asio::post(parts_.executor, [self = shared_from_this(), ok] {
+      static_cast<void>(self->written_.Offer(bool(ok)));  // at most one write is pending: there is room
+    });
+  }
+
+ private:
+  // Waits for the write that is with gRPC. Never returns while it is: gRPC reads `writing_`.
+  Task<absl::Status> Settle() {
+    if (!pending_) co_return absl::OkStatus();
+    Cancellation never;
+    auto done = co_await written_.Receive(parts_.clock, parts_.clock.Monotonic() + kStallMax, cancellation_);
+    if (!done.ok() && cancellation_.cancelled()) {
+      done = co_await written_.Receive(parts_.clock, parts_.clock.Monotonic() + kGraceAfterCancel, never);
+    }
+    if (!done.ok()) {
+      context_->TryCancel();
+      done = co_await written_.Receive(parts_.clock, absl::InfiniteDuration(), never);
+    }
+    pending_ = false;
+    const bool ok = done.ok() && done->has_value() && **done;
+    co_return ok ? absl::OkStatus() : absl::CancelledError("the client has gone");
+  }
+
+  const StreamWork work_;
+  Mailbox<bool> written_;
+  v1::GenerateStreamResponse writing_;
+  bool pending_ = false;
+};
+
+}  // namespace
+
+HeaderLookup MetadataOf(const grpc::CallbackServerContext& context) {
+  return [&context](std::string_view name) {
+    std::vector<std::string_view> values;
+    const auto range = context.client_metadata().equal_range(grpc::string_ref(name.data(), name.size()));
+    for (auto it = range.first; it != range.second; ++it) values.emplace_back(it->second.data(), it->second.size());
+    return values;
+  };
+}
+
+absl::Status ReadHead(const CallParts& parts, const grpc::CallbackServerContext& context, const char* api,
+                      router::RequestHead& head) {
+  head.api = api;
+  head.peer_identity = PeerOf(context);
+  head.deadline = DeadlineOf(parts.clock, context);
+  return ReadHead(MetadataOf(context), parts.random, head);
+}
+
+void AddRouteMetadata(grpc::CallbackServerContext& context, const v1::Route& route) {
+  for (const auto& [name, value] : RouteHeaders(route)) context.AddInitialMetadata(name, value);
+}
+
+grpc::ServerUnaryReactor* StartUnary(const CallParts& parts, grpc::CallbackServerContext* context, const char* api,
+                                     UnaryWork work) {
+  const auto call = std::make_shared<UnaryCall>(parts, context, api, std::move(work));
+  call->Start();
+  return call.get();
+}
+
+grpc::ServerWriteReactor<v1::GenerateStreamResponse>* StartStream(const CallParts& parts,
+                                                                  grpc::CallbackServerContext* context,
+                                                                  const char* api, StreamWork work) {
+  const auto call = std::make_shared<StreamCall>(parts, context, api, std::move(work));
+  call->Start();
+  return call.get();
+}
+
+}  // namespace headgate::services

@@ -1,0 +1,414 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Two coroutines a connection: Pump reads bytes and notices the end, Serve parses requests and runs the handler. Beast
+// parses; sockets are hidden behind HttpSocket, so TLS is not visible here.
+#include "services/router/http_server.h"
+
+#include <exception>
+#include <optional>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "boost/asio/as_tuple.hpp"
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/use_awaitable.hpp"
+#include "boost/beast/http/parser.hpp"
+#include "boost/beast/http/string_body.hpp"
+#include "common/log.h"
+#include "common/mailbox.h"
+#include "common/status_macros.h"
+
+namespace headgate::services {
+namespace {
+
+namespace beast_http = boost::beast::http;
+using boost::asio::ip::tcp;
+using Acceptor = boost::asio::basic_socket_acceptor<tcp, Executor>;
+
+constexpr size_t kReadBytes = 8 << 10;
+constexpr size_t kReadAheadMax = 64 << 10;
+constexpr absl::Duration kGraceAfterCancel = absl::Seconds(1);
+constexpr boost::asio::as_tuple_t<boost::asio::use_awaitable_t<Executor>> kAwait;
+
+void LogEnd(const char* what, std::exception_ptr error) {
+  if (!error) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception&) {
+    HG_LOG(Error, what, " ended by an exception");
+  }
+}
+
+}  // namespace
+
+struct HttpServer::State {
+  Executor executor;
+  Clock& clock;
+  const HttpServerConfig config;
+  const HttpHandler handler;
+  Gauge& connections_gauge;
+  std::shared_ptr<TlsContext> tls;
+  std::optional<Acceptor> acceptor;
+  std::set<Connection*> connections;
+  bool draining = false;
+  bool closed = false;
+};
+
+class HttpServer::Connection final : public HttpReply, public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(std::shared_ptr<State> state, std::unique_ptr<HttpSocket> socket)
+      : state_(std::move(state)),
+        socket_(std::move(socket)),
+        arrived_(state_->executor, 1),
+        taken_(state_->executor, 1) {
+    state_->connections.insert(this);
+    state_->connections_gauge.Set(static_cast<double>(state_->connections.size()));
+  }
+  ~Connection() override {
+    state_->connections.erase(this);
+    state_->connections_gauge.Set(static_cast<double>(state_->connections.size()));
+  }
+
+  void Run() {
+    boost::asio::co_spawn(state_->executor, Serve(shared_from_this()),
+                          [](std::exception_ptr error) { LogEnd("http connection", error); });
+  }
+  void Close() {
+    closed_ = true;
+    socket_->Close();
+  }
+  void CloseIfIdle() {
+    if (!request_) Close();
+  }
+
+  Task<absl::Status> Send(int status, HttpHeaders headers, std::string body) override {
+    headers.emplace_back("content-length", absl::StrCat(body.size()));
+    std::string bytes = Head(status, headers);
+    bytes.append(body);
+    answered_ = true;
+    const absl::Status written = co_await Write(bytes);
+    co_return written;
+  }
+  Task<absl::Status> Begin(int status, HttpHeaders headers) override {
+    chunked_ = http11_;
+    streaming_ = true;
+    if (chunked_) {
+      headers.emplace_back("transfer-encoding", "chunked");
+    } else {
+      keep_alive_ = false;
+    }
+    const std::string bytes = Head(status, headers);
+    const absl::Status written = co_await Write(bytes);
+    co_return written;
+  }
+  Task<absl::Status> WriteChunk(std::string bytes) override {
+    if (bytes.empty()) co_return absl::OkStatus();
+    if (chunked_) bytes = absl::StrCat(absl::Hex(bytes.size()), "\r\n", bytes, "\r\n");
+    const absl::Status written = co_await Write(bytes);
+    co_return written;
+  }
+  Task<absl::Status> End() override {
+    answered_ = true;
+    const std::string bytes = chunked_ ? "0\r\n\r\n" : "";
+    const absl::Status written = co_await Write(bytes);
+    co_return written;
+  }
+
+ private:
+  using Parser = beast_http::request_parser<beast_http::string_body>;
+
+  std::string Head(int status, const HttpHeaders& headers) {
+    if (state_->draining) keep_alive_ = false;
+    const auto reason = beast_http::obsolete_reason(static_cast<beast_http::status>(status));
+    std::string out = absl::StrCat(http11_ ? "HTTP/1.1 " : "HTTP/1.0 ", status, " ",
+                                   absl::string_view(reason.data(), reason.size()), "\r\n");
+    for (const auto& [name, value] : headers) absl::StrAppend(&out, name, ": ", value, "\r\n");
+    absl::StrAppend(&out, "connection: ", keep_alive_ ? "keep-alive" : "close", "\r\n\r\n");
+    return out;
+  }
+
+  // A peer that does not read for stall_max is cut off; after a cancellation it has a second to take the last words.
+  Task<absl::Status> Write(std::string_view bytes) {
+    if (closed_) co_return absl::UnavailableError("connection closed");
+    const auto close_after = [this](absl::Duration wait) {
+      return state_->clock.CallAt(state_->clock.Monotonic() + wait, [this] { Close(); });
+    };
+    std::unique_ptr<Timer> timer = close_after(state_->config.stall_max);
+    Cancellation::Registration hurry;
+    if (cancellation_ && !cancellation_->cancelled()) {
+      hurry = cancellation_->OnCancel([&timer, &close_after] { timer = close_after(kGraceAfterCancel); });
+    } else {
+      timer = close_after(kGraceAfterCancel);
+    }
+    const absl::Status written = co_await socket_->Write(bytes);
+    if (!written.ok()) Gone();
+    co_return written;
+  }
+
+  void Gone() {
+    Close();
+    if (cancellation_) cancellation_->Cancel(absl::CancelledError("the client has gone"));
+  }
+
+  static Task<void> Pump(std::shared_ptr<Connection> self) {
+    Cancellation never;
+    std::string bytes;
+    while (!self->closed_) {
+      bytes.clear();
+      const absl::Status read = co_await self->socket_->Read(bytes, kReadBytes);
+      if (!read.ok()) break;
+      self->incoming_.append(bytes);
+      static_cast<void>(self->arrived_.Offer(true));
+      while (self->incoming_.size() >= kReadAheadMax && !self->closed_) {
+        auto waited = co_await self->taken_.Receive(self->state_->clock, absl::InfiniteDuration(), never);
+      }
+    }
+    self->ended_ = true;
+    self->Gone();
+    self->arrived_.Close(absl::UnavailableError("connection closed"));
+  }
+
+  static Task<void> Serve(std::shared_ptr<Connection> self) {
+    auto timer = self->CloseAfter(self->state_->config.receive_max);
+    const absl::Status opened = co_await self->socket_->Open();
+    timer.reset();
+    if (!opened.ok()) {
+      self->Close();
+      co_return;
+    }
+    self->peer_identity_ = self->socket_->PeerIdentity();
+    boost::asio::co_spawn(self->state_->executor, Pump(self),
+                          [](std::exception_ptr error) { LogEnd("http reader", error); });
+    while (self->keep_alive_ && !self->closed_ && !self->state_->closed) {
+      const bool more = co_await self->ServeOne();
+      if (!more) break;
+    }
+    self->Close();
+    self->taken_.Close(absl::OkStatus());  // lets Pump go
+  }
+
+  std::unique_ptr<Timer> CloseAfter(absl::Duration wait) {
+    return state_->clock.CallAt(state_->clock.Monotonic() + wait, [this] { Close(); });
+  }
+
+  // Waits for bytes; false when the connection has ended.
+  Task<bool> MoreBytes() {
+    Cancellation never;
+    if (ended_) co_return false;
+    auto got = co_await arrived_.Receive(state_->clock, absl::InfiniteDuration(), never);
+    co_return got.ok();
+  }
+
+  // One request and its answer; false when the connection is to be closed.
+  Task<bool> ServeOne() {
+    Parser parser;
+    parser.eager(true);
+    parser.header_limit(static_cast<uint32_t>(state_->config.header_bytes_max));
+    parser.body_limit(state_->config.body_bytes_max);
+    if (state_->draining && served_ && incoming_.empty()) co_return false;
+    served_ = true;
+    auto timer = CloseAfter(state_->config.idle_max);
+    while (incoming_.empty()) {
+      const bool more = co_await MoreBytes();
+      if (!more) co_return false;
+    }
+    request_.emplace();
+    request_->received = state_->clock.Monotonic();
+    timer = CloseAfter(state_->config.receive_max);
+    bool complete = co_await Receive(parser);
+    timer.reset();
+    if (complete) {
+      Fill(parser.get());
+      cancellation_.emplace();
+      answered_ = streaming_ = chunked_ = false;
+      if (ended_) cancellation_->Cancel(absl::CancelledError("the client has gone"));
+      co_await state_->handler(*request_, *this, *cancellation_);
+      cancellation_.reset();
+    }
+    request_.reset();
+    co_return complete && answered_;
+  }
+
+  // Reads one request into `parser`; answers what cannot be one. False when the connection is to be closed.
+  Task<bool> Receive(Parser& parser) {
+    bool continued = false;
+    while (!parser.is_done()) {
+      boost::system::error_code error;
+      const size_t used = parser.put(boost::asio::buffer(incoming_), error);
+      incoming_.erase(0, used);
+      static_cast<void>(taken_.Offer(true));
+      if (error && error != beast_http::error::need_more) {
+        co_await Refuse(error);
+        co_return false;
+      }
+      if (parser.is_done()) break;
+      if (parser.is_header_done() && !continued) {
+        continued = true;
+        if (boost::beast::iequals(parser.get()[beast_http::field::expect], "100-continue")) {
+          const absl::Status written = co_await Write("HTTP/1.1 100 Continue\r\n\r\n");
+          if (!written.ok()) co_return false;
+        }
+      }
+      if (!error && used > 0 && !incoming_.empty()) continue;
+      const bool more = co_await MoreBytes();
+      if (!more) co_return false;
+    }
+    co_return true;
+  }
+
+  Task<void> Refuse(boost::system::error_code error) {
+    keep_alive_ = false;
+    http11_ = true;
+    int status = 400;
+    std::string what = "the request is not valid HTTP";
+    if (error == beast_http::error::body_limit) {
+      status = 413;
+      what = absl::StrCat("the body is larger than ", state_->config.body_bytes_max, " bytes");
+    } else if (error == beast_http::error::header_limit) {
+      status = 431;
+      what = absl::StrCat("the header is larger than ", state_->config.header_bytes_max, " bytes");
+    }
+    HttpHeaders headers = {{"content-type", "application/json"}};
+    std::string body = absl::StrCat("{\"error\":{\"message\":\"", what,
+                                    "\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}");
+    const absl::Status sent = co_await Send(status, std::move(headers), std::move(body));
+    // A peer that is still sending would get a reset, and lose the answer with it: read on for a moment.
+    auto timer = CloseAfter(kGraceAfterCancel);
+    bool more = sent.ok();
+    while (more) {
+      incoming_.clear();
+      static_cast<void>(taken_.Offer(true));
+      more = co_await MoreBytes();
+    }
+  }
+
+  void Fill(beast_http::request<beast_http::string_body>& message) {
+    http11_ = message.version() >= 11;
+    keep_alive_ = message.keep_alive();
+    const auto method = message.method_string();
+    request_->method.assign(method.data(), method.size());
+    const auto target = message.target();
+    request_->path.assign(target.data(), target.size());
+    request_->path.resize(std::min(request_->path.find('?'), request_->path.size()));
+    for (const auto& field : message) {
+      const auto name = field.name_string(), value = field.value();
+      request_->headers.emplace_back(absl::AsciiStrToLower(absl::string_view(name.data(), name.size())),
+                                     std::string(value.data(), value.size()));
+    }
+    request_->body = std::move(message.body());
+    request_->peer_identity = peer_identity_;
+  }
+
+  const std::shared_ptr<State> state_;
+  const std::unique_ptr<HttpSocket> socket_;
+  Mailbox<bool> arrived_;  // Pump -> Serve: bytes are there
+  Mailbox<bool> taken_;    // Serve -> Pump: there is room again
+  std::string incoming_;
+  std::string peer_identity_;
+  std::optional<HttpRequest> request_;
+  std::optional<Cancellation> cancellation_;
+  bool served_ = false;  // a request before this one
+  bool ended_ = false;
+  bool closed_ = false;
+  bool keep_alive_ = true;
+  bool http11_ = true;
+  bool chunked_ = false;
+  bool streaming_ = false;
+  bool answered_ = false;
+};
+
+std::vector<std::string_view> HttpRequest::Values(std::string_view name) const {
+  std::vector<std::string_view> values;
+  for (const auto& [key, value] : headers) {
+    if (key == name) values.push_back(value);
+  }
+  return values;
+}
+
+HttpServer::HttpServer(Executor executor, Clock& clock, HttpServerConfig config, HttpHandler handler, Metrics& metrics)
+    : state_(std::make_shared<State>(State{
+          executor, clock, config, std::move(handler),
+          metrics.GetGauge("headgate_router_http_connections", "Open HTTP connections."), nullptr, {}, {}})) {}
+
+HttpServer::~HttpServer() { Close(); }
+
+namespace {
+
+// Refused connections are closed at once: the peer sees it, and nothing waits unbounded.
+template <typename State, typename Connection>
+Task<void> Accept(std::shared_ptr<State> state) {
+  Cancellation never;
+  while (!state->closed) {
+    auto [error, socket] = co_await state->acceptor->async_accept(kAwait);
+    if (state->closed) break;
+    if (error) {
+      // Out of file descriptors, most likely: the backlog waits.
+      HG_LOG(Warning, "http accept: ", error.message());
+      const absl::Status slept = co_await SleepUntil(state->executor, state->clock,
+                                                     state->clock.Monotonic() + absl::Milliseconds(100), never);
+      if (!slept.ok()) break;
+      continue;
+    }
+    if (state->connections.size() >= state->config.connections_max) continue;
+    boost::system::error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    auto wrapped = state->tls ? MakeTlsSocket(std::move(socket), state->tls) : MakePlainSocket(std::move(socket));
+    std::make_shared<Connection>(state, std::move(wrapped))->Run();
+  }
+}
+
+// `127.0.0.1:8080` or `[::1]:8080`.
+absl::StatusOr<tcp::endpoint> ParseAddress(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return absl::InvalidArgumentError(absl::StrCat(address, ": has no port"));
+  std::string host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  int port = 0;
+  if (!absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
+    return absl::InvalidArgumentError(absl::StrCat(address, ": bad port"));
+  }
+  boost::system::error_code error;
+  const auto ip = boost::asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
+  if (error) return absl::InvalidArgumentError(absl::StrCat(address, ": the host must be an IP address"));
+  return tcp::endpoint(ip, static_cast<uint16_t>(port));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> HttpServer::Start(const std::string& address, std::shared_ptr<TlsContext> tls) {
+  ASSIGN_OR_RETURN(const tcp::endpoint endpoint, ParseAddress(address));
+  state_->tls = std::move(tls);
+  Acceptor acceptor(state_->executor);
+  boost::system::error_code error;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(Acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(4096, error);
+  const auto local = error ? endpoint : acceptor.local_endpoint(error);
+  if (error) return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": ", error.message()));
+  state_->acceptor.emplace(std::move(acceptor));
+  boost::asio::co_spawn(state_->executor, Accept<State, Connection>(state_),
+                        [](std::exception_ptr error) { LogEnd("http accept", error); });
+  const std::string ip = local.address().to_string();
+  return absl::StrCat(local.address().is_v6() ? absl::StrCat("[", ip, "]") : ip, ":", local.port());
+}
+
+void HttpServer::SetTls(std::shared_ptr<TlsContext> tls) { state_->tls = std::move(tls); }
+
+void HttpServer::Drain() {
+  state_->draining = true;
+  for (Connection* connection : state_->connections) connection->CloseIfIdle();
+}
+
+void HttpServer::Close() {
+  state_->closed = true;
+  boost::system::error_code ignored;
+  if (state_->acceptor) state_->acceptor->close(ignored);
+  for (Connection* connection : state_->connections) connection->Close();
+}
+
+size_t HttpServer::connections() const { return state_->connections.size(); }
+
+}  // namespace headgate::services

@@ -1,0 +1,131 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "services/router/http_socket.h"
+
+#include <openssl/x509v3.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "boost/asio/as_tuple.hpp"
+#include "boost/asio/ssl/stream.hpp"
+#include "boost/asio/use_awaitable.hpp"
+#include "boost/asio/write.hpp"
+#include "common/status_macros.h"
+
+namespace headgate::services {
+namespace {
+
+constexpr boost::asio::as_tuple_t<boost::asio::use_awaitable_t<Executor>> kAwait;
+
+absl::Status FromAsio(const boost::system::error_code& error) {
+  return error ? absl::UnavailableError(absl::StrCat("connection: ", error.message())) : absl::OkStatus();
+}
+
+template <typename Stream>
+Task<absl::Status> ReadFrom(Stream& stream, std::string& out, size_t bytes_max) {
+  const size_t before = out.size();
+  out.resize(before + bytes_max);
+  auto [error, n] = co_await stream.async_read_some(boost::asio::buffer(out.data() + before, bytes_max), kAwait);
+  out.resize(before + n);
+  co_return FromAsio(error);
+}
+
+template <typename Stream>
+Task<absl::Status> WriteTo(Stream& stream, std::string_view bytes) {
+  auto [error, n] = co_await boost::asio::async_write(stream, boost::asio::buffer(bytes.data(), bytes.size()), kAwait);
+  co_return FromAsio(error);
+}
+
+void CloseSocket(TcpSocket& socket) {
+  boost::system::error_code ignored;
+  socket.shutdown(TcpSocket::shutdown_both, ignored);
+  socket.close(ignored);
+}
+
+class PlainSocket final : public HttpSocket {
+ public:
+  explicit PlainSocket(TcpSocket socket) : socket_(std::move(socket)) {}
+  Task<absl::Status> Open() override { co_return absl::OkStatus(); }
+  Task<absl::Status> Read(std::string& out, size_t bytes_max) override { return ReadFrom(socket_, out, bytes_max); }
+  Task<absl::Status> Write(std::string_view bytes) override { return WriteTo(socket_, bytes); }
+  void Close() override { CloseSocket(socket_); }
+  std::string PeerIdentity() const override { return ""; }
+
+ private:
+  TcpSocket socket_;
+};
+
+// The common name, else the first DNS or URI alternative name.
+std::string IdentityOf(X509* certificate) {
+  char name[256];
+  if (X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof(name)) > 0) return name;
+  const std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
+      &GENERAL_NAMES_free);
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* one = sk_GENERAL_NAME_value(names.get(), i);
+    if (one->type != GEN_DNS && one->type != GEN_URI) continue;
+    const ASN1_IA5STRING* text = one->d.ia5;
+    return std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)), ASN1_STRING_length(text));
+  }
+  return "";
+}
+
+class TlsSocket final : public HttpSocket {
+ public:
+  TlsSocket(TcpSocket socket, std::shared_ptr<TlsContext> context)
+      : context_(std::move(context)), stream_(std::move(socket), *context_) {}
+  Task<absl::Status> Open() override {
+    auto [error] = co_await stream_.async_handshake(boost::asio::ssl::stream_base::server, kAwait);
+    co_return FromAsio(error);
+  }
+  Task<absl::Status> Read(std::string& out, size_t bytes_max) override { return ReadFrom(stream_, out, bytes_max); }
+  Task<absl::Status> Write(std::string_view bytes) override { return WriteTo(stream_, bytes); }
+  // No close_notify: HTTP says itself where a message ends, and waiting for the peer's could take for ever.
+  void Close() override { CloseSocket(stream_.next_layer()); }
+  std::string PeerIdentity() const override {
+    SSL* ssl = const_cast<boost::asio::ssl::stream<TcpSocket>&>(stream_).native_handle();
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(ssl), &X509_free);
+    if (!certificate || SSL_get_verify_result(ssl) != X509_V_OK) return "";
+    return IdentityOf(certificate.get());
+  }
+
+ private:
+  const std::shared_ptr<TlsContext> context_;  // the one it began with, also after a reload
+  boost::asio::ssl::stream<TcpSocket> stream_;
+};
+
+}  // namespace
+
+std::unique_ptr<HttpSocket> MakePlainSocket(TcpSocket socket) {
+  return std::make_unique<PlainSocket>(std::move(socket));
+}
+std::unique_ptr<HttpSocket> MakeTlsSocket(TcpSocket socket, std::shared_ptr<TlsContext> context) {
+  return std::make_unique<TlsSocket>(std::move(socket), std::move(context));
+}
+
+absl::StatusOr<std::shared_ptr<TlsContext>> MakeTlsContext(const TlsConfig& config) {
+  RETURN_IF_ERROR(CheckTls(config));
+  auto context = std::make_shared<TlsContext>(TlsContext::tls_server);
+  SSL_CTX* native = context->native_handle();
+  SSL_CTX_set_min_proto_version(native, config.allow_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
+  SSL_CTX_set_options(native, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  boost::system::error_code error;
+  context->use_certificate_chain_file(config.certificate_file, error);
+  if (error) return absl::InvalidArgumentError(absl::StrCat(config.certificate_file, ": ", error.message()));
+  context->use_private_key_file(config.key_file, TlsContext::pem, error);
+  if (error) return absl::InvalidArgumentError(absl::StrCat(config.key_file, ": ", error.message()));
+  if (!config.ca_file.empty()) {
+    context->load_verify_file(config.ca_file, error);
+    if (error) return absl::InvalidArgumentError(absl::StrCat(config.ca_file, ": ", error.message()));
+    SSL_CTX_set_verify(native, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    // Resumed sessions would need a session id context, and would outlive a change of the CA.
+    SSL_CTX_set_session_cache_mode(native, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(native, 0);
+  }
+  return context;
+}
+
+}  // namespace headgate::services

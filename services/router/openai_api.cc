@@ -1,0 +1,226 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "services/router/openai_api.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/status_macros.h"
+#include "router/upstream/upstream_error.h"
+#include "services/router/openai_answer.h"
+#include "services/router/openai_json.h"
+#include "services/router/openai_request.h"
+
+namespace headgate::services {
+namespace {
+
+constexpr char kJsonType[] = "application/json";
+
+// Seconds, rounded up: a client that comes back too early is refused again.
+void AddRetryAfter(const absl::Status& status, HttpHeaders& headers) {
+  const auto after = router::RetryAfter(status);
+  if (!after) return;
+  headers.emplace_back("retry-after", absl::StrCat(absl::ToInt64Seconds(absl::Ceil(*after, absl::Seconds(1)))));
+}
+
+void AddRoute(const v1::Route& route, HttpHeaders& headers) {
+  for (auto& header : RouteHeaders(route)) headers.push_back(std::move(header));
+}
+
+// Events as server-sent events. The status line goes out with the route, so an earlier failure still has its own.
+class StreamSink final : public router::AnswerSink {
+ public:
+  StreamSink(HttpReply& reply, HttpHeaders headers, AnswerEncoder encoder)
+      : reply_(reply), headers_(std::move(headers)), encoder_(std::move(encoder)) {}
+
+  Task<absl::Status> Write(const v1::GenerateStreamResponse& event) override {
+    std::string chunk = encoder_.Chunk(event);
+    if (event.has_route()) {
+      begun_ = true;
+      AddRoute(event.route(), headers_);
+      headers_.emplace_back("content-type", "text/event-stream; charset=utf-8");
+      headers_.emplace_back("cache-control", "no-cache");
+      headers_.emplace_back("x-accel-buffering", "no");
+      const absl::Status begun = co_await reply_.Begin(200, std::move(headers_));
+      co_return begun.ok() ? begun : absl::CancelledError("the client has gone");
+    }
+    if (event.has_finish()) chunk.append(AnswerEncoder::kDone);
+    const absl::Status written = co_await reply_.WriteChunk(std::move(chunk));
+    co_return written.ok() ? written : absl::CancelledError("the client has gone");
+  }
+  bool begun() const { return begun_; }
+
+ private:
+  HttpReply& reply_;
+  HttpHeaders headers_;
+  AnswerEncoder encoder_;
+  bool begun_ = false;
+};
+
+class WholeSink final : public router::AnswerSink {
+ public:
+  explicit WholeSink(AnswerEncoder encoder) : encoder_(std::move(encoder)) {}
+  Task<absl::Status> Write(const v1::GenerateStreamResponse& event) override {
+    if (event.has_route()) route_ = event.route();
+    encoder_.Collect(event);
+    co_return absl::OkStatus();
+  }
+  const v1::Route& route() const { return route_; }
+  std::string Body() const { return encoder_.Body(); }
+
+ private:
+  AnswerEncoder encoder_;
+  v1::Route route_;
+};
+
+absl::Status CheckContentType(const HttpRequest& request) {
+  for (std::string_view encoding : request.Values("content-encoding")) {
+    if (encoding != "identity") return FieldError("content-encoding", "compressed bodies are not supported");
+  }
+  const auto types = request.Values("content-type");
+  // Also keeps web pages out: a browser sends this type to another site only after asking.
+  if (types.size() == 1 && absl::StartsWithIgnoreCase(absl::string_view(types[0].data(), types[0].size()), kJsonType)) {
+    return absl::OkStatus();
+  }
+  return FieldError("content-type", "must be application/json");
+}
+
+}  // namespace
+
+// One request at this door.
+struct OpenAiApi::Exchange {
+  const HttpRequest& request;
+  HttpReply& reply;
+  Cancellation& cancellation;
+  router::RequestHead head;
+  HeaderLookup lookup;
+  bool answered = false;  // begun at least: an error has no status line of its own any more
+
+  HttpHeaders Headers() const { return {{"x-request-id", head.request_id}}; }
+  Task<absl::Status> SendJson(std::string body, HttpHeaders headers) {
+    headers.emplace_back("content-type", kJsonType);
+    answered = true;
+    const absl::Status sent = co_await reply.Send(200, std::move(headers), std::move(body));
+    co_return sent;
+  }
+};
+
+OpenAiApi::OpenAiApi(router::Router& router, Clock& clock, RandomBytes random, Calls& calls,
+                     std::function<bool()> ready)
+    : router_(router), clock_(clock), random_(std::move(random)), calls_(calls), ready_(std::move(ready)) {}
+
+Task<void> OpenAiApi::Handle(const HttpRequest& request, HttpReply& reply, Cancellation& cancellation) {
+  const Calls::Entry entry(calls_, cancellation);
+  Exchange x{request, reply, cancellation, {}, [&request](std::string_view name) { return request.Values(name); }};
+  x.head.received = request.received;
+  x.head.peer_identity = request.peer_identity;
+  absl::Status status = ReadHead(x.lookup, random_, x.head);
+  if (status.ok()) status = co_await Route(x);
+  if (status.ok() || x.answered) co_return;
+  HttpHeaders headers = x.Headers();
+  AddRetryAfter(status, headers);
+  headers.emplace_back("content-type", kJsonType);
+  int code = HttpStatus(status);
+  if (ParamOf(status) == "method") {
+    code = 405;
+    headers.emplace_back("allow", request.method == "GET" ? "POST" : "GET");
+  } else if (ParamOf(status) == "content-type" || ParamOf(status) == "content-encoding") {
+    code = 415;
+  }
+  std::string body = ErrorBody(status);
+  const absl::Status sent = co_await reply.Send(code, std::move(headers), std::move(body));
+  if (!sent.ok()) co_return;  // the peer has gone: nobody to tell
+}
+
+Task<absl::Status> OpenAiApi::Route(Exchange& x) {
+  const std::string& path = x.request.path;
+  const bool get = x.request.method == "GET", post = x.request.method == "POST";
+  constexpr char kModels[] = "/v1/models/";
+  absl::Status status;
+  if (path == "/healthz" || path == "/readyz") {
+    if (!get) co_return FieldError("method", "use GET");
+    if (path == "/readyz" && !ready_()) co_return absl::UnavailableError("not ready");
+    status = co_await x.SendJson("{\"status\":\"ok\"}", {});
+    co_return status;
+  }
+  const bool model_path = path == "/v1/models" || absl::StartsWith(path, kModels);
+  const bool chat = path == "/v1/chat/completions", completion = path == "/v1/completions";
+  const bool embed = path == "/v1/embeddings";
+  if (!model_path && !chat && !completion && !embed) co_return absl::NotFoundError("no such path");
+  if (model_path ? !get : !post) co_return FieldError("method", model_path ? "use GET" : "use POST");
+  if (model_path) {
+    std::string id(absl::StripPrefix(path, "/v1/models"));
+    status = co_await Models(x, id.empty() ? id : id.substr(1));
+    co_return status;
+  }
+  CO_RETURN_IF_ERROR(CheckContentType(x.request));
+  if (embed) {
+    status = co_await Embed(x);
+  } else {
+    status = co_await Generate(x, chat);
+  }
+  co_return status;
+}
+
+Task<absl::Status> OpenAiApi::Generate(Exchange& x, bool chat) {
+  x.head.api = chat ? "http.chat_completions" : "http.completions";
+  CO_ASSIGN_OR_RETURN(OpenAiRequest request,
+                      chat ? ParseChatRequest(x.request.body) : ParseCompletionRequest(x.request.body));
+  CO_ASSIGN_OR_RETURN(*request.content.mutable_session(), SessionOf(x.lookup));
+  AnswerEncoder encoder(chat, request.include_usage, absl::ToUnixSeconds(clock_.WallTime()));
+  const router::Prompt prompt(std::move(request.content));
+  if (!request.stream) {
+    WholeSink sink(std::move(encoder));
+    absl::Status status = co_await router_.Generate(x.head, prompt, sink, x.cancellation);
+    if (!status.ok()) co_return status;
+    HttpHeaders headers = x.Headers();
+    AddRoute(sink.route(), headers);
+    status = co_await x.SendJson(sink.Body(), std::move(headers));
+    co_return status;
+  }
+  StreamSink sink(x.reply, x.Headers(), std::move(encoder));
+  const absl::Status status = co_await router_.Generate(x.head, prompt, sink, x.cancellation);
+  x.answered = sink.begun();
+  if (!sink.begun()) co_return status;
+  if (!status.ok()) {
+    // Broken off after the commit point: an error event, no [DONE], and the connection closes unfinished.
+    std::string event = absl::StrCat("data: ", ErrorBody(status), "\n\n");
+    const absl::Status written = co_await x.reply.WriteChunk(std::move(event));
+    co_return written;
+  }
+  const absl::Status ended = co_await x.reply.End();
+  co_return ended;
+}
+
+Task<absl::Status> OpenAiApi::Embed(Exchange& x) {
+  x.head.api = "http.embeddings";
+  CO_ASSIGN_OR_RETURN(const OpenAiEmbedRequest request, ParseEmbedRequest(x.request.body));
+  auto response = co_await router_.Embed(x.head, request.content, x.cancellation);
+  if (!response.ok()) co_return response.status();
+  HttpHeaders headers = x.Headers();
+  headers.emplace_back("x-headgate-route", "local");
+  const absl::Status sent = co_await x.SendJson(EmbedBody(*response, request.base64), std::move(headers));
+  co_return sent;
+}
+
+Task<absl::Status> OpenAiApi::Models(Exchange& x, const std::string& id) {
+  x.head.api = "http.models";
+  auto models = co_await router_.ListModels(x.head, x.cancellation);
+  if (!models.ok()) co_return models.status();
+  std::string body;
+  if (id.empty()) {
+    body = ModelsBody(*models);
+  } else {
+    for (const v1::Model& model : models->models()) {
+      if (model.id() == id) body = ModelBody(model);
+    }
+    if (body.empty()) co_return absl::NotFoundError("no such model");
+  }
+  const absl::Status sent = co_await x.SendJson(std::move(body), x.Headers());
+  co_return sent;
+}
+
+}  // namespace headgate::services

@@ -1,0 +1,249 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "services/router/router_server.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "boost/asio/co_spawn.hpp"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "router/upstream/cloud_client.h"
+#include "router/upstream/engine_client.h"
+
+namespace headgate::services {
+namespace {
+
+constexpr absl::Duration kWatchInterval = absl::Seconds(2);
+constexpr size_t kKeyBytesMax = 1 << 16;
+
+std::string OneLine(const absl::Status& status) {
+  return absl::StrReplaceAll(std::string(status.message()), {{"\n", " | "}});
+}
+
+absl::StatusOr<std::string> CloudKey(const router::CloudConfig& config) {
+  if (!config.api_key_file.empty()) {
+    ASSIGN_OR_RETURN(const std::string key, ReadFile(config.api_key_file, kKeyBytesMax));
+    return std::string(absl::StripAsciiWhitespace(key));
+  }
+  if (config.api_key_env.empty()) return std::string();
+  const char* key = std::getenv(config.api_key_env.c_str());
+  if (key == nullptr || *key == '\0') {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cloud.api_key_env: the environment variable ", config.api_key_env, " is not set"));
+  }
+  return std::string(key);
+}
+
+std::vector<std::string> TlsFiles(const TlsConfig& tls) {
+  std::vector<std::string> files;
+  for (const std::string& file : {tls.certificate_file, tls.key_file, tls.ca_file}) {
+    if (!file.empty()) files.push_back(file);
+  }
+  return files;
+}
+
+std::string TlsPaths(const TlsConfig& tls) {
+  return absl::StrCat(tls.certificate_file, "|", tls.key_file, "|", tls.ca_file, "|", tls.allow_tls12);
+}
+
+// A background coroutine must not end by an exception; if one does, going on would be guessing.
+void DieOnException(std::exception_ptr error) {
+  if (!error) return;
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    HG_LOG(Error, "a background task ended by an exception: ", e.what());
+    std::abort();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const router::Rules>> LoadRules(const RouterFlags& flags) {
+  ASSIGN_OR_RETURN(router::RouterConfig config, router::LoadRouterConfig(flags.config_file, flags.load));
+  if (config.listen.admin_key_sha256.empty() && !IsLoopbackAddress(config.listen.admin)) {
+    return absl::InvalidArgumentError(absl::StrCat(flags.config_file, ": listen.admin: ", config.listen.admin,
+                                                   " is not loopback: listen.admin_key_sha256 is required"));
+  }
+  if (config.cloud.enabled) RETURN_IF_ERROR(CloudKey(config.cloud).status());
+  return router::Rules::Make(std::move(config));
+}
+
+RouterServer::RouterServer(Key, boost::asio::io_context& io, RouterFlags flags,
+                           std::shared_ptr<const router::Rules> rules)
+    : io_(io),
+      executor_(io.get_executor()),
+      flags_(std::move(flags)),
+      rules_(std::move(rules)),
+      started_(rules_->config),
+      clock_(MakeRealClock(io)),
+      random_(SystemRandom()),
+      reload_ok_(metrics_.GetGauge("headgate_router_config_last_reload_ok",
+                                   "1: the configuration file on disk is in force; 0: it was refused.")),
+      call_parts_{executor_, *clock_, random_, calls_},
+      stop_signals_(executor_, SIGTERM, SIGINT),
+      reload_signal_(executor_, SIGHUP) {
+  reload_ok_.Set(1);
+}
+
+RouterServer::~RouterServer() = default;
+
+absl::StatusOr<std::unique_ptr<RouterServer>> RouterServer::Start(boost::asio::io_context& io, RouterFlags flags,
+                                                                  std::shared_ptr<const router::Rules> rules) {
+  auto server = std::make_unique<RouterServer>(Key(), io, std::move(flags), std::move(rules));
+  RETURN_IF_ERROR(server->MakeRouter());
+  RETURN_IF_ERROR(server->Listen());
+  server->WatchReloadSignal();
+  server->WatchStopSignals();
+  server->WatchFiles();
+  return server;
+}
+
+absl::Status RouterServer::MakeRouter() {
+  const router::RouterConfig& config = rules_->config;
+  ASSIGN_OR_RETURN(std::string audit_key, ReadFile(config.audit.key_file, kKeyBytesMax));
+  const std::string chain_id = router::Audit::NewChainId(random_);
+  ASSIGN_OR_RETURN(auto store, router::OpenAuditFiles(config.audit, chain_id));
+  audit_ = std::make_unique<router::Audit>(*clock_, std::move(audit_key), std::move(store), chain_id, metrics_);
+  if (config.cloud.enabled) {
+    ASSIGN_OR_RETURN(const std::string key, CloudKey(config.cloud));
+    ASSIGN_OR_RETURN(cloud_, router::MakeCloudClient(executor_, *clock_, config.cloud, key, metrics_));
+  }
+  const auto connect = [this](const std::string& address, router::EndpointRegistry::OnLoad on_load) {
+    return router::ConnectEngine(executor_, *clock_, random_, address, rules_->config.local, std::move(on_load));
+  };
+  endpoints_ = std::make_unique<router::EndpointRegistry>(executor_, *clock_, random_, config.local, connect,
+                                                          router::MakeDnsResolve(executor_, *clock_), metrics_);
+  router_ = std::make_unique<router::Router>(
+      router::RouterParts{executor_, *clock_, random_, metrics_, *endpoints_, cloud_.get(), *audit_, random_(32)},
+      rules_);
+  // The router has written the chain's first record: what cannot be audited is not started.
+  if (!audit_->writable()) {
+    return absl::UnavailableError(absl::StrCat("audit.directory: cannot write to ", config.audit.directory));
+  }
+  boost::asio::co_spawn(executor_, endpoints_->Run(background_), &DieOnException);
+  return absl::OkStatus();
+}
+
+absl::Status RouterServer::Listen() {
+  const router::RouterConfig& config = rules_->config;
+  const router::ListenConfig& listen = config.listen;
+  const auto ready = [this] { return !draining_; };
+  inference_ = std::make_unique<InferenceService>(call_parts_, *router_);
+  admin_ = std::make_unique<AdminService>(call_parts_, *router_, listen.admin_key_sha256, [this] { BeginDrain(); });
+  api_ = std::make_unique<OpenAiApi>(*router_, *clock_, random_, calls_, ready);
+
+  HttpServerConfig http;
+  http.body_bytes_max = static_cast<size_t>(config.limits.body_bytes_max);
+  http.connections_max = static_cast<size_t>(config.limits.in_flight_max);
+  http_ = std::make_unique<HttpServer>(
+      executor_, *clock_, http,
+      [this](const HttpRequest& request, HttpReply& reply, Cancellation& cancellation) {
+        return api_->Handle(request, reply, cancellation);
+      },
+      metrics_);
+  std::shared_ptr<TlsContext> tls;
+  if (listen.tls.enabled()) {
+    ASSIGN_OR_RETURN(tls, MakeTlsContext(listen.tls));
+  }
+  ASSIGN_OR_RETURN(http_address_, http_->Start(listen.http, std::move(tls)));
+
+  if (listen.reflection) RETURN_IF_ERROR(EnableReflection());
+  GrpcServerOptions grpc;
+  grpc.address = listen.grpc;
+  grpc.tls = listen.tls;
+  grpc.message_bytes_max = config.limits.body_bytes_max;
+  ASSIGN_OR_RETURN(grpc_server_, GrpcServer::Start(grpc, {inference_.get()}));
+  grpc.address = listen.admin;
+  grpc.tls = listen.admin_tls;
+  ASSIGN_OR_RETURN(admin_server_, GrpcServer::Start(grpc, {admin_.get()}));
+  grpc_server_->SetServing(true, {std::string(v1::Inference::service_full_name())});
+  ASSIGN_OR_RETURN(metrics_server_, MetricsServer::Start(listen.metrics, metrics_, [] { return true; }, [] {}));
+  return absl::OkStatus();
+}
+
+std::string RouterServer::ListeningLine() const {
+  return absl::StrCat("listening grpc=", grpc_server_->address(), " http=", http_address_,
+                      " admin=", admin_server_->address(), " metrics=", metrics_server_->address());
+}
+
+void RouterServer::WatchReloadSignal() {
+  reload_signal_.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    if (tls_watch_) tls_watch_->CheckNow();
+    Reload("SIGHUP");
+    WatchReloadSignal();
+  });
+}
+
+void RouterServer::WatchFiles() {
+  config_watch_ = std::make_unique<FileWatch>(*clock_, rules_->config.files, kWatchInterval,
+                                              [this] { Reload("file change"); });
+  if (tls_watch_ || !started_.listen.tls.enabled()) return;
+  tls_watch_ = std::make_unique<FileWatch>(*clock_, TlsFiles(started_.listen.tls), kWatchInterval,
+                                           [this] { ReloadTls(); });
+}
+
+// gRPC watches its files itself (grpc_server.cc).
+void RouterServer::ReloadTls() {
+  auto context = MakeTlsContext(started_.listen.tls);
+  if (!context.ok()) {
+    HG_LOG(Error, "tls: new files refused, the old ones stay in force: ", OneLine(context.status()));
+    return;
+  }
+  http_->SetTls(*std::move(context));
+  HG_LOG(Info, "tls: certificate files read again");
+}
+
+void RouterServer::Reload(const char* why) {
+  auto rules = LoadRules(flags_);
+  metrics_
+      .GetCounter("headgate_router_config_reloads_total", "Configuration reloads by result.",
+                  {{"result", rules.ok() ? "ok" : "refused"}})
+      .Increment();
+  reload_ok_.Set(rules.ok() ? 1 : 0);
+  if (!rules.ok()) {
+    HG_LOG(Error, "configuration refused (", why, "), version ", rules_->config.version,
+           " stays in force: ", OneLine(rules.status()));
+    const absl::Status audited = router_->RecordAdmin("configuration refused");
+    if (!audited.ok()) HG_LOG(Error, "audit: ", OneLine(audited));
+    return;
+  }
+  rules_ = *std::move(rules);
+  WarnOfRestart(rules_->config);
+  router_->Apply(rules_);
+  HG_LOG(Info, "configuration version ", rules_->config.version, " in force (", why, ")");
+  WatchFiles();  // the list of files may be another
+}
+
+void RouterServer::WarnOfRestart(const router::RouterConfig& now) const {
+  const router::RouterConfig& then = started_;
+  const std::pair<const char*, bool> rows[] = {
+      {"listen.grpc", now.listen.grpc != then.listen.grpc},
+      {"listen.http", now.listen.http != then.listen.http},
+      {"listen.admin", now.listen.admin != then.listen.admin},
+      {"listen.metrics", now.listen.metrics != then.listen.metrics},
+      {"listen.tls", TlsPaths(now.listen.tls) != TlsPaths(then.listen.tls)},
+      {"listen.admin_tls", TlsPaths(now.listen.admin_tls) != TlsPaths(then.listen.admin_tls)},
+      {"listen.admin_key_sha256", now.listen.admin_key_sha256 != then.listen.admin_key_sha256},
+      {"listen.reflection", now.listen.reflection != then.listen.reflection},
+      {"limits.body_bytes_max", now.limits.body_bytes_max != then.limits.body_bytes_max},
+      {"cloud.enabled", now.cloud.enabled != then.cloud.enabled},
+      {"cloud.base_url", now.cloud.base_url != then.cloud.base_url},
+      {"cloud.ca_file", now.cloud.ca_file != then.cloud.ca_file},
+      {"local.tls", TlsPaths(now.local.tls) != TlsPaths(then.local.tls)},
+      {"audit.directory", now.audit.directory != then.audit.directory},
+      {"audit.key_file", now.audit.key_file != then.audit.key_file},
+  };
+  for (const auto& [name, changed] : rows) {
+    if (changed) HG_LOG(Warning, name, " was changed: takes effect at the next start");
+  }
+}
+
+}  // namespace headgate::services

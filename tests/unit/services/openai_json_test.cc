@@ -1,0 +1,116 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "services/router/openai_json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+
+namespace headgate::services {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string Nested(int depth) { return std::string(depth, '[') + std::string(depth, ']'); }
+
+std::string ManyKeys(int count) {
+  std::string out = "{";
+  for (int i = 0; i < count; ++i) absl::StrAppend(&out, i > 0 ? "," : "", "\"k", i, "\":1");
+  return out + "}";
+}
+
+TEST(ParseJsonTest, RefusesWhatTwoParsersCouldReadDifferently) {
+  const struct {
+    const char* name;
+    std::string text;
+    const char* complaint;  // empty: accepted
+  } rows[] = {
+      {"plain", R"({"a":[1,2.5,"x",null,true,{"b":{}}]})", ""},
+      {"same key in two objects", R"([{"a":1},{"a":2}])", ""},
+      {"duplicate key", R"({"a":1,"a":2})", "duplicate key a"},
+      {"duplicate key, one escaped", R"({"a":1,"\u0061":2})", "duplicate key a"},
+      {"duplicate key below", R"({"x":[{"b":1,"c":2,"b":3}]})", "duplicate key b"},
+      {"duplicate key that could be content", R"({"a b":1,"a b":2})", "duplicate key (unusual name)"},
+      {"invalid UTF-8", "{\"a\":\"\xff\"}", "syntax error"},
+      {"overlong UTF-8", "{\"a\":\"\xc0\xaf\"}", "syntax error"},
+      {"lone surrogate", R"({"a":"\ud800"})", "syntax error"},
+      {"surrogate pair", R"({"a":"\ud83d\ude00"})", ""},
+      {"raw control character", "{\"a\":\"\n\"}", "syntax error"},
+      {"comment", "{/*x*/}", "syntax error"},
+      {"trailing comma", "{\"a\":1,}", "syntax error"},
+      {"trailing text", "{} x", "syntax error"},
+      {"two documents", "{}{}", "syntax error"},
+      {"empty", "", "syntax error"},
+      {"NaN", "{\"a\":NaN}", "syntax error"},
+      {"number out of range", "{\"a\":1e999}", "syntax error"},
+      {"truncated", R"({"a":"b)", "syntax error"},
+      {"deepest", Nested(kJsonDepthMax), ""},
+      {"too deep", Nested(kJsonDepthMax + 1), "nested deeper"},
+      {"absurdly deep", std::string(1 << 20, '['), "nested deeper"},
+      {"most keys", ManyKeys(kJsonKeysMax), ""},
+      {"too many keys", ManyKeys(kJsonKeysMax + 1), "keys in one object"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    const auto json = ParseJson(row.text);
+    EXPECT_EQ(json.ok(), *row.complaint == '\0') << json.status();
+    EXPECT_THAT(std::string(json.status().message()), HasSubstr(row.complaint));
+  }
+}
+
+TEST(ParseJsonTest, ComplaintsDoNotQuoteTheBody) {
+  const auto json = ParseJson(R"({"a":"canary-1234", canary-5678})");
+  ASSERT_FALSE(json.ok());
+  EXPECT_THAT(std::string(json.status().message()), Not(HasSubstr("canary")));
+}
+
+TEST(ParseJsonTest, KeepsTheOrderOfKeysAndEveryValue) {
+  const std::string text = R"({"zeta":{"b":[1,[],{}],"a":"\n"},"alpha":[true,false,null,-5,1.5]})";
+  const auto json = ParseJson(text);
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ(json->dump(), text);
+}
+
+TEST(AppendJsonStringTest, RoundTripsEveryByteThatMayOccur) {
+  std::string all = "\xe6\xb0\xb4\xe9\x97\xa8 \xf0\x9f\x98\x80 </script> \xe2\x80\xa8";
+  for (char c = 0; c < 127; ++c) all.push_back(c);
+  all.push_back('\x7f');
+  std::string out;
+  AppendJsonString(out, all);
+  const auto json = ParseJson(out);
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ(json->get<std::string>(), all);
+  for (const unsigned char c : out) EXPECT_GE(c, 0x20);
+}
+
+TEST(JsonFieldsTest, FirstComplaintWinsAndNamesTheField) {
+  const auto json = ParseJson(R"({"a":"x","b":1,"c":null,"weird key":1})");
+  ASSERT_TRUE(json.ok());
+  absl::Status status;
+  JsonFields fields(*json, "body.inner", status);
+  std::string text;
+  EXPECT_TRUE(fields.Get("a", &text));
+  EXPECT_FALSE(fields.Get("c", &text));
+  EXPECT_TRUE(status.ok());
+  EXPECT_FALSE(fields.Get("b", &text));
+  EXPECT_EQ(ParamOf(status), "body.inner.b");
+  fields.Finish();
+  EXPECT_EQ(ParamOf(status), "body.inner.b");
+}
+
+TEST(JsonFieldsTest, UnknownFieldsAreNamedOnlyWhenTheyLookLikeNames) {
+  absl::Status status;
+  const auto odd = ParseJson(R"({"my secret is 42":1})");
+  JsonFields(*odd, "", status).Finish();
+  EXPECT_EQ(status.message(), "(unusual name): unknown field");
+  status = absl::OkStatus();
+  const auto plain = ParseJson(R"({"frobnicate":1})");
+  JsonFields(*plain, "", status).Finish();
+  EXPECT_EQ(status.message(), "frobnicate: unknown field");
+}
+
+}  // namespace
+}  // namespace headgate::services
