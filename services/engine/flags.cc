@@ -1,0 +1,90 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "services/engine/flags.h"
+
+#include <CLI/CLI.hpp>
+
+#include <map>
+
+namespace headgate::services {
+namespace {
+
+constexpr char kVersion[] = "headgate-engine 0.1.0";
+
+const std::map<std::string, ManifestCheck> kManifestChecks = {
+    {"required", ManifestCheck::kRequired}, {"if-present", ManifestCheck::kIfPresent}, {"off", ManifestCheck::kOff}};
+
+// What CLI11 cannot say. Empty = good.
+std::string Complaint(const EngineFlags& flags) {
+  if (flags.model.empty() == !flags.reference) return "give either --model FILE or --reference";
+  if (flags.write_manifest && flags.reference) return "--write-manifest needs --model FILE";
+  if (flags.reference_step > absl::ZeroDuration() && !flags.reference) return "--reference-step-ms needs --reference";
+  if (flags.tls.certificate_file.empty() != flags.tls.key_file.empty()) return "--tls-cert and --tls-key go together";
+  if (!flags.tls.ca_file.empty() && flags.tls.certificate_file.empty()) return "--tls-ca needs --tls-cert and --tls-key";
+  return "";
+}
+
+void AddModelOptions(CLI::App& app, EngineFlags& flags) {
+  app.add_option("--model", flags.model, "GGUF file to serve")->check(CLI::ExistingFile);
+  app.add_flag("--reference", flags.reference, "Serve the deterministic toy model (tests, demonstrations)");
+  app.add_option("--model-name", flags.model_name, "Served model name; default: the manifest's, or the file's own");
+  app.add_option("--manifest", flags.manifest, "Check the model's digest: required, if-present or off")
+      ->transform(CLI::CheckedTransformer(kManifestChecks, CLI::ignore_case))
+      ->default_str("if-present");
+  app.add_flag("--write-manifest", flags.write_manifest, "Write FILE.manifest.json for --model and end");
+  app.add_option("--context-tokens", flags.context_tokens, "KV cells, shared by all requests")
+      ->check(CLI::Range(16, 1 << 24))
+      ->capture_default_str();
+  app.add_option("--parallel", flags.parallel, "Requests computed at a time")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_option("--threads", flags.threads, "Threads; 0 = the cores of this process")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_option("--gpu-layers", flags.gpu_layers, "Layers on the GPU (CUDA builds only)")
+      ->check(CLI::Range(0, 10000))
+      ->capture_default_str();
+  app.add_option("--queue-max", flags.queue_max, "Requests that may wait; more are refused")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--step-prefill-tokens", flags.step_prefill_tokens, "Prompt tokens in a step beside running answers")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<int>* exit_code) {
+  EngineFlags flags;
+  double drain_seconds = absl::ToDoubleSeconds(flags.drain);
+  int reference_step_ms = 0;
+  CLI::App app("Serves a GGUF model to many callers by gRPC (proto/headgate/v1).", "headgate-engine");
+  app.set_version_flag("--version", kVersion);
+  AddModelOptions(app, flags);
+  app.add_option("--listen", flags.listen, "IP:PORT of Inference and WatchLoad; port 0 = any")->capture_default_str();
+  app.add_option("--admin", flags.admin, "IP:PORT of Drain")->capture_default_str();
+  app.add_option("--metrics", flags.metrics, "IP:PORT of /metrics and /healthz (HTTP)")->capture_default_str();
+  app.add_option("--drain-seconds", drain_seconds, "On SIGTERM, time for accepted requests to finish")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  app.add_option("--tls-cert", flags.tls.certificate_file, "Server certificate, PEM; turns TLS on");
+  app.add_option("--tls-key", flags.tls.key_file, "Its key, PEM");
+  app.add_option("--tls-ca", flags.tls.ca_file, "CA of client certificates, PEM: clients must present one");
+  app.add_flag("--tls-allow-12", flags.tls.allow_tls12, "Accept TLS 1.2 too");
+  app.add_flag("--reflection", flags.reflection, "gRPC reflection (development only)");
+  app.add_option("--reference-step-ms", reference_step_ms, "How long a step of --reference takes")
+      ->check(CLI::Range(0, 60000))
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+    flags.drain = absl::Seconds(drain_seconds);
+    flags.reference_step = absl::Milliseconds(reference_step_ms);
+    if (const std::string complaint = Complaint(flags); !complaint.empty()) throw CLI::ValidationError(complaint);
+  } catch (const CLI::ParseError& error) {
+    *exit_code = app.exit(error) == 0 ? 0 : 2;  // prints help, version or what is wrong
+  }
+  return flags;
+}
+
+}  // namespace headgate::services

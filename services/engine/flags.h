@@ -1,0 +1,44 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The command line of headgate-engine.
+//
+// Thread-safety: plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/tls.h"
+
+namespace headgate::services {
+
+enum class ManifestCheck { kRequired, kIfPresent, kOff };
+
+struct EngineFlags {
+  std::string model;               // GGUF file
+  bool reference = false;          // the toy model instead
+  std::string model_name;          // served name; empty = the manifest's or the file's own
+  std::string listen = "127.0.0.1:50051";
+  std::string admin = "127.0.0.1:50052";
+  std::string metrics = "127.0.0.1:50053";
+  int32_t context_tokens = 8192;   // KV cells shared by all sequences
+  int32_t parallel = 32;           // sequences at a time
+  int32_t threads = 0;             // 0 = the cores of this process
+  int32_t gpu_layers = 0;          // CUDA builds only
+  int32_t queue_max = 256;
+  int32_t step_prefill_tokens = 128;
+  ManifestCheck manifest = ManifestCheck::kIfPresent;
+  bool write_manifest = false;     // write it and end
+  absl::Duration drain = absl::Seconds(30);
+  TlsConfig tls;                   // all three listeners' gRPC ones
+  bool reflection = false;         // development only
+  absl::Duration reference_step;   // --reference: how long a step takes
+};
+
+// Parses; when the process should end now (help, version, a mistake) sets `*exit_code` (0 or 2) and has printed why.
+EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<int>* exit_code);
+
+}  // namespace headgate::services

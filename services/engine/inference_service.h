@@ -1,0 +1,36 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The Inference service in front of an engine: requests in, events out as gRPC messages. No decisions.
+//
+// Thread-safety: gRPC calls it from its own threads; the engine's events come from the decode thread, which never waits
+// for a client: events of a slow one are joined and kept, bounded by the answer's max_tokens.
+#pragma once
+
+#include "engine/engine.h"
+#include "headgate/v1/inference.grpc.pb.h"
+
+namespace headgate::services {
+
+class InferenceService final : public v1::Inference::CallbackService {
+ public:
+  // `engine` must outlive it.
+  explicit InferenceService(engine::Engine& engine);
+
+  grpc::ServerUnaryReactor* Generate(grpc::CallbackServerContext* context, const v1::GenerateRequest* request,
+                                     v1::GenerateResponse* response) override;
+  grpc::ServerWriteReactor<v1::GenerateStreamResponse>* GenerateStream(grpc::CallbackServerContext* context,
+                                                                       const v1::GenerateRequest* request) override;
+  grpc::ServerUnaryReactor* Embed(grpc::CallbackServerContext* context, const v1::EmbedRequest* request,
+                                  v1::EmbedResponse* response) override;
+  grpc::ServerUnaryReactor* CountTokens(grpc::CallbackServerContext* context, const v1::CountTokensRequest* request,
+                                        v1::CountTokensResponse* response) override;
+  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest* request,
+                                       v1::ListModelsResponse* response) override;
+
+ private:
+  engine::Engine& engine_;
+  const int64_t started_unix_seconds_;
+};
+
+}  // namespace headgate::services
