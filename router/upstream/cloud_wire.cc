@@ -49,7 +49,6 @@ const char* RoleName(v1::Role role) {
 
 Json MessageJson(const v1::Message& message, bool thinking) {
   Json json = {{"role", RoleName(message.role())}, {"content", message.content()}};
-  if (!message.name().empty()) json["name"] = message.name();
   if (!message.tool_call_id().empty()) json["tool_call_id"] = message.tool_call_id();
   for (const v1::ToolCall& call : message.tool_calls()) {
     json["tool_calls"].push_back({{"id", call.id()},

@@ -33,13 +33,13 @@ struct DeepSeekPlan {
   enum class UsageAt { kTrailing, kFinish, kBoth, kNone };  // kBoth: the finish chunk's is wrong, the last one counts
 
   int status = 200;                 // another: an error instead of an answer
-  std::string error_text;           // with an error: this text as the body instead of JSON
-  std::string retry_after;          // with an error: the Retry-After header
-  std::string location;             // the Location header (with status 307, say)
+  std::string error_text = {};           // with an error: this text as the body instead of JSON
+  std::string retry_after = {};          // with an error: the Retry-After header
+  std::string location = {};             // the Location header (with status 307, say)
   bool stall_body = false;          // with an error: announces a body that never comes
-  absl::Duration first_byte_delay;  // before the status line
+  absl::Duration first_byte_delay = {};  // before the status line
   bool no_headers = false;          // kStall, kClose or kReset before the status line
-  absl::Duration keep_alive_for;    // `: keep-alive` (blank lines when not streaming) before the first chunk
+  absl::Duration keep_alive_for = {};    // `: keep-alive` (blank lines when not streaming) before the first chunk
   absl::Duration keep_alive_interval = absl::Milliseconds(20);
   bool stall_keep_alives = false;   // keep-alives during a stall too
   int64_t tokens = -1;              // content tokens; -1 = the emulator's --tokens
@@ -47,16 +47,16 @@ struct DeepSeekPlan {
   absl::Duration token_interval = -absl::InfiniteDuration();  // negative = the emulator's --token-ms
   bool echo = false;                // the last user message is repeated after the marker
   bool blank = false;               // spaces and `stop`, as JSON mode may answer
-  std::string finish_reason;        // instead of stop or length
+  std::string finish_reason = {};        // instead of stop or length
   UsageAt usage_at = UsageAt::kTrailing;
-  std::string raw_stream;           // these bytes are the body of a streamed answer, nothing else
+  std::string raw_stream = {};           // these bytes are the body of a streamed answer, nothing else
   int64_t write_bytes = 0;          // > 0: the body is written in pieces of so many bytes
   End end = End::kDone;
   int64_t end_after = -1;
 };
 
 struct DeepSeekRule {
-  DeepSeekPlan plan;
+  DeepSeekPlan plan = {};
   int64_t count = 1;       // so many requests; -1 = until cleared
   double probability = 1;  // of applying to a request, by the emulator's seed
 };

@@ -1,0 +1,373 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Tested against the DeepSeek emulator by tests/unit/upstream/cloud_client_test.cc. A stream ends in one of four ways:
+// libcurl is done (Complete), a limit in time is reached (OnTimer), the reader goes away (destructor), the client goes
+// away (Detach).
+
+#include "router/upstream/cloud_client.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/mailbox.h"
+#include "router/upstream/cloud_wire.h"
+#include "router/upstream/curl_multi.h"
+
+namespace headgate::router {
+namespace {
+
+// A stream pauses at so many unread events. In libcurl 7.88 a paused HTTP/2 stream stalls all others of its connection,
+// so there one slow reader may leave far more unread before that is done to the others.
+constexpr size_t kUnreadEventsMax = 64;
+constexpr size_t kUnreadEventsMaxShared = 8192;
+constexpr size_t kEventsPerWriteMax = 4096;  // 16 KiB, libcurl's largest piece, holds fewer `data:` lines
+constexpr size_t kErrorBodyBytesMax = 64 << 10;
+// The status is known; waiting for the body only serves to keep the connection.
+constexpr absl::Duration kErrorBodyWait = absl::Seconds(1);
+
+struct UrlPart {
+  char* text = nullptr;
+  ~UrlPart() { curl_free(text); }
+  bool Get(CURLU* url, CURLUPart part) { return curl_url_get(url, part, &text, 0) == CURLUE_OK; }
+};
+
+bool IsLoopback(std::string host) {
+  if (host == "localhost") return true;
+  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  in_addr v4;
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  in6_addr v6;
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+struct CurlDeleter {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+class CloudStream;
+
+class CloudClient : public CloudUpstream {
+ public:
+  CloudClient(Executor executor, Clock& clock, const CloudConfig& config, const std::string& api_key, Metrics& metrics)
+      : executor_(executor),
+        clock_(clock),
+        config_(config),
+        url_(absl::StrCat(absl::StripSuffix(config.base_url, "/"), "/chat/completions")),
+        live_(metrics.GetGauge("headgate_router_cloud_transfers", "Requests to the cloud that have not ended")),
+        connects_(metrics.GetCounter("headgate_router_cloud_connects_total", "Connections opened to the cloud")),
+        pauses_(metrics.GetCounter("headgate_router_cloud_pauses_total",
+                                   "Times that a cloud answer was held because its reader was slow")),
+        multi_(executor, clock, std::max<int64_t>(1, config.connections_max)) {
+    // An empty value removes a header that libcurl would add.
+    for (const std::string& header : {std::string("Content-Type: application/json"),
+                                      std::string("Accept: text/event-stream"), std::string("Expect:"),
+                                      absl::StrCat("Authorization: Bearer ", api_key)})
+      headers_.reset(curl_slist_append(headers_.release(), header.c_str()));
+  }
+  ~CloudClient() override;
+
+  std::unique_ptr<AnswerStream> Generate(const CloudPrompt& prompt, MonotonicTime deadline) override;
+
+ private:
+  friend class CloudStream;
+  void Configure(CURL* easy) const;
+
+  Executor executor_;
+  Clock& clock_;
+  const CloudConfig config_;
+  const std::string url_;
+  Gauge& live_;
+  Counter& connects_;
+  Counter& pauses_;
+  std::unique_ptr<curl_slist, CurlDeleter> headers_;
+  CurlMulti multi_;
+  std::set<CloudStream*> streams_;
+};
+
+class CloudStream : public AnswerStream {
+ public:
+  CloudStream(CloudClient* client, MonotonicTime deadline)
+      : client_(client),
+        clock_(client->clock_),
+        deadline_(deadline),
+        first_token_until_(clock_.Monotonic() + client->config_.first_token_timeout),
+        idle_timeout_(client->config_.idle_timeout),
+        heard_at_(clock_.Monotonic()),
+        mailbox_(client->executor_, kUnreadEventsMaxShared + kEventsPerWriteMax) {
+    client_->streams_.insert(this);
+  }
+  ~CloudStream() override {
+    if (client_ == nullptr) return;
+    StopTransfer();
+    client_->streams_.erase(this);
+  }
+
+  void Start(absl::StatusOr<std::string> body) {
+    if (!body.ok()) return mailbox_.Close(body.status());
+    body_ = *std::move(body);
+    easy_.reset(curl_easy_init());
+    if (easy_ == nullptr) return mailbox_.Close(absl::UnavailableError("cloud transfer: out of memory"));
+    CURL* const easy = easy_.get();
+    client_->Configure(easy);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body_.data());
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_.size()));
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &CloudStream::OnBody);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &CloudStream::OnHeader);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &CloudStream::BeforeSending);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
+    client_->live_.Add(1);
+    counted_ = true;
+    const absl::Status added = client_->multi_.Add(easy, [this](CURLcode result) { Complete(result); });
+    if (!added.ok()) return End(added);
+    mailbox_.SetOnTaken([this] { ResumeIfRead(); });
+    SetTimer();
+  }
+
+  Task<absl::StatusOr<std::optional<v1::GenerateStreamResponse>>> Next(MonotonicTime until,
+                                                                       Cancellation& cancellation) override {
+    auto event = co_await mailbox_.Receive(clock_, until, cancellation);
+    co_return event;
+  }
+
+  void Detach() {
+    End(absl::UnavailableError("cloud client is shutting down"));
+    client_ = nullptr;
+  }
+
+ private:
+  // libcurl sends a request again by itself when a kept connection breaks before the answer. Retries are dispatch's: they
+  // are counted, spaced and audited there.
+  static int BeforeSending(void* self, char*, char*, int, int) {
+    return std::exchange(static_cast<CloudStream*>(self)->sent_, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+  }
+  static size_t OnHeader(const char* data, size_t, size_t size, void* self) {
+    static_cast<CloudStream*>(self)->ReadHeader({data, size});
+    return size;
+  }
+  static size_t OnBody(const char* data, size_t, size_t size, void* self) {
+    return static_cast<CloudStream*>(self)->ReadBody({data, size});
+  }
+
+  void ReadHeader(std::string_view line) {
+    heard_at_ = clock_.Monotonic();
+    if (line != "\r\n" && line != "\n") return;
+    long status = 0;
+    curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+    if (status < 200) return;  // 100 Continue, 103 Early Hints
+    http_status_ = status;
+    if (status == 200) return;
+    refused_until_ = clock_.Monotonic() + kErrorBodyWait;
+    SetTimer();
+  }
+
+  // How much was taken; less than all aborts the transfer, CURL_WRITEFUNC_PAUSE holds it.
+  size_t ReadBody(std::string_view bytes) {
+    heard_at_ = clock_.Monotonic();
+    if (http_status_ != 200) {
+      refused_bytes_ += bytes.size();
+      return refused_bytes_ > kErrorBodyBytesMax ? 0 : bytes.size();
+    }
+    if (mailbox_.closed()) return bytes.size();  // after [DONE]
+    if (mailbox_.size() >= UnreadMax()) {
+      paused_ = true;
+      client_->pauses_.Increment();
+      return CURL_WRITEFUNC_PAUSE;
+    }
+    std::vector<v1::GenerateStreamResponse> events;
+    failure_ = reader_.Read(bytes, events);
+    Deliver(std::move(events));
+    return failure_.ok() ? bytes.size() : 0;
+  }
+
+  void Deliver(std::vector<v1::GenerateStreamResponse> events) {
+    for (v1::GenerateStreamResponse& event : events) {
+      got_token_ = true;
+      if (!mailbox_.Offer(std::move(event))) failure_ = absl::UnavailableError("cloud stream: too many events at once");
+    }
+    if (reader_.done() && failure_.ok()) mailbox_.Close(absl::OkStatus());
+  }
+
+  size_t UnreadMax() const {
+    long version = 0;
+    curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_VERSION, &version);
+    return version >= CURL_HTTP_VERSION_2_0 ? kUnreadEventsMaxShared : kUnreadEventsMax;
+  }
+
+  void ResumeIfRead() {
+    if (!paused_ || client_ == nullptr || mailbox_.size() > UnreadMax() / 2) return;
+    paused_ = false;
+    heard_at_ = clock_.Monotonic();  // the silence was ours
+    if (client_->multi_.Resume(easy_.get()) != CURLE_OK)
+      End(failure_.ok() ? absl::UnavailableError("cloud stream cannot be resumed") : failure_);
+  }
+
+  // libcurl has ended the transfer.
+  void Complete(CURLcode result) {
+    long opened = 0;
+    curl_easy_getinfo(easy_.get(), CURLINFO_NUM_CONNECTS, &opened);
+    client_->connects_.Increment(static_cast<double>(opened));
+    End(Outcome(result));
+  }
+
+  absl::Status Outcome(CURLcode result) {
+    if (http_status_ != 0 && http_status_ != 200) return CloudStatus(http_status_, RetryAfterHeader());
+    if (!failure_.ok()) return failure_;
+    if (result != CURLE_OK)
+      return absl::UnavailableError(absl::StrCat("cloud connection failed: ", result == CURLE_ABORTED_BY_CALLBACK
+                                                                                  ? "closed before an answer"
+                                                                                  : curl_easy_strerror(result)));
+    std::vector<v1::GenerateStreamResponse> events;
+    const absl::Status status = reader_.End(events);
+    Deliver(std::move(events));
+    return status;
+  }
+
+  std::optional<absl::Duration> RetryAfterHeader() const {
+    curl_header* header = nullptr;
+    if (curl_easy_header(easy_.get(), "retry-after", 0, CURLH_HEADER, -1, &header) != CURLHE_OK) return std::nullopt;
+    return ParseRetryAfter(header->value, clock_.WallTime());
+  }
+
+  // The answer is over; events already delivered are still read. Does nothing more after [DONE].
+  void End(absl::Status status) {
+    mailbox_.Close(std::move(status));
+    StopTransfer();
+  }
+
+  void StopTransfer() {
+    timer_.reset();
+    paused_ = false;
+    if (easy_ != nullptr) client_->multi_.Remove(easy_.get());
+    easy_.reset();
+    if (std::exchange(counted_, false)) client_->live_.Add(-1);
+  }
+
+  void SetTimer() {
+    MonotonicTime when = std::min({deadline_, refused_until_, heard_at_ + idle_timeout_});
+    if (!got_token_) when = std::min(when, first_token_until_);
+    timer_.reset();
+    if (when < absl::InfiniteDuration()) timer_ = clock_.CallAt(when, [this] { OnTimer(); });
+  }
+
+  // Limits move while bytes arrive, so the timer only looks whether one has really passed.
+  void OnTimer() {
+    const MonotonicTime now = clock_.Monotonic();
+    if (paused_) heard_at_ = now;
+    if (now >= refused_until_) {
+      End(CloudStatus(http_status_, RetryAfterHeader()));
+    } else if (now >= deadline_) {
+      End(absl::DeadlineExceededError("request deadline passed while the cloud answered"));
+    } else if (!got_token_ && now >= first_token_until_) {
+      End(absl::DeadlineExceededError("cloud sent no first token in time"));
+    } else if (now >= heard_at_ + idle_timeout_) {
+      End(absl::DeadlineExceededError("cloud was silent for too long"));
+    } else {
+      SetTimer();
+    }
+  }
+
+  CloudClient* client_;  // null once detached
+  Clock& clock_;
+  const MonotonicTime deadline_;
+  const MonotonicTime first_token_until_;
+  const absl::Duration idle_timeout_;
+  MonotonicTime heard_at_;                                    // last byte, keep-alives included
+  MonotonicTime refused_until_ = absl::InfiniteDuration();    // set by a status other than 200
+  std::unique_ptr<Timer> timer_;
+  Mailbox<v1::GenerateStreamResponse> mailbox_;
+  SseReader reader_;
+  std::string body_;  // libcurl reads it in place
+  std::unique_ptr<CURL, CurlDeleter> easy_;
+  long http_status_ = 0;
+  size_t refused_bytes_ = 0;
+  absl::Status failure_;
+  bool sent_ = false;
+  bool got_token_ = false;
+  bool paused_ = false;
+  bool counted_ = false;
+};
+
+CloudClient::~CloudClient() {
+  for (CloudStream* stream : std::exchange(streams_, {})) stream->Detach();
+}
+
+std::unique_ptr<AnswerStream> CloudClient::Generate(const CloudPrompt& prompt, MonotonicTime deadline) {
+  auto stream = std::make_unique<CloudStream>(this, deadline);
+  stream->Start(CloudRequestBody(prompt.content(), config_.model, config_.thinking));
+  return stream;
+}
+
+void CloudClient::Configure(CURL* easy) const {
+  curl_easy_setopt(easy, CURLOPT_URL, url_.c_str());
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "headgate");
+  // CheckCloudUrl has allowed http for loopback only; no redirect can bring another scheme or host in.
+  const bool tls = absl::StartsWithIgnoreCase(url_, "https:");
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");  // not even one that the environment names
+  curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+  curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+  // 1.3 is what both sides prefer and get; 1.2 stays allowed because whether every edge of the public API has 1.3 is not
+  // ours to decide.
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  // The distribution's CApath would be trusted beside ca_file, and keeps libcurl from caching the parsed anchors.
+  curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  if (!config_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, config_.ca_file.c_str());
+  // No CURLOPT_PIPEWAIT: a burst would wait for one connection attempt, which may hang.
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 10L);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(std::max<int64_t>(1, absl::ToInt64Milliseconds(config_.connect_timeout))));
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  // Giving up while a name is being looked up must not wait for the resolver's thread.
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+}
+
+}  // namespace
+
+absl::Status CheckCloudUrl(const std::string& base_url) {
+  const std::unique_ptr<CURLU, CurlDeleter> url(curl_url());
+  if (url == nullptr || curl_url_set(url.get(), CURLUPART_URL, base_url.c_str(), 0) != CURLUE_OK)
+    return absl::InvalidArgumentError("cloud base_url is not a URL");
+  UrlPart scheme, host, user, password, query, fragment;
+  if (!scheme.Get(url.get(), CURLUPART_SCHEME) || !host.Get(url.get(), CURLUPART_HOST))
+    return absl::InvalidArgumentError("cloud base_url is not a URL");
+  if (user.Get(url.get(), CURLUPART_USER) || password.Get(url.get(), CURLUPART_PASSWORD) ||
+      query.Get(url.get(), CURLUPART_QUERY) || fragment.Get(url.get(), CURLUPART_FRAGMENT))
+    return absl::InvalidArgumentError("cloud base_url has a user, query or fragment");
+  const std::string name = scheme.text;
+  if (name != "https" && name != "http") return absl::InvalidArgumentError("cloud base_url is not https");
+  if (name == "http" && !IsLoopback(host.text))
+    return absl::InvalidArgumentError("cloud base_url is plain http to a host that is not loopback");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<CloudUpstream>> MakeCloudClient(Executor executor, Clock& clock,
+                                                               const CloudConfig& config, const std::string& api_key,
+                                                               Metrics& metrics) {
+  if (absl::Status status = CheckCloudUrl(config.base_url); !status.ok()) return status;
+  // A line break in the key would add headers.
+  if (api_key.empty() || !std::all_of(api_key.begin(), api_key.end(), absl::ascii_isgraph))
+    return absl::InvalidArgumentError("cloud API key is empty or has characters that a header cannot carry");
+  return std::make_unique<CloudClient>(executor, clock, config, api_key, metrics);
+}
+
+}  // namespace headgate::router

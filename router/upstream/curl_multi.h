@@ -1,0 +1,58 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// CurlMulti: libcurl's transfers driven by the executor: its sockets are waited for with Asio, its timeouts with the
+// Clock, so nothing blocks and no thread is added. Connections are kept and reused; several transfers share one over
+// HTTP/2.
+//
+// Thread-safety: executor thread only. Add, Remove and Resume must not be called from inside libcurl's callbacks.
+// REQUIRES: destroyed before its io_context, and after every transfer was removed.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "common/clock.h"
+#include "common/task.h"
+
+namespace headgate::router {
+
+class CurlMulti {
+ public:
+  using OnDone = std::function<void(CURLcode result)>;
+
+  CurlMulti(Executor executor, Clock& clock, int64_t connections_max);
+  ~CurlMulti();
+  CurlMulti(const CurlMulti&) = delete;
+  CurlMulti& operator=(const CurlMulti&) = delete;
+
+  // Starts the transfer soon; `done` is called once at its end, unless it was removed. `easy` must remain live until then.
+  absl::Status Add(CURL* easy, OnDone done);
+  // Stops the transfer; a connection in the middle of an answer is closed (HTTP/1.1) or its stream reset (HTTP/2).
+  void Remove(CURL* easy);
+  // Continues a transfer that its write callback has paused.
+  CURLcode Resume(CURL* easy);
+
+ private:
+  struct Watch;
+  static int OnSocket(CURL* easy, curl_socket_t fd, int what, void* self, void* unused);
+  static int OnTimer(CURLM* multi, long timeout_ms, void* self);
+  void WatchSocket(curl_socket_t fd, int what);
+  void Arm(const std::shared_ptr<Watch>& watch, int direction);
+  void DropSocket(curl_socket_t fd);
+  void Act(curl_socket_t fd, int events);
+
+  Executor executor_;
+  Clock& clock_;
+  CURLM* const multi_;
+  CURLSH* const share_;
+  std::unique_ptr<Timer> timer_;
+  std::map<curl_socket_t, std::shared_ptr<Watch>> watches_;
+  std::map<CURL*, OnDone> transfers_;
+};
+
+}  // namespace headgate::router
