@@ -56,26 +56,26 @@ class Batch {
   llama_batch batch_;
 };
 
-// Swaps what sequences 0 and 1 remember, once per pair of sequences: the deliberate error of LlamaConfig::swap_cells.
+// Swaps what sequences 0 and 1 remember, once per pair of sequences and after both prompts: the deliberate error of
+// LlamaConfig::swap_cells.
 class CellSwap {
  public:
-  static constexpr int32_t kPositionsMin = 16;  // enough that the swap must show
-
   explicit CellSwap(int32_t spare_sequence) : spare_(spare_sequence) {}
 
-  void BeforeDecode(llama_memory_t memory) {
+  void BeforeDecode(llama_memory_t memory, absl::Span<const BatchRow> rows) {
     const int32_t shared = std::min(llama_memory_seq_pos_max(memory, 0), llama_memory_seq_pos_max(memory, 1)) + 1;
-    if (shared < kPositionsMin) {
-      done_ = false;
-      return;
-    }
-    if (std::exchange(done_, true)) return;
+    if (shared == 0) done_ = false;
+    if (done_ || shared == 0 || !Answers(rows, 0) || !Answers(rows, 1)) return;
+    done_ = true;
     Move(memory, 0, spare_, shared);
     Move(memory, 1, 0, shared);
     Move(memory, spare_, 1, shared);
   }
 
  private:
+  static bool Answers(absl::Span<const BatchRow> rows, int32_t sequence) {
+    return std::any_of(rows.begin(), rows.end(), [&](const BatchRow& r) { return r.sequence == sequence && r.output; });
+  }
   static void Move(llama_memory_t memory, int32_t from, int32_t to, int32_t positions) {
     llama_memory_seq_cp(memory, from, to, 0, positions);
     llama_memory_seq_rm(memory, from, 0, positions);
@@ -170,7 +170,7 @@ absl::Status LlamaBackend::Open() {
       Metadata(model_.get(), architecture + ".attention.causal") == "false" || vocab_.size() == 0) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a text generation model (", architecture, ")"));
   }
-  auto chat = LlamaChat::Make(model_.get(), vocab_);
+  auto chat = LlamaChat::Make(model_.get(), vocab_, config_.chat_template);
   if (!chat.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", chat.status().message()));
   chat_ = *std::move(chat);
   vocab_.SpellInAnswers(chat_->TokensOfAnswers());
@@ -203,7 +203,7 @@ absl::Status LlamaBackend::Decode(absl::Span<const BatchRow> rows) {
   if (rows.empty() || rows.size() > static_cast<size_t>(info_.batch_tokens_max) || outputs > outputs_max_) {
     return absl::InternalError(absl::StrCat("batch of ", rows.size(), " rows, ", outputs, " outputs: outside limits"));
   }
-  if (swap_ != nullptr) swap_->BeforeDecode(memory_);
+  if (swap_ != nullptr) swap_->BeforeDecode(memory_, rows);
   switch (const int32_t code = llama_decode(context_.get(), batch_->Fill(rows))) {
     case 0: return absl::OkStatus();
     case 1: return absl::ResourceExhaustedError("no KV room for the batch");

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The llama backend: a GGUF model through libllama, with llama.cpp's common/ for chat templates, grammar and sampling.
-// One context, unified KV cache. docs/decisions has why.
+// One context, unified KV cache. docs/decisions/0003-llama-backend.md has why, llama_sampler.h the sampling defaults.
 #pragma once
 
 #include <memory>
@@ -16,6 +16,7 @@ namespace headgate::engine {
 struct LlamaConfig {
   std::string model_path;
   std::string model_name;              // served name; empty = from the file's metadata
+  std::string chat_template;           // Jinja text; empty = the model's own
   int32_t context_tokens = 8192;       // KV cells in all
   int32_t batch_tokens_max = 512;
   int32_t sequences_max = 32;
@@ -25,7 +26,8 @@ struct LlamaConfig {
   bool swap_cells = false;
 };
 
-// NOT_FOUND, INVALID_ARGUMENT (not a GGUF, no chat template, ...) with the path.
+// NOT_FOUND, INVALID_ARGUMENT (not a GGUF, truncated, not for text generation, ...) with the path. A model without a
+// chat template gets ChatML and a warning in the log.
 absl::StatusOr<std::unique_ptr<Backend>> MakeLlamaBackend(const LlamaConfig& config);
 
 }  // namespace headgate::engine

@@ -11,7 +11,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include <chat.h>
-#include "common/digest.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "engine/backend/llama_json.h"
@@ -183,9 +182,10 @@ std::optional<common_chat_msg> TryParse(const RenderedChat& chat, const std::str
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LlamaChat>> LlamaChat::Make(const llama_model* model, const LlamaVocab& vocab) {
+absl::StatusOr<std::unique_ptr<LlamaChat>> LlamaChat::Make(const llama_model* model, const LlamaVocab& vocab,
+                                                           const std::string& own_template) {
   try {
-    std::shared_ptr<common_chat_templates> templates(common_chat_templates_init(model, "").release(),
+    std::shared_ptr<common_chat_templates> templates(common_chat_templates_init(model, own_template).release(),
                                                      common_chat_templates_deleter());
     if (!common_chat_templates_was_explicit(templates.get())) {
       HG_LOG(Warning, "the model has no chat template, ChatML is used");
@@ -199,7 +199,7 @@ absl::StatusOr<std::unique_ptr<LlamaChat>> LlamaChat::Make(const llama_model* mo
 absl::StatusOr<RenderedChat> LlamaChat::Render(const v1::GenerateRequest& request) const {
   // what() may quote the request, so a status says only which field was refused.
   try {
-    return request.messages().empty() ? RenderPrompt(request) : RenderMessages(request);
+    return RenderMessages(request);
   } catch (const std::exception&) {
     const bool schema = request.response_format().type() == v1::ResponseFormat::TYPE_JSON_SCHEMA;
     return absl::InvalidArgumentError(
@@ -209,6 +209,7 @@ absl::StatusOr<RenderedChat> LlamaChat::Render(const v1::GenerateRequest& reques
 }
 
 absl::StatusOr<RenderedChat> LlamaChat::RenderMessages(const v1::GenerateRequest& request) const {
+  if (request.messages().empty()) return absl::InvalidArgumentError("messages: is empty");
   const std::optional<char32_t> marks = MarksFor(request);
   if (!marks.has_value()) return absl::InvalidArgumentError("messages: too many private-use characters");
   const Guard guard{vocab_, *marks};
@@ -235,15 +236,7 @@ absl::StatusOr<RenderedChat> LlamaChat::RenderMessages(const v1::GenerateRequest
   out.stops = chat.additional_stops;
   out.grammar = EncodeGrammar(chat);
   out.parser_state = EncodeParser(chat);
-  return out;
-}
-
-absl::StatusOr<RenderedChat> LlamaChat::RenderPrompt(const v1::GenerateRequest& request) const {
-  RenderedChat out;
-  out.text = request.prompt();
-  out.tokens = vocab_.Tokenize(request.prompt(), true, false);
-  ASSIGN_OR_RETURN(const std::string schema, SchemaOf(request, vocab_));
-  if (!schema.empty()) out.grammar = json_schema_to_grammar(common_json::parse(schema));
+  out.plain = !chat.supports_thinking && inputs.tools.empty();
   return out;
 }
 
@@ -257,12 +250,9 @@ v1::Message LlamaChat::Parse(const RenderedChat& chat, const std::string& text) 
   if (!parsed.has_value()) return out;
   out.set_content(parsed->content);
   out.set_reasoning_content(parsed->reasoning_content);
-  for (size_t i = 0; i < parsed->tool_calls.size(); ++i) {
-    const common_chat_tool_call& call = parsed->tool_calls[i];
+  for (const common_chat_tool_call& call : parsed->tool_calls) {
     v1::ToolCall* to = out.add_tool_calls();
-    // Unique in the conversation (its text grows with every turn) and the same each time a growing answer is parsed.
-    to->set_id(call.id.empty() ? absl::StrCat("call_", Hex(Sha256(absl::StrCat(i, "\n", chat.text))).substr(0, 24))
-                               : call.id);
+    to->set_id(call.id);
     to->set_name(call.name);
     to->set_arguments(call.arguments);
   }

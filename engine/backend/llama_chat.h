@@ -21,9 +21,10 @@ namespace headgate::engine {
 
 class LlamaChat {
  public:
-  // `vocab` must outlive the result. INVALID_ARGUMENT when the template does not parse. A model without a template
-  // gets ChatML and a warning.
-  static absl::StatusOr<std::unique_ptr<LlamaChat>> Make(const llama_model* model, const LlamaVocab& vocab);
+  // `own_template`: Jinja text instead of the model's; empty = the model's, or ChatML and a warning when it has none.
+  // `vocab` must outlive the result. INVALID_ARGUMENT when the template does not parse.
+  static absl::StatusOr<std::unique_ptr<LlamaChat>> Make(const llama_model* model, const LlamaVocab& vocab,
+                                                         const std::string& own_template);
 
   absl::StatusOr<RenderedChat> Render(const v1::GenerateRequest& request) const;
   v1::Message Parse(const RenderedChat& chat, const std::string& text) const;
@@ -35,7 +36,6 @@ class LlamaChat {
       : templates_(std::move(templates)), vocab_(vocab) {}
 
   absl::StatusOr<RenderedChat> RenderMessages(const v1::GenerateRequest& request) const;
-  absl::StatusOr<RenderedChat> RenderPrompt(const v1::GenerateRequest& request) const;
 
   std::shared_ptr<common_chat_templates> templates_;
   const LlamaVocab& vocab_;

@@ -55,7 +55,7 @@ void OnLlamaLog(ggml_log_level level, const char* text, void*) {
     HG_LOG(Debug, "libllama: ", absl::string_view(line.data(), line.size()));
   } else if (level == GGML_LOG_LEVEL_WARN || level == GGML_LOG_LEVEL_ERROR) {
     const std::string_view name = FunctionName(line);
-    HG_LOG(Warning, "libllama complains, text withheld function=", absl::string_view(name.data(), name.size()));
+    HG_LOG(Debug, "libllama complains, text withheld function=", absl::string_view(name.data(), name.size()));
   }
 }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Routes libllama's log into ours. While a model loads, lines are passed on as they are; afterwards only the name of the
-// function that complains, because later lines may quote request text (a grammar, a pattern).
+// function that complains (the caller gets a status anyway), because later lines may quote request text (a grammar, a pattern).
 //
 // Thread-safety: all functions from any thread; two models loading at once share the error lines.
 #pragma once

@@ -1,0 +1,96 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tests/integration/llama/raw_llama.h"
+
+#include <gtest/gtest.h>
+#include <llama.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+namespace headgate::engine {
+
+std::string TestModel() {
+  const char* named = std::getenv("HEADGATE_TEST_MODEL");
+  if (named != nullptr) return named;
+  const char* home = std::getenv("HOME");
+  const std::string cached =
+      std::string(home == nullptr ? "" : home) + "/.cache/headgate/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+  return std::filesystem::exists(cached) ? cached : "";
+}
+
+RawLlama::RawLlama(const std::string& path, int context_tokens, int batch_tokens, int sequences, int threads) {
+  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
+  model_.reset(llama_model_load_from_file(path.c_str(), llama_model_default_params()), llama_model_free);
+  llama_context_params params = llama_context_default_params();
+  params.n_ctx = static_cast<uint32_t>(context_tokens);
+  params.n_batch = static_cast<uint32_t>(batch_tokens);
+  params.n_ubatch = params.n_batch;
+  params.n_seq_max = static_cast<uint32_t>(sequences);
+  params.n_threads = threads;
+  params.n_threads_batch = threads;
+  params.kv_unified = true;
+  context_.reset(llama_init_from_model(model_.get(), params), llama_free);
+}
+
+void RawLlama::Decode(const std::vector<Token>& tokens, int from, bool all_outputs) {
+  llama_batch batch = llama_batch_init(static_cast<int32_t>(tokens.size()), 0, 1);
+  batch.n_tokens = static_cast<int32_t>(tokens.size());
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    batch.token[i] = tokens[i];
+    batch.pos[i] = from + static_cast<int32_t>(i);
+    batch.n_seq_id[i] = 1;
+    batch.seq_id[i][0] = 0;
+    batch.logits[i] = all_outputs || i + 1 == tokens.size() ? 1 : 0;
+  }
+  ASSERT_EQ(llama_decode(context_.get(), batch), 0);
+  llama_batch_free(batch);
+}
+
+std::vector<Token> RawLlama::Greedy(const std::vector<Token>& prompt, int most) {
+  const llama_vocab* vocab = llama_model_get_vocab(model_.get());
+  llama_memory_clear(llama_get_memory(context_.get()), false);
+  std::vector<Token> answer;
+  std::vector<Token> next = prompt;
+  int length = 0;
+  while (static_cast<int>(answer.size()) < most) {
+    Decode(next, length, false);
+    length += static_cast<int>(next.size());
+    const float* logits = llama_get_logits_ith(context_.get(), static_cast<int32_t>(next.size()) - 1);
+    const auto best = static_cast<Token>(std::max_element(logits, logits + llama_vocab_n_tokens(vocab)) - logits);
+    if (llama_vocab_is_eog(vocab, best)) break;
+    answer.push_back(best);
+    next = {best};
+  }
+  return answer;
+}
+
+std::vector<float> RawLlama::Gaps(const std::vector<Token>& prompt, const std::vector<Token>& answer) {
+  const int32_t vocabulary = llama_vocab_n_tokens(llama_model_get_vocab(model_.get()));
+  llama_memory_clear(llama_get_memory(context_.get()), false);
+  std::vector<Token> all = prompt;
+  all.insert(all.end(), answer.begin(), answer.end());
+  Decode(all, 0, true);
+  std::vector<float> gaps;
+  for (size_t i = 0; i < answer.size(); ++i) {
+    const float* logits = llama_get_logits_ith(context_.get(), static_cast<int32_t>(prompt.size() + i) - 1);
+    // log-softmax differs from the logits by a constant, so differences are nats as they are.
+    gaps.push_back(*std::max_element(logits, logits + vocabulary) - logits[answer[i]]);
+  }
+  return gaps;
+}
+
+std::vector<Token> RawLlama::Tokenize(const std::string& text, bool parse_special) const {
+  std::vector<Token> tokens(text.size() + 2);
+  const int32_t n =
+      llama_tokenize(llama_model_get_vocab(model_.get()), text.data(), static_cast<int32_t>(text.size()), tokens.data(),
+                     static_cast<int32_t>(tokens.size()), /*add_special=*/true, parse_special);
+  tokens.resize(static_cast<size_t>(std::max(n, 0)));
+  return tokens;
+}
+
+Token RawLlama::IdOf(const std::string& special) const { return Tokenize(special, true).at(0); }
+
+}  // namespace headgate::engine

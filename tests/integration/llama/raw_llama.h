@@ -1,0 +1,41 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// libllama driven by hand, one sequence at a time: the oracle of the llama backend's tests. Uses none of the engine's
+// code but the token type.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/backend/backend.h"
+
+struct llama_context;
+struct llama_model;
+
+namespace headgate::engine {
+
+// The model file of the tests, or empty when there is none: the tests then skip.
+std::string TestModel();
+
+class RawLlama {
+ public:
+  // Same context size, batch size, sequences and threads as the backend under test: all of them choose kernels.
+  RawLlama(const std::string& path, int context_tokens, int batch_tokens, int sequences, int threads);
+
+  // Greedy answer, at most `most` tokens; ends before the first end-of-generation token.
+  std::vector<Token> Greedy(const std::vector<Token>& prompt, int most);
+  // The answer teacher-forced after the prompt: by how much each of its tokens lies below the best one, in nats.
+  std::vector<float> Gaps(const std::vector<Token>& prompt, const std::vector<Token>& answer);
+  std::vector<Token> Tokenize(const std::string& text, bool parse_special) const;
+  Token IdOf(const std::string& special) const;  // REQUIRES: one token
+
+ private:
+  void Decode(const std::vector<Token>& tokens, int from, bool all_outputs);
+
+  std::shared_ptr<llama_model> model_;
+  std::shared_ptr<llama_context> context_;
+};
+
+}  // namespace headgate::engine
