@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -23,6 +24,10 @@ class InFlight {
  public:
   explicit InFlight(std::shared_ptr<int64_t> count) : count_(std::move(count)) { ++*count_; }
   InFlight(InFlight&& other) noexcept = default;
+  InFlight& operator=(InFlight&& other) noexcept {
+    std::swap(count_, other.count_);  // `other` counts down what was held here
+    return *this;
+  }
   ~InFlight() {
     if (count_) --*count_;
   }

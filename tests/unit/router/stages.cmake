@@ -2,6 +2,10 @@ headgate_test(router_config_test LABEL unit
   SOURCES cloud_prompt_test.cc config_test.cc prompt_test.cc
   DEPS headgate_router_values)
 
+headgate_test(router_stages_test LABEL unit
+  SOURCES accounting_test.cc admission_test.cc policy_test.cc request_rules_test.cc traffic_meter_test.cc
+  DEPS headgate_manual_clock headgate_router)
+
 # What must not compile. The control shows that the same call with nothing wrong does.
 function(headgate_gate_test name expected)
   add_test(NAME router_compile_${name}
