@@ -82,6 +82,27 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(const TlsConfig& tls) {
   return grpc::experimental::TlsCredentials(options);
 }
 
+// gRPC 1.51 stops its callback threads when the last channel with callback calls goes, by joining them. A call's last
+// reference often goes on such a thread, which then waits for itself and aborts. So one channel, to nowhere, never goes.
+struct ImmortalChannel {
+  std::shared_ptr<ImmortalChannel> self;
+  std::unique_ptr<v1::Inference::Stub> stub;
+  grpc::ClientContext context;
+  v1::ListModelsRequest request;
+  v1::ListModelsResponse response;
+};
+void KeepCallbackThreads() {
+  static const ImmortalChannel& immortal = []() -> ImmortalChannel& {
+    auto made = std::make_shared<ImmortalChannel>();
+    made->self = made;
+    // Without credentials: every call fails at once, nothing is connected.
+    made->stub = v1::Inference::NewStub(grpc::CreateChannel("ipv4:127.0.0.1:1", nullptr));
+    made->stub->async()->ListModels(&made->context, &made->request, &made->response, [](const grpc::Status&) {});
+    return *made;
+  }();
+  (void)immortal;
+}
+
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const LocalConfig& config) {
   const auto credentials = Credentials(config.tls);
   if (credentials == nullptr) return nullptr;
@@ -197,6 +218,7 @@ class EngineClient : public LocalUpstream {
                EndpointRegistry::OnLoad on_load)
       : executor_(executor), clock_(clock), channel_(MakeChannel(address, config)) {
     if (channel_ == nullptr) return;
+    KeepCallbackThreads();
     inference_ = v1::Inference::NewStub(channel_);
     engine_ = v1::Engine::NewStub(channel_);
     watch_.emplace(executor_, clock_, std::move(random), *engine_, std::move(on_load));
