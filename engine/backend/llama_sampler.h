@@ -4,8 +4,8 @@
 // Sampling by llama.cpp's common_sampler: sample first, check the chosen token against the grammar, mask the whole
 // vocabulary only when it is refused.
 //
-// Defaults of absent fields (llama.cpp's own): temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, penalties off over the
-// last 64 tokens, a random seed. Temperature 0 is greedy: penalties and grammar count, the rest does not.
+// Defaults of absent fields (llama.cpp's own): temperature 0.8, top_k 40, top_p 0.95, min_p 0.05, penalties off (their
+// window is the last 64 tokens), a random seed. Temperature 0 is greedy: only penalties and grammar count beside it.
 //
 // Thread-safety: MakeLlamaSampler and EncodeGrammar from any thread; a sampler on the decode thread only.
 #pragma once

@@ -218,18 +218,17 @@ std::vector<Token> LlamaVocab::TokenizeRendered(std::string_view rendered, char3
 }
 
 std::vector<Token> LlamaVocab::Join(std::string_view plain, const std::vector<Match>& matches) const {
+  const auto has = [&](const Match& match, int attribute) {
+    return (llama_vocab_get_attr(vocab_, match.control->token) & attribute) != 0;
+  };
   std::vector<Token> tokens;
   if (llama_vocab_get_add_bos(vocab_)) tokens.push_back(llama_vocab_bos(vocab_));
   size_t from = 0;
   for (size_t k = 0; k <= matches.size(); ++k) {
     const size_t to = k < matches.size() ? matches[k].begin : plain.size();
     std::string_view between = plain.substr(from, to - from);
-    if (k > 0 && (llama_vocab_get_attr(vocab_, matches[k - 1].control->token) & LLAMA_TOKEN_ATTR_RSTRIP) != 0) {
-      between = StripLeft(between);
-    }
-    if (k < matches.size() && (llama_vocab_get_attr(vocab_, matches[k].control->token) & LLAMA_TOKEN_ATTR_LSTRIP) != 0) {
-      between = StripRight(between);
-    }
+    if (k > 0 && has(matches[k - 1], LLAMA_TOKEN_ATTR_RSTRIP)) between = StripLeft(between);
+    if (k < matches.size() && has(matches[k], LLAMA_TOKEN_ATTR_LSTRIP)) between = StripRight(between);
     if (!between.empty()) {
       const std::vector<Token> part = Tokenize(between, false, false);
       tokens.insert(tokens.end(), part.begin(), part.end());

@@ -26,7 +26,9 @@ constexpr char kToolTemplate[] = R"({%- if tools %}
     {%- if messages[0].role == 'system' %}{{- messages[0].content + '\n\n' }}{%- endif %}
     {{- "# Tools\n\n<tools>" }}
     {%- for tool in tools %}{{- "\n" }}{{- tool | tojson }}{%- endfor %}
-    {{- "\n</tools>\n\nFor each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>\n" }}
+    {{- "\n</tools>\n\nFor each function call, return a json object with function name and arguments " }}
+    {{- "within <tool_call></tool_call> XML tags:\n<tool_call>\n" }}
+    {{- "{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call><|im_end|>\n" }}
 {%- endif %}
 {%- for message in messages %}
     {%- if message.role == "user" or (message.role == "system" and not tools) %}
@@ -36,7 +38,8 @@ constexpr char kToolTemplate[] = R"({%- if tools %}
         {%- if message.content %}{{- '\n' + message.content }}{%- endif %}
         {%- for tool_call in message.tool_calls %}
             {%- if tool_call.function is defined %}{%- set tool_call = tool_call.function %}{%- endif %}
-            {{- '\n<tool_call>\n{"name": "' + tool_call.name + '", "arguments": ' }}{{- tool_call.arguments | tojson }}{{- '}\n</tool_call>' }}
+            {{- '\n<tool_call>\n{"name": "' + tool_call.name + '", "arguments": ' }}
+            {{- tool_call.arguments | tojson }}{{- '}\n</tool_call>' }}
         {%- endfor %}
         {{- '<|im_end|>\n' }}
     {%- elif message.role == "tool" %}
@@ -60,7 +63,8 @@ class LlamaChatTest : public LlamaBackendTest {
     auto* tool = request.add_tools();
     tool->set_name("get_weather");
     tool->set_description("The weather of a city.");
-    tool->set_parameters_json(R"({"type":"object","properties":{"city":{"type":"string","maxLength":16}},"required":["city"]})");
+    tool->set_parameters_json(
+        R"({"type":"object","properties":{"city":{"type":"string","maxLength":16}},"required":["city"]})");
     return request;
   }
 };
@@ -228,7 +232,8 @@ TEST_F(LlamaChatTest, JsonModeAnswersAnObject) {
 
 TEST_F(LlamaChatTest, PlainAnswersComeBackAsTheyAre) {
   const RenderedChat chat = Render(Model(), Ask("hi"));
-  for (const std::string text : {"Hello.", " leading and trailing \n", "{\"a\": 1}", "<tool_call>", "中文 🐉", "", "a\n\n```\nb"}) {
+  for (const std::string text :
+       {"Hello.", " leading and trailing \n", "{\"a\": 1}", "<tool_call>", "中文 🐉", "", "a\n\n```\nb"}) {
     const v1::Message message = Model().ParseAnswer(chat, text);
     EXPECT_EQ(message.content(), text);
     EXPECT_EQ(message.role(), v1::ROLE_ASSISTANT);
@@ -264,7 +269,8 @@ TEST_F(LlamaChatTest, ToolCallsAreSeparatedFromContent) {
   Backend& backend = WithTemplate(kToolTemplate);
   const RenderedChat chat = Render(backend, AskWeather("Weather in Rome?"));
   const v1::Message message = backend.ParseAnswer(
-      chat, "Let me look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Rome\"}}\n</tool_call>");
+      chat,
+      "Let me look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Rome\"}}\n</tool_call>");
   EXPECT_THAT(message.content(), HasSubstr("Let me look."));
   EXPECT_THAT(message.content(), testing::Not(HasSubstr("tool_call")));
   ASSERT_EQ(message.tool_calls_size(), 1);
