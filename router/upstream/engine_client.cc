@@ -84,22 +84,23 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(const TlsConfig& tls) {
 
 // gRPC 1.51 stops its callback threads when the last channel with callback calls goes, by joining them. A call's last
 // reference often goes on such a thread, which then waits for itself and aborts. So one channel, to nowhere, never goes.
-struct ImmortalChannel {
-  std::shared_ptr<ImmortalChannel> self;
-  std::unique_ptr<v1::Inference::Stub> stub;
+struct CallToNowhere {
+  CallToNowhere() {
+    stub->async()->ListModels(&context, &request, &response, [](const grpc::Status&) {});
+  }
+  // Without credentials: every call fails at once, nothing is connected.
+  std::unique_ptr<v1::Inference::Stub> stub = v1::Inference::NewStub(grpc::CreateChannel("ipv4:127.0.0.1:1", nullptr));
   grpc::ClientContext context;
   v1::ListModelsRequest request;
   v1::ListModelsResponse response;
 };
+union Immortal {
+  Immortal() : call() {}
+  ~Immortal() {}  // the member stays as it is
+  CallToNowhere call;
+};
 void KeepCallbackThreads() {
-  static const ImmortalChannel& immortal = []() -> ImmortalChannel& {
-    auto made = std::make_shared<ImmortalChannel>();
-    made->self = made;
-    // Without credentials: every call fails at once, nothing is connected.
-    made->stub = v1::Inference::NewStub(grpc::CreateChannel("ipv4:127.0.0.1:1", nullptr));
-    made->stub->async()->ListModels(&made->context, &made->request, &made->response, [](const grpc::Status&) {});
-    return *made;
-  }();
+  static Immortal immortal;
   (void)immortal;
 }
 
