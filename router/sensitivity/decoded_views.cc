@@ -25,10 +25,11 @@ constexpr size_t kHexBytesMin = 16;
 constexpr size_t kNumeralsMin = 6;
 constexpr std::string_view kBetweenParts = "\n\n\n\n";  // more separators than a number may hold
 
-// A decoder's result; origin holds offsets into the decoder's input, without the one past the end.
+// A decoder's result; origin holds offsets into the decoder's input, `end` the one past the end.
 struct Piece {
   std::string text;
   std::vector<uint32_t> origin;
+  size_t end = 0;
   void Append(std::string_view bytes, size_t from) {
     text += bytes;
     origin.resize(text.size(), static_cast<uint32_t>(from));
@@ -156,7 +157,8 @@ class Rewriter {
     any_ = true;
   }
   Piece Finish() {
-    if (any_) piece_.Copy(text_, copied_, std::min(text_.size(), copied_ + kContextBytes));
+    piece_.end = std::min(text_.size(), copied_ + kContextBytes);
+    if (any_) piece_.Copy(text_, copied_, piece_.end);
     return std::move(piece_);
   }
 
@@ -248,10 +250,11 @@ Piece DecodeBlobs(std::string_view text, std::optional<std::string> (*decode)(st
   ForEachBlob(text, [&](size_t begin, size_t end) {
     const std::optional<std::string> bytes = decode(WithoutNewlines(text.substr(begin, end - begin)));
     if (!bytes || !IsReadable(*bytes)) return;
-    if (!piece.text.empty()) piece.Append(kBetweenParts, begin);
+    if (!piece.text.empty()) piece.Append(kBetweenParts, piece.end);
     for (size_t i = 0; i < bytes->size(); ++i) {
       piece.Append(std::string_view(*bytes).substr(i, 1), begin + i * (end - begin) / bytes->size());
     }
+    piece.end = end;
   });
   return piece;
 }
@@ -333,10 +336,8 @@ void Decode(std::string_view canonical, absl::FunctionRef<uint32_t(size_t)> orig
     }
     budget.bytes_left -= piece.text.size();
     DecodedView view{name, std::move(piece.text), std::move(piece.origin)};
-    // A blob or run ends where its last byte's source ends; the end of the input stands for it.
-    const size_t last = view.origin.back();
+    view.origin.push_back(static_cast<uint32_t>(piece.end));
     for (uint32_t& offset : view.origin) offset = original_of(offset);
-    view.origin.push_back(std::max(original_of(std::min(canonical.size(), last + 1)), view.origin.back()));
     const CanonicalText inner = CanonicalText::Make(view.text);
     const std::vector<uint32_t> origin = view.origin;
     views.push_back(std::move(view));

@@ -108,8 +108,7 @@ bool IsBankCard(std::string_view digits) {
   const int prefix = Number(digits.substr(0, 4));
   for (const IssuerRange& issuer : kIssuers) {
     if (prefix < issuer.first || prefix > issuer.last) continue;
-    return digits.size() >= issuer.length_min && digits.size() <= issuer.length_max && !AllSame(digits.substr(4)) &&
-           PassesLuhn(digits);
+    return digits.size() >= issuer.length_min && digits.size() <= issuer.length_max && PassesLuhn(digits);
   }
   return false;
 }

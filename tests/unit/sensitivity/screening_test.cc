@@ -1,0 +1,194 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/screening.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "router/classification.h"
+#include "tests/unit/sensitivity/samples.h"
+
+namespace headgate::router {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using testing::Contains;
+using testing::IsEmpty;
+
+v1::GenerateRequest Chat(const std::vector<std::pair<v1::Role, std::string>>& messages) {
+  v1::GenerateRequest request;
+  for (const auto& [role, content] : messages) {
+    v1::Message& message = *request.add_messages();
+    message.set_role(role);
+    message.set_content(content);
+  }
+  return request;
+}
+
+const Classification& Classifier() {
+  static const auto classification = Classification::Make({});
+  return **classification;
+}
+
+Sensitivity Classify(v1::GenerateRequest request, const LimitsConfig& limits = {}) {
+  const Prompt prompt(std::move(request));
+  return Classifier().Classify(v1::SENSITIVITY_LEVEL_UNSPECIFIED, {}, Screening(limits).Screen(prompt));
+}
+
+// A request in which every message field is present, so that every string field can be set in turn.
+v1::GenerateRequest FullRequest() {
+  v1::GenerateRequest request = Chat({{v1::ROLE_USER, "hello"}});
+  request.mutable_messages(0)->add_tool_calls();
+  request.mutable_sampling();
+  request.mutable_response_format();
+  request.add_tools();
+  request.mutable_tool_choice();
+  return request;
+}
+
+// Calls `visit(message, field, path)` for every string field of the message type tree.
+void ForEachStringField(Message& message, const std::string& prefix,
+                        const std::function<void(Message&, const FieldDescriptor*, const std::string&)>& visit) {
+  const auto* reflection = message.GetReflection();
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* field = message.GetDescriptor()->field(i);
+    const std::string path = prefix + field->name();
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+      visit(message, field, path);
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      Message& child = field->is_repeated() ? *reflection->MutableRepeatedMessage(&message, field, 0)
+                                            : *reflection->MutableMessage(&message, field);
+      ForEachStringField(child, path + ".", visit);
+    }
+  }
+}
+
+TEST(Screening, EveryStringFieldIsRead) {
+  // Paths first: setting a field must not disturb the walk.
+  std::vector<std::string> paths;
+  v1::GenerateRequest shape = FullRequest();
+  ForEachStringField(shape, "", [&](Message&, const FieldDescriptor*, const std::string& path) { paths.push_back(path); });
+  ASSERT_THAT(paths, Contains("tools.parameters_json"));
+  ASSERT_THAT(paths, Contains("messages.tool_calls.arguments"));
+  ASSERT_THAT(paths, Contains("user"));
+  ASSERT_GE(paths.size(), 17u);
+  ASSERT_FALSE(Classify(FullRequest()).sensitive());
+  for (const std::string& canary_path : paths) {
+    v1::GenerateRequest request = FullRequest();
+    ForEachStringField(request, "", [&](Message& message, const FieldDescriptor* field, const std::string& path) {
+      if (path != canary_path) return;
+      const std::string canary = "x " + std::string(kResidentId);
+      if (field->is_repeated()) {
+        message.GetReflection()->AddString(&message, field, canary);
+      } else {
+        message.GetReflection()->SetString(&message, field, canary);
+      }
+    });
+    const Sensitivity sensitivity = Classify(request);
+    EXPECT_TRUE(sensitivity.sensitive()) << canary_path;
+    ASSERT_EQ(sensitivity.findings.size(), 1u) << canary_path;
+    EXPECT_EQ(sensitivity.findings[0].type(), "CN_RESIDENT_ID");
+    EXPECT_EQ(sensitivity.findings[0].begin(), 2);
+    EXPECT_EQ(sensitivity.findings[0].end(), 20);
+    std::string field = sensitivity.findings[0].field();
+    for (size_t at = field.find("[0]"); at != std::string::npos; at = field.find("[0]")) field.erase(at, 3);
+    EXPECT_EQ(field, canary_path);
+  }
+}
+
+TEST(Screening, TheEndOfALongTextIsRead) {
+  const std::string filler = std::string(100000, 'a') + " ";
+  EXPECT_TRUE(Classify(Chat({{v1::ROLE_USER, filler + std::string(kResidentId)}})).sensitive());
+  EXPECT_FALSE(Classify(Chat({{v1::ROLE_USER, filler}})).sensitive());
+}
+
+TEST(Screening, ValuesSplitOverMessagesAreFound) {
+  const std::string id(kResidentId);
+  struct Row {
+    const char* name;
+    v1::GenerateRequest request;
+    const char* field;
+  };
+  const Row rows[] = {
+      {"two_messages", Chat({{v1::ROLE_USER, "it begins " + id.substr(0, 9)}, {v1::ROLE_USER, id.substr(9) + " and ends"}}),
+       "messages[0..1].content"},
+      {"three_messages",
+       Chat({{v1::ROLE_USER, id.substr(0, 5)}, {v1::ROLE_USER, id.substr(5, 5)}, {v1::ROLE_USER, id.substr(10)}}),
+       "messages[1..2].content"},
+      {"over_roles", Chat({{v1::ROLE_SYSTEM, id.substr(0, 9)}, {v1::ROLE_USER, id.substr(9)}}), "messages[0..1].content"},
+      {"answer_between",
+       Chat({{v1::ROLE_USER, id.substr(0, 9)}, {v1::ROLE_ASSISTANT, "go on"}, {v1::ROLE_USER, id.substr(9)}}),
+       "messages[0..2].content"},
+      {"full_width", Chat({{v1::ROLE_USER, "号码" + Rewrite(id.substr(0, 9), FullWidth)},
+                           {v1::ROLE_USER, Rewrite(id.substr(9), FullWidth)}}),
+       "messages[0..1].content"},
+      {"key", Chat({{v1::ROLE_USER, "use sk-abc123DEF456ghi7"}, {v1::ROLE_USER, "89JKL012mno345PQ"}}), "messages[0..1].content"},
+  };
+  for (const Row& row : rows) {
+    const Sensitivity sensitivity = Classify(row.request);
+    EXPECT_TRUE(sensitivity.sensitive()) << row.name;
+    ASSERT_EQ(sensitivity.findings.size(), 1u) << row.name;
+    EXPECT_EQ(sensitivity.findings[0].field(), row.field) << row.name;
+  }
+  // A value in one message is named once, not again at the seam.
+  const Sensitivity once = Classify(Chat({{v1::ROLE_USER, id}, {v1::ROLE_ASSISTANT, "thanks"}, {v1::ROLE_USER, "next"}}));
+  EXPECT_EQ(once.findings.size(), 1u);
+}
+
+TEST(Screening, EncodedValuesAreFound) {
+  struct Row {
+    const char* name;
+    std::string text;
+  };
+  const std::string id(kResidentId);
+  const Row rows[] = {
+      {"url", Rewrite(id, [](char c) { return "%3" + std::string(1, c == 'X' ? '0' : c); }).substr(0, 51) + "X"},
+      {"json", Rewrite(id, [](char c) { return c == 'X' ? std::string("\\u0058") : "\\u003" + std::string(1, c); })},
+      {"html", Rewrite(id, [](char c) { return "&#" + std::to_string(static_cast<int>(c)) + ";"; })},
+      {"base64", "MTEwMTA1MTk0OTEyMzEwMDJY"},
+      {"hex", "313130313035313934393132333130303258"},
+      {"numerals", "一一〇一〇五一九四九一二三一〇〇二X"},
+      {"url_of_full_width", "%EF%BC%91%EF%BC%91%EF%BC%90%EF%BC%91%EF%BC%90%EF%BC%9519491231002X"},
+  };
+  for (const Row& row : rows) {
+    const std::string before = "证件 ";
+    const Sensitivity sensitivity = Classify(Chat({{v1::ROLE_USER, before + row.text + " 谢谢"}}));
+    EXPECT_TRUE(sensitivity.sensitive()) << row.name;
+    ASSERT_FALSE(sensitivity.findings.empty()) << row.name;
+    EXPECT_EQ(sensitivity.findings[0].type(), "CN_RESIDENT_ID") << row.name;
+    EXPECT_EQ(sensitivity.findings[0].begin(), static_cast<int>(before.size())) << row.name;
+    EXPECT_EQ(sensitivity.findings[0].end(), static_cast<int>(before.size() + row.text.size())) << row.name;
+  }
+}
+
+TEST(Screening, WhatCannotBeInspectedIsSensitive) {
+  LimitsConfig tight;
+  tight.inspect_bytes_max = 10;
+  const auto reasons = [](v1::GenerateRequest request, const LimitsConfig& limits) {
+    return Screening(limits).Screen(Prompt(std::move(request))).not_inspectable;
+  };
+  EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, "12345678901"}}), tight), testing::ElementsAre("too_long"));
+  EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, "1234567890"}}), tight), IsEmpty());
+  EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, "ok"}, {v1::ROLE_USER, "\xFF"}}), {}),
+              testing::ElementsAre("invalid_utf8 messages[1].content"));
+  EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, "VFZSTk5FMVVTWHBPUkZVeVRucG5QUT09"}}), {}), testing::ElementsAre("decode_limit"));
+  for (const auto& [request, limits] : std::vector<std::pair<v1::GenerateRequest, LimitsConfig>>{
+           {Chat({{v1::ROLE_USER, "12345678901"}}), tight}, {Chat({{v1::ROLE_USER, "\xFF"}}), {}}}) {
+    const Sensitivity sensitivity = Classify(request, limits);
+    EXPECT_EQ(sensitivity.state, ClassificationState::kUnclassified);
+    EXPECT_TRUE(sensitivity.sensitive());
+  }
+}
+
+TEST(Screening, CarriesTheDigestOfWhatItRead) {
+  const Prompt prompt(Chat({{v1::ROLE_USER, "hello"}}));
+  EXPECT_EQ(Screening(LimitsConfig{}).Screen(prompt).digest, prompt.digest());
+}
+
+}  // namespace
+}  // namespace headgate::router
