@@ -17,12 +17,12 @@ namespace {
 
 using Event = v1::GenerateStreamResponse;
 
-constexpr absl::Duration kBackoffMax = absl::Seconds(10);         // cloud, whatever the configuration says
-constexpr absl::Duration kRejectedOpen = absl::Minutes(1);        // key refused, balance spent: a person has to act
+constexpr absl::Duration kBackoffMax = absl::Seconds(10);   // cloud, whatever the configuration says
+constexpr absl::Duration kRejectedOpen = absl::Minutes(1);  // key refused, balance spent: a person has to act
 constexpr absl::Duration kEndpointPollMin = absl::Milliseconds(10);
 constexpr absl::Duration kEndpointPollMax = absl::Milliseconds(250);
 constexpr absl::Duration kNotSensitiveWaitMax = absl::Seconds(30);  // it may as well come again later
-constexpr absl::Duration kRefuseBefore = absl::Milliseconds(20);  // so that the refusal still arrives
+constexpr absl::Duration kRefuseBefore = absl::Milliseconds(20);    // so that the refusal still arrives
 constexpr absl::Duration kLocalRetryAfter = absl::Seconds(1);
 // A request that saw this many healthy engines die before its first token may be what kills them.
 constexpr int kLocalDeathsMax = 3;
@@ -43,14 +43,14 @@ absl::Status NoLocalCapacity() {
 
 enum class Dispatch::Outcome {
   kOk,
-  kCancelled,    // the client left, or the attempt was dropped
-  kDeadline,     // the request's
+  kCancelled,  // the client left, or the attempt was dropped
+  kDeadline,   // the request's
   kCallerError,
-  kExhausted,    // 429, engine full: busy, not broken
-  kRejected,     // our key or balance
-  kTimeout,      // of a timer
+  kExhausted,  // 429, engine full: busy, not broken
+  kRejected,   // our key or balance
+  kTimeout,    // of a timer
   kUnavailable,
-  kDied,         // after the commit point
+  kDied,  // after the commit point
 };
 
 struct Dispatch::Begun {
@@ -73,13 +73,15 @@ struct Dispatch::Exchange {
   v1::Route route;
 };
 
-// One attempt at one upstream; an Answer once Begin has returned kOk. Tells the breaker or the registry exactly once how
-// it ended, also when it is dropped.
+// One attempt at one upstream; an Answer once Begin has returned kOk. Tells the breaker or the registry exactly once
+// how it ended, also when it is dropped.
 class Dispatch::StreamAnswer : public Answer {
  public:
   // To the cloud. The breaker has given permission.
   StreamAnswer(Dispatch& dispatch, v1::Route route, std::shared_ptr<const CloudPrompt> prompt, MonotonicTime deadline)
-      : dispatch_(dispatch), deadline_(deadline), idle_timeout_(dispatch.cloud_config_.idle_timeout),
+      : dispatch_(dispatch),
+        deadline_(deadline),
+        idle_timeout_(dispatch.cloud_config_.idle_timeout),
         prompt_(std::move(prompt)) {
     route_ = std::move(route);
     route_.set_target(v1::Route::TARGET_CLOUD);
@@ -186,7 +188,7 @@ class Dispatch::StreamAnswer : public Answer {
   std::shared_ptr<const CloudPrompt> prompt_;  // null: local
   std::optional<EndpointUse> use_;             // none: cloud
   std::deque<Event> held_;
-  std::unique_ptr<AnswerStream> stream_;       // null: ended
+  std::unique_ptr<AnswerStream> stream_;  // null: ended
 };
 
 Dispatch::Dispatch(Executor executor, Clock& clock, RandomBytes random, const CloudConfig& cloud_config,
@@ -386,8 +388,7 @@ void Dispatch::TellBreaker(Outcome outcome) {
 }
 
 void Dispatch::SetBreakerGauge() {
-  metrics_
-      .GetGauge("headgate_router_cloud_breaker_open", "1 from the breaker's opening until a probe has succeeded.")
+  metrics_.GetGauge("headgate_router_cloud_breaker_open", "1 from the breaker's opening until a probe has succeeded.")
       .Set(breaker_.state() == "closed" ? 0 : 1);
 }
 

@@ -58,8 +58,8 @@ class Dispatch {
 
   // Sends and waits for the first content event. `decision.permit` is spent here. `prompt` must remain live while the
   // Answer is. Without a ready endpoint a local request waits for one until just before its deadline (not sensitive: at
-  // most 30 s), then UNAVAILABLE with RetryAfter. CANCELLED, DEADLINE_EXCEEDED: the request's own. INVALID_ARGUMENT: the
-  // upstream says that the caller erred. INTERNAL: the permit does not fit; nothing was sent.
+  // most 30 s), then UNAVAILABLE with RetryAfter. CANCELLED, DEADLINE_EXCEEDED: the request's own. INVALID_ARGUMENT:
+  // the upstream says that the caller erred. INTERNAL: the permit does not fit; nothing was sent.
   Task<absl::StatusOr<std::unique_ptr<Answer>>> Send(const Ticket& ticket, const Prompt& prompt,
                                                      const Sensitivity& sensitivity, Decision decision,
                                                      Attempts& attempts, Cancellation& cancellation);
@@ -72,9 +72,9 @@ class Dispatch {
 
  private:
   class StreamAnswer;
-  struct Exchange;     // one Send on its way
+  struct Exchange;  // one Send on its way
   struct CloudResult;
-  struct Search {      // for an endpoint; persists over a request's local attempts
+  struct Search {  // for an endpoint; persists over a request's local attempts
     std::vector<std::string> tried;
     absl::Duration backoff;
   };

@@ -15,16 +15,16 @@ Task<absl::StatusOr<Ips>> ResolveByDns(Executor executor, Clock& clock, std::str
   // Shared with the callback, which may come after the time-out.
   auto answer = std::make_shared<Mailbox<Ips>>(executor, 1);
   auto resolver = std::make_shared<Resolver>(executor);
-  resolver->async_resolve(host, "", [answer, resolver](const boost::system::error_code& error,
-                                                       const Resolver::results_type& results) {
-    if (error) {
-      answer->Close(absl::NotFoundError("host does not resolve"));
-      return;
-    }
-    Ips ips;
-    for (const auto& result : results) ips.push_back(result.endpoint().address().to_string());
-    (void)answer->Offer(std::move(ips));
-  });
+  resolver->async_resolve(
+      host, "", [answer, resolver](const boost::system::error_code& error, const Resolver::results_type& results) {
+        if (error) {
+          answer->Close(absl::NotFoundError("host does not resolve"));
+          return;
+        }
+        Ips ips;
+        for (const auto& result : results) ips.push_back(result.endpoint().address().to_string());
+        (void)answer->Offer(std::move(ips));
+      });
   Cancellation never;
   auto ips = co_await answer->Receive(clock, clock.Monotonic() + kTimeout, never);
   if (!ips.ok()) co_return ips.status();

@@ -47,7 +47,8 @@ bool AddressInRange(const ip::address& address, const std::string& range) {
   if (error) return false;
   uint32_t bits = network.is_v4() ? 32 : 128;
   const uint32_t bits_max = bits;
-  if (slash != std::string::npos && (!absl::SimpleAtoi(range.substr(slash + 1), &bits) || bits > bits_max)) return false;
+  if (slash != std::string::npos && (!absl::SimpleAtoi(range.substr(slash + 1), &bits) || bits > bits_max))
+    return false;
   if (network.is_v6() && network.to_v6().is_v4_mapped() && bits >= 96) {
     network = Unmapped(network);
     bits -= 96;
@@ -105,7 +106,8 @@ Task<void> EndpointRegistry::Run(Cancellation& cancellation) {
     bool applied = false;
     while (!applied && !cancellation.cancelled() && clock_.Monotonic() < again) {
       SetGauges();
-      auto woken = co_await applied_.Receive(clock_, std::min(again, clock_.Monotonic() + kGaugeInterval), cancellation);
+      auto woken =
+          co_await applied_.Receive(clock_, std::min(again, clock_.Monotonic() + kGaugeInterval), cancellation);
       applied = woken.ok();
     }
   }
@@ -116,8 +118,8 @@ void EndpointRegistry::Apply(const LocalConfig& config) {
   config_ = config;
   std::erase_if(endpoints_, [&](const std::shared_ptr<Endpoint>& endpoint) {
     std::string host, port;
-    const bool stays = same_identity && SplitAddress(endpoint->address, &host, &port) &&
-                       AddressInRanges(host, config_.address_ranges);
+    const bool stays =
+        same_identity && SplitAddress(endpoint->address, &host, &port) && AddressInRanges(host, config_.address_ranges);
     if (!stays) Leave(*endpoint);
     return !stays;
   });
@@ -303,8 +305,8 @@ void EndpointRegistry::SetGauges() const {
     const std::string help = "Engine pods by configured name: ready = fresh load and room.";
     metrics_.GetGauge("headgate_router_endpoints", help, {{"endpoint", name}, {"state", "ready"}}).Set(sum.ready);
     metrics_.GetGauge("headgate_router_endpoints", help, {{"endpoint", name}, {"state", "unready"}}).Set(sum.unready);
-    metrics_.GetGauge("headgate_router_endpoint_in_flight", "Requests of this router at engine pods.",
-                      {{"endpoint", name}})
+    metrics_
+        .GetGauge("headgate_router_endpoint_in_flight", "Requests of this router at engine pods.", {{"endpoint", name}})
         .Set(sum.in_flight);
   }
 }

@@ -28,16 +28,16 @@
 namespace headgate::router {
 
 struct Endpoint {
-  std::string name;                        // configured name, with `/address` when a name resolves to several
-  std::string address;                     // ip:port
+  std::string name;     // configured name, with `/address` when a name resolves to several
+  std::string address;  // ip:port
   std::unique_ptr<LocalUpstream> upstream;
   v1::Load load;
   MonotonicTime load_at = -absl::InfiniteDuration();
-  int64_t in_flight = 0;                   // of this router (EndpointUse counts)
-  int64_t started_since_load = 0;          // of those, what the last load report cannot know of yet
-  int64_t failures = 0;                    // consecutive
+  int64_t in_flight = 0;                               // of this router (EndpointUse counts)
+  int64_t started_since_load = 0;                      // of those, what the last load report cannot know of yet
+  int64_t failures = 0;                                // consecutive
   MonotonicTime retry_at = -absl::InfiniteDuration();  // after failures: not before this
-  bool gone = false;                       // no longer resolved; finishes what it has
+  bool gone = false;                                   // no longer resolved; finishes what it has
 };
 
 // One request at an endpoint, from before it is sent until its stream is gone. Keeps the endpoint alive.
@@ -77,13 +77,13 @@ class EndpointRegistry {
   void Apply(const LocalConfig& config);
 
   // The better of two random endpoints by expected wait: fresh pushed load first, then own in-flight. Never one that is
-  // draining, gone or backing off, nor one whose address is in `exclude`. For not-sensitive traffic a stale or full endpoint does not
-  // count; for `sensitive` those only come last. Null when none is left.
+  // draining, gone or backing off, nor one whose address is in `exclude`. For not-sensitive traffic a stale or full
+  // endpoint does not count; for `sensitive` those only come last. Null when none is left.
   std::shared_ptr<Endpoint> Pick(bool sensitive, const std::vector<std::string>& exclude) const;
   void ReportSuccess(Endpoint& endpoint);
   void ReportFailure(Endpoint& endpoint);
 
-  int ReadyCount() const;                  // endpoints with a fresh load and room
+  int ReadyCount() const;  // endpoints with a fresh load and room
   // Its last load report is at most load_age_max old.
   bool Fresh(const Endpoint& endpoint) const;
   const std::vector<std::shared_ptr<Endpoint>>& endpoints() const { return endpoints_; }
@@ -114,8 +114,8 @@ class EndpointRegistry {
   Resolve resolve_;
   Metrics& metrics_;
   std::vector<std::shared_ptr<Endpoint>> endpoints_;
-  std::set<std::string> complaints_;       // logged already and still true
-  Mailbox<bool> applied_;                  // wakes Run
+  std::set<std::string> complaints_;  // logged already and still true
+  Mailbox<bool> applied_;             // wakes Run
 };
 
 // The system's resolver. At most 5 s a name.

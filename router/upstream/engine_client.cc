@@ -26,9 +26,9 @@ namespace {
 
 using Event = v1::GenerateStreamResponse;
 
-constexpr int kReceiveBytesMax = 16 << 20;   // 256 embeddings
-constexpr int kSendBytesMax = 64 << 20;      // admission's limit is lower
-constexpr size_t kEventsHeld = 16;           // of a stream whose client is slow; then the engine is held back
+constexpr int kReceiveBytesMax = 16 << 20;  // 256 embeddings
+constexpr int kSendBytesMax = 64 << 20;     // admission's limit is lower
+constexpr size_t kEventsHeld = 16;          // of a stream whose client is slow; then the engine is held back
 constexpr size_t kMessageBytesMax = 256;
 constexpr int kLoadIntervalMs = 100;
 constexpr unsigned kCertificatePollSeconds = 10;
@@ -83,7 +83,8 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(const TlsConfig& tls) {
 }
 
 // gRPC 1.51 stops its callback threads when the last channel with callback calls goes, by joining them. A call's last
-// reference often goes on such a thread, which then waits for itself and aborts. So one channel, to nowhere, never goes.
+// reference often goes on such a thread, which then waits for itself and aborts. So one channel, to nowhere, never
+// goes.
 struct CallToNowhere {
   CallToNowhere() {
     stub->async()->ListModels(&context, &request, &response, [](const grpc::Status&) {});
@@ -112,9 +113,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const Loc
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // dispatch retries, and knows when it may not
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);                     // dispatch retries, and knows when it may not
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, connect_ms);  // also bounds one attempt to connect
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, static_cast<int>(absl::ToInt64Milliseconds(kWatchBackoffMin)));
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
+                   static_cast<int>(absl::ToInt64Milliseconds(kWatchBackoffMin)));
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, static_cast<int>(absl::ToInt64Milliseconds(kWatchBackoffMax)));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
@@ -159,7 +161,8 @@ class EngineStream : public AnswerStream {
   Task<absl::StatusOr<std::optional<Event>>> Next(MonotonicTime until, Cancellation& cancellation) override {
     if (finished_) co_return std::nullopt;
     auto event = co_await mailbox_.Receive(clock_, until, cancellation);
-    if (event.ok() && !event->has_value()) co_return absl::UnavailableError("engine ended the stream before its finish");
+    if (event.ok() && !event->has_value())
+      co_return absl::UnavailableError("engine ended the stream before its finish");
     if (event.ok()) finished_ = (*event)->has_finish();
     co_return event;
   }
@@ -174,7 +177,8 @@ class EngineStream : public AnswerStream {
 // Keeps a WatchLoad stream open for as long as it lives.
 class LoadWatch {
  public:
-  LoadWatch(Executor executor, Clock& clock, RandomBytes random, v1::Engine::Stub& stub, EndpointRegistry::OnLoad on_load)
+  LoadWatch(Executor executor, Clock& clock, RandomBytes random, v1::Engine::Stub& stub,
+            EndpointRegistry::OnLoad on_load)
       : executor_(executor), clock_(clock), random_(std::move(random)), stub_(stub), on_load_(std::move(on_load)) {
     Open();
   }
@@ -215,8 +219,8 @@ class LoadWatch {
 
 class EngineClient : public LocalUpstream {
  public:
-  EngineClient(Executor executor, Clock& clock, RandomBytes random, const std::string& address, const LocalConfig& config,
-               EndpointRegistry::OnLoad on_load)
+  EngineClient(Executor executor, Clock& clock, RandomBytes random, const std::string& address,
+               const LocalConfig& config, EndpointRegistry::OnLoad on_load)
       : executor_(executor), clock_(clock), channel_(MakeChannel(address, config)) {
     if (channel_ == nullptr) return;
     KeepCallbackThreads();

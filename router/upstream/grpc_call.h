@@ -1,11 +1,11 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// gRPC's callback API brought to one executor: ReadCall (server streaming, the reader sets the pace) and UnaryCall. Private
-// to engine_client.cc.
+// gRPC's callback API brought to one executor: ReadCall (server streaming, the reader sets the pace) and UnaryCall.
+// Private to engine_client.cc.
 //
-// Thread-safety: public methods on the executor thread; On* on gRPC's. After Abandon nothing is posted to the executor any
-// more, so it may go away while gRPC still winds the call down.
+// Thread-safety: public methods on the executor thread; On* on gRPC's. After Abandon nothing is posted to the executor
+// any more, so it may go away while gRPC still winds the call down.
 #pragma once
 
 #include <functional>
@@ -121,9 +121,8 @@ struct UnaryCall {
     return [self = std::move(self)](grpc::Status status) {
       std::lock_guard lock(self->mutex);
       if (self->abandoned) return;
-      boost::asio::post(self->executor, [self, status = std::move(status)]() mutable {
-        (void)self->mailbox.Offer(std::move(status));
-      });
+      boost::asio::post(self->executor,
+                        [self, status = std::move(status)]() mutable { (void)self->mailbox.Offer(std::move(status)); });
     };
   }
   void Abandon() {

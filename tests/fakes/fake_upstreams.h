@@ -1,9 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Scripted upstreams: FakeCloud behind CloudUpstream, FakeEngine (with FakeFleet to find it) behind LocalUpstream. Every
-// call asks a function for its Script, so a test can answer by content, by count or by time. They count streams that are
-// alive (leaks) and keep what they were given (FakeCloud's is what left the cluster).
+// Scripted upstreams: FakeCloud behind CloudUpstream, FakeEngine (with FakeFleet to find it) behind LocalUpstream.
+// Every call asks a function for its Script, so a test can answer by content, by count or by time. They count streams
+// that are alive (leaks) and keep what they were given (FakeCloud's is what left the cluster).
 //
 // Useful for: dispatch, the router's path, tests/sim. Not for the wire: see the DeepSeek emulator.
 //
@@ -27,9 +27,9 @@ namespace headgate::router {
 // What one call does. Event k comes at start + first_delay + k * piece_delay. After the last event: `end`.
 struct Script {
   enum class End {
-    kFinish,    // the events' own finish, or one that is added
-    kFail,      // `failure`; OK: the stream just ends, without its finish
-    kStall,     // nothing, ever: the caller's timer has to end it
+    kFinish,  // the events' own finish, or one that is added
+    kFail,    // `failure`; OK: the stream just ends, without its finish
+    kStall,   // nothing, ever: the caller's timer has to end it
   };
   std::vector<v1::GenerateStreamResponse> events;
   End end = End::kFinish;
@@ -57,9 +57,10 @@ v1::GenerateStreamResponse FinishEvent(int64_t completion_tokens);
 class FakeCloud : public CloudUpstream {
  public:
   using Answerer = std::function<Script(const CloudPrompt& prompt)>;
-  FakeCloud(Executor executor, Clock& clock, Answerer answerer = [](const CloudPrompt&) {
-    return Script::Answer({"cloud ", "answer"});
-  });
+  FakeCloud(
+      Executor executor, Clock& clock, Answerer answerer = [](const CloudPrompt&) {
+        return Script::Answer({"cloud ", "answer"});
+      });
   std::unique_ptr<AnswerStream> Generate(const CloudPrompt& prompt, MonotonicTime deadline) override;
 
   void set_answerer(Answerer answerer) { answerer_ = std::move(answerer); }
@@ -82,9 +83,10 @@ class FakeCloud : public CloudUpstream {
 class FakeEngine {
  public:
   using Answerer = std::function<Script(const Prompt& prompt, const CallOptions& options)>;
-  FakeEngine(Executor executor, Clock& clock, Answerer answerer = [](const Prompt&, const CallOptions&) {
-    return Script::Answer({"local ", "answer"});
-  });
+  FakeEngine(
+      Executor executor, Clock& clock, Answerer answerer = [](const Prompt&, const CallOptions&) {
+        return Script::Answer({"local ", "answer"});
+      });
   ~FakeEngine();
   std::unique_ptr<LocalUpstream> Connect(EndpointRegistry::OnLoad on_load);
 

@@ -22,8 +22,7 @@ class ManualClock::ManualTimer : public Timer {
   const Callback callback_;
 };
 
-ManualClock::ManualClock(boost::asio::io_context& io, absl::Time start)
-    : io_(io), wall_base_(start - absl::Hours(1)) {}
+ManualClock::ManualClock(boost::asio::io_context& io, absl::Time start) : io_(io), wall_base_(start - absl::Hours(1)) {}
 
 ManualClock::~ManualClock() = default;
 

@@ -1,9 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// ManualClock: time that moves only when told, and the discrete-event loop around it: run what is ready, jump to the next
-// timer, again. The same code under the same seed runs the same way: timers fire by (time, order of CallAt), one by one,
-// each with everything it makes ready before the next.
+// ManualClock: time that moves only when told, and the discrete-event loop around it: run what is ready, jump to the
+// next timer, again. The same code under the same seed runs the same way: timers fire by (time, order of CallAt), one
+// by one, each with everything it makes ready before the next.
 //
 // Useful for: every test of something that waits, and tests/sim.
 //
@@ -49,8 +49,8 @@ class ManualClock : public Clock {
   std::optional<MonotonicTime> NextTimer() const;
   size_t timers() const { return timers_.size(); }
 
-  // Runs `task` to its end on this clock and returns what it returned. Aborts when it is not finished after `at_most` of
-  // simulated time, or when it throws.
+  // Runs `task` to its end on this clock and returns what it returned. Aborts when it is not finished after `at_most`
+  // of simulated time, or when it throws.
   template <typename T>
   T Await(Task<T> task, absl::Duration at_most = absl::Hours(24)) {
     std::optional<T> result;

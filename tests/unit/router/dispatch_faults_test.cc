@@ -44,33 +44,33 @@ TEST_P(CloudFaultTest, EndsAsTheTableSays) {
   }
 }
 
-
+// clang-format off
 INSTANTIATE_TEST_SUITE_P(
     Rows, CloudFaultTest,
     testing::ValuesIn(std::vector<CloudRow>{
         {"answer", {kCloudAnswer}, StatusCode::kOk, "cloud"},
-        {"slow_answer", {Script::Answer({"clo", "ud"}).After(Seconds(29)).Every(Seconds(299))}, StatusCode::kOk, "cloud",
-         "everyday", 1, 0, Seconds(627), Seconds(627), "closed", Seconds(3000)},
+        {"slow_answer", {Script::Answer({"clo", "ud"}).After(Seconds(29)).Every(Seconds(299))}, StatusCode::kOk,
+         "cloud", "everyday", 1, 0, Seconds(627), Seconds(627), "closed", Seconds(3000)},
         {"finish_only", {Script::Answer({})}, StatusCode::kOk, ""},
         {"empty_deltas_are_not_lost", {Script::Answer({"", "", "cloud"})}, StatusCode::kOk, "cloud"},
         {"down_once", {Script::Fail(kDown), kCloudAnswer}, StatusCode::kOk, "cloud", "everyday", 2, 0, kNow,
          Milliseconds(100)},
-        {"down_twice", {Script::Fail(kDown), Script::Fail(kDown), kCloudAnswer}, StatusCode::kOk, "cloud", "everyday", 3,
-         0, kNow, Milliseconds(300)},
+        {"down_twice", {Script::Fail(kDown), Script::Fail(kDown), kCloudAnswer}, StatusCode::kOk, "cloud",
+         "everyday", 3, 0, kNow, Milliseconds(300)},
         {"down_always", {Script::Fail(kDown)}, StatusCode::kOk, "local answer", "cloud_unavailable", 3, 1, kNow,
          Milliseconds(300)},
         {"down_after_empty_deltas", {Script::FailAfter({"", ""}, kDown), kCloudAnswer}, StatusCode::kOk, "cloud",
          "everyday", 2, 0, kNow, Milliseconds(100)},
-        {"cut_before_content", {Script::Fail(absl::OkStatus()), kCloudAnswer}, StatusCode::kOk, "cloud", "everyday", 2, 0,
-         kNow, Milliseconds(100)},
+        {"cut_before_content", {Script::Fail(absl::OkStatus()), kCloudAnswer}, StatusCode::kOk, "cloud",
+         "everyday", 2, 0, kNow, Milliseconds(100)},
         {"down_with_retry_after", {Script::Fail(WithRetryAfter(kDown, Seconds(2))), kCloudAnswer}, StatusCode::kOk,
          "cloud", "everyday", 2, 0, Seconds(2), Seconds(2)},
         {"rate_limited", {Script::Fail(kBusy)}, StatusCode::kOk, "local answer", "cloud_rate_limited", 3, 1, kNow,
          Milliseconds(300)},
         {"rate_limited_with_retry_after", {Script::Fail(WithRetryAfter(kBusy, Seconds(3))), kCloudAnswer},
          StatusCode::kOk, "cloud", "everyday", 2, 0, Seconds(3), Seconds(3)},
-        {"retry_after_beyond_the_cap", {Script::Fail(WithRetryAfter(kBusy, Seconds(60))), kCloudAnswer}, StatusCode::kOk,
-         "local answer", "cloud_rate_limited", 1, 1},
+        {"retry_after_beyond_the_cap", {Script::Fail(WithRetryAfter(kBusy, Seconds(60))), kCloudAnswer},
+         StatusCode::kOk, "local answer", "cloud_rate_limited", 1, 1},
         {"retry_after_beyond_the_deadline", {Script::Fail(WithRetryAfter(kBusy, Seconds(5))), kCloudAnswer},
          StatusCode::kOk, "local answer", "cloud_rate_limited", 1, 1, kNow, kNow, "closed", Seconds(4)},
         {"key_refused", {Script::Fail(absl::UnauthenticatedError("401"))}, StatusCode::kOk, "local answer",
@@ -80,10 +80,10 @@ INSTANTIATE_TEST_SUITE_P(
         {"callers_error", {Script::Fail(absl::InvalidArgumentError("400"))}, StatusCode::kInvalidArgument},
         {"unexpected_error", {Script::Fail(absl::InternalError("?"))}, StatusCode::kOk, "local answer",
          "cloud_unavailable", 1, 1},
-        {"no_first_token", {Script::StallAfter({}), kCloudAnswer}, StatusCode::kOk, "cloud", "everyday", 2, 0, Seconds(30),
-         Seconds(31)},
-        {"deadline_before_the_first_token", {Script::StallAfter({""})}, StatusCode::kDeadlineExceeded, "", "", 1, 0,
-         Seconds(10), Seconds(10), "closed", Seconds(10)},
+        {"no_first_token", {Script::StallAfter({}), kCloudAnswer}, StatusCode::kOk, "cloud", "everyday", 2, 0,
+         Seconds(30), Seconds(31)},
+        {"deadline_before_the_first_token", {Script::StallAfter({""})}, StatusCode::kDeadlineExceeded, "", "", 1,
+         0, Seconds(10), Seconds(10), "closed", Seconds(10)},
         {"dies_after_content", {Script::FailAfter({"a", "b"}, kDown)}, StatusCode::kUnavailable, "ab"},
         {"dies_after_reasoning", {Bare(ReasoningEvent(), kDown)}, StatusCode::kUnavailable, "hm"},
         {"dies_after_a_tool_call", {Bare(ToolCallEvent(), kDown)}, StatusCode::kUnavailable, ""},
@@ -91,10 +91,11 @@ INSTANTIATE_TEST_SUITE_P(
         {"is_rate_limited_after_content", {Script::FailAfter({"a"}, kBusy)}, StatusCode::kUnavailable, "a"},
         {"stalls_after_content", {Script::StallAfter({"a"})}, StatusCode::kUnavailable, "a", "everyday", 1, 0,
          Seconds(300), Seconds(300)},
-        {"deadline_after_content", {Script::StallAfter({"a"})}, StatusCode::kDeadlineExceeded, "a", "everyday", 1, 0,
-         Seconds(20), Seconds(20), "closed", Seconds(20)},
+        {"deadline_after_content", {Script::StallAfter({"a"})}, StatusCode::kDeadlineExceeded, "a", "everyday", 1,
+         0, Seconds(20), Seconds(20), "closed", Seconds(20)},
     }),
     [](const auto& info) { return info.param.name; });
+// clang-format on
 
 struct LocalRow {
   const char* name;
@@ -129,7 +130,7 @@ TEST_P(LocalFaultTest, EndsAsTheTableSaysAndNeverInTheCloud) {
   }
 }
 
-
+// clang-format off
 INSTANTIATE_TEST_SUITE_P(
     Rows, LocalFaultTest,
     testing::ValuesIn(std::vector<LocalRow>{
@@ -143,14 +144,15 @@ INSTANTIATE_TEST_SUITE_P(
          "local", 3, Milliseconds(5), Milliseconds(10)},
         {"callers_error", {Script::Fail(absl::InvalidArgumentError("no"))}, true, StatusCode::kInvalidArgument, ""},
         {"unknown_model", {Script::Fail(absl::NotFoundError("no"))}, true, StatusCode::kNotFound, ""},
-        {"kills_engines_before_the_first_token", {Script::Fail(kDown)}, true, StatusCode::kUnavailable, "", 3, kNow,
-         Milliseconds(500)},
+        {"kills_engines_before_the_first_token", {Script::Fail(kDown)}, true, StatusCode::kUnavailable, "", 3,
+         kNow, Milliseconds(500)},
         {"stalls", {Script::StallAfter({})}, true, StatusCode::kDeadlineExceeded, "", 1, Seconds(60), Seconds(60)},
         {"dies_after_content", {Script::FailAfter({"lo"}, kDown)}, true, StatusCode::kUnavailable, "lo"},
-        {"stalls_after_content", {Script::StallAfter({"lo"})}, true, StatusCode::kDeadlineExceeded, "lo", 1, Seconds(60),
-         Seconds(60)},
+        {"stalls_after_content", {Script::StallAfter({"lo"})}, true, StatusCode::kDeadlineExceeded, "lo", 1,
+         Seconds(60), Seconds(60)},
     }),
     [](const auto& info) { return info.param.name; });
+// clang-format on
 
 }  // namespace
 }  // namespace headgate::router

@@ -137,8 +137,8 @@ TEST(Dispatch, SpentBalanceClosesTheCloudForAMinute) {
 TEST(Dispatch, KilledEngineEndsItsStreamsAtOnce) {
   World world({"10.0.0.1:1"});
   world.EnginesAnswer({Script::Answer({"a", "b", "c"}).Every(Seconds(1))});
-  auto kill = world.clock.CallAt(world.clock.Monotonic() + Seconds(1.5),
-                                 [&] { world.fleet.engine("10.0.0.1:1").Kill(); });
+  auto kill =
+      world.clock.CallAt(world.clock.Monotonic() + Seconds(1.5), [&] { world.fleet.engine("10.0.0.1:1").Kill(); });
   const Result result = world.Local(true);
   EXPECT_EQ(result.status.code(), StatusCode::kUnavailable);
   EXPECT_EQ(result.text, "ab");
@@ -154,9 +154,8 @@ TEST(Dispatch, DroppedAnswerFreesEverything) {
     world.EnginesAnswer({Script::StallAfter({"a"})});
     const Ticket ticket = world.MakeTicket(Seconds(60));
     Attempts attempts;
-    auto answer = world.clock.Await(world.dispatch->Send(ticket, world.prompt, sensitivity,
-                                                         world.Decide("req-1", sensitivity, to_cloud), attempts,
-                                                         world.never));
+    auto answer = world.clock.Await(world.dispatch->Send(
+        ticket, world.prompt, sensitivity, world.Decide("req-1", sensitivity, to_cloud), attempts, world.never));
     ASSERT_TRUE(answer.ok());
     EXPECT_EQ(world.cloud.live_streams() + world.fleet.live_streams(), 1);
     answer->reset();
@@ -176,12 +175,24 @@ TEST(Dispatch, CancellationAtEveryAwaitEndsAtOnceAndLeaksNothing) {
     absl::Duration step, until;
   };
   const std::vector<Row> rows = {
-      {"slow cloud", false, {Script::Answer({"a", "b"}).After(Seconds(1)).Every(Seconds(1))}, {kLocalAnswer},
-       Milliseconds(130), Seconds(2.9)},
-      {"cloud retries", false, {Script::Fail(WithRetryAfter(kDown, Seconds(1)))}, {Script::StallAfter({"x"})},
-       Milliseconds(130), Seconds(3)},
-      {"slow local", true, {kCloudAnswer}, {Script::Answer({"a", "b"}).After(Seconds(1)).Every(Seconds(1))},
-       Milliseconds(130), Seconds(2.9)},
+      {"slow cloud",
+       false,
+       {Script::Answer({"a", "b"}).After(Seconds(1)).Every(Seconds(1))},
+       {kLocalAnswer},
+       Milliseconds(130),
+       Seconds(2.9)},
+      {"cloud retries",
+       false,
+       {Script::Fail(WithRetryAfter(kDown, Seconds(1)))},
+       {Script::StallAfter({"x"})},
+       Milliseconds(130),
+       Seconds(3)},
+      {"slow local",
+       true,
+       {kCloudAnswer},
+       {Script::Answer({"a", "b"}).After(Seconds(1)).Every(Seconds(1))},
+       Milliseconds(130),
+       Seconds(2.9)},
       {"waiting for room", true, {kCloudAnswer}, {Script::Fail(kBusy)}, Milliseconds(13), Milliseconds(500)},
       {"first token never", false, {Script::StallAfter({""})}, {kLocalAnswer}, Seconds(7), Seconds(80)},
   };
@@ -270,8 +281,7 @@ TEST(Dispatch, CloudThatIsOffOrMissingFallsBack) {
 
 TEST(Dispatch, WaitForLocal) {
   World world({"10.0.0.1:1"});
-  auto found = world.clock.Await(
-      world.dispatch->WaitForLocal(true, world.clock.Monotonic() + Seconds(5), world.never));
+  auto found = world.clock.Await(world.dispatch->WaitForLocal(true, world.clock.Monotonic() + Seconds(5), world.never));
   ASSERT_TRUE(found.ok());
   EXPECT_EQ((*found)->address, "10.0.0.1:1");
   World empty(kNoEngines);

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the dispatch tests run in: dispatch over a fake cloud and fake engines, on a manual clock. Its destructor checks that
-// no stream is left.
+// What the dispatch tests run in: dispatch over a fake cloud and fake engines, on a manual clock. Its destructor checks
+// that no stream is left.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +42,8 @@ struct World {
   explicit World(const std::vector<std::string>& engines = {"10.0.0.1:1", "10.0.0.2:1"}) {
     cloud_config.enabled = true;
     for (const auto& address : engines) local_config.endpoints.push_back({absl::StrCat("e", address), address});
-    registry.emplace(io.get_executor(), clock, SeededRandom(1), local_config, fleet.connect(), fleet.resolve(), metrics);
+    registry.emplace(io.get_executor(), clock, SeededRandom(1), local_config, fleet.connect(), fleet.resolve(),
+                     metrics);
     boost::asio::co_spawn(io.get_executor(), registry->Run(stop), boost::asio::detached);
     clock.RunUntilIdle();
     for (const auto& address : engines) fleet.engine(address).ReportLoad(Milliseconds(100));

@@ -75,7 +75,8 @@ v1::Load Busy(int running, int waiting = 0) {
 struct World {
   void Start(std::vector<EndpointConfig> endpoints) {
     config_.endpoints = std::move(endpoints);
-    registry_.emplace(io_.get_executor(), clock_, SeededRandom(1), config_, fleet_.connect(), fleet_.resolve(), metrics_);
+    registry_.emplace(io_.get_executor(), clock_, SeededRandom(1), config_, fleet_.connect(), fleet_.resolve(),
+                      metrics_);
     boost::asio::co_spawn(io_.get_executor(), registry_->Run(stop_), boost::asio::detached);
     clock_.RunUntilIdle();
   }

@@ -69,7 +69,8 @@ class FakeServer : public v1::Inference::Service {
     for (int i = 0; i < request->input_size(); ++i) response->add_embeddings()->add_values(1);
     return grpc::Status::OK;
   }
-  grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest*, v1::ListModelsResponse* response) override {
+  grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest*,
+                          v1::ListModelsResponse* response) override {
     response->add_models()->set_id("m");
     return grpc::Status::OK;
   }
@@ -141,13 +142,13 @@ class EngineClientTest : public testing::Test {
 
 TEST_F(EngineClientTest, StreamsAnAnswer) {
   FakeServer server;
-  server.set_handler([](grpc::ServerContext& context, const v1::GenerateRequest& request, Writer& writer) {
+  server.set_handler([this](grpc::ServerContext& context, const v1::GenerateRequest& request, Writer& writer) {
     const auto found = context.client_metadata().find("x-request-id");
     const bool same = found != context.client_metadata().end() && found->second == "req-7";
-    const auto left = context.deadline() - std::chrono::system_clock::now();
+    const absl::Duration left = absl::FromChrono(context.deadline()) - clock_->WallTime();
     writer.Write(ContentEvent(request.prompt()));
     writer.Write(ContentEvent(same ? " id" : " no id"));
-    writer.Write(ContentEvent(left > std::chrono::seconds(50) && left < std::chrono::seconds(61) ? " in time" : " ?"));
+    writer.Write(ContentEvent(left > absl::Seconds(50) && left < absl::Seconds(61) ? " in time" : " ?"));
     writer.Write(FinishEvent(3));
     return grpc::Status::OK;
   });
@@ -332,8 +333,8 @@ TEST_F(EngineClientTest, LoadKeepsComingAcrossStreamsUntilTheClientGoes) {
   const size_t seen = loads_.size();
   client.reset();
   FakeServer other;
-  const auto another = ConnectEngine(io_.get_executor(), *clock_, SeededRandom(1), other.address(), config_,
-                                     [](const v1::Load&) {});
+  const auto another =
+      ConnectEngine(io_.get_executor(), *clock_, SeededRandom(1), other.address(), config_, [](const v1::Load&) {});
   (void)Await(another->ListModels(Soon(), never_));
   io_.poll();
   EXPECT_EQ(loads_.size(), seen);
@@ -376,7 +377,8 @@ Pem SelfSigned(const std::string& name) {
   X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
   X509_set_pubkey(certificate.get(), key.get());
   X509_NAME* subject = X509_get_subject_name(certificate.get());
-  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1,
+                             0);
   X509_set_issuer_name(certificate.get(), subject);
   for (const auto& [nid, value] : std::vector<std::pair<int, std::string>>{
            {NID_subject_alt_name, "DNS:" + name}, {NID_basic_constraints, "critical,CA:TRUE"}}) {
@@ -385,7 +387,8 @@ Pem SelfSigned(const std::string& name) {
     X509_add_ext(certificate.get(), extension.get(), -1);
   }
   X509_sign(certificate.get(), key.get(), EVP_sha256());
-  const std::unique_ptr<BIO, decltype(&BIO_free)> a(BIO_new(BIO_s_mem()), &BIO_free), b(BIO_new(BIO_s_mem()), &BIO_free);
+  const std::unique_ptr<BIO, decltype(&BIO_free)> a(BIO_new(BIO_s_mem()), &BIO_free),
+      b(BIO_new(BIO_s_mem()), &BIO_free);
   PEM_write_bio_X509(a.get(), certificate.get());
   PEM_write_bio_PrivateKey(b.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
   return {Text(a.get()), Text(b.get())};
@@ -402,7 +405,8 @@ TEST_F(EngineClientTest, MutualTlsProvesTheEnginesIdentity) {
   options.pem_root_certs = router.certificate;
   options.pem_key_cert_pairs = {{engine.key, engine.certificate}};
   FakeServer server(grpc::SslServerCredentials(options));
-  const std::string engine_ca = Write("engine.pem", engine.certificate), other_ca = Write("other.pem", other.certificate);
+  const std::string engine_ca = Write("engine.pem", engine.certificate),
+                    other_ca = Write("other.pem", other.certificate);
   const std::string certificate = Write("router.pem", router.certificate), key = Write("router.key", router.key);
 
   struct Row {
