@@ -32,6 +32,9 @@ constexpr size_t kEventsPerWriteMax = 4096;  // 16 KiB, libcurl's largest piece,
 constexpr size_t kErrorBodyBytesMax = 64 << 10;
 // The status is known; waiting for the body only serves to keep the connection.
 constexpr absl::Duration kErrorBodyWait = absl::Seconds(1);
+// As is the answer after [DONE]: the end of the body follows at once, and ending the transfer before it closes an HTTP/1.1
+// connection that the next request could use.
+constexpr absl::Duration kBodyEndWait = absl::Milliseconds(100);
 
 struct UrlPart {
   char* text = nullptr;
@@ -179,7 +182,7 @@ class CloudStream : public AnswerStream {
       refused_bytes_ += bytes.size();
       return refused_bytes_ > kErrorBodyBytesMax ? 0 : bytes.size();
     }
-    if (mailbox_.closed()) return bytes.size();  // after [DONE]
+    if (reader_.done()) return bytes.size();
     if (mailbox_.size() >= UnreadMax()) {
       paused_ = true;
       client_->pauses_.Increment();
@@ -187,6 +190,13 @@ class CloudStream : public AnswerStream {
     }
     std::vector<v1::GenerateStreamResponse> events;
     failure_ = reader_.Read(bytes, events);
+    if (reader_.done()) {  // the last event is the finish
+      finish_ = std::move(events.back());
+      events.pop_back();
+      got_token_ = true;
+      body_end_until_ = heard_at_ + kBodyEndWait;
+      SetTimer();
+    }
     Deliver(std::move(events));
     return failure_.ok() ? bytes.size() : 0;
   }
@@ -196,7 +206,6 @@ class CloudStream : public AnswerStream {
       got_token_ = true;
       if (!mailbox_.Offer(std::move(event))) failure_ = absl::UnavailableError("cloud stream: too many events at once");
     }
-    if (reader_.done() && failure_.ok()) mailbox_.Close(absl::OkStatus());
   }
 
   size_t UnreadMax() const {
@@ -223,7 +232,7 @@ class CloudStream : public AnswerStream {
 
   absl::Status Outcome(CURLcode result) {
     if (http_status_ != 0 && http_status_ != 200) return CloudStatus(http_status_, RetryAfterHeader());
-    if (!failure_.ok()) return failure_;
+    if (!failure_.ok() || finish_) return failure_;
     if (result != CURLE_OK)
       return absl::UnavailableError(absl::StrCat("cloud connection failed: ", result == CURLE_ABORTED_BY_CALLBACK
                                                                                   ? "closed before an answer"
@@ -240,8 +249,10 @@ class CloudStream : public AnswerStream {
     return ParseRetryAfter(header->value, clock_.WallTime());
   }
 
-  // The answer is over; events already delivered are still read. Does nothing more after [DONE].
+  // The answer is over; events already delivered are still read.
   void End(absl::Status status) {
+    if (status.ok() && finish_ && !mailbox_.Offer(*std::exchange(finish_, std::nullopt)))
+      status = absl::UnavailableError("cloud stream: too many events at once");
     mailbox_.Close(std::move(status));
     StopTransfer();
   }
@@ -255,7 +266,7 @@ class CloudStream : public AnswerStream {
   }
 
   void SetTimer() {
-    MonotonicTime when = std::min({deadline_, refused_until_, heard_at_ + idle_timeout_});
+    MonotonicTime when = std::min({deadline_, refused_until_, body_end_until_, heard_at_ + idle_timeout_});
     if (!got_token_) when = std::min(when, first_token_until_);
     timer_.reset();
     if (when < absl::InfiniteDuration()) timer_ = clock_.CallAt(when, [this] { OnTimer(); });
@@ -267,6 +278,8 @@ class CloudStream : public AnswerStream {
     if (paused_) heard_at_ = now;
     if (now >= refused_until_) {
       End(CloudStatus(http_status_, RetryAfterHeader()));
+    } else if (finish_) {
+      End(absl::OkStatus());  // complete, whichever limit came first
     } else if (now >= deadline_) {
       End(absl::DeadlineExceededError("request deadline passed while the cloud answered"));
     } else if (!got_token_ && now >= first_token_until_) {
@@ -285,6 +298,8 @@ class CloudStream : public AnswerStream {
   const absl::Duration idle_timeout_;
   MonotonicTime heard_at_;                                    // last byte, keep-alives included
   MonotonicTime refused_until_ = absl::InfiniteDuration();    // set by a status other than 200
+  MonotonicTime body_end_until_ = absl::InfiniteDuration();   // set by [DONE]
+  std::optional<v1::GenerateStreamResponse> finish_;          // held from [DONE] to the end of the body
   std::unique_ptr<Timer> timer_;
   Mailbox<v1::GenerateStreamResponse> mailbox_;
   SseReader reader_;

@@ -69,7 +69,11 @@ absl::Status CurlMulti::Add(CURL* easy, OnDone done) {
 }
 
 void CurlMulti::Remove(CURL* easy) {
-  if (transfers_.erase(easy) > 0) curl_multi_remove_handle(multi_, easy);
+  if (transfers_.erase(easy) == 0) return;
+  // libcurl 7.88 writes an HTTP/2 reset into a buffer that only the connection's next activity flushes: until then the
+  // peer works on for nobody. Forbidding reuse closes the connection now, but only when no other stream uses it.
+  curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  curl_multi_remove_handle(multi_, easy);
 }
 
 CURLcode CurlMulti::Resume(CURL* easy) { return curl_easy_pause(easy, CURLPAUSE_CONT); }
