@@ -120,10 +120,18 @@ void CanonicalText::FoldAll(std::string_view original) {
   origin_.reserve(original.size() + 17);
   const auto* bytes = reinterpret_cast<const uint8_t*>(original.data());
   const auto size = static_cast<int32_t>(original.size());
+  int32_t copied = 0;  // what lies before is in text_; what lies between it and `at` stays as it is
+  const auto copy = [&](int32_t end) {
+    text_.append(original.substr(static_cast<size_t>(copied), static_cast<size_t>(end - copied)));
+    for (int32_t i = copied; i < end; ++i) origin_.push_back(static_cast<uint32_t>(i));
+  };
   for (int32_t at = 0; at < size;) {
     const int32_t begin = at;
     UChar32 code_point;
     U8_NEXT(bytes, at, size, code_point);
+    if (code_point >= 0 && folding.Keeps(static_cast<char32_t>(code_point))) continue;
+    copy(begin);
+    copied = at;
     if (code_point < 0) {
       valid_utf8_ = false;
       Folding::AppendUtf8(0xFFFD, text_);
@@ -132,6 +140,7 @@ void CanonicalText::FoldAll(std::string_view original) {
     }
     origin_.resize(text_.size(), static_cast<uint32_t>(begin));
   }
+  copy(size);
   origin_.push_back(static_cast<uint32_t>(original.size()));
 }
 

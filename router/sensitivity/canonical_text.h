@@ -36,7 +36,7 @@ class CanonicalText {
   bool has_joined() const { return !joined_.empty(); }
   bool valid_utf8() const { return valid_utf8_; }
 
-  // Original byte range of canonical bytes [begin, end). REQUIRES: begin <= end <= size of that view.
+  // Original byte range of canonical bytes [begin, end). REQUIRES: begin <= end <= size of that view, both between characters.
   struct Span {
     int32_t begin = 0, end = 0;
   };

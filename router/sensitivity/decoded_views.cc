@@ -25,6 +25,39 @@ constexpr size_t kHexBytesMin = 16;
 constexpr size_t kNumeralsMin = 6;
 constexpr std::string_view kBetweenParts = "\n\n\n\n";  // more separators than a number may hold
 
+// What a byte may be part of.
+enum ByteKind : uint8_t { kBase64 = 1, kEscapeStart = 2, kNumeralLead = 4 };
+
+constexpr std::array<uint8_t, 256> kKinds = [] {
+  std::array<uint8_t, 256> kinds{};
+  for (size_t i = 0; i < 256; ++i) {
+    const char c = static_cast<char>(i);
+    if (IsAlnum(c) || c == '+' || c == '/' || c == '-' || c == '_') kinds[i] = kBase64;
+    if (c == '\\' || c == '&' || c == '%') kinds[i] = kEscapeStart;
+    if (i >= 0xE2 && i <= 0xE9) kinds[i] = kNumeralLead;
+  }
+  return kinds;
+}();
+
+bool IsBase64Byte(char c) { return kKinds[static_cast<uint8_t>(c)] == kBase64; }
+
+// One pass that says which decoders have something to do: most texts need none.
+struct Hints {
+  uint8_t kinds = 0;
+  size_t longest_blob = 0;
+};
+Hints LookThrough(std::string_view text) {
+  Hints hints;
+  size_t blob = 0;
+  for (const char c : text) {
+    const uint8_t kind = kKinds[static_cast<uint8_t>(c)];
+    hints.kinds |= kind;
+    blob = kind == kBase64 ? blob + 1 : 0;
+    hints.longest_blob = std::max(hints.longest_blob, blob);
+  }
+  return hints;
+}
+
 // A decoder's result; origin holds offsets into the decoder's input, `end` the one past the end.
 struct Piece {
   std::string text;
@@ -196,28 +229,19 @@ bool IsReadable(std::string_view bytes) {
   return text.valid_utf8() && letters * 2 >= text.text().size();
 }
 
-constexpr std::array<bool, 256> kIsBase64 = [] {
-  std::array<bool, 256> is{};
-  for (int c = 0; c < 256; ++c) {
-    const char byte = static_cast<char>(c);
-    is[static_cast<size_t>(c)] = IsAlnum(byte) || byte == '+' || byte == '/' || byte == '-' || byte == '_';
-  }
-  return is;
-}();
-
 // Calls `visit(begin, end)` for runs of base64 characters; lines of at least 60 are put together.
 template <typename Visit>
 void ForEachBlob(std::string_view text, Visit visit) {
   constexpr size_t kWrappedLineMin = 60;
   for (size_t at = 0; at < text.size();) {
-    if (!kIsBase64[static_cast<uint8_t>(text[at])]) {
+    if (!IsBase64Byte(text[at])) {
       ++at;
       continue;
     }
     const size_t begin = at;
     size_t line = at;
     while (true) {
-      while (at < text.size() && kIsBase64[static_cast<uint8_t>(text[at])]) ++at;
+      while (at < text.size() && IsBase64Byte(text[at])) ++at;
       if (at - line < kWrappedLineMin) break;
       size_t next = at;
       if (next < text.size() && text[next] == '\r') ++next;
@@ -260,21 +284,30 @@ Piece DecodeBlobs(std::string_view text, std::optional<std::string> (*decode)(st
 }
 
 struct Numeral {
-  std::string_view character;
+  char16_t character;
   char digit;
 };
 constexpr Numeral kNumerals[] = {
-    {"〇", '0'}, {"零", '0'}, {"洞", '0'}, {"○", '0'}, {"一", '1'}, {"壹", '1'}, {"幺", '1'}, {"二", '2'}, {"贰", '2'},
-    {"貳", '2'}, {"两", '2'}, {"三", '3'}, {"叁", '3'}, {"參", '3'}, {"四", '4'}, {"肆", '4'}, {"五", '5'}, {"伍", '5'},
-    {"六", '6'}, {"陆", '6'}, {"陸", '6'}, {"七", '7'}, {"柒", '7'}, {"拐", '7'}, {"八", '8'}, {"捌", '8'}, {"九", '9'},
-    {"玖", '9'}, {"勾", '9'}};
+    {u'〇', '0'}, {u'零', '0'}, {u'洞', '0'}, {u'○', '0'}, {u'一', '1'}, {u'壹', '1'}, {u'幺', '1'}, {u'二', '2'},
+    {u'贰', '2'}, {u'貳', '2'}, {u'两', '2'}, {u'三', '3'}, {u'叁', '3'}, {u'參', '3'}, {u'四', '4'}, {u'肆', '4'},
+    {u'五', '5'}, {u'伍', '5'}, {u'六', '6'}, {u'陆', '6'}, {u'陸', '6'}, {u'七', '7'}, {u'柒', '7'}, {u'拐', '7'},
+    {u'八', '8'}, {u'捌', '8'}, {u'九', '9'}, {u'玖', '9'}, {u'勾', '9'}};
+
+// Whether any numeral has this low byte: nine characters in ten are settled by it.
+constexpr std::array<bool, 256> kNumeralLowBytes = [] {
+  std::array<bool, 256> low{};
+  for (const Numeral& numeral : kNumerals) low[numeral.character & 0xFF] = true;
+  return low;
+}();
 
 // The digit that the character at `at` stands for, or 0.
 char NumeralAt(std::string_view text, size_t at) {
-  const auto byte = static_cast<uint8_t>(text[at]);
-  if (byte < 0xE2 || byte > 0xE9) return 0;
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  if (kKinds[byte(at)] != kNumeralLead || at + 2 >= text.size()) return 0;
+  const auto code_point = static_cast<char16_t>((byte(at) & 0x0F) << 12 | (byte(at + 1) & 0x3F) << 6 | (byte(at + 2) & 0x3F));
+  if (!kNumeralLowBytes[code_point & 0xFF]) return 0;
   for (const Numeral& numeral : kNumerals) {
-    if (text.substr(at, 3) == numeral.character) return numeral.digit;
+    if (numeral.character == code_point) return numeral.digit;
   }
   return 0;
 }
@@ -313,10 +346,13 @@ std::vector<std::pair<std::string_view, Piece>> DecodeOnce(std::string_view text
   const auto add = [&](std::string_view name, Piece piece) {
     if (!piece.text.empty()) pieces.emplace_back(name, std::move(piece));
   };
-  add("unescaped", Unescape(text));
-  add("base64", DecodeBlobs(text, DecodeBase64));
-  add("hex", DecodeBlobs(text, DecodeHex));
-  add("chinese_numerals", ReadNumerals(text));
+  const Hints hints = LookThrough(text);
+  if ((hints.kinds & kEscapeStart) != 0) add("unescaped", Unescape(text));
+  if (hints.longest_blob >= kBlobBytesMin) {
+    add("base64", DecodeBlobs(text, DecodeBase64));
+    add("hex", DecodeBlobs(text, DecodeHex));
+  }
+  if ((hints.kinds & kNumeralLead) != 0) add("chinese_numerals", ReadNumerals(text));
   return pieces;
 }
 

@@ -97,7 +97,7 @@ bool OneOf(std::string_view text, const std::string_view (&list)[kCount]) {
 bool WrittenAsCard(const NumberShape& shape) {
   constexpr std::string_view kShapes[] = {"4-4-4-4", "4-4-4-4-1", "4-4-4-4-2", "4-4-4-4-3", "4-6-5", "4-6-4",
                                           "6-13",    "6-12",      "6-10",      "8-8",       "4-12"};
-  if (OneOf(shape.groups(), kShapes)) return true;
+  if (shape.group_count() <= 5 && OneOf(shape.groups(), kShapes)) return true;
   if (!shape.free_standing()) return false;
   if (shape.Uniform(3)) return true;
   return !shape.has_comma() && (shape.Uniform(1) || (shape.one_separator() && shape.group_count() > 2)) &&
@@ -127,7 +127,7 @@ std::optional<TextRange> BankCard(const Match& match) {
 
 bool WrittenAsMobile(std::string_view text, TextRange range, const NumberShape& shape) {
   constexpr std::string_view kShapes[] = {"3-8", "7-4", "3-3-5", "3-3-3-2", "4-3-4", "5-6", "6-5", "4-7"};
-  const std::string groups = shape.groups();
+  const std::string groups = shape.group_count() <= 4 ? shape.groups() : "";
   if (groups == "3-4-4") return true;
   if (!shape.free_standing() && !AfterCountryCode(text, range.begin)) return false;
   if (shape.LooksLikeIpv4()) return false;

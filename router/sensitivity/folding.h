@@ -20,9 +20,11 @@ class Folding {
   // Built on first use (about 20 ms).
   static const Folding& Get();
 
+  // True when `code_point` becomes itself.
+  bool Keeps(char32_t code_point) const { return At(code_point) == kSame; }
   // Appends the UTF-8 of what `code_point` becomes; nothing when it is dropped. REQUIRES: code_point <= 0x10FFFF.
   void Append(char32_t code_point, std::string& out) const {
-    const int32_t value = pages_[page_of_[code_point >> 8] + (code_point & 0xFF)];
+    const int32_t value = At(code_point);
     if (value == kSame) {
       AppendUtf8(code_point, out);
     } else if (value >= 0) {
@@ -35,6 +37,7 @@ class Folding {
 
  private:
   Folding();
+  int32_t At(char32_t code_point) const { return pages_[page_of_[code_point >> 8] + (code_point & 0xFF)]; }
   int32_t Value(const std::u32string& folded);
 
   static constexpr int32_t kSame = INT32_MIN;
