@@ -198,6 +198,21 @@ def catch_all(tree):
                                    "it `// becomes ...`")
 
 
+# A chosen temporary in the full expression of a co_await: `co_await F(a ? b : c)`, `x ? co_await F() : y`.
+_AWAIT_CHOICE = re.compile(r"[^;{}]*\bco_await\b[^;{}]*")
+
+
+def coroutines(tree):
+    """g++ 12 destroys a temporary that `?:` makes inside a co_await expression wrongly: measured, it crashes."""
+    for path, text in tree.items():
+        if not is_cpp(path):
+            continue
+        for line, match in lines_of(code_only(text), _AWAIT_CHOICE):
+            if re.search(r"\?[^;]*[^:]:(?!:)", match.group()):
+                line += match.group()[:match.group().index("co_await")].count("\n")
+                yield path, line, "`?:` in a co_await expression crashes with g++ 12: name the choice in a local first"
+
+
 HOSTS = ["pypi" + ".org", "files.pythonhosted" + ".org", "deb.debian" + ".org", "security.debian" + ".org",
          "archive.ubuntu" + ".com", "crates" + ".io", "registry.npmjs" + ".org", "proxy.golang" + ".org",
          "repo1.maven" + ".org", "repo.maven.apache" + ".org", "huggingface" + ".co"]
@@ -294,4 +309,4 @@ def metrics(tree):
             yield path, line, f"metric {name} is not in docs/metrics.md: document it there"
 
 
-TREE_RULES = [includes, stage_calls, bans, catch_all, places, licence, columns, stages, metrics]
+TREE_RULES = [includes, stage_calls, bans, catch_all, coroutines, places, licence, columns, stages, metrics]

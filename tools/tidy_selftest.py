@@ -48,6 +48,8 @@ LINES = [
     ("python sleep", rules.bans, "tests/x.py", "time.sleep(1)", "event.wait(1)"),
     ("swallowed exception", rules.catch_all, "router/x.cc", "try { f(); } catch (...) { n = 1; }",
      "try { f(); } catch (...) { return absl::InternalError(w); }"),
+    ("choice in co_await", rules.coroutines, "router/x.cc", "co_await F(a ? b : c);",
+     "auto d = a ? b : c; co_await F(d, std::move(e));"),
     ("one machine's path", rules.places, "docs/x.md", "see /" + "work/tree", "see a/work/tree"),
     ("registry host", rules.places, "tools/x.sh", "curl https://" + rules.HOSTS[0] + "/simple", "pip download x"),
     ("no licence", rules.licence, "router/x.h", "#pragma once", "// " + "\n// ".join(rules.LICENCE)),
