@@ -106,8 +106,7 @@ absl::Status EngineServer::Listen(const EngineFlags& flags) {
 EngineServer::~EngineServer() {
   metrics_server_.reset();
   if (load_service_) load_service_->EndWatches();
-  // What has ended still has to reach its clients; what has not ends with the engine.
-  if (grpc_server_) grpc_server_->Shutdown(engine_->Drained() ? absl::Seconds(5) : absl::ZeroDuration());
+  if (grpc_server_) grpc_server_->Shutdown(absl::ZeroDuration());
   if (admin_server_) admin_server_->Shutdown(absl::ZeroDuration());
 }
 
@@ -126,10 +125,5 @@ void EngineServer::UpdateHealth() {
 }
 
 void EngineServer::Drain() { engine_->Drain(); }
-
-int EngineServer::InFlight() const {
-  const v1::Load load = engine_->CurrentLoad();
-  return load.waiting() + load.running();
-}
 
 }  // namespace headgate::services

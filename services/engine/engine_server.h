@@ -35,8 +35,9 @@ class EngineServer {
   void UpdateHealth();
   // New requests are refused, accepted ones finish.
   void Drain();
-  bool Drained() const { return engine_->Drained(); }
-  int InFlight() const;
+  // Nothing is left to compute, and clients have been sent all of it.
+  bool Drained() const { return engine_->Drained() && inference_service_->open_calls() == 0; }
+  int InFlight() const { return inference_service_->open_calls(); }
 
  private:
   bool Serving() const;

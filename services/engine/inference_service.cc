@@ -3,6 +3,7 @@
 
 #include "services/engine/inference_service.h"
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -22,9 +23,15 @@ MonotonicTime DeadlineOf(const grpc::CallbackServerContext& context) {
   return left > absl::Hours(24 * 365) ? absl::InfiniteDuration() : RealTime().Monotonic() + left;
 }
 
+// Shared, because the engine may let go of a call after the service is gone.
+using OpenCalls = std::shared_ptr<std::atomic<int>>;
+
 // A call's request in the engine. A cancel may come before the engine has given it an id.
 class Submission {
  public:
+  explicit Submission(OpenCalls open_calls) : open_calls_(std::move(open_calls)) { ++*open_calls_; }
+  ~Submission() { --*open_calls_; }
+
   absl::Status Submit(engine::Engine& engine, const v1::GenerateRequest& request,
                       const grpc::CallbackServerContext& context, std::shared_ptr<engine::AnswerEvents> events) {
     auto id = engine.Submit(request, DeadlineOf(context), std::move(events));
@@ -45,6 +52,7 @@ class Submission {
   }
 
  private:
+  const OpenCalls open_calls_;
   std::mutex mutex_;
   engine::Engine* engine_ = nullptr;
   uint64_t id_ = 0;
@@ -54,9 +62,10 @@ class Submission {
 // Both kinds of call live until gRPC is done with them and the engine has sent its last event.
 class StreamCall final : public grpc::ServerWriteReactor<v1::GenerateStreamResponse>, public engine::AnswerEvents {
  public:
+  explicit StreamCall(const OpenCalls& open_calls) : submission_(open_calls) {}
   static StreamCall* Start(engine::Engine& engine, const v1::GenerateRequest& request,
-                           const grpc::CallbackServerContext& context) {
-    auto call = std::make_shared<StreamCall>();
+                           const grpc::CallbackServerContext& context, const OpenCalls& open_calls) {
+    auto call = std::make_shared<StreamCall>(open_calls);
     call->self_ = call;
     const absl::Status status = call->submission_.Submit(engine, request, context, call);
     if (!status.ok()) call->OnError(status);
@@ -127,10 +136,12 @@ class StreamCall final : public grpc::ServerWriteReactor<v1::GenerateStreamRespo
 
 class UnaryCall final : public grpc::ServerUnaryReactor, public engine::AnswerEvents {
  public:
-  explicit UnaryCall(v1::GenerateResponse& response) : response_(response) {}
+  UnaryCall(v1::GenerateResponse& response, const OpenCalls& open_calls)
+      : response_(response), submission_(open_calls) {}
   static UnaryCall* Start(engine::Engine& engine, const v1::GenerateRequest& request,
-                          const grpc::CallbackServerContext& context, v1::GenerateResponse& response) {
-    auto call = std::make_shared<UnaryCall>(response);
+                          const grpc::CallbackServerContext& context, v1::GenerateResponse& response,
+                          const OpenCalls& open_calls) {
+    auto call = std::make_shared<UnaryCall>(response, open_calls);
     call->self_ = call;
     const absl::Status status = call->submission_.Submit(engine, request, context, call);
     if (!status.ok()) call->OnError(status);
@@ -180,12 +191,12 @@ InferenceService::InferenceService(engine::Engine& engine)
 grpc::ServerUnaryReactor* InferenceService::Generate(grpc::CallbackServerContext* context,
                                                      const v1::GenerateRequest* request,
                                                      v1::GenerateResponse* response) {
-  return UnaryCall::Start(engine_, *request, *context, *response);
+  return UnaryCall::Start(engine_, *request, *context, *response, open_calls_);
 }
 
 grpc::ServerWriteReactor<v1::GenerateStreamResponse>* InferenceService::GenerateStream(
     grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
-  return StreamCall::Start(engine_, *request, *context);
+  return StreamCall::Start(engine_, *request, *context, open_calls_);
 }
 
 grpc::ServerUnaryReactor* InferenceService::Embed(grpc::CallbackServerContext* context, const v1::EmbedRequest*,

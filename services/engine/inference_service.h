@@ -7,6 +7,9 @@
 // for a client: events of a slow one are joined and kept, bounded by the answer's max_tokens.
 #pragma once
 
+#include <atomic>
+#include <memory>
+
 #include "engine/engine.h"
 #include "headgate/v1/inference.grpc.pb.h"
 
@@ -16,6 +19,9 @@ class InferenceService final : public v1::Inference::CallbackService {
  public:
   // `engine` must outlive it.
   explicit InferenceService(engine::Engine& engine);
+
+  // Generate and GenerateStream calls that gRPC has not finished sending.
+  int open_calls() const { return open_calls_->load(); }
 
   grpc::ServerUnaryReactor* Generate(grpc::CallbackServerContext* context, const v1::GenerateRequest* request,
                                      v1::GenerateResponse* response) override;
@@ -31,6 +37,7 @@ class InferenceService final : public v1::Inference::CallbackService {
  private:
   engine::Engine& engine_;
   const int64_t started_unix_seconds_;
+  const std::shared_ptr<std::atomic<int>> open_calls_ = std::make_shared<std::atomic<int>>(0);
 };
 
 }  // namespace headgate::services
