@@ -97,7 +97,8 @@ MonotonicTime TrafficMeter::BelowSince(MonotonicTime now) const {
 }
 
 bool TrafficMeter::MayLeavePeak(MonotonicTime now) const {
-  return now - mode_since_ >= config_.switch_dwell && now - BelowSince(now) >= config_.switch_dwell;
+  // BelowSince is never before PEAK began, so this is PEAK's dwell too.
+  return now - BelowSince(now) >= config_.switch_dwell;
 }
 
 void TrafficMeter::LeavePeak(MonotonicTime now) {

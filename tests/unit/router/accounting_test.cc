@@ -146,8 +146,8 @@ TEST_F(AccountingTest, CloudIsBookedInTokensAndMoney) {
   EXPECT_EQ(charge.price_version, "v1");
   EXPECT_EQ(Tokens("cloud", "input"), 1576);
   EXPECT_EQ(Tokens("cloud", "output"), 2133);
-  EXPECT_EQ(metrics_.GetCounter("headgate_router_cost_micro_units_total", "", {{"tenant", "t"}, {"currency", "USD"}}).Value(),
-            1516);
+  const Labels labels = {{"tenant", "t"}, {"currency", "USD"}};
+  EXPECT_EQ(metrics_.GetCounter("headgate_router_cost_micro_units_total", "", labels).Value(), 1516);
 }
 
 TEST_F(AccountingTest, LocalCostsNothing) {

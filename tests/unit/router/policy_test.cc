@@ -35,8 +35,8 @@ struct Situation {
   PolicyConfig::Mode mode;
 };
 
-// The rules once more, written down the other way round: everything that must hold for the cloud, in one expression, and
-// the reason looked up among the facts that are false.
+// The rules once more, written down the other way round: everything that must hold for the cloud, in one expression,
+// and the reason looked up among the facts that are false.
 std::string Expected(const Situation& s) {
   const bool classified = s.state == ClassificationState::kClassified;
   const bool below = s.level < s.threshold && s.level < 3;

@@ -25,7 +25,8 @@ void FillStrings(google::protobuf::Message* message, int* next) {
   for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* field = message->GetDescriptor()->field(i);
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-      FillStrings(field->is_repeated() ? reflection->AddMessage(message, field) : reflection->MutableMessage(message, field),
+      FillStrings(field->is_repeated() ? reflection->AddMessage(message, field)
+                                       : reflection->MutableMessage(message, field),
                   next);
     } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
       const std::string text = "text-" + std::to_string((*next)++);

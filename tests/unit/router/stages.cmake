@@ -9,8 +9,9 @@ headgate_test(router_stages_test LABEL unit
 # What must not compile. The control shows that the same call with nothing wrong does.
 function(headgate_gate_test name expected)
   add_test(NAME router_compile_${name}
-    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/check ${expected} ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/${name}.cc
-            ${CMAKE_CXX_COMPILER} -std=c++20 -fsyntax-only -I${CMAKE_SOURCE_DIR} -I${CMAKE_BINARY_DIR}/proto)
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/check ${expected}
+            ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/${name}.cc ${CMAKE_CXX_COMPILER}
+            -std=c++20 -fsyntax-only -I${CMAKE_SOURCE_DIR} -I${CMAKE_BINARY_DIR}/proto)
   set_tests_properties(router_compile_${name} PROPERTIES LABELS unit TIMEOUT 120)
 endfunction()
 headgate_gate_test(control compiles)

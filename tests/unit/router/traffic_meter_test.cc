@@ -124,6 +124,26 @@ TEST_F(TrafficMeterTest, BoundsHoldOverEveryInterval) {
   }
 }
 
+// A source that sends at the first instant at which it may, to the quarter of a nanosecond: rounding must not add up.
+TEST_F(TrafficMeterTest, RoundingNeverAdmitsOneTooMany) {
+  constexpr double kThreshold = 333.3;
+  constexpr size_t kSecondMax = 416;  // floor(T + T/4)
+  TrafficMeter meter(clock_, Overflow(kThreshold));
+  const MonotonicTime begin = clock_.Monotonic();
+  std::vector<MonotonicTime> admitted;
+  while (admitted.size() < 900) {
+    const MonotonicTime about =
+        begin + absl::Seconds(static_cast<double>(admitted.size()) / kThreshold - (kSecondMax / kThreshold - 1));
+    if (clock_.Monotonic() < about - absl::Nanoseconds(50)) clock_.AdvanceTo(about - absl::Nanoseconds(50));
+    while (!meter.Peek().cloud_rate_conforms) clock_.Advance(absl::Nanoseconds(1) / 4);
+    meter.CommitCloud();
+    admitted.push_back(clock_.Monotonic());
+  }
+  for (size_t i = 0; i + kSecondMax < admitted.size(); ++i) {
+    ASSERT_GE(admitted[i + kSecondMax] - admitted[i], absl::Seconds(1)) << i;
+  }
+}
+
 TEST_F(TrafficMeterTest, EligibleQpsIsOfTheLastTenSeconds) {
   TrafficMeter meter(clock_, Overflow(200));
   EXPECT_EQ(meter.Peek().eligible_qps, 0);
