@@ -30,6 +30,8 @@ LINES = [
     ("wall clock", rules.bans, "router/x.cc", "auto t = absl::Now();", "auto t = clock.WallTime();"),
     ("steady clock", rules.bans, "tests/x.cc", "std::chrono::steady_clock::now()",
      "std::chrono::steady_clock::duration d;"),
+    ("deadline of a call", rules.bans, "services/x.cc", "c.set_deadline(std::chrono::system_clock::now());",
+     "c.set_deadline(t);"),
     ("asio timer", rules.bans, "router/x.cc", "boost::asio::steady_timer t(io);", "int deadline_timer = 0;"),
     ("sleep", rules.bans, "tests/x_test.cc", "std::this_thread::sleep_for(d);",
      "mailbox.Wait();  // never sleep_for(d)"),
