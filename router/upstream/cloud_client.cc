@@ -32,8 +32,8 @@ constexpr size_t kEventsPerWriteMax = 4096;  // 16 KiB, libcurl's largest piece,
 constexpr size_t kErrorBodyBytesMax = 64 << 10;
 // The status is known; waiting for the body only serves to keep the connection.
 constexpr absl::Duration kErrorBodyWait = absl::Seconds(1);
-// As is the answer after [DONE]: the end of the body follows at once, and ending the transfer before it closes an HTTP/1.1
-// connection that the next request could use.
+// As is the answer after [DONE]: the end of the body follows at once, and ending the transfer before it closes an
+// HTTP/1.1 connection that the next request could use.
 constexpr absl::Duration kBodyEndWait = absl::Milliseconds(100);
 
 struct UrlPart {
@@ -150,8 +150,8 @@ class CloudStream : public AnswerStream {
   }
 
  private:
-  // libcurl sends a request again by itself when a kept connection breaks before the answer. Retries are dispatch's: they
-  // are counted, spaced and audited there.
+  // libcurl sends a request again by itself when a kept connection breaks before the answer. Retries are dispatch's:
+  // they are counted, spaced and audited there.
   static int BeforeSending(void* self, char*, char*, int, int) {
     return std::exchange(static_cast<CloudStream*>(self)->sent_, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
   }
@@ -337,8 +337,8 @@ void CloudClient::Configure(CURL* easy) const {
   curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-  // 1.3 is what both sides prefer and get; 1.2 stays allowed because whether every edge of the public API has 1.3 is not
-  // ours to decide.
+  // 1.3 is what both sides prefer and get; 1.2 stays allowed because whether every edge of the public API has 1.3 is
+  // not ours to decide.
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   // The distribution's CApath would be trusted beside ca_file, and keeps libcurl from caching the parsed anchors.
   curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);

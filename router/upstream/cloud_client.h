@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The way to the cloud: DeepSeek's chat completions over libcurl. The only code that sends content out of the cluster, and
-// it takes nothing but a CloudPrompt.
+// The way to the cloud: DeepSeek's chat completions over libcurl. The only code that sends content out of the cluster,
+// and it takes nothing but a CloudPrompt.
 //
 // What leaves: the body of cloud_wire.h and five headers (Host, Content-Type, Accept, Authorization, User-Agent). Never
 // used: proxies or credentials of the environment, redirects, cookies. Answers other than 200 are read for their status

@@ -272,7 +272,8 @@ absl::Status SseReader::ReadChunk(std::string_view text, std::vector<v1::Generat
   const nlohmann::json& choice = choices->front();  // we never ask for more than one
   if (const nlohmann::json* json = Find(choice, "delta")) {
     v1::Delta delta = DeltaOf(*json);
-    // Role announcements and the first thinking chunk carry nothing: committing on them would forbid a retry for nothing.
+    // Role announcements and the first thinking chunk carry nothing: committing on them would forbid a retry for
+    // nothing.
     if (!delta.content().empty() || !delta.reasoning_content().empty() || delta.tool_calls_size() > 0)
       *events.emplace_back().mutable_delta() = std::move(delta);
   }

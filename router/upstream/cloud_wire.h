@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The cloud's wire format (DeepSeek's OpenAI dialect), without any I/O: the request body, the event stream of an answer,
-// and what an HTTP status means.
+// The cloud's wire format (DeepSeek's OpenAI dialect), without any I/O: the request body, the event stream of an
+// answer, and what an HTTP status means.
 //
 // Thread-safety: pure functions; an SseReader belongs to one thread.
 #pragma once
@@ -19,10 +19,10 @@
 
 namespace headgate::router {
 
-// The JSON body for `content`, field by field from a closed list: a field that is not named in cloud_wire.cc cannot leave.
-// `model` and `thinking` come from configuration. A raw prompt is sent as a single user message: the cloud's raw
-// completion exists only on its beta base. INVALID_ARGUMENT when a tool's schema is not a JSON object or nests too deep,
-// or when the format is one that only local engines offer.
+// The JSON body for `content`, field by field from a closed list: a field that is not named in cloud_wire.cc cannot
+// leave. `model` and `thinking` come from configuration. A raw prompt is sent as a single user message: the cloud's
+// raw completion exists only on its beta base. INVALID_ARGUMENT when a tool's schema is not a JSON object or nests too
+// deep, or when the format is one that only local engines offer.
 absl::StatusOr<std::string> CloudRequestBody(const v1::GenerateRequest& content, const std::string& model,
                                              bool thinking);
 

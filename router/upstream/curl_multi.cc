@@ -1,9 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// libcurl's "socket action" mode: it tells which sockets to wait for and when to wake it (OnSocket, OnTimer), and is told
-// what happened (Act). The sockets stay libcurl's own: a Watch borrows the descriptor and releases it before libcurl
-// closes it.
+// libcurl's "socket action" mode: it tells which sockets to wait for and when to wake it (OnSocket, OnTimer), and is
+// told what happened (Act). The sockets stay libcurl's own: a Watch borrows the descriptor and releases it before
+// libcurl closes it.
 
 #include "router/upstream/curl_multi.h"
 

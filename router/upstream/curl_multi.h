@@ -30,7 +30,8 @@ class CurlMulti {
   CurlMulti(const CurlMulti&) = delete;
   CurlMulti& operator=(const CurlMulti&) = delete;
 
-  // Starts the transfer soon; `done` is called once at its end, unless it was removed. `easy` must remain live until then.
+  // Starts the transfer soon; `done` is called once at its end, unless it was removed. `easy` must remain live until
+  // then.
   absl::Status Add(CURL* easy, OnDone done);
   // Stops the transfer; a connection in the middle of an answer is closed (HTTP/1.1) or its stream reset (HTTP/2).
   void Remove(CURL* easy);

@@ -77,7 +77,8 @@ std::variant<DeepSeekRequest, DeepSeekError> ParseBody(const Json& body) {
   if (body.contains("thinking")) request.thinking = body["thinking"].at("type").get<std::string>() == "enabled";
   if (body.contains("response_format"))
     request.json_mode = body["response_format"].at("type").get<std::string>() == "json_object";
-  if (body.contains("max_tokens") && !body["max_tokens"].is_null()) request.max_tokens = body["max_tokens"].get<int64_t>();
+  if (body.contains("max_tokens") && !body["max_tokens"].is_null())
+    request.max_tokens = body["max_tokens"].get<int64_t>();
   if (request.max_tokens < 1) return BadRequest("max_tokens is out of range");
   if (body.contains("stop")) {
     if (body["stop"].is_string()) request.stop.push_back(body["stop"].get<std::string>());

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The emulator's vendor side without any I/O: which requests are valid, what the answer is, what it costs, how many run at
-// once. One account; several keys share it.
+// The emulator's vendor side without any I/O: which requests are valid, what the answer is, what it costs, how many
+// run at once. One account; several keys share it.
 //
 // Thread-safety: none; the emulator locks.
 #pragma once

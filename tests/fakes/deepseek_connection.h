@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One client's connection to the emulator: HTTP/1.1 over TCP or TLS. It reads all the time, also while an answer is being
-// written, so that every byte is recorded at once and a client that leaves is noticed.
+// One client's connection to the emulator: HTTP/1.1 over TCP or TLS. It reads all the time, also while an answer is
+// being written, so that every byte is recorded at once and a client that leaves is noticed.
 //
 // Thread-safety: the emulator's executor thread only.
 #pragma once

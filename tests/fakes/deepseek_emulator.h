@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// DeepSeekEmulator: an HTTP(S) server that behaves like DeepSeek's API, with faults on demand, and that records every byte
-// it receives. Useful for: 1. the cloud client's tests; 2. proving from outside what left the router; 3. the
+// DeepSeekEmulator: an HTTP(S) server that behaves like DeepSeek's API, with faults on demand, and that records every
+// byte it receives. Useful for: 1. the cloud client's tests; 2. proving from outside what left the router; 3. the
 // demonstration, where no key is needed.
 //
 // Serves POST /chat/completions, GET /models, GET /user/balance, each also below /v1. For tests in other processes

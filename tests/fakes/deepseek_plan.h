@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What the DeepSeek emulator does with a chat request: a plan per request, chosen by rules. As JSON (POST /__control) the
-// field names are the keys; durations end in `_ms` there.
+// What the DeepSeek emulator does with a chat request: a plan per request, chosen by rules. As JSON (POST /__control)
+// the field names are the keys; durations end in `_ms` there.
 //
 // Thread-safety: values; DeepSeekRules has none.
 #pragma once

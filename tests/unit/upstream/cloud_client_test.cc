@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The cloud client against the DeepSeek emulator over loopback sockets, on the real clock: limits in time are short where
-// they must pass and far away where they must not.
+// The cloud client against the DeepSeek emulator over loopback sockets, on the real clock: limits in time are short
+// where they must pass and far away where they must not.
 
 #include "router/upstream/cloud_client.h"
 
@@ -96,7 +96,8 @@ class CloudClientTest : public ::testing::Test {
       ++outcome.deltas;
       outcome.content += value.delta().content();
       outcome.reasoning += value.delta().reasoning_content();
-      for (const auto& call : value.delta().tool_calls()) absl::StrAppend(&outcome.calls, call.name(), call.arguments());
+      for (const auto& call : value.delta().tool_calls())
+        absl::StrAppend(&outcome.calls, call.name(), call.arguments());
     }
   }
   void SpawnCollect(AnswerStream& stream, Outcome& outcome) {

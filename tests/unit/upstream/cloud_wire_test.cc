@@ -36,9 +36,10 @@ struct BodyRow {
 };
 
 const BodyRow kBodyRows[] = {
-    {"messages in order", R"(messages { role: ROLE_SYSTEM content: "s" } messages { role: ROLE_USER content: "u" })", false,
-     R"({"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}]})"},
-    {"raw prompt becomes a user message", R"(prompt: "once")", false, R"({"messages":[{"role":"user","content":"once"}]})"},
+    {"messages in order", R"(messages { role: ROLE_SYSTEM content: "s" } messages { role: ROLE_USER content: "u" })",
+     false, R"({"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}]})"},
+    {"raw prompt becomes a user message", R"(prompt: "once")", false,
+     R"({"messages":[{"role":"user","content":"once"}]})"},
     {"sampling, limits, shortest decimals",
      R"(prompt: "p" sampling { temperature: 0.7 top_p: 0.1 presence_penalty: -0.5 frequency_penalty: 2 }
         max_tokens: 5 stop: "a" stop: "b" response_format { type: TYPE_JSON_OBJECT })",
@@ -49,7 +50,9 @@ const BodyRow kBodyRows[] = {
      R"(model: "m" prompt: "p" sampling { top_k: 4 min_p: 0.5 repetition_penalty: 1.1 seed: 7 } priority: PRIORITY_BATCH
         declared_sensitivity: SENSITIVITY_LEVEL_PUBLIC session: "s" user: "u")",
      false, R"({"messages":[{"role":"user","content":"p"}]})"},
-    {"tools", R"(prompt: "p" tools { name: "f" description: "d" parameters_json: "{\"type\":\"object\"}" } tools { name: "g" }
+    {"tools",
+     R"(prompt: "p" tools { name: "f" description: "d" parameters_json: "{\"type\":\"object\"}" }
+        tools { name: "g" }
         tool_choice { mode: MODE_REQUIRED })",
      false,
      R"({"messages":[{"role":"user","content":"p"}],"tool_choice":"required","tools":[
@@ -65,9 +68,11 @@ const BodyRow kBodyRows[] = {
          {"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},
          {"role":"tool","content":"r","tool_call_id":"c"}]})"},
     {"thinking: other turns carry it when there is some",
-     R"(messages { role: ROLE_ASSISTANT content: "a" reasoning_content: "why" } messages { role: ROLE_ASSISTANT content: "b" })",
+     R"(messages { role: ROLE_ASSISTANT content: "a" reasoning_content: "why" }
+        messages { role: ROLE_ASSISTANT content: "b" })",
      true,
-     R"({"messages":[{"role":"assistant","content":"a","reasoning_content":"why"},{"role":"assistant","content":"b"}]})"},
+     R"({"messages":[{"role":"assistant","content":"a","reasoning_content":"why"},
+         {"role":"assistant","content":"b"}]})"},
     {"not thinking: reasoning is not sent",
      R"(messages { role: ROLE_ASSISTANT content: "a" reasoning_content: "why" })", false,
      R"({"messages":[{"role":"assistant","content":"a"}]})"},
@@ -99,7 +104,8 @@ TEST(CloudRequestBodyTest, RefusesWhatItCannotSay) {
 
 TEST(CloudStatusTest, EveryStatus) {
   const std::pair<long, StatusCode> rows[] = {
-      {400, StatusCode::kInvalidArgument},   {401, StatusCode::kUnauthenticated}, {402, StatusCode::kFailedPrecondition},
+      {400, StatusCode::kInvalidArgument},   {401, StatusCode::kUnauthenticated},
+      {402, StatusCode::kFailedPrecondition},
       {403, StatusCode::kUnauthenticated},   {404, StatusCode::kUnavailable},     {422, StatusCode::kInvalidArgument},
       {429, StatusCode::kResourceExhausted}, {500, StatusCode::kUnavailable},     {502, StatusCode::kUnavailable},
       {503, StatusCode::kUnavailable},       {302, StatusCode::kUnavailable},     {204, StatusCode::kUnavailable}};
@@ -225,7 +231,8 @@ TEST(SseReaderTest, UsageLastOneCounts) {
 TEST(SseReaderTest, UsageIsNeverNegativeNorCachedAboveThePrompt) {
   const Reading reading = ReadText(absl::StrCat(
       Chunk("{}", "\"stop\""),
-      R"(data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":-5,"prompt_tokens_details":{"cached_tokens":9}}})",
+      R"(data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":-5,)"
+      R"("prompt_tokens_details":{"cached_tokens":9}}})",
       "\n", kDone));
   ASSERT_TRUE(reading.finish);
   EXPECT_EQ(reading.finish->usage().cached_tokens(), 3);
@@ -272,7 +279,8 @@ TEST(SseReaderTest, Endings) {
 
 TEST(SseReaderTest, OddButHarmless) {
   const Reading reading = ReadText(absl::StrCat(
-      "event: message\nid: 5\nretry: 10\n", "data:{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n", "data:\n", "data: {}\n",
+      "event: message\nid: 5\nretry: 10\n", "data:{\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n", "data:\n",
+      "data: {}\n",
       "data: {\"choices\":[{\"delta\":{\"content\":7,\"tool_calls\":null}}]}\n", "data: {\"choices\":[null]}\n",
       Chunk("{}", "\"stop\""), kDone, "data: not JSON, after the end\n"));
   EXPECT_TRUE(reading.status.ok()) << reading.status;

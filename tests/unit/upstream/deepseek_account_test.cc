@@ -33,7 +33,8 @@ TEST(DeepSeekAccountTest, RefusesWhatTheApiRefuses) {
   };
   const Row rows[] = {
       {"no JSON", "{", 400, "JSON"},
-      {"retired name", R"({"model":"deepseek-chat","messages":[{"role":"user","content":"a"}]})", 400, "Model Not Exist"},
+      {"retired name", R"({"model":"deepseek-chat","messages":[{"role":"user","content":"a"}]})", 400,
+       "Model Not Exist"},
       {"no messages", R"({"model":"deepseek-flash"})", 422, "messages"},
       {"wrong type", R"({"model":"deepseek-flash","max_tokens":"many","messages":[{"role":"user"}]})", 422, "type"},
       {"tool turn without reasoning_content",
