@@ -279,8 +279,8 @@ TEST_F(EngineTest, DrainFinishesTheAcceptedOnes) {
 }
 
 TEST_F(EngineTest, DestructionEndsOpenRequests) {
-  Start({.sequences_max = 1});
-  const auto running = Submit(Ask(" forever"));
+  Start({.context_tokens = 1 << 20, .sequences_max = 1});
+  const auto running = Submit(Ask(" forever", 393216));  // seconds of work
   running->WaitDeltas(2);
   const auto queued = Submit(Ask(" forever"));
   engine_.reset();
@@ -290,9 +290,13 @@ TEST_F(EngineTest, DestructionEndsOpenRequests) {
 
 TEST_F(EngineTest, ALongPromptDoesNotStallAStream) {
   Start({.batch_tokens_max = 256}, {.step_prefill_tokens = 16});
+  gate_.Close();
   const auto stream = Submit(Ask(" forever", 300));
-  stream->WaitDeltas(3);
+  gate_.WaitArrived(1);
+  gate_.Allow(3);
+  gate_.WaitArrived(4);
   const auto prompt = Submit(Ask(std::string(600, 'x'), 1));
+  gate_.Open();
   ASSERT_TRUE(prompt->WaitEnd().ok());
   EXPECT_TRUE(stream->WaitEnd().ok());
   engine_.reset();
@@ -333,7 +337,9 @@ TEST_F(EngineTest, NoRoomPreemptsOneAndItsAnswerStaysTheSame) {
     if (i == 2) ask.set_priority(v1::PRIORITY_BATCH);
     return ask;
   };
+  gate_.Close();
   for (int i = 0; i < 5; ++i) answers.push_back(Submit(request(i)));
+  gate_.Open();
   for (int i = 0; i < 5; ++i) {
     ASSERT_TRUE(answers[i]->WaitEnd().ok()) << answers[i]->WaitEnd();
     EXPECT_EQ(answers[i]->text(), Alone(request(i))) << i;

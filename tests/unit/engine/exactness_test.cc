@@ -43,7 +43,10 @@ std::vector<std::string> AllAlone() {
 
 // All at once, and between them one that is cancelled for each when `cancelled_around`. Few sequences and small steps,
 // so that prompts come in chunks and requests wait.
-std::vector<std::string> Together(const ReferenceConfig& config, bool cancelled_around) {
+std::vector<std::string> Together(ReferenceConfig config, bool cancelled_around) {
+  StepGate gate;
+  config.on_decode = [&gate](int32_t) { gate.Pass(); };
+  gate.Close();
   Metrics metrics;
   auto engine = Engine::Start({.step_prefill_tokens = 37}, MakeReferenceBackend(config), metrics);
   EXPECT_TRUE(engine.ok());
@@ -59,10 +62,14 @@ std::vector<std::string> Together(const ReferenceConfig& config, bool cancelled_
     answers.push_back(std::make_shared<Answer>());
     EXPECT_TRUE((*engine)->Submit(request, absl::InfiniteDuration(), answers.back()).ok());
   }
-  for (size_t i = 0; i < doomed.size(); ++i) {
-    if (i % 2 == 0) doomed[i].second->WaitDeltas(i % 4);  // some before they start, some in the middle
+  // Of the first half some run and some wait; the others are cancelled later on, while all around them run.
+  for (size_t i = 0; i < doomed.size(); i += 2) (*engine)->Cancel(doomed[i].first);
+  for (size_t i = 1; i < doomed.size(); i += 2) {
+    gate.Allow(2);
+    gate.WaitArrived(static_cast<int>(i) + 2);
     (*engine)->Cancel(doomed[i].first);
   }
+  gate.Open();
   std::vector<std::string> texts;
   for (const auto& answer : answers) {
     EXPECT_TRUE(answer->WaitEnd().ok()) << answer->WaitEnd();
