@@ -61,7 +61,7 @@ int Verify(const std::string& directory, const std::string& key_file) {
     const absl::Status status = lines.ok() ? router::VerifyAuditChain(*key, *lines) : lines.status();
     if (!status.ok()) ++bad;
     // Records missing at the end can only show as this: the process may still run, or was killed, or lines were dropped.
-    const bool ended = lines.ok() && !lines->empty() && absl::StrContains(lines->back(), "CHAIN_END");
+    const bool ended = lines.ok() && !lines->empty() && absl::StrContains(lines->back(), R"("kind":"chain_end")");
     std::cout << "chain " << chain << ": ";
     if (status.ok()) {
       std::cout << "OK, " << lines->size() << " records" << (ended ? "" : ", not ended (running, killed or cut)") << "\n";

@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   using namespace headgate::services;
   headgate::ForbidCoreDumps();  // prompts pass through
   CLI::App app("Talks to a headgate-router and checks its audit log.", "headgate");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // none is reported below: CLI11 would hide a misspelt one behind "required"
   app.set_version_flag("--version", "headgate 0.1.0");
   app.footer("Run `headgate COMMAND --help` for a command's options.");
   int exit_code = 0;
@@ -22,5 +22,9 @@ int main(int argc, char** argv) {
   AddDrainCommand(app, exit_code);
   AddAuditCommand(app, exit_code);
   CLI11_PARSE(app, argc, argv);
+  if (app.get_subcommands().empty()) {
+    std::cerr << "A subcommand is required.\n" << app.help();
+    return 1;
+  }
   return exit_code;
 }

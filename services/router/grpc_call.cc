@@ -6,6 +6,7 @@
 #include <grpc/grpc_security_constants.h>
 
 #include <chrono>
+#include <typeinfo>
 #include <utility>
 
 #include "boost/asio/co_spawn.hpp"
@@ -37,12 +38,11 @@ MonotonicTime DeadlineOf(const Clock& clock, const grpc::CallbackServerContext& 
   return clock.Monotonic() + (absl::FromChrono(deadline) - clock.WallTime());
 }
 
-void LogEnd(std::exception_ptr error) {
-  if (!error) return;
+void LogException(std::exception_ptr error) {
   try {
     std::rethrow_exception(error);
-  } catch (const std::exception&) {
-    HG_LOG(Error, "grpc call ended by an exception");
+  } catch (const std::exception& e) {
+    HG_LOG(Error, "grpc call ended by an exception of type ", typeid(e).name());  // its text could quote a request
   }
 }
 
@@ -60,7 +60,11 @@ class Call : public Reactor, public std::enable_shared_from_this<Self> {
   void Start() {
     self_ = this->shared_from_this();
     boost::asio::post(parts_.executor, [self = self_] {
-      boost::asio::co_spawn(self->parts_.executor, Run(self), &LogEnd);
+      boost::asio::co_spawn(self->parts_.executor, Run(self), [self](std::exception_ptr error) {
+        if (!error) return;
+        LogException(error);
+        self->Finish(grpc::Status(grpc::StatusCode::INTERNAL, "internal error"));
+      });
     });
   }
   void OnCancel() override {

@@ -7,6 +7,7 @@
 
 #include <exception>
 #include <optional>
+#include <typeinfo>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -32,12 +33,13 @@ constexpr size_t kReadAheadMax = 64 << 10;
 constexpr absl::Duration kGraceAfterCancel = absl::Seconds(1);
 constexpr boost::asio::as_tuple_t<boost::asio::use_awaitable_t<Executor>> kAwait;
 
+// The kind of exception only: its text could quote a request.
 void LogEnd(const char* what, std::exception_ptr error) {
   if (!error) return;
   try {
     std::rethrow_exception(error);
-  } catch (const std::exception&) {
-    HG_LOG(Error, what, " ended by an exception");
+  } catch (const std::exception& e) {
+    HG_LOG(Error, what, " ended by an exception of type ", typeid(e).name());
   }
 }
 
@@ -73,7 +75,11 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
 
   void Run() {
     boost::asio::co_spawn(state_->executor, Serve(shared_from_this()),
-                          [](std::exception_ptr error) { LogEnd("http connection", error); });
+                          [self = shared_from_this()](std::exception_ptr error) {
+                            LogEnd("http connection", error);
+                            self->Close();
+                            self->taken_.Close(absl::OkStatus());  // lets Pump go
+                          });
   }
   void Close() {
     closed_ = true;
@@ -174,10 +180,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     auto timer = self->CloseAfter(self->state_->config.receive_max);
     const absl::Status opened = co_await self->socket_->Open();
     timer.reset();
-    if (!opened.ok()) {
-      self->Close();
-      co_return;
-    }
+    if (!opened.ok()) co_return;
     self->peer_identity_ = self->socket_->PeerIdentity();
     boost::asio::co_spawn(self->state_->executor, Pump(self),
                           [](std::exception_ptr error) { LogEnd("http reader", error); });
@@ -185,8 +188,6 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
       const bool more = co_await self->ServeOne();
       if (!more) break;
     }
-    self->Close();
-    self->taken_.Close(absl::OkStatus());  // lets Pump go
   }
 
   std::unique_ptr<Timer> CloseAfter(absl::Duration wait) {

@@ -152,8 +152,9 @@ Task<absl::Status> OpenAiApi::Route(Exchange& x) {
   if (!model_path && !chat && !completion && !embed) co_return absl::NotFoundError("no such path");
   if (model_path ? !get : !post) co_return FieldError("method", model_path ? "use GET" : "use POST");
   if (model_path) {
-    std::string id(absl::StripPrefix(path, "/v1/models"));
-    status = co_await Models(x, id.empty() ? id : id.substr(1));
+    // A local: g++ 12 destroys temporaries of such a call before the coroutine has read them.
+    const std::string id(absl::StripPrefix(absl::StripPrefix(path, "/v1/models"), "/"));
+    status = co_await Models(x, id);
     co_return status;
   }
   CO_RETURN_IF_ERROR(CheckContentType(x.request));

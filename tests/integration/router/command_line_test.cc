@@ -1,0 +1,217 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Flags, configuration messages and exit codes of headgate-router, and the `headgate` commands against a running one.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "tests/integration/router/router_world.h"
+
+namespace headgate {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class CommandLineTest : public RouterWorld {
+ protected:
+  Ended Headgate(std::vector<std::string> arguments, const std::vector<std::string>& environment = {}) {
+    return Run(BinaryPath("headgate"), std::move(arguments), environment);
+  }
+  Ended Router(std::vector<std::string> arguments, const std::vector<std::string>& environment = {}) {
+    return Run(BinaryPath("headgate-router"), std::move(arguments), environment);
+  }
+};
+
+TEST_F(CommandLineTest, RouterFlags) {
+  const struct {
+    const char* name;
+    std::vector<std::string> arguments;
+    bool ok;
+    const char* says;
+  } rows[] = {
+      {"nothing", {}, false, "--config is required"},
+      {"unknown flag", {"--config", "x", "--frobnicate"}, false, "--frobnicate"},
+      {"unknown level", {"--config", "x", "--log-level", "loud"}, false, "loud"},
+      {"no such file", {"--config", "/nonexistent/router.yaml"}, false, "/nonexistent/router.yaml"},
+      {"version", {"--version"}, true, "headgate-router "},
+      {"help", {"--help"}, true, "--check-config"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    const Ended ended = Router(row.arguments);
+    EXPECT_EQ(ended.code == 0, row.ok) << ended.code;
+    EXPECT_THAT(ended.out + ended.err, HasSubstr(row.says));
+  }
+}
+
+TEST_F(CommandLineTest, CheckConfigSaysWhatIsWrong) {
+  engine_address_ = "127.0.0.1:9";
+  Write("cloud.key", "test-cloud-key\n");
+  const std::string good = RouterYamlText({});
+  const struct {
+    const char* name;
+    std::string yaml;
+    std::vector<std::string> environment;
+    const char* complaint;  // empty: accepted
+  } rows[] = {
+      {"good", good, {}, ""},
+      {"unknown key", good + "frobnicate: 1\n", {}, "frobnicate"},
+      {"not YAML", "listen: [", {}, "router.yaml"},
+      {"audit key missing", absl::StrReplaceAll(good, {{"key_file: audit.key", "key_file: none.key"}}), {}, "none.key"},
+      {"open admin port", absl::StrReplaceAll(good, {{"admin: 127.0.0.1:0", "admin: 0.0.0.0:0"}}), {},
+       "listen.admin_key_sha256"},
+      {"real cloud in a test", absl::StrReplaceAll(good, {{"http://127.0.0.1:9", "https://cloud.example"}}),
+       {"HEADGATE_LOOPBACK_CLOUD_ONLY=1"}, "loopback"},
+      {"cloud key's variable not set",
+       absl::StrReplaceAll(good, {{"api_key_file: cloud.key", "api_key_env: HEADGATE_NOT_SET"}}), {},
+       "HEADGATE_NOT_SET"},
+      {"pattern that cannot be", good + "sensitivity:\n  keyword_lists:\n    - name: empty\n      words: []\n", {},
+       "words"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    const std::string config = Write("router.yaml", row.yaml);
+    const Ended ended = Router({"--config", config, "--check-config"}, row.environment);
+    EXPECT_EQ(ended.code, *row.complaint == '\0' ? 0 : 1) << ended.out << ended.err;
+    EXPECT_THAT(ended.out + ended.err, HasSubstr(*row.complaint == '\0' ? "configuration OK" : row.complaint));
+    EXPECT_THAT(ended.out, Not(HasSubstr("listening")));
+  }
+}
+
+TEST_F(CommandLineTest, StartFailuresAreClear) {
+  StartEmulator();
+  StartEngine();
+  StartRouter({});
+  const std::string good = RouterYamlText({});
+  Write("a-file", "x");
+  const struct {
+    const char* name;
+    std::string yaml;
+    std::string complaint;
+  } rows[] = {
+      {"http port taken", absl::StrReplaceAll(good, {{"http: 127.0.0.1:0", "http: " + http_}}), http_},
+      {"grpc port taken", absl::StrReplaceAll(good, {{"grpc: 127.0.0.1:0", "grpc: " + grpc_}}), grpc_},
+      {"metrics port taken", absl::StrReplaceAll(good, {{"metrics: 127.0.0.1:0", "metrics: " + metrics_}}), metrics_},
+      {"audit directory is a file", absl::StrReplaceAll(good, {{"directory: audit", "directory: a-file"}}), "audit"},
+      {"audit directory nowhere", absl::StrReplaceAll(good, {{"directory: audit", "directory: no/such/place"}}), "audit"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    const Ended ended = Router({"--config", Write("other.yaml", row.yaml)});
+    EXPECT_EQ(ended.code, 1) << ended.out << ended.err;
+    EXPECT_THAT(ended.err, HasSubstr(row.complaint));
+    EXPECT_THAT(ended.out, Not(HasSubstr("listening")));
+  }
+}
+
+TEST_F(CommandLineTest, ExplainPrintsFindingsAndNoValues) {
+  StartAll();
+  const auto before = emulator_->stats().chats_total;
+  const Ended everyday = Headgate({"explain", "--router", admin_, "What", "is", "a", "canal?"});
+  EXPECT_EQ(everyday.code, 0) << everyday.err;
+  EXPECT_THAT(everyday.out, AllOf(HasSubstr("cloud"), HasSubstr("public"), HasSubstr("none")));
+  const Ended id = Headgate({"explain", "--router", admin_, absl::StrCat("Who is ", kResidentId, "?")});
+  EXPECT_EQ(id.code, 0) << id.err;
+  EXPECT_THAT(id.out, AllOf(HasSubstr("local"), HasSubstr("CN_RESIDENT_ID"), HasSubstr("messages[0].content [7, 25)")));
+  for (const char* stage : {"admission", "screening", "classification", "cache", "policy", "dispatch"}) {
+    EXPECT_THAT(id.out, HasSubstr(stage));
+  }
+  EXPECT_THAT(id.out + id.err, Not(HasSubstr(kResidentId)));
+  const Ended declared = Headgate({"explain", "--router", admin_, "--sensitivity", "restricted", "hello"});
+  EXPECT_THAT(declared.out, HasSubstr("local"));
+  EXPECT_EQ(Headgate({"explain", "--router", admin_, "--tenant", "nobody", "x"}).code, 1);
+  EXPECT_EQ(emulator_->stats().chats_total, before) << "explain must send nothing";
+}
+
+TEST_F(CommandLineTest, ChatPrintsTheRouteFirst) {
+  StartAll();
+  const Ended cloud = Headgate({"chat", "--router", grpc_, "hello"});
+  EXPECT_EQ(cloud.code, 0) << cloud.err;
+  EXPECT_TRUE(absl::StartsWith(cloud.out, "[cloud ")) << cloud.out;
+  const Ended local = Headgate({"chat", "--router", grpc_, "--sensitivity", "restricted", "--max-tokens", "4", "hello"});
+  EXPECT_TRUE(absl::StartsWith(local.out, "[local engine")) << local.out;
+  EXPECT_THAT(local.out, HasSubstr(" tokens"));
+}
+
+TEST_F(CommandLineTest, StateAndDrain) {
+  StartAll();
+  const Ended state = Headgate({"state", "--router", admin_});
+  EXPECT_EQ(state.code, 0) << state.err;
+  EXPECT_THAT(state.out, AllOf(HasSubstr("overflow"), HasSubstr("breaker closed"), HasSubstr("audit          writable"),
+                               HasSubstr(engine_address_)));
+  EXPECT_EQ(Headgate({"drain", "--router", admin_}).code, 0);
+  EXPECT_THAT(Headgate({"state", "--router", admin_}).out, HasSubstr("draining       yes"));
+  EXPECT_THAT(Headgate({"chat", "--router", grpc_, "hello"}).err, HasSubstr("UNAVAILABLE"));
+}
+
+TEST_F(CommandLineTest, WrongUseIsSaid) {
+  const struct {
+    const char* name;
+    std::vector<std::string> arguments;
+    const char* says;
+  } rows[] = {
+      {"nothing", {}, "subcommand"},
+      {"unknown command", {"frobnicate"}, "frobnicate"},
+      {"unknown flag", {"chat", "--frobnicate", "x"}, "--frobnicate"},
+      {"bad level", {"chat", "--sensitivity", "secret", "x"}, "restricted"},
+      {"bad number", {"chat", "--max-tokens", "0", "x"}, "--max-tokens"},
+      {"nobody there", {"state", "--router", "127.0.0.1:9"}, "UNAVAILABLE"},
+      {"verify without key", {"audit", "verify", "."}, "--key-file"},
+      {"verify without directory", {"audit", "verify", "/nonexistent", "--key-file", "/nonexistent/key"}, "/nonexistent"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    const Ended ended = Headgate(row.arguments);
+    EXPECT_NE(ended.code, 0);
+    EXPECT_THAT(ended.out + ended.err, HasSubstr(row.says));
+  }
+}
+
+TEST_F(CommandLineTest, AuditVerifyFindsEveryKindOfChange) {
+  StartAll();
+  for (const char* text : {"hello", kResidentId, "again"}) {
+    ASSERT_EQ(PostJson(http("/v1/chat/completions"), ChatBody(text, "\"max_tokens\":2")).status, 200);
+  }
+  router_->Signal(SIGTERM);
+  ASSERT_EQ(router_->WaitExit().value_or(-1), 0);
+  const std::string key = Path("audit.key");
+  const Ended good = Headgate({"audit", "verify", Path("audit"), "--key-file", key});
+  EXPECT_EQ(good.code, 0) << good.out << good.err;
+  EXPECT_THAT(good.out, AllOf(HasSubstr("OK"), Not(HasSubstr("not ended"))));
+  EXPECT_EQ(Headgate({"audit", "verify", Path("audit"), "--key-file", Write("wrong.key", std::string(32, 'w'))}).code, 1);
+
+  std::string file;
+  for (const auto& entry : std::filesystem::directory_iterator(Path("audit"))) file = entry.path().string();
+  std::ifstream in(file, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_THAT(text, Not(HasSubstr(kResidentId)));
+  const size_t first = text.find('\n') + 1, second = text.find('\n', first) + 1, third = text.find('\n', second) + 1;
+  const struct {
+    const char* name;
+    std::string text;
+  } rows[] = {
+      {"changed", absl::StrReplaceAll(text, {{"restricted", "internal"}, {"RESTRICTED", "INTERNAL"}})},
+      {"dropped", text.substr(0, first) + text.substr(second)},
+      {"reordered", text.substr(0, first) + text.substr(second, third - second) + text.substr(first, second - first) +
+                        text.substr(third)},
+      {"cut in a record", text.substr(0, text.size() - 20)},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    ASSERT_NE(row.text, text);
+    std::ofstream(file, std::ios::binary) << row.text;
+    const Ended bad = Headgate({"audit", "verify", Path("audit"), "--key-file", key});
+    EXPECT_EQ(bad.code, 1);
+    EXPECT_THAT(bad.out, HasSubstr("BAD"));
+  }
+}
+
+}  // namespace
+}  // namespace headgate
