@@ -74,10 +74,14 @@ v1::Finding NotInspectable(const std::string& reason) {
 
 std::string_view Name(ClassificationState state) {
   switch (state) {
-    case ClassificationState::kUnclassified: return "unclassified";
-    case ClassificationState::kClassified: return "classified";
-    case ClassificationState::kSkipped: return "skipped";
-    case ClassificationState::kUnavailable: return "unavailable";
+    case ClassificationState::kUnclassified:
+      return "unclassified";
+    case ClassificationState::kClassified:
+      return "classified";
+    case ClassificationState::kSkipped:
+      return "skipped";
+    case ClassificationState::kUnavailable:
+      return "unavailable";
   }
   return "unknown";
 }

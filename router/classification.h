@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// classification: how sensitive is it. Declared level, tenant floor and detectors; the maximum counts, so nothing lowers
-// a level. Anything but "classified, and below the threshold" is sensitive.
+// classification: how sensitive is it. Declared level, tenant floor and detectors; the maximum counts, so nothing
+// lowers a level. Anything but "classified, and below the threshold" is sensitive.
 //
 // Thread-safety: const methods from any thread (one scan scratch per thread).
 #pragma once
@@ -28,8 +28,8 @@ struct Sensitivity {
   ClassificationState state = ClassificationState::kUnclassified;  // fail closed: the default is not "classified"
   v1::SensitivityLevel level = v1::SENSITIVITY_LEVEL_RESTRICTED;
   v1::SensitivityLevel threshold = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
-  std::vector<v1::Finding> findings;   // types, offsets, scores; never values
-  std::string digest;                  // of the bytes that were classified
+  std::vector<v1::Finding> findings;  // types, offsets, scores; never values
+  std::string digest;                 // of the bytes that were classified
 
   // The only way to "no" is a finished classification below the threshold.
   bool sensitive() const { return state != ClassificationState::kClassified || level >= threshold; }

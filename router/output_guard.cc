@@ -80,8 +80,8 @@ class Channel {
 
   AhoCorasick::State state_ = AhoCorasick::kStart;
   std::string held_;
-  std::vector<bool> covered_;   // by a redacted word, of each held byte
-  bool in_redaction_ = false;   // the last byte that went out was covered
+  std::vector<bool> covered_;  // by a redacted word, of each held byte
+  bool in_redaction_ = false;  // the last byte that went out was covered
 };
 
 class WordStream : public OutputGuard::Stream {
@@ -198,7 +198,8 @@ absl::StatusOr<std::unique_ptr<OutputGuard>> OutputGuard::Make(const OutputGuard
   std::set<std::string> names;
   for (uint32_t list = 0; list < config.word_lists.size(); ++list) {
     const GuardWordList& word_list = config.word_lists[list];
-    if (word_list.name.empty()) return absl::InvalidArgumentError(absl::StrCat("output guard list ", list, " has no name"));
+    if (word_list.name.empty())
+      return absl::InvalidArgumentError(absl::StrCat("output guard list ", list, " has no name"));
     const std::string label = absl::StrCat("output guard list `", word_list.name, "`");
     if (!names.insert(word_list.name).second) return absl::InvalidArgumentError(absl::StrCat(label, " is given twice"));
     lists.push_back({word_list.name, word_list.action, {}});

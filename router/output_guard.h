@@ -1,10 +1,10 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// output_guard: word lists on the flowing answer. What could be the beginning of a word is held back, so that a word split
-// over chunks is found; the result does not depend on the chunking. Words are compared byte by byte, ASCII letters without
-// case. Lists act independently: `redact` replaces every occurrence (overlapping and touching ones together) by `***`;
-// `stop` ends the answer before the first occurrence; `flag` only notes the list's name.
+// output_guard: word lists on the flowing answer. What could be the beginning of a word is held back, so that a word
+// split over chunks is found; the result does not depend on the chunking. Words are compared byte by byte, ASCII
+// letters without case. Lists act independently: `redact` replaces every occurrence (overlapping and touching ones
+// together) by `***`; `stop` ends the answer before the first occurrence; `flag` only notes the list's name.
 //
 // Thread-safety: OutputGuard const methods from any thread; a Stream belongs to one request.
 #pragma once

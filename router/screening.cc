@@ -39,8 +39,8 @@ void AddSeam(std::string_view tail, std::string_view content, std::string field,
   screened.fields.push_back(std::move(seam));
 }
 
-// A value split over messages: the end of what was said so far, over all roles and by the same role, with the beginning of
-// the next message. The tail runs over short messages, so three parts are found as well as two.
+// A value split over messages: the end of what was said so far, over all roles and by the same role, with the beginning
+// of the next message. The tail runs over short messages, so three parts are found as well as two.
 void AddSeams(const v1::GenerateRequest& content, Screened& screened) {
   struct Said {
     std::string tail;
@@ -88,7 +88,8 @@ Screened Screening::Screen(const Prompt& prompt) const {
     CanonicalText canonical = CanonicalText::Make(text);
     if (!canonical.valid_utf8()) screened.not_inspectable.push_back(absl::StrCat("invalid_utf8 ", field));
     for (DecodedView& view : DecodeViews(canonical, budget)) {
-      screened.fields.push_back({field, CanonicalText::Make(view.text), std::string(view.name), std::move(view.origin)});
+      screened.fields.push_back(
+          {field, CanonicalText::Make(view.text), std::string(view.name), std::move(view.origin)});
     }
     screened.fields.push_back({field, std::move(canonical)});
   });

@@ -18,12 +18,12 @@ namespace headgate::router {
 
 // One text to be read by the detectors: a string of the request, or a view derived from it.
 struct ScreenedField {
-  std::string field;     // `messages[2].content`; `messages[1..2].content` is the seam between two messages
+  std::string field;  // `messages[2].content`; `messages[1..2].content` is the seam between two messages
   CanonicalText text;
   // How the text was derived: empty (as sent), `seam`, `unescaped`, `base64`, `hex`, `chinese_numerals`.
   std::string view = {};
-  // Derived views: where in the field (for a seam: in the tail and head put together) each byte of the view came from, one
-  // past the end included. Empty: the identity.
+  // Derived views: where in the field (for a seam: in the tail and head put together) each byte of the view came from,
+  // one past the end included. Empty: the identity.
   std::vector<uint32_t> origin = {};
   // Seams: bytes of the tail. A value on one side only was found in its own message already.
   int32_t seam = 0;
@@ -34,9 +34,9 @@ struct ScreenedField {
 
 // Everything the detectors read. Content: never logged.
 struct Screened {
-  std::string digest;                       // Prompt::digest of what was screened
+  std::string digest;  // Prompt::digest of what was screened
   std::vector<ScreenedField> fields;
-  std::vector<std::string> not_inspectable; // reasons, content-free: `invalid_utf8 messages[0].content`, `too_long`
+  std::vector<std::string> not_inspectable;  // reasons, content-free: `invalid_utf8 messages[0].content`, `too_long`
 };
 
 class Screening {

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The trie is built level by level from the sorted words, so that nodes come out in breadth-first order: failure links need
-// no queue, and the edges of a node lie together.
+// The trie is built level by level from the sorted words, so that nodes come out in breadth-first order: failure links
+// need no queue, and the edges of a node lie together.
 #include "router/sensitivity/aho_corasick.h"
 
 #include <algorithm>
@@ -55,7 +55,8 @@ AhoCorasick::AhoCorasick(const std::vector<std::string>& words) {
     nodes_[at].edges_end = static_cast<uint32_t>(edges_.size());
   }
   from_start_.fill(kStart);
-  for (uint32_t i = nodes_[kStart].edges_begin; i < nodes_[kStart].edges_end; ++i) from_start_[edges_[i].byte] = edges_[i].to;
+  for (uint32_t i = nodes_[kStart].edges_begin; i < nodes_[kStart].edges_end; ++i)
+    from_start_[edges_[i].byte] = edges_[i].to;
   for (State at = 0; at < nodes_.size(); ++at) {
     for (uint32_t i = nodes_[at].edges_begin; i < nodes_[at].edges_end; ++i) {
       Node& child = nodes_[edges_[i].to];
@@ -69,7 +70,8 @@ AhoCorasick::AhoCorasick(const std::vector<std::string>& words) {
 AhoCorasick::State AhoCorasick::Child(State state, uint8_t byte) const {
   const auto begin = edges_.begin() + nodes_[state].edges_begin;
   const auto end = edges_.begin() + nodes_[state].edges_end;
-  const auto found = std::lower_bound(begin, end, byte, [](const Edge& edge, uint8_t value) { return edge.byte < value; });
+  const auto found =
+      std::lower_bound(begin, end, byte, [](const Edge& edge, uint8_t value) { return edge.byte < value; });
   return found != end && found->byte == byte ? found->to : kNone;
 }
 

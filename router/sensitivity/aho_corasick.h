@@ -1,9 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// AhoCorasick: finds every occurrence of every word of a set in one pass, ASCII letters without case. Memory grows with the
-// bytes of the words, time with the bytes of the text, whatever the number of words. Works on a flowing text: the state is
-// one number that the caller keeps between pieces.
+// AhoCorasick: finds every occurrence of every word of a set in one pass, ASCII letters without case. Memory grows with
+// the bytes of the words, time with the bytes of the text, whatever the number of words. Works on a flowing text: the
+// state is one number that the caller keeps between pieces.
 //
 // Thread-safety: immutable after construction.
 #pragma once
@@ -31,7 +31,8 @@ class AhoCorasick {
   // Calls `visit(index of the word)` for every word that ends here, longest first.
   template <typename Visit>
   void ForEachMatch(State state, Visit visit) const {
-    for (State at = nodes_[state].word == kNone ? nodes_[state].next_match : state; at != kStart; at = nodes_[at].next_match) {
+    for (State at = nodes_[state].word == kNone ? nodes_[state].next_match : state; at != kStart;
+         at = nodes_[at].next_match) {
       visit(nodes_[at].word);
     }
   }

@@ -3,8 +3,8 @@
 
 // CanonicalText: one string as the detectors see it. Full-width and other compatibility forms folded, zero-width and
 // other format characters dropped, look-alike letters made Latin; every canonical byte knows the original byte range it
-// came from. Letters outside ASCII are case-folded; ASCII letters keep their case, since secrets are case-sensitive, and
-// are compared without case where it does not matter. A second view keeps separated numbers together
+// came from. Letters outside ASCII are case-folded; ASCII letters keep their case, since secrets are case-sensitive,
+// and are compared without case where it does not matter. A second view keeps separated numbers together
 // (`138 1234-5678` -> `13812345678`). Linear in the length; plain ASCII costs a copy.
 //
 // Thread-safety: immutable after construction.
@@ -17,8 +17,8 @@
 
 namespace headgate::router {
 
-// Bytes of the separator character at `text[at]` that may stand inside a written number (space - . / _ , 、 and the like,
-// newline); 0 when there is none.
+// Bytes of the separator character at `text[at]` that may stand inside a written number (space - . / _ , 、 and the
+// like, newline); 0 when there is none.
 size_t SeparatorLength(std::string_view text, size_t at);
 // At most this many separator characters stand between two digits of one number.
 inline constexpr int kSeparatorsMax = 3;
@@ -36,7 +36,8 @@ class CanonicalText {
   bool has_joined() const { return !joined_.empty(); }
   bool valid_utf8() const { return valid_utf8_; }
 
-  // Original byte range of canonical bytes [begin, end). REQUIRES: begin <= end <= size of that view, both between characters.
+  // Original byte range of canonical bytes [begin, end). REQUIRES: begin <= end <= size of that view, both between
+  // characters.
   struct Span {
     int32_t begin = 0, end = 0;
   };

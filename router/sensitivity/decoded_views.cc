@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Each decoder reads a text once and writes a Piece: bytes with the offset each came from. Offsets are composed on the way
-// down, so that a value two encodings deep still points into what the client sent.
+// Each decoder reads a text once and writes a Piece: bytes with the offset each came from. Offsets are composed on the
+// way down, so that a value two encodings deep still points into what the client sent.
 #include "router/sensitivity/decoded_views.h"
 
 #include <algorithm>
@@ -19,8 +19,8 @@ namespace headgate::router {
 namespace {
 
 constexpr int kDepthMax = 2;
-constexpr size_t kContextBytes = 64;       // kept around a part that was decoded in place
-constexpr size_t kBlobBytesMin = 14;       // base64 of an 11-digit number is 15
+constexpr size_t kContextBytes = 64;  // kept around a part that was decoded in place
+constexpr size_t kBlobBytesMin = 14;  // base64 of an 11-digit number is 15
 constexpr size_t kHexBytesMin = 16;
 constexpr size_t kNumeralsMin = 6;
 constexpr std::string_view kBetweenParts = "\n\n\n\n";  // more separators than a number may hold
@@ -114,7 +114,8 @@ Escape BackslashEscape(std::string_view text, size_t at) {
     case 'u': {
       if (at + 2 < text.size() && text[at + 2] == '{') {
         const size_t close = text.substr(0, std::min(text.size(), at + 11)).find('}', at);
-        return close == std::string_view::npos ? Escape{} : CodePoint(HexNumber(text, at + 3, close - at - 3), close + 1 - at);
+        return close == std::string_view::npos ? Escape{}
+                                               : CodePoint(HexNumber(text, at + 3, close - at - 3), close + 1 - at);
       }
       const int64_t unit = HexNumber(text, at + 2, 4);
       if (unit >= 0xD800 && unit <= 0xDBFF && text.substr(at + 6, 2) == "\\u") {
@@ -144,7 +145,7 @@ Escape EntityEscape(std::string_view text, size_t at) {
     return CodePoint(value, end - at + (end < text.size() && text[end] == ';' ? 1 : 0));
   }
   static constexpr std::pair<std::string_view, std::string_view> kNamed[] = {
-      {"&amp;", "&"}, {"&lt;", "<"},     {"&gt;", ">"},      {"&quot;", "\""}, {"&apos;", "'"},  {"&nbsp;", " "},
+      {"&amp;", "&"}, {"&lt;", "<"},     {"&gt;", ">"},     {"&quot;", "\""},  {"&apos;", "'"}, {"&nbsp;", " "},
       {"&shy;", ""},  {"&commat;", "@"}, {"&period;", "."}, {"&hyphen;", "-"}, {"&plus;", "+"}, {"&lowbar;", "_"}};
   for (const auto& [name, meaning] : kNamed) {
     if (text.substr(at, name.size()) == name) return {std::string(meaning), name.size()};
@@ -287,11 +288,11 @@ struct Numeral {
   char16_t character;
   char digit;
 };
-constexpr Numeral kNumerals[] = {
-    {u'〇', '0'}, {u'零', '0'}, {u'洞', '0'}, {u'○', '0'}, {u'一', '1'}, {u'壹', '1'}, {u'幺', '1'}, {u'二', '2'},
-    {u'贰', '2'}, {u'貳', '2'}, {u'两', '2'}, {u'三', '3'}, {u'叁', '3'}, {u'參', '3'}, {u'四', '4'}, {u'肆', '4'},
-    {u'五', '5'}, {u'伍', '5'}, {u'六', '6'}, {u'陆', '6'}, {u'陸', '6'}, {u'七', '7'}, {u'柒', '7'}, {u'拐', '7'},
-    {u'八', '8'}, {u'捌', '8'}, {u'九', '9'}, {u'玖', '9'}, {u'勾', '9'}};
+constexpr Numeral kNumerals[] = {{u'〇', '0'}, {u'零', '0'}, {u'洞', '0'}, {u'○', '0'},  {u'一', '1'}, {u'壹', '1'},
+                                 {u'幺', '1'}, {u'二', '2'}, {u'贰', '2'}, {u'貳', '2'}, {u'两', '2'}, {u'三', '3'},
+                                 {u'叁', '3'}, {u'參', '3'}, {u'四', '4'}, {u'肆', '4'}, {u'五', '5'}, {u'伍', '5'},
+                                 {u'六', '6'}, {u'陆', '6'}, {u'陸', '6'}, {u'七', '7'}, {u'柒', '7'}, {u'拐', '7'},
+                                 {u'八', '8'}, {u'捌', '8'}, {u'九', '9'}, {u'玖', '9'}, {u'勾', '9'}};
 
 // Whether any numeral has this low byte: nine characters in ten are settled by it.
 constexpr std::array<bool, 256> kNumeralLowBytes = [] {
@@ -304,7 +305,8 @@ constexpr std::array<bool, 256> kNumeralLowBytes = [] {
 char NumeralAt(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   if (kKinds[byte(at)] != kNumeralLead || at + 2 >= text.size()) return 0;
-  const auto code_point = static_cast<char16_t>((byte(at) & 0x0F) << 12 | (byte(at + 1) & 0x3F) << 6 | (byte(at + 2) & 0x3F));
+  const auto code_point =
+      static_cast<char16_t>((byte(at) & 0x0F) << 12 | (byte(at + 1) & 0x3F) << 6 | (byte(at + 2) & 0x3F));
   if (!kNumeralLowBytes[code_point & 0xFF]) return 0;
   for (const Numeral& numeral : kNumerals) {
     if (numeral.character == code_point) return numeral.digit;
@@ -357,10 +359,11 @@ std::vector<std::pair<std::string_view, Piece>> DecodeOnce(std::string_view text
 }
 
 // `original_of(i)`: original offset of canonical byte i; one past the end included.
-void Decode(std::string_view canonical, absl::FunctionRef<uint32_t(size_t)> original_of, int depth, DecodeBudget& budget,
-            std::vector<DecodedView>& views) {
+void Decode(std::string_view canonical, absl::FunctionRef<uint32_t(size_t)> original_of, int depth,
+            DecodeBudget& budget, std::vector<DecodedView>& views) {
   for (auto& [name, piece] : DecodeOnce(canonical)) {
-    // Escapes and numerals that are left after two rounds are ordinary text; a readable blob within a blob within a blob is not.
+    // Escapes and numerals that are left after two rounds are ordinary text; a readable blob within a blob within a
+    // blob is not.
     const bool blob = name == "base64" || name == "hex";
     if (depth == kDepthMax) {
       budget.exhausted |= blob;
@@ -377,8 +380,9 @@ void Decode(std::string_view canonical, absl::FunctionRef<uint32_t(size_t)> orig
     const CanonicalText inner = CanonicalText::Make(view.text);
     const std::vector<uint32_t> origin = view.origin;
     views.push_back(std::move(view));
-    Decode(inner.text(), [&](size_t i) { return origin[static_cast<size_t>(inner.Original(i, i).begin)]; }, depth + 1, budget,
-           views);
+    Decode(
+        inner.text(), [&](size_t i) { return origin[static_cast<size_t>(inner.Original(i, i).begin)]; }, depth + 1,
+        budget, views);
   }
 }
 
@@ -386,7 +390,8 @@ void Decode(std::string_view canonical, absl::FunctionRef<uint32_t(size_t)> orig
 
 std::vector<DecodedView> DecodeViews(const CanonicalText& text, DecodeBudget& budget) {
   std::vector<DecodedView> views;
-  Decode(text.text(), [&](size_t i) { return static_cast<uint32_t>(text.Original(i, i).begin); }, 0, budget, views);
+  Decode(
+      text.text(), [&](size_t i) { return static_cast<uint32_t>(text.Original(i, i).begin); }, 0, budget, views);
   return views;
 }
 

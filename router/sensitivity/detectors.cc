@@ -1,9 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Every pattern matches a fixed number of bytes, the part of a value that is cheap to find; the validator of its row then
-// looks around it in the text, bounded, and says whether it is a value and where it begins and ends. Numbers are looked for
-// in both views, everything else in text() only. Scanning is linear: a match costs a bounded amount of work.
+// Every pattern matches a fixed number of bytes, the part of a value that is cheap to find; the validator of its row
+// then looks around it in the text, bounded, and says whether it is a value and where it begins and ends. Numbers are
+// looked for in both views, everything else in text() only. Scanning is linear: a match costs a bounded amount of work.
 //
 // Tested by tables of named rows and against a naive scanner over all substrings.
 #include "router/sensitivity/detectors.h"
@@ -44,7 +44,8 @@ struct Match {
 
 using Validator = std::optional<TextRange> (*)(const Match& match);  // the value's range in text()
 
-// Part of an identifier or hash that mixes letters and digits (`a13812345678f0`): not a number that a person would write.
+// Part of an identifier or hash that mixes letters and digits (`a13812345678f0`): not a number that a person would
+// write.
 bool InsideMixedToken(std::string_view text, TextRange range) {
   const auto part = [&](size_t at) { return IsAlnum(text[at]) || text[at] == '-' || text[at] == '_'; };
   constexpr size_t kLookMax = 64;
@@ -83,8 +84,8 @@ bool AfterCountryCode(std::string_view text, size_t begin) {
 std::optional<TextRange> ResidentId(const Match& match) {
   const TextRange range = match.InText(match.begin, match.end);
   const std::string_view text = match.text();
-  const bool touches = (range.begin > 0 && IsDigit(text[range.begin - 1])) ||
-                       (range.end < text.size() && IsDigit(text[range.end]));
+  const bool touches =
+      (range.begin > 0 && IsDigit(text[range.begin - 1])) || (range.end < text.size() && IsDigit(text[range.end]));
   if (touches || !IsCnResidentId(match.view.substr(match.begin, match.end - match.begin))) return std::nullopt;
   return range;
 }
@@ -118,8 +119,8 @@ std::optional<TextRange> BankCard(const Match& match) {
     // One ID in ten that begins like a card passes Luhn as well: it is named once, as what it is.
     if (!IsBankCard(digits) || IsCnResidentId(digits)) continue;
     const NumberShape shape(text, range);
-    const bool written = shape.separated() ? WrittenAsCard(shape)
-                                           : !IsFraction(text, range.begin) && !InsideMixedToken(text, range);
+    const bool written =
+        shape.separated() ? WrittenAsCard(shape) : !IsFraction(text, range.begin) && !InsideMixedToken(text, range);
     if (written) return range;
   }
   return std::nullopt;
@@ -159,8 +160,8 @@ std::optional<TextRange> Jwt(const Match& match) { return JwtAt(match.text(), ma
 struct Row {
   const char* type;
   v1::SensitivityLevel level;
-  Validator validate;       // null: an API key, judged with its prefix
-  bool number;              // looked for in joined() as well
+  Validator validate;  // null: an API key, judged with its prefix
+  bool number;         // looked for in joined() as well
   std::vector<const char*> expressions;
 };
 
@@ -170,7 +171,10 @@ const std::vector<Row>& Rows() {
       {"BANK_CARD", v1::SENSITIVITY_LEVEL_RESTRICTED, BankCard, true, {"[0-9]{14}"}},
       {"PHONE_CN_MOBILE", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, CnMobile, true, {"1[3-9][0-9]{9}"}},
       {"EMAIL", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, Email, false, {"[A-Za-z0-9._%+-]@[A-Za-z0-9]"}},
-      {"PRIVATE_KEY", v1::SENSITIVITY_LEVEL_RESTRICTED, PrivateKey, false,
+      {"PRIVATE_KEY",
+       v1::SENSITIVITY_LEVEL_RESTRICTED,
+       PrivateKey,
+       false,
        {"PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"}},
       {"JWT", v1::SENSITIVITY_LEVEL_RESTRICTED, Jwt, false, {"eyJ[A-Za-z0-9_-]{8}"}},
       {"API_KEY", v1::SENSITIVITY_LEVEL_RESTRICTED, nullptr, false, {}},  // expressions from KeyPrefixes()
@@ -197,13 +201,14 @@ class PatternDetectors : public Detectors {
   };
 
   void Check(const Match& match, const Pattern& pattern, Found& found) const;
-  static void Add(const std::string& type, v1::SensitivityLevel level, CanonicalText::Span span, size_t& count, Found& found);
+  static void Add(const std::string& type, v1::SensitivityLevel level, CanonicalText::Span span, size_t& count,
+                  Found& found);
 
   PatternDatabase database_;
   Keywords keywords_;
   std::vector<Pattern> patterns_;
-  std::vector<v1::SensitivityLevel> levels_;                            // of each row
-  std::vector<std::pair<std::string, v1::SensitivityLevel>> lists_;     // of each keyword list: type, level
+  std::vector<v1::SensitivityLevel> levels_;                         // of each row
+  std::vector<std::pair<std::string, v1::SensitivityLevel>> lists_;  // of each keyword list: type, level
 };
 
 absl::Status CheckLevels(const SensitivityConfig& config) {
@@ -264,11 +269,11 @@ void PatternDetectors::Add(const std::string& type, v1::SensitivityLevel level, 
 void PatternDetectors::Check(const Match& match, const Pattern& pattern, Found& found) const {
   const Row& row = Rows()[pattern.row];
   if (found.count[pattern.row] >= kDetectionsPerTypeMax || (match.joined && !row.number)) return;
-  const std::optional<TextRange> range = row.validate != nullptr
-                                             ? row.validate(match)
-                                             : ApiKeyAt(match.text(), match.begin, pattern.prefix_bytes);
+  const std::optional<TextRange> range =
+      row.validate != nullptr ? row.validate(match) : ApiKeyAt(match.text(), match.begin, pattern.prefix_bytes);
   if (!range) return;
-  Add(row.type, levels_[pattern.row], match.canonical.Original(range->begin, range->end), found.count[pattern.row], found);
+  Add(row.type, levels_[pattern.row], match.canonical.Original(range->begin, range->end), found.count[pattern.row],
+      found);
 }
 
 absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalText& text) const {
@@ -283,7 +288,8 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalTex
   if (text.has_joined()) RETURN_IF_ERROR(scan(text.joined(), true));
   keywords_.Scan(text.text(), [&](size_t list, size_t begin, size_t end) {
     size_t& count = found.count[Rows().size() + list];
-    if (count < kDetectionsPerTypeMax) Add(lists_[list].first, lists_[list].second, text.Original(begin, end), count, found);
+    if (count < kDetectionsPerTypeMax)
+      Add(lists_[list].first, lists_[list].second, text.Original(begin, end), count, found);
   });
   return std::move(found.detections);
 }

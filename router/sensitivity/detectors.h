@@ -1,9 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Detectors: finds sensitive spans in canonical text. An interface because fault injection needs a failing one; the real
-// one (MakePatternDetectors) is one Vectorscan database over all patterns, plus validators (docs/detection.md says how to
-// add one).
+// Detectors: finds sensitive spans in canonical text. An interface because fault injection needs a failing one; the
+// real one (MakePatternDetectors) is one Vectorscan database over all patterns, plus validators (docs/detection.md says
+// how to add one).
 //
 // Thread-safety: Scan from any thread.
 #pragma once
@@ -20,17 +20,17 @@
 namespace headgate::router {
 
 struct Detection {
-  std::string type;                       // `CN_RESIDENT_ID`, `BANK_CARD`, `KEYWORD:<list>`, ...
+  std::string type;  // `CN_RESIDENT_ID`, `BANK_CARD`, `KEYWORD:<list>`, ...
   v1::SensitivityLevel level = v1::SENSITIVITY_LEVEL_RESTRICTED;
-  double score = 1;                       // 0..1
-  CanonicalText::Span span;               // in the original text
+  double score = 1;          // 0..1
+  CanonicalText::Span span;  // in the original text
 };
 
 class Detectors {
  public:
   virtual ~Detectors() = default;
-  // The detections in one text (of each type the first 64), or why the scan could not be completed: the caller treats that
-  // as sensitive.
+  // The detections in one text (of each type the first 64), or why the scan could not be completed: the caller treats
+  // that as sensitive.
   virtual absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const = 0;
 };
 

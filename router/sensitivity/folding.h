@@ -1,10 +1,10 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Folding: what one code point becomes in canonical text. Compatibility forms (full-width, circled, mathematical, digits of
-// any script) become plain ones, invisible characters and diacritics vanish, Cyrillic and Greek letters that look Latin
-// become Latin, spaces and dashes become ' ' and '-'. ASCII letters keep their case: secrets are case-sensitive.
-// Applying it twice changes nothing.
+// Folding: what one code point becomes in canonical text. Compatibility forms (full-width, circled, mathematical,
+// digits of any script) become plain ones, invisible characters and diacritics vanish, Cyrillic and Greek letters that
+// look Latin become Latin, spaces and dashes become ' ' and '-'. ASCII letters keep their case: secrets are
+// case-sensitive. Applying it twice changes nothing.
 //
 // Thread-safety: immutable after construction; Get() from any thread.
 #pragma once
@@ -45,7 +45,7 @@ class Folding {
   std::vector<uint32_t> page_of_;          // of code_point >> 8: where its page of 256 begins in pages_;
                                            // all pages without a change share the first
   std::vector<int32_t> pages_;
-  std::vector<std::string> expansions_;    // UTF-8
+  std::vector<std::string> expansions_;  // UTF-8
 };
 
 }  // namespace headgate::router

@@ -1,9 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Keywords: the configured word lists, found in canonical text in one pass. Words are canonicalised as the text is; ASCII case
-// does not matter. A word that begins or ends with a Latin letter or digit must not be part of a longer one; Chinese words
-// are found anywhere.
+// Keywords: the configured word lists, found in canonical text in one pass. Words are canonicalised as the text is;
+// ASCII case does not matter. A word that begins or ends with a Latin letter or digit must not be part of a longer one;
+// Chinese words are found anywhere.
 //
 // Thread-safety: const methods from any thread.
 #pragma once

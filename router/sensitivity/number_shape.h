@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// NumberShape: how a candidate number is written in the text: its groups, what separates them, what stands beside it. Tells a
-// separated phone number from a table of figures, where any eleven digits in a row would do.
+// NumberShape: how a candidate number is written in the text: its groups, what separates them, what stands beside it.
+// Tells a separated phone number from a table of figures, where any eleven digits in a row would do.
 //
 // Thread-safety: plain value, made on one thread.
 #pragma once

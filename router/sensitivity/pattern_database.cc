@@ -40,7 +40,8 @@ absl::StatusOr<uint32_t> FixedLength(const PatternDatabase::Pattern& pattern, un
         absl::StrCat("pattern `", pattern.expression, "`: ", error != nullptr ? error->message : "does not compile"));
   }
   if (info->min_width == 0 || info->min_width != info->max_width) {
-    return absl::InvalidArgumentError(absl::StrCat("pattern `", pattern.expression, "`: must match a fixed number of bytes"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("pattern `", pattern.expression, "`: must match a fixed number of bytes"));
   }
   return info->min_width;
 }
@@ -89,11 +90,13 @@ absl::StatusOr<PatternDatabase> PatternDatabase::Compile(const std::vector<Patte
   }
   hs_database_t* database = nullptr;
   hs_compile_error_t* error = nullptr;
-  const hs_error_t result = hs_compile_multi(expressions.data(), flags.data(), ids.data(), static_cast<unsigned>(ids.size()),
-                                             HS_MODE_BLOCK, nullptr, &database, &error);
+  const hs_error_t result =
+      hs_compile_multi(expressions.data(), flags.data(), ids.data(), static_cast<unsigned>(ids.size()), HS_MODE_BLOCK,
+                       nullptr, &database, &error);
   const std::unique_ptr<hs_compile_error_t, CompileErrorFree> error_owner(error);
   if (result != HS_SUCCESS) {
-    const bool known = error != nullptr && error->expression >= 0 && error->expression < static_cast<int>(patterns.size());
+    const bool known =
+        error != nullptr && error->expression >= 0 && error->expression < static_cast<int>(patterns.size());
     return absl::InvalidArgumentError(absl::StrCat("pattern `", known ? patterns[error->expression].expression : "",
                                                    "`: ", error != nullptr ? error->message : "does not compile"));
   }

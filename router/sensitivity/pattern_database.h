@@ -31,9 +31,10 @@ class PatternDatabase {
   // INVALID_ARGUMENT names the pattern that does not compile or whose length varies.
   static absl::StatusOr<PatternDatabase> Compile(const std::vector<Pattern>& patterns);
 
-  // Calls `on_match(index of the pattern, begin, end)` for every match, in the order of ends. UNAVAILABLE when the text could
-  // not be scanned completely, also when `on_match` threw.
-  absl::Status Scan(std::string_view text, absl::FunctionRef<void(size_t pattern, size_t begin, size_t end)> on_match) const;
+  // Calls `on_match(index of the pattern, begin, end)` for every match, in the order of ends. UNAVAILABLE when the text
+  // could not be scanned completely, also when `on_match` threw.
+  absl::Status Scan(std::string_view text,
+                    absl::FunctionRef<void(size_t pattern, size_t begin, size_t end)> on_match) const;
 
  private:
   struct Free {

@@ -27,8 +27,9 @@ bool IsBase64(char c) { return IsAlnum(c) || c == '+' || c == '/' || c == '='; }
 std::string WithoutPlaceholders(std::string_view body) {
   std::string rest(body);
   std::transform(rest.begin(), rest.end(), rest.begin(), LowerAscii);
-  for (const std::string_view word : {"example", "your", "placeholder", "changeme", "redacted", "replace", "secret", "token",
-                                      "dummy", "apikey", "api", "key", "here", "xxx", "000", "abcdef", "123456", "..."}) {
+  for (const std::string_view word :
+       {"example", "your", "placeholder", "changeme", "redacted", "replace", "secret", "token", "dummy", "apikey",
+        "api", "key", "here", "xxx", "000", "abcdef", "123456", "..."}) {
     for (size_t at = rest.find(word); at != std::string::npos; at = rest.find(word, at)) rest.erase(at, word.size());
   }
   return rest;
@@ -62,45 +63,45 @@ size_t EndOf(std::string_view text, size_t begin, size_t bytes_max, bool (*is_pa
 
 const std::vector<KeyPrefix>& KeyPrefixes() {
   static const std::vector<KeyPrefix> prefixes = {
-      {"sk-ant-", "[A-Za-z0-9_-]", 20},     // Anthropic
-      {"sk-proj-", "[A-Za-z0-9_-]", 20},    // OpenAI
+      {"sk-ant-", "[A-Za-z0-9_-]", 20},   // Anthropic
+      {"sk-proj-", "[A-Za-z0-9_-]", 20},  // OpenAI
       {"sk-svcacct-", "[A-Za-z0-9_-]", 20},
-      {"sk-or-v1-", "[A-Za-z0-9]", 20},     // OpenRouter
-      {"sk-", "[A-Za-z0-9]", 20},           // OpenAI, DeepSeek, Qwen and others
-      {"sk_live_", "[A-Za-z0-9]", 16},      // Stripe
+      {"sk-or-v1-", "[A-Za-z0-9]", 20},  // OpenRouter
+      {"sk-", "[A-Za-z0-9]", 20},        // OpenAI, DeepSeek, Qwen and others
+      {"sk_live_", "[A-Za-z0-9]", 16},   // Stripe
       {"rk_live_", "[A-Za-z0-9]", 16},
       {"sk_test_", "[A-Za-z0-9]", 16},
       {"whsec_", "[A-Za-z0-9+/]", 20},
-      {"ghp_", "[A-Za-z0-9]", 30},          // GitHub
+      {"ghp_", "[A-Za-z0-9]", 30},  // GitHub
       {"gho_", "[A-Za-z0-9]", 30},
       {"ghu_", "[A-Za-z0-9]", 30},
       {"ghs_", "[A-Za-z0-9]", 30},
       {"ghr_", "[A-Za-z0-9]", 30},
       {"github_pat_", "[A-Za-z0-9_]", 22},
-      {"glpat-", "[A-Za-z0-9_-]", 20},      // GitLab
+      {"glpat-", "[A-Za-z0-9_-]", 20},  // GitLab
       {"gldt-", "[A-Za-z0-9_-]", 20},
-      {"AKIA", "[A-Z0-9]", 16},             // Amazon
+      {"AKIA", "[A-Z0-9]", 16},  // Amazon
       {"ASIA", "[A-Z0-9]", 16},
-      {"AIza", "[A-Za-z0-9_-]", 30},        // Google
+      {"AIza", "[A-Za-z0-9_-]", 30},  // Google
       {"ya29.", "[A-Za-z0-9_-]", 20},
       {"GOCSPX-", "[A-Za-z0-9_-]", 20},
-      {"LTAI", "[A-Za-z0-9]", 12},          // Alibaba Cloud
-      {"AKID", "[A-Za-z0-9]", 20},          // Tencent Cloud
-      {"xoxb-", "[A-Za-z0-9-]", 16},        // Slack
+      {"LTAI", "[A-Za-z0-9]", 12},    // Alibaba Cloud
+      {"AKID", "[A-Za-z0-9]", 20},    // Tencent Cloud
+      {"xoxb-", "[A-Za-z0-9-]", 16},  // Slack
       {"xoxp-", "[A-Za-z0-9-]", 16},
       {"xoxa-", "[A-Za-z0-9-]", 16},
       {"xoxs-", "[A-Za-z0-9-]", 16},
       {"xapp-", "[A-Za-z0-9-]", 16},
-      {"hf_", "[A-Za-z0-9]", 30},           // Hugging Face
-      {"gsk_", "[A-Za-z0-9]", 30},          // Groq
+      {"hf_", "[A-Za-z0-9]", 30},   // Hugging Face
+      {"gsk_", "[A-Za-z0-9]", 30},  // Groq
       {"xai-", "[A-Za-z0-9]", 30},
-      {"r8_", "[A-Za-z0-9]", 30},           // Replicate
+      {"r8_", "[A-Za-z0-9]", 30},  // Replicate
       {"npm_", "[A-Za-z0-9]", 30},
       {"pypi-", "[A-Za-z0-9_-]", 30},
-      {"dckr_pat_", "[A-Za-z0-9_-]", 20},   // Docker
-      {"dop_v1_", "[a-f0-9]", 40},          // DigitalOcean
-      {"shpat_", "[A-Fa-f0-9]", 30},        // Shopify
-      {"SG.", "[A-Za-z0-9_-]", 20},         // SendGrid
+      {"dckr_pat_", "[A-Za-z0-9_-]", 20},  // Docker
+      {"dop_v1_", "[a-f0-9]", 40},         // DigitalOcean
+      {"shpat_", "[A-Fa-f0-9]", 30},       // Shopify
+      {"SG.", "[A-Za-z0-9_-]", 20},        // SendGrid
       {"AGE-SECRET-KEY-1", "[A-Z0-9]", 40},
   };
   return prefixes;

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Secrets: provider keys, private keys and web tokens, checked around the place where their prefix was found. Each check looks
-// at a bounded number of bytes.
+// Secrets: provider keys, private keys and web tokens, checked around the place where their prefix was found. Each
+// check looks at a bounded number of bytes.
 //
 // Thread-safety: all functions from any thread.
 #pragma once
@@ -18,16 +18,17 @@ namespace headgate::router {
 
 // A provider's key: its prefix and what follows at least.
 struct KeyPrefix {
-  const char* prefix;   // no characters special to a pattern except '.'
-  const char* body;     // character class of the body, for example [A-Za-z0-9]
+  const char* prefix;  // no characters special to a pattern except '.'
+  const char* body;    // character class of the body, for example [A-Za-z0-9]
   int body_bytes_min;
 };
 const std::vector<KeyPrefix>& KeyPrefixes();
 
-// The key whose prefix begins at `begin` and is `prefix_bytes` long, to its last character. Placeholders (YOUR_API_KEY, all x,
-// EXAMPLE) and words joined by hyphens are not keys.
+// The key whose prefix begins at `begin` and is `prefix_bytes` long, to its last character. Placeholders (YOUR_API_KEY,
+// all x, EXAMPLE) and words joined by hyphens are not keys.
 std::optional<TextRange> ApiKeyAt(std::string_view text, size_t begin, size_t prefix_bytes);
-// The private key whose PEM header line ends at `end` (just after `PRIVATE KEY-----`); a header without a body is only talk.
+// The private key whose PEM header line ends at `end` (just after `PRIVATE KEY-----`); a header without a body is only
+// talk.
 std::optional<TextRange> PrivateKeyAt(std::string_view text, size_t end);
 // The token that begins with `eyJ` at `begin`: three base64url parts, the first is JSON with "alg".
 std::optional<TextRange> JwtAt(std::string_view text, size_t begin);

@@ -114,7 +114,8 @@ bool IsBankCard(std::string_view digits) {
 }
 
 bool IsCnMobile(std::string_view digits) {
-  return digits.size() == 11 && AllDigits(digits) && digits[0] == '1' && digits[1] >= '3' && digits.substr(3) != "00000000";
+  return digits.size() == 11 && AllDigits(digits) && digits[0] == '1' && digits[1] >= '3' &&
+         digits.substr(3) != "00000000";
 }
 
 std::optional<TextRange> EmailAround(std::string_view text, size_t at) {

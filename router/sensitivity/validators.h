@@ -21,11 +21,12 @@ constexpr char LowerAscii(char c) { return IsUpper(c) ? static_cast<char>(c | 0x
 
 // All of these take the bare characters, without separators.
 
-// 18 characters of a mainland resident ID: date of birth that exists (1850..2099), check character by ISO 7064 MOD 11-2. The
-// area code is not looked up: old ones are missing from every table.
+// 18 characters of a mainland resident ID: date of birth that exists (1850..2099), check character by ISO 7064 MOD
+// 11-2. The area code is not looked up: old ones are missing from every table.
 bool IsCnResidentId(std::string_view id);
 bool PassesLuhn(std::string_view digits);
-// 14..19 digits: Luhn and an issuer range with that length (UnionPay 62 with 16..19, Mastercard with its 2-series, ...).
+// 14..19 digits: Luhn and an issuer range with that length (UnionPay 62 with 16..19, Mastercard with its 2-series,
+// ...).
 bool IsBankCard(std::string_view digits);
 // 11 digits of a mainland mobile number. Amounts such as 15000000000 are not.
 bool IsCnMobile(std::string_view digits);
@@ -33,8 +34,8 @@ bool IsCnMobile(std::string_view digits);
 struct TextRange {
   size_t begin = 0, end = 0;
 };
-// The e-mail address around `text[at] == '@'`. Documentation values (example.com, .test, placeholders), `git@host` and things
-// that only look like an address (`logo@2x.png`, `lodash@4.17.21`) are not.
+// The e-mail address around `text[at] == '@'`. Documentation values (example.com, .test, placeholders), `git@host` and
+// things that only look like an address (`logo@2x.png`, `lodash@4.17.21`) are not.
 std::optional<TextRange> EmailAround(std::string_view text, size_t at);
 
 }  // namespace headgate::router

@@ -1,7 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// CanonicalText and its decoded views on arbitrary bytes: offsets stay inside and never go back, folding twice changes nothing.
+// CanonicalText and its decoded views on arbitrary bytes: offsets stay inside and never go back, folding twice changes
+// nothing.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Detectors on arbitrary bytes: they finish, findings lie inside the text and are bounded, and a resident ID set apart at
-// the end is always found, whatever comes before it.
+// Detectors on arbitrary bytes: they finish, findings lie inside the text and are bounded, and a resident ID set apart
+// at the end is always found, whatever comes before it.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                                  [](const Detection& detection) { return detection.type == "CN_RESIDENT_ID"; });
   // Unless 64 others came first.
   Check(ids == 64 || std::any_of(detections->begin(), detections->end(), [&](const Detection& detection) {
-    return detection.type == "CN_RESIDENT_ID" && detection.span.end == static_cast<int32_t>(text.size()) - 3;
-  }));
+          return detection.type == "CN_RESIDENT_ID" && detection.span.end == static_cast<int32_t>(text.size()) - 3;
+        }));
   return 0;
 }

@@ -1,7 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// OutputGuard on an arbitrary text in arbitrary chunks: the same answer as in one piece. The first bytes choose the chunks.
+// OutputGuard on an arbitrary text in arbitrary chunks: the same answer as in one piece. The first bytes choose the
+// chunks.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -48,7 +49,8 @@ Answer Relay(std::string_view text, std::string_view lengths) {
   for (const bool is_reasoning : {true, false}) {
     std::string_view rest = is_reasoning ? reasoning : text.substr(reasoning.size());
     for (size_t i = 0; !rest.empty(); ++i) {
-      const size_t length = lengths.empty() ? rest.size() : size_t{1} + static_cast<uint8_t>(lengths[i % lengths.size()]) % 8;
+      const size_t length =
+          lengths.empty() ? rest.size() : size_t{1} + static_cast<uint8_t>(lengths[i % lengths.size()]) % 8;
       GenerateStreamResponse event;
       std::string piece(rest.substr(0, length));
       if (is_reasoning) {

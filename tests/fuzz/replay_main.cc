@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs a fuzz target without a fuzzer, so that every compiler and every test run exercises it: each file of the seed corpus
-// (the folder named by the first argument), then 2,000 mutations of them, always the same ones.
+// Runs a fuzz target without a fuzzer, so that every compiler and every test run exercises it: each file of the seed
+// corpus (the folder named by the first argument), then 2,000 mutations of them, always the same ones.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -40,18 +40,32 @@ std::string Mutate(const std::vector<std::string>& seeds, std::mt19937& random) 
     const size_t count = 1 + random() % 16;
     const std::string& other = seeds[random() % seeds.size()];
     switch (random() % 6) {
-      case 0: bytes.insert(at, 1, static_cast<char>(random())); break;
-      case 1: bytes.erase(at, count); break;
-      case 2: bytes.insert(at, bytes.substr(at, count)); break;
-      case 3: if (!bytes.empty()) bytes[at] = static_cast<char>(random()); break;
-      case 4: if (!bytes.empty()) bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8)); break;
-      default: if (!other.empty()) bytes.insert(at, other.substr(random() % other.size(), count * 4)); break;
+      case 0:
+        bytes.insert(at, 1, static_cast<char>(random()));
+        break;
+      case 1:
+        bytes.erase(at, count);
+        break;
+      case 2:
+        bytes.insert(at, bytes.substr(at, count));
+        break;
+      case 3:
+        if (!bytes.empty()) bytes[at] = static_cast<char>(random());
+        break;
+      case 4:
+        if (!bytes.empty()) bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8));
+        break;
+      default:
+        if (!other.empty()) bytes.insert(at, other.substr(random() % other.size(), count * 4));
+        break;
     }
   }
   return bytes;
 }
 
-void RunOne(const std::string& bytes) { LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()); }
+void RunOne(const std::string& bytes) {
+  LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+}
 
 }  // namespace
 

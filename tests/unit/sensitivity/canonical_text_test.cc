@@ -24,7 +24,11 @@ TEST(CanonicalText, Folds) {
       {"ascii_keeps_case", "Hello, World! AKIA\tx\n", "Hello, World! AKIA\tx\n"},
       {"empty", "", ""},
       {"full_width", "１３８ＡＢｃ＠", "138ABc@"},
-      {"circled", "①③⑧⓪❶❿➀⑩", "13801" "10" "1" "10"},
+      {"circled", "①③⑧⓪❶❿➀⑩",
+       "13801"
+       "10"
+       "1"
+       "10"},
       {"parenthesised_and_stopped", "⑴⑶⑻⒈", "1381"},
       {"mathematical_bold", "𝟏𝟑𝟖 𝐀𝐛", "138 Ab"},
       {"keycap", "1️⃣3️⃣8️⃣", "138"},
@@ -33,7 +37,12 @@ TEST(CanonicalText, Folds) {
       {"zero_width", "1\u200B3\u200D8\uFEFF1\u20602", "13812"},
       {"soft_hyphen_and_bidi", "1\u00AD3\u202E8\u2066x\u2069", "138x"},
       {"variation_selectors_and_tags", "1\uFE0F3\U000E0101\U000E00318", "138"},
-      {"control_characters", std::string("1\0003\x01\x7F" "8", 6), "138"},
+      {"visible_format_characters", "1\u06003\u070F8", "138"},
+      {"control_characters",
+       std::string("1\0003\x01\x7F"
+                   "8",
+                   6),
+       "138"},
       {"combining_marks", "1\u03363\u03368 é ñ", "138 e n"},
       {"spaces", "a\u00A0b\u3000c\u2003d", "a b c d"},
       {"line_separators", "a\u2028b\u0085c", "a\nb\nc"},
@@ -58,7 +67,11 @@ TEST(CanonicalText, Folds) {
 
 TEST(CanonicalText, InvalidUtf8IsSaidAndReplaced) {
   const std::vector<FoldRow> rows = {
-      {"lone_continuation", "a\x80" "b", "a\uFFFD" "b"},
+      {"lone_continuation",
+       "a\x80"
+       "b",
+       "a\uFFFD"
+       "b"},
       {"truncated", "a\xE4\xBD", "a\uFFFD"},
       {"overlong", "\xC0\xAF", "\uFFFD\uFFFD"},
       {"surrogate", "\xED\xA0\x80", "\uFFFD\uFFFD\uFFFD"},
@@ -123,8 +136,9 @@ TEST(CanonicalText, OffsetsPointIntoTheOriginal) {
 }
 
 std::string RandomText(std::mt19937& random) {
-  static const std::vector<std::string> pieces = {"1",  "2", " ",  "-",      "９",     "①",  "⑩", "\u200B", "中", "，", "a",
-                                                  "É",  "Ж", "\n", "\u0301", "\xF0",   "\x80", "。", "ﬃ",      "x",  "𝟏",  "½"};
+  static const std::vector<std::string> pieces = {"1",    "2",  " ", "-", "９", "①",  "⑩",      "\u200B",
+                                                  "中",   "，", "a", "É", "Ж",  "\n", "\u0301", "\xF0",
+                                                  "\x80", "。", "ﬃ", "x", "𝟏",  "½"};
   std::string text;
   for (size_t i = random() % 40; i > 0; --i) {
     text += random() % 8 == 0 ? std::string(1, static_cast<char>(random())) : pieces[random() % pieces.size()];

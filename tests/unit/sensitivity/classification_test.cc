@@ -96,7 +96,8 @@ TEST(Classification, SaysWhatItFoundNeverTheValue) {
   const auto classification = Classification::Make({});
   TenantConfig tenant;
   tenant.sensitivity_floor = kInternal;
-  const Sensitivity sensitivity = (*classification)->Classify(kPublic, tenant, Fields({"hi", "我的身份证11010519491231002X"}));
+  const Sensitivity sensitivity =
+      (*classification)->Classify(kPublic, tenant, Fields({"hi", "我的身份证11010519491231002X"}));
   EXPECT_THAT(Types(sensitivity), ElementsAre("DECLARED_LEVEL", "TENANT_FLOOR", "CN_RESIDENT_ID"));
   const v1::Finding& finding = sensitivity.findings.back();
   EXPECT_EQ(finding.field(), "messages[1].content");
@@ -110,7 +111,8 @@ TEST(Classification, SaysWhatItFoundNeverTheValue) {
 
 TEST(Classification, AnythingButFinishedIsSensitive) {
   EXPECT_TRUE(Sensitivity{}.sensitive()) << "the default must not be a way out";
-  for (const auto state : {ClassificationState::kUnclassified, ClassificationState::kSkipped, ClassificationState::kUnavailable}) {
+  for (const auto state :
+       {ClassificationState::kUnclassified, ClassificationState::kSkipped, ClassificationState::kUnavailable}) {
     Sensitivity sensitivity;
     sensitivity.state = state;
     sensitivity.level = kPublic;
@@ -119,7 +121,9 @@ TEST(Classification, AnythingButFinishedIsSensitive) {
 }
 
 TEST(Classification, AFailingDetectorMeansSensitive) {
-  const auto clean = [](const CanonicalText&) -> absl::StatusOr<std::vector<Detection>> { return std::vector<Detection>{}; };
+  const auto clean = [](const CanonicalText&) -> absl::StatusOr<std::vector<Detection>> {
+    return std::vector<Detection>{};
+  };
   ASSERT_FALSE(ClassifyWith(clean, Fields({"a", "b"})).sensitive());
   struct Row {
     const char* name;
@@ -166,7 +170,8 @@ TEST(Classification, FindingsAreBoundedTheLevelIsNot) {
   const Sensitivity sensitivity = ClassifyWith(many, Fields({"a", "b"}));
   EXPECT_EQ(sensitivity.findings.size(), 64u);
   EXPECT_EQ(sensitivity.level, kRestricted);
-  EXPECT_THAT(Types(sensitivity), testing::Contains("CN_RESIDENT_ID")) << "the reason for the level must be among those kept";
+  EXPECT_THAT(Types(sensitivity), testing::Contains("CN_RESIDENT_ID"))
+      << "the reason for the level must be among those kept";
 }
 
 TEST(Classification, RefusesAThresholdThatWouldLetConfidentialOut) {
@@ -174,8 +179,8 @@ TEST(Classification, RefusesAThresholdThatWouldLetConfidentialOut) {
   config.threshold = kRestricted;
   EXPECT_EQ(Classification::Make(config).status().code(), absl::StatusCode::kInvalidArgument);
   const Classification classification(config, std::make_unique<FakeDetectors>([](const CanonicalText&) {
-    return absl::StatusOr<std::vector<Detection>>(std::vector<Detection>{});
-  }));
+                                        return absl::StatusOr<std::vector<Detection>>(std::vector<Detection>{});
+                                      }));
   EXPECT_TRUE(classification.Classify(kConfidential, {}, Fields({"hello"})).sensitive());
 }
 
@@ -190,7 +195,8 @@ TEST(Classification, RefusesListsThatDoNotCompile) {
 // More text never lowers the level.
 TEST(Classification, IsMonotone) {
   const auto classification = Classification::Make({});
-  const std::vector<std::string> texts = {"hello", "13812345678", "order 123456", "11010519491231002X", "this is only an example"};
+  const std::vector<std::string> texts = {"hello", "13812345678", "order 123456", "11010519491231002X",
+                                          "this is only an example"};
   for (const std::string& first : texts) {
     for (const std::string& second : texts) {
       const auto level = [&](const std::vector<std::string>& fields) {

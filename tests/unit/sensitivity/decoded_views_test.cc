@@ -42,8 +42,8 @@ TEST(DecodedViews, ShowWhatIsEncoded) {
       {"full_width_percent", "％３１％３３", "unescaped", "13"},
       {"base64", "see MTM4MTIzNDU2Nzg= please", "base64", "13812345678"},
       {"base64_without_padding", "MTM4MTIzNDU2Nzg", "base64", "13812345678"},
-      {"base64_wrapped",
-       "VGhpcyBpcyBhIGxvbmcgbGluZSBvZiB0ZXh0IHRoYXQgd3JhcHMgYXQgc2V2ZW50\neS1zaXggY2hhcmFjdGVycy4=", "base64", "seventy-six"},
+      {"base64_wrapped", "VGhpcyBpcyBhIGxvbmcgbGluZSBvZiB0ZXh0IHRoYXQgd3JhcHMgYXQgc2V2ZW50\neS1zaXggY2hhcmFjdGVycy4=",
+       "base64", "seventy-six"},
       {"hex", "3133383132333435363738", "hex", "13812345678"},
       {"numerals", "电话一三八一二三四五六七八", "chinese_numerals", "电话13812345678"},
       {"financial_numerals", "壹叁捌壹贰叁肆伍陆柒捌", "chinese_numerals", "13812345678"},
@@ -70,8 +70,9 @@ TEST(DecodedViews, ShowWhatIsEncoded) {
 
 TEST(DecodedViews, LeaveOrdinaryTextAlone) {
   for (const char* const text :
-       {"Internationalization of state-of-the-art user_interface_components", "https://github.com/some-organisation/some-repository",
-        "100% of 50% & more; a && b", "C:\\new\\table", "一二三", "第一章 第二节", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c",
+       {"Internationalization of state-of-the-art user_interface_components",
+        "https://github.com/some-organisation/some-repository", "100% of 50% & more; a && b", "C:\\new\\table",
+        "一二三", "第一章 第二节", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c",
         "def calculate_total_price(items_in_cart):", "今天天气很好，我们去公园玩吧。"}) {
     EXPECT_TRUE(Views(text).empty()) << text;
   }
@@ -105,7 +106,8 @@ TEST(DecodedViews, SayWhenSomethingWasLeftUnread) {
 }
 
 TEST(DecodedViews, RandomTextsKeepTheirPromises) {
-  static const char* const kPieces[] = {"%", "31", "\\u00", "\\", "&#", ";", "MTM4", "==", "一", "八", "x", " ", "\n", "中", "%E6", "{"};
+  static const char* const kPieces[] = {
+      "%", "31", "\\u00", "\\", "&#", ";", "MTM4", "==", "一", "八", "x", " ", "\n", "中", "%E6", "{"};
   std::mt19937 random(5);
   for (int round = 0; round < 20000; ++round) {
     std::string text;

@@ -61,7 +61,8 @@ TEST(Detectors, FindsResidentIds) {
       {"cyrillic_x", "11010519491231002Х", "CN_RESIDENT_ID 11010519491231002Х"},
       {"spaces", "110105 19491231 002X", "CN_RESIDENT_ID 110105 19491231 002X"},
       {"hyphens_and_x_apart", "110105-19491231-002-X.", "CN_RESIDENT_ID 110105-19491231-002-X"},
-      {"single_characters", "1 1 0 1 0 5 1 9 4 9 1 2 3 1 0 0 2 X", "CN_RESIDENT_ID 1 1 0 1 0 5 1 9 4 9 1 2 3 1 0 0 2 X"},
+      {"single_characters", "1 1 0 1 0 5 1 9 4 9 1 2 3 1 0 0 2 X",
+       "CN_RESIDENT_ID 1 1 0 1 0 5 1 9 4 9 1 2 3 1 0 0 2 X"},
       {"newlines", "110105\n19491231\n002X", "CN_RESIDENT_ID 110105\n19491231\n002X"},
       {"in_json", "{\"id\":\"11010519491231002X\"}", "CN_RESIDENT_ID 11010519491231002X"},
       {"after_a_list_number", "1. 11010519491231002X", "CN_RESIDENT_ID 11010519491231002X"},
@@ -79,7 +80,8 @@ TEST(Detectors, FindsBankCards) {
       {"union_pay_19", union_pay, "BANK_CARD " + union_pay},
       {"groups_of_four", "4111 1111 1111 1111", "BANK_CARD 4111 1111 1111 1111"},
       {"two_in_a_row", "4111-1111-1111-1111", "BANK_CARD 4111-1111-1111-1111"},
-      {"full_width_groups", "４１１１　１１１１　１１１１　１１１１", "BANK_CARD ４１１１　１１１１　１１１１　１１１１"},
+      {"full_width_groups", "４１１１　１１１１　１１１１　１１１１",
+       "BANK_CARD ４１１１　１１１１　１１１１　１１１１"},
       {"single_digits", "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "BANK_CARD 4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1"},
       {"numbered_line", "卡号\n1.4111111111111111", "BANK_CARD 4111111111111111"},
   });
@@ -96,7 +98,8 @@ TEST(Detectors, FindsMobileNumbers) {
       {"dots", "138.1234.5678", "PHONE_CN_MOBILE 138.1234.5678"},
       {"ideographic_comma", "138、1234、5678", "PHONE_CN_MOBILE 138、1234、5678"},
       {"single_digits", "1-3-8-1-2-3-4-5-6-7-8", "PHONE_CN_MOBILE 1-3-8-1-2-3-4-5-6-7-8"},
-      {"keycaps", "1️⃣3️⃣8️⃣1️⃣2️⃣3️⃣4️⃣5️⃣6️⃣7️⃣8️⃣", "PHONE_CN_MOBILE 1️⃣3️⃣8️⃣1️⃣2️⃣3️⃣4️⃣5️⃣6️⃣7️⃣8️⃣"},
+      {"keycaps", "1️⃣3️⃣8️⃣1️⃣2️⃣3️⃣4️⃣5️⃣6️⃣7️⃣8️⃣",
+       "PHONE_CN_MOBILE 1️⃣3️⃣8️⃣1️⃣2️⃣3️⃣4️⃣5️⃣6️⃣7️⃣8️⃣"},
       {"numbered_line", "1.13812345678 张三", "PHONE_CN_MOBILE 13812345678"},
   });
   const auto detectors = Make();
@@ -119,15 +122,17 @@ TEST(Detectors, FindsContactsAndSecrets) {
       {"deepseek", "sk-3f9a1c7be04d4c2f8a6b5d9e0c1f2a3b", "API_KEY sk-3f9a1c7be04d4c2f8a6b5d9e0c1f2a3b"},
       {"anthropic", "用sk-ant-api03-Zx8kQ2mW5vT1nR7yB4cL9pJ3吧", "API_KEY sk-ant-api03-Zx8kQ2mW5vT1nR7yB4cL9pJ3"},
       {"github", "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "API_KEY ghp_16C7e42F292c6912E7710c838347Ae178B4a"},
-      {"npm_beside_npm", "npm npm_aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5", "API_KEY npm_aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5"},
+      {"npm_beside_npm", "npm npm_aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5",
+       "API_KEY npm_aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5"},
       {"amazon", "AKIA4Q7XN2PLW8ZRT6VB", "API_KEY AKIA4Q7XN2PLW8ZRT6VB"},
       {"amazon_cyrillic", "АКІА4Q7XN2PLW8ZRT6VB", "API_KEY АКІА4Q7XN2PLW8ZRT6VB"},
       {"slack", "xoxb-123456789012-Ab3dE5fG7hI9jK1l", "API_KEY xoxb-123456789012-Ab3dE5fG7hI9jK1l"},
       {"jwt", "Authorization: Bearer " + jwt, "JWT " + jwt},
-      {"private_key", "-----BEGIN RSA PRIVATE KEY-----\n" + pem_body + "\n...", "PRIVATE_KEY -----BEGIN RSA PRIVATE KEY-----\n" + pem_body},
-      {"private_key_escaped", "\"-----BEGIN PRIVATE KEY-----\\n" + pem_body + "\\n", "PRIVATE_KEY -----BEGIN PRIVATE KEY-----\\n" + pem_body},
-      {"private_key_with_headers",
-       "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n" + pem_body,
+      {"private_key", "-----BEGIN RSA PRIVATE KEY-----\n" + pem_body + "\n...",
+       "PRIVATE_KEY -----BEGIN RSA PRIVATE KEY-----\n" + pem_body},
+      {"private_key_escaped", "\"-----BEGIN PRIVATE KEY-----\\n" + pem_body + "\\n",
+       "PRIVATE_KEY -----BEGIN PRIVATE KEY-----\\n" + pem_body},
+      {"private_key_with_headers", "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n" + pem_body,
        "PRIVATE_KEY -----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n" + pem_body},
   });
 }
@@ -170,6 +175,7 @@ TEST(Detectors, LeavesLookAlikesAlone) {
       {"dates", "1945/8/15, 1949/10/1, 1978-12-18"},
       {"years", "1990 1995 2000 2005 2010 2015"},
       {"table_of_figures", "4 8 1 9 3 7 2 6 5 1 4 8 2 9 6 3 7 5 1 8 4 2 9 6 3 5 7 1 8 2 4 9"},
+      {"card_digits_in_a_row_of_figures", "9 4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 5 6"},
       {"array", "[1, 5, 3, 2, 8, 9, 4, 7, 6, 0, 2]"},
       {"sum", "计算 123456789 + 987654321 = ?"},
       {"isbn", "ISBN 978-7-111-54742-6"},
@@ -188,7 +194,8 @@ TEST(Detectors, LeavesLookAlikesAlone) {
       {"npm_words", "npm_config_registry_and_some_more_settings_here"},
       {"pem_talk", "What does -----BEGIN PRIVATE KEY----- mean?"},
       {"pem_placeholder", "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----"},
-      {"pem_public", "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----"},
+      {"pem_public",
+       "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA\n-----END PUBLIC KEY-----"},
       {"jwt_header_only", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9 is the header"},
       {"jwt_without_alg", "eyJ0eXAiOiJKV1QifQ.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"},
       {"prose", "Please summarise the attached meeting notes in three sentences."},
@@ -204,7 +211,8 @@ TEST(Detectors, FindsKeywords) {
                           {"markings", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, {"机密", "内部资料", "blue heron", "Déjà"}}};
   const auto detectors = Make(config);
   const auto found = [&](const char* text) { return Found(*detectors, text); };
-  EXPECT_THAT(found("about BLUE heron."), testing::UnorderedElementsAre("KEYWORD:projects BLUE heron", "KEYWORD:markings BLUE heron"));
+  EXPECT_THAT(found("about BLUE heron."),
+              testing::UnorderedElementsAre("KEYWORD:projects BLUE heron", "KEYWORD:markings BLUE heron"));
   EXPECT_THAT(found("ｂｌｕｅ\u00A0ｈｅｒｏｎ"), testing::SizeIs(2));
   EXPECT_THAT(found("blue herons"), IsEmpty()) << "whole words only";
   EXPECT_THAT(found("deepblue heron"), IsEmpty());
@@ -271,7 +279,8 @@ TEST(Detectors, ManyValuesAreBoundedPerType) {
   text += kResidentId;
   const auto found = Found(*Make(), text);
   EXPECT_EQ(found.size(), 65u);
-  EXPECT_THAT(found, Contains("CN_RESIDENT_ID " + std::string(kResidentId))) << "a flood of one type must not hide another";
+  EXPECT_THAT(found, Contains("CN_RESIDENT_ID " + std::string(kResidentId)))
+      << "a flood of one type must not hide another";
 }
 
 }  // namespace

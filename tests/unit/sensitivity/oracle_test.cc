@@ -21,7 +21,8 @@ bool Digits(std::string_view text) { return text.find_first_not_of("0123456789")
 
 bool NaiveResidentId(const std::string& value) {
   if (value.size() != 18 || !Digits(value.substr(0, 17)) || value[0] == '0') return false;
-  const int year = std::stoi(value.substr(6, 4)), month = std::stoi(value.substr(10, 2)), day = std::stoi(value.substr(12, 2));
+  const int year = std::stoi(value.substr(6, 4)), month = std::stoi(value.substr(10, 2)),
+            day = std::stoi(value.substr(12, 2));
   const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
   const int days = month == 2 ? (leap ? 29 : 28) : (month == 4 || month == 6 || month == 9 || month == 11) ? 30 : 31;
   if (year < 1850 || year > 2099 || month < 1 || month > 12 || day < 1 || day > days) return false;
@@ -33,7 +34,8 @@ bool NaiveCard(const std::string& value) {
   if (value.size() < 14 || value.size() > 19 || !Digits(value)) return false;
   if (WithLuhnCheck(value.substr(0, value.size() - 1)) != value) return false;
   if (NaiveResidentId(value)) return false;
-  const int two = std::stoi(value.substr(0, 2)), three = std::stoi(value.substr(0, 3)), four = std::stoi(value.substr(0, 4));
+  const int two = std::stoi(value.substr(0, 2)), three = std::stoi(value.substr(0, 3)),
+            four = std::stoi(value.substr(0, 4));
   const size_t n = value.size();
   if (two == 62 || two == 81) return n >= 16 && (two == 62 || four <= 8171);
   if (value[0] == '4') return n >= 16;
@@ -60,8 +62,9 @@ std::set<Hit> NaiveScan(const std::string& text) {
       if (digit(end) || !digit(begin)) continue;
       const std::string value = text.substr(begin, length);
       const bool alone = begin == 0 || !digit(begin - 1);
-      const bool code = begin >= 2 && text.substr(begin - 2, 2) == "86" &&
-                        (begin == 2 || !digit(begin - 3) || (begin >= 4 && text.substr(begin - 4, 2) == "00" && !digit(begin - 5)));
+      const bool code =
+          begin >= 2 && text.substr(begin - 2, 2) == "86" &&
+          (begin == 2 || !digit(begin - 3) || (begin >= 4 && text.substr(begin - 4, 2) == "00" && !digit(begin - 5)));
       if (alone && NaiveResidentId(value)) hits.emplace("CN_RESIDENT_ID", begin, end);
       if (alone && NaiveCard(value)) hits.emplace("BANK_CARD", begin, end);
       if ((alone || code) && NaivePhone(value)) hits.emplace("PHONE_CN_MOBILE", begin, end);
@@ -70,20 +73,35 @@ std::set<Hit> NaiveScan(const std::string& text) {
   return hits;
 }
 
-// Digits, planted values and near misses between Chinese characters; no separators and no Latin letters, whose rules are
-// tested by tables.
+// Digits, planted values and near misses between Chinese characters; no separators and no Latin letters, whose rules
+// are tested by tables.
 std::string RandomText(std::mt19937& random) {
-  static const char* const kPrefixes[] = {"62", "4", "51", "2221", "2720", "2721", "34", "36", "300", "3528", "6011", "9558", "81"};
+  static const char* const kPrefixes[] = {"62", "4",   "51",   "2221", "2720", "2721", "34",
+                                          "36", "300", "3528", "6011", "9558", "81"};
   std::string text;
   for (size_t pieces = 1 + random() % 6; pieces > 0; --pieces) {
     switch (random() % 7) {
-      case 0: text += RandomDigits(random, random() % 24); break;
-      case 1: text += RandomResidentId(random) + "。"; break;
-      case 2: text += WithLuhnCheck(kPrefixes[random() % std::size(kPrefixes)] + RandomDigits(random, 10 + random() % 8)); break;
-      case 3: text += "1" + RandomDigits(random, 10); break;
-      case 4: text += "86"; break;
-      case 5: text += "中"; break;
-      default: text += "，号："; break;
+      case 0:
+        text += RandomDigits(random, random() % 24);
+        break;
+      case 1:
+        text += RandomResidentId(random) + "。";
+        break;
+      case 2:
+        text += WithLuhnCheck(kPrefixes[random() % std::size(kPrefixes)] + RandomDigits(random, 10 + random() % 8));
+        break;
+      case 3:
+        text += "1" + RandomDigits(random, 10);
+        break;
+      case 4:
+        text += "86";
+        break;
+      case 5:
+        text += "中";
+        break;
+      default:
+        text += "，号：";
+        break;
     }
     if (random() % 3 == 0) text += "号";
   }

@@ -13,7 +13,7 @@
 namespace headgate::router {
 
 inline constexpr std::string_view kResidentId = "11010519491231002X";
-inline constexpr std::string_view kCard = "6222020200112345678";     // UnionPay, 19 digits
+inline constexpr std::string_view kCard = "6222020200112345678";  // UnionPay, 19 digits
 inline constexpr std::string_view kVisa = "4111111111111111";
 inline constexpr std::string_view kPhone = "13812345678";
 
@@ -47,8 +47,8 @@ inline std::string RandomDigits(std::mt19937& random, size_t count) {
 
 inline std::string RandomResidentId(std::mt19937& random) {
   const auto two = [](uint32_t value) { return std::string(value < 10 ? "0" : "") + std::to_string(value); };
-  return WithIdCheck("1" + RandomDigits(random, 5) + std::to_string(1930 + random() % 90) + two(1 + random() % 12) +
-                     two(1 + random() % 28) + RandomDigits(random, 3));
+  return WithIdCheck(std::to_string(1 + random() % 9) + RandomDigits(random, 5) + std::to_string(1930 + random() % 90) +
+                     two(1 + random() % 12) + two(1 + random() % 28) + RandomDigits(random, 3));
 }
 
 // Every character of `value` replaced by `map(character)`, with `between` after each but the last.

@@ -72,7 +72,8 @@ TEST(Screening, EveryStringFieldIsRead) {
   // Paths first: setting a field must not disturb the walk.
   std::vector<std::string> paths;
   v1::GenerateRequest shape = FullRequest();
-  ForEachStringField(shape, "", [&](Message&, const FieldDescriptor*, const std::string& path) { paths.push_back(path); });
+  ForEachStringField(shape, "",
+                     [&](Message&, const FieldDescriptor*, const std::string& path) { paths.push_back(path); });
   ASSERT_THAT(paths, Contains("tools.parameters_json"));
   ASSERT_THAT(paths, Contains("messages.tool_calls.arguments"));
   ASSERT_THAT(paths, Contains("user"));
@@ -115,19 +116,23 @@ TEST(Screening, ValuesSplitOverMessagesAreFound) {
     const char* field;
   };
   const Row rows[] = {
-      {"two_messages", Chat({{v1::ROLE_USER, "it begins " + id.substr(0, 9)}, {v1::ROLE_USER, id.substr(9) + " and ends"}}),
+      {"two_messages",
+       Chat({{v1::ROLE_USER, "it begins " + id.substr(0, 9)}, {v1::ROLE_USER, id.substr(9) + " and ends"}}),
        "messages[0..1].content"},
       {"three_messages",
        Chat({{v1::ROLE_USER, id.substr(0, 5)}, {v1::ROLE_USER, id.substr(5, 5)}, {v1::ROLE_USER, id.substr(10)}}),
        "messages[1..2].content"},
-      {"over_roles", Chat({{v1::ROLE_SYSTEM, id.substr(0, 9)}, {v1::ROLE_USER, id.substr(9)}}), "messages[0..1].content"},
+      {"over_roles", Chat({{v1::ROLE_SYSTEM, id.substr(0, 9)}, {v1::ROLE_USER, id.substr(9)}}),
+       "messages[0..1].content"},
       {"answer_between",
        Chat({{v1::ROLE_USER, id.substr(0, 9)}, {v1::ROLE_ASSISTANT, "go on"}, {v1::ROLE_USER, id.substr(9)}}),
        "messages[0..2].content"},
-      {"full_width", Chat({{v1::ROLE_USER, "号码" + Rewrite(id.substr(0, 9), FullWidth)},
-                           {v1::ROLE_USER, Rewrite(id.substr(9), FullWidth)}}),
+      {"full_width",
+       Chat({{v1::ROLE_USER, "号码" + Rewrite(id.substr(0, 9), FullWidth)},
+             {v1::ROLE_USER, Rewrite(id.substr(9), FullWidth)}}),
        "messages[0..1].content"},
-      {"key", Chat({{v1::ROLE_USER, "use sk-abc123DEF456ghi7"}, {v1::ROLE_USER, "89JKL012mno345PQ"}}), "messages[0..1].content"},
+      {"key", Chat({{v1::ROLE_USER, "use sk-abc123DEF456ghi7"}, {v1::ROLE_USER, "89JKL012mno345PQ"}}),
+       "messages[0..1].content"},
   };
   for (const Row& row : rows) {
     const Sensitivity sensitivity = Classify(row.request);
@@ -136,7 +141,8 @@ TEST(Screening, ValuesSplitOverMessagesAreFound) {
     EXPECT_EQ(sensitivity.findings[0].field(), row.field) << row.name;
   }
   // A value in one message is named once, not again at the seam.
-  const Sensitivity once = Classify(Chat({{v1::ROLE_USER, id}, {v1::ROLE_ASSISTANT, "thanks"}, {v1::ROLE_USER, "next"}}));
+  const Sensitivity once =
+      Classify(Chat({{v1::ROLE_USER, id}, {v1::ROLE_ASSISTANT, "thanks"}, {v1::ROLE_USER, "next"}}));
   EXPECT_EQ(once.findings.size(), 1u);
 }
 
@@ -176,7 +182,8 @@ TEST(Screening, WhatCannotBeInspectedIsSensitive) {
   EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, "1234567890"}}), tight), IsEmpty());
   EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, "ok"}, {v1::ROLE_USER, "\xFF"}}), {}),
               testing::ElementsAre("invalid_utf8 messages[1].content"));
-  EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, "VFZSTk5FMVVTWHBPUkZVeVRucG5QUT09"}}), {}), testing::ElementsAre("decode_limit"));
+  EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, "VFZSTk5FMVVTWHBPUkZVeVRucG5QUT09"}}), {}),
+              testing::ElementsAre("decode_limit"));
   for (const auto& [request, limits] : std::vector<std::pair<v1::GenerateRequest, LimitsConfig>>{
            {Chat({{v1::ROLE_USER, "12345678901"}}), tight}, {Chat({{v1::ROLE_USER, "\xFF"}}), {}}}) {
     const Sensitivity sensitivity = Classify(request, limits);
