@@ -104,6 +104,16 @@ TEST_F(EngineTest, StopStringEndsTheAnswerAndIsNotInIt) {
   EXPECT_EQ(answer->finish().reason(), v1::FINISH_REASON_STOP);
 }
 
+TEST_F(EngineTest, WhatLookedLikeAStopStringIsNotLost) {
+  Start();
+  const std::string whole = Alone(Ask("tell me"));
+  auto request = Ask("tell me");
+  request.add_stop(whole.substr(whole.rfind(' ')) + " and more");
+  const auto answer = Submit(request);
+  ASSERT_TRUE(answer->WaitEnd().ok());
+  EXPECT_EQ(answer->text(), whole);
+}
+
 TEST_F(EngineTest, RawPromptHasNoTemplate) {
   Start();
   v1::GenerateRequest request;
