@@ -135,7 +135,8 @@ void AddExplainCommand(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("explain", "Say where a request would go and why, without sending it");
   const auto options = std::make_shared<ExplainOptions>();
   options->router.AddOptions(*command, kAdminAddress);
-  command->add_option("text", options->words, "The question; without it, standard input: text, or an OpenAI chat request");
+  command->add_option("text", options->words,
+                      "The question; without it, standard input: text, or an OpenAI chat request");
   command->add_option("--tenant", options->tenant, "Decide as for this tenant; empty = the default tenant");
   command->add_option("--sensitivity", options->sensitivity, "Declare: public | internal | confidential | restricted");
   command->callback([options, &exit_code] { exit_code = Explain(*options); });

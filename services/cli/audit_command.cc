@@ -60,11 +60,13 @@ int Verify(const std::string& directory, const std::string& key_file) {
     const auto lines = ReadLines(files);
     const absl::Status status = lines.ok() ? router::VerifyAuditChain(*key, *lines) : lines.status();
     if (!status.ok()) ++bad;
-    // Records missing at the end can only show as this: the process may still run, or was killed, or lines were dropped.
+    // Records missing at the end can only show as this: the process may still run, or was killed, or lines were
+    // dropped.
     const bool ended = lines.ok() && !lines->empty() && absl::StrContains(lines->back(), R"("kind":"chain_end")");
     std::cout << "chain " << chain << ": ";
     if (status.ok()) {
-      std::cout << "OK, " << lines->size() << " records" << (ended ? "" : ", not ended (running, killed or cut)") << "\n";
+      std::cout << "OK, " << lines->size() << " records"
+                << (ended ? "" : ", not ended (running, killed or cut)") << "\n";
     } else {
       std::cout << "BAD: " << status.message() << "\n";
     }

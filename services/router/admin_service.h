@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// AdminService: headgate.v1.Router (Explain, GetState, Drain) on a port of its own, with keys of its own. Tenants' keys open
-// nothing here.
+// AdminService: headgate.v1.Router (Explain, GetState, Drain) on a port of its own, with keys of its own. Tenants'
+// keys open nothing here.
 //
 // Thread-safety: gRPC's threads call it.
 #pragma once
@@ -19,7 +19,8 @@ namespace headgate::services {
 
 class AdminService final : public v1::Router::CallbackService {
  public:
-  // `key_sha256`: hex; empty = no key is asked for, and then only loopback peers are served. `drain` runs on the executor.
+  // `key_sha256`: hex; empty = no key is asked for, and then only loopback peers are served. `drain` runs on the
+  // executor.
   AdminService(const CallParts& parts, router::Router& router, std::vector<std::string> key_sha256,
                std::function<void()> drain);
 

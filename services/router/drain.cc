@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The end of a process: take nothing new, finish what is there, then go. The last step runs outside the executor because
-// gRPC's Shutdown blocks.
+// The end of a process: take nothing new, finish what is there, then go. The last step runs outside the executor
+// because gRPC's Shutdown blocks.
 #include <csignal>
 #include <cstdlib>
 #include <thread>

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One gRPC call of the callback API as a coroutine on the router's executor. gRPC's threads only post; every decision and
-// all state are on the executor thread. A call keeps itself alive until gRPC says OnDone.
+// One gRPC call of the callback API as a coroutine on the router's executor. gRPC's threads only post; every decision
+// and all state are on the executor thread. A call keeps itself alive until gRPC says OnDone.
 //
 // Thread-safety: Start* from any thread; the rest as said.
 #pragma once
@@ -38,7 +38,8 @@ HeaderLookup MetadataOf(const grpc::CallbackServerContext& context);
 absl::Status ReadHead(const CallParts& parts, const grpc::CallbackServerContext& context, const char* api,
                       router::RequestHead& head);
 
-// The work of a unary call: runs on the executor, returns the call's status. Initial metadata may be added to `context`.
+// The work of a unary call: runs on the executor, returns the call's status. Initial metadata may be added to
+// `context`.
 using UnaryWork = std::function<Task<absl::Status>(const router::RequestHead& head, Cancellation& cancellation)>;
 grpc::ServerUnaryReactor* StartUnary(const CallParts& parts, grpc::CallbackServerContext* context, const char* api,
                                      UnaryWork work);

@@ -3,8 +3,8 @@
 
 // HttpServer: HTTP/1.1 with keep-alive on the router's executor, a coroutine per connection. Everything is bounded:
 // connections, header, body, time to send a request, time a peer may leave an answer unread. While a request is being
-// answered the connection is still read, so a peer that leaves is noticed at once and the work is cancelled. (A peer that
-// shuts down only its sending side counts as gone.)
+// answered the connection is still read, so a peer that leaves is noticed at once and the work is cancelled. (A peer
+// that shuts down only its sending side counts as gone.)
 //
 // Thread-safety: none; executor thread only.
 #pragma once

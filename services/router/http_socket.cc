@@ -60,7 +60,8 @@ class PlainSocket final : public HttpSocket {
 // The common name, else the first DNS or URI alternative name.
 std::string IdentityOf(X509* certificate) {
   char name[256];
-  if (X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name, sizeof(name)) > 0) return name;
+  X509_NAME* const subject = X509_get_subject_name(certificate);
+  if (X509_NAME_get_text_by_NID(subject, NID_commonName, name, sizeof(name)) > 0) return name;
   const std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> names(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
       &GENERAL_NAMES_free);

@@ -85,7 +85,8 @@ grpc::ServerUnaryReactor* InferenceService::ListModels(grpc::CallbackServerConte
                                                        const v1::ListModelsRequest*,
                                                        v1::ListModelsResponse* response) {
   return StartUnary(parts_, context, "grpc.ListModels",
-                    [this, response](const router::RequestHead& head, Cancellation& cancellation) -> Task<absl::Status> {
+                    [this, response](const router::RequestHead& head,
+                                     Cancellation& cancellation) -> Task<absl::Status> {
                       auto result = co_await router_.ListModels(head, cancellation);
                       if (result.ok()) *response = *std::move(result);
                       co_return result.status();

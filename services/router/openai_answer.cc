@@ -229,8 +229,8 @@ struct ErrorRow {
   const char* type;
   const char* name;  // OpenAI's `code`; null where it has none
 };
-// One place maps a Status to HTTP. UNAUTHENTICATED here is always the client's key: the router turns a refusal of our own
-// cloud key into UNAVAILABLE.
+// One place maps a Status to HTTP. UNAUTHENTICATED here is always the client's key: the router turns a refusal of our
+// own cloud key into UNAVAILABLE.
 constexpr ErrorRow kErrors[] = {
     {absl::StatusCode::kInvalidArgument, 400, "invalid_request_error", nullptr},
     {absl::StatusCode::kUnauthenticated, 401, "authentication_error", "invalid_api_key"},

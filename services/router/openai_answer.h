@@ -55,7 +55,8 @@ std::string EmbedBody(const v1::EmbedResponse& response, bool base64);
 
 // {"error": {...}} in OpenAI's shape. The message is the status's, so statuses must not carry content (they do not).
 std::string ErrorBody(const absl::Status& status);
-// The HTTP status of an error: 400, 401, 403, 404, 409, 413 (OUT_OF_RANGE: body too large), 429, 499, 500, 501, 503, 504.
+// The HTTP status of an error: 400, 401, 403, 404, 409, 413 (OUT_OF_RANGE: body too large), 429, 499, 500, 501, 503,
+// 504.
 int HttpStatus(const absl::Status& status);
 
 }  // namespace headgate::services

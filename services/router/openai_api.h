@@ -1,7 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// OpenAiApi: the HTTP routes (docs/api.md) in front of the Router. Takes requests in, hands events out; decides nothing.
+// OpenAiApi: the HTTP routes (docs/api.md) in front of the Router. Takes requests in, hands events out; decides
+// nothing.
 //
 // Thread-safety: executor thread only.
 #pragma once

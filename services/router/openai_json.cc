@@ -60,7 +60,9 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
   };
 
   bool Stop(std::string_view why) {
-    if (status.ok()) status = absl::InvalidArgumentError(absl::StrCat("the body is not acceptable JSON: ", std::string(why)));
+    if (status.ok()) {
+      status = absl::InvalidArgumentError(absl::StrCat("the body is not acceptable JSON: ", std::string(why)));
+    }
     return false;
   }
   Json* Place(Json value) {
@@ -199,7 +201,8 @@ bool JsonFields::Get(std::string_view name, int64_t* out) {
   const Json* value = Find(name);
   if (value == nullptr) return false;
   if (!value->is_number_integer()) return Complain(name, "must be an integer"), false;
-  if (value->is_number_unsigned() && value->get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+  constexpr uint64_t kMax = std::numeric_limits<int64_t>::max();
+  if (value->is_number_unsigned() && value->get<uint64_t>() > kMax) {
     return Complain(name, "is out of range"), false;
   }
   *out = value->get<int64_t>();

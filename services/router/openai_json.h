@@ -32,8 +32,8 @@ absl::StatusOr<Json> ParseJson(std::string_view text);
 // Appends `text` as a JSON string with its quotes. REQUIRES: `text` is valid UTF-8.
 void AppendJsonString(std::string& out, std::string_view text);
 
-// INVALID_ARGUMENT about one field, `<field>: <message>`. ParamOf gives the field back (`messages[0].content`), also from
-// statuses of the router, which have the same form; empty for other statuses.
+// INVALID_ARGUMENT about one field, `<field>: <message>`. ParamOf gives the field back (`messages[0].content`), also
+// from statuses of the router, which have the same form; empty for other statuses.
 absl::Status FieldError(std::string_view field, std::string_view message);
 std::string ParamOf(const absl::Status& status);
 

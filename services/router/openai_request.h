@@ -1,9 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// OpenAI's request bodies -> our requests. Every field is taken, ignored because it cannot change the answer, or refused
-// by name: docs/api.md has the table. A string that is ignored goes nowhere; one that is taken is in the proto, so
-// screening reads it.
+// OpenAI's request bodies -> our requests. Every field is taken, ignored because it cannot change the answer, or
+// refused by name: docs/api.md has the table. A string that is ignored goes nowhere; one that is taken is in the
+// proto, so screening reads it.
 //
 // Thread-safety: pure functions.
 #pragma once

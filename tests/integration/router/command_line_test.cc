@@ -100,7 +100,8 @@ TEST_F(CommandLineTest, StartFailuresAreClear) {
       {"grpc port taken", absl::StrReplaceAll(good, {{"grpc: 127.0.0.1:0", "grpc: " + grpc_}}), grpc_},
       {"metrics port taken", absl::StrReplaceAll(good, {{"metrics: 127.0.0.1:0", "metrics: " + metrics_}}), metrics_},
       {"audit directory is a file", absl::StrReplaceAll(good, {{"directory: audit", "directory: a-file"}}), "audit"},
-      {"audit directory nowhere", absl::StrReplaceAll(good, {{"directory: audit", "directory: no/such/place"}}), "audit"},
+      {"audit directory nowhere", absl::StrReplaceAll(good, {{"directory: audit", "directory: no/such/place"}}),
+       "audit"},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
@@ -135,7 +136,8 @@ TEST_F(CommandLineTest, ChatPrintsTheRouteFirst) {
   const Ended cloud = Headgate({"chat", "--router", grpc_, "hello"});
   EXPECT_EQ(cloud.code, 0) << cloud.err;
   EXPECT_TRUE(absl::StartsWith(cloud.out, "[cloud ")) << cloud.out;
-  const Ended local = Headgate({"chat", "--router", grpc_, "--sensitivity", "restricted", "--max-tokens", "4", "hello"});
+  const Ended local =
+      Headgate({"chat", "--router", grpc_, "--sensitivity", "restricted", "--max-tokens", "4", "hello"});
   EXPECT_TRUE(absl::StartsWith(local.out, "[local engine")) << local.out;
   EXPECT_THAT(local.out, HasSubstr(" tokens"));
 }
@@ -164,7 +166,8 @@ TEST_F(CommandLineTest, WrongUseIsSaid) {
       {"bad number", {"chat", "--max-tokens", "0", "x"}, "--max-tokens"},
       {"nobody there", {"state", "--router", "127.0.0.1:9"}, "UNAVAILABLE"},
       {"verify without key", {"audit", "verify", "."}, "--key-file"},
-      {"verify without directory", {"audit", "verify", "/nonexistent", "--key-file", "/nonexistent/key"}, "/nonexistent"},
+      {"verify without directory", {"audit", "verify", "/nonexistent", "--key-file", "/nonexistent/key"},
+       "/nonexistent"},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
@@ -185,7 +188,8 @@ TEST_F(CommandLineTest, AuditVerifyFindsEveryKindOfChange) {
   const Ended good = Headgate({"audit", "verify", Path("audit"), "--key-file", key});
   EXPECT_EQ(good.code, 0) << good.out << good.err;
   EXPECT_THAT(good.out, AllOf(HasSubstr("OK"), Not(HasSubstr("not ended"))));
-  EXPECT_EQ(Headgate({"audit", "verify", Path("audit"), "--key-file", Write("wrong.key", std::string(32, 'w'))}).code, 1);
+  const std::string wrong_key = Write("wrong.key", std::string(32, 'w'));
+  EXPECT_EQ(Headgate({"audit", "verify", Path("audit"), "--key-file", wrong_key}).code, 1);
 
   std::string file;
   for (const auto& entry : std::filesystem::directory_iterator(Path("audit"))) file = entry.path().string();

@@ -24,6 +24,16 @@ constexpr char kChat[] = "/v1/chat/completions";
 
 class HttpApiTest : public RouterWorld {
  protected:
+  // Tenant alpha with key-a; slow with key-s and one request in its bucket. Small limits.
+  static RouterYaml TwoTenants() {
+    RouterYaml yaml;
+    yaml.limits = "  drain: 1s\n  body_bytes_max: 20000\n  prompt_bytes_max: 10000\n";
+    yaml.tenants = absl::StrCat("tenants:\n  - name: alpha\n    api_key_sha256: [\"", Hex(Sha256("key-a")),
+                                "\"]\n  - name: slow\n    requests_per_second: 0.01\n    burst: 1\n"
+                                "    api_key_sha256: [\"",
+                                Hex(Sha256("key-s")), "\"]\n");
+    return yaml;
+  }
   static Json Parse(const std::string& body) {
     const auto json = ParseJson(body);
     EXPECT_TRUE(json.ok()) << json.status() << " in " << body;
@@ -61,8 +71,8 @@ TEST_F(HttpApiTest, EachRequestGoesWhereItMust) {
   for (const auto& row : rows) {
     for (const bool stream : {false, true}) {
       SCOPED_TRACE(absl::StrCat(row.name, stream ? ", streamed" : ""));
-      const HttpResult result = PostJson(
-          http(kChat), ChatBody(row.text, stream ? "\"max_tokens\":8,\"stream\":true" : "\"max_tokens\":8"), row.headers);
+      const char* const more = stream ? "\"max_tokens\":8,\"stream\":true" : "\"max_tokens\":8";
+      const HttpResult result = PostJson(http(kChat), ChatBody(row.text, more), row.headers);
       EXPECT_TRUE(result.transport_ok);
       EXPECT_EQ(result.status, 200) << result.body;
       EXPECT_EQ(result.headers.at("x-headgate-route"), row.route);
@@ -139,12 +149,7 @@ TEST_F(HttpApiTest, OtherPaths) {
 }
 
 TEST_F(HttpApiTest, RefusalsAreInOpenAisShape) {
-  RouterYaml yaml;
-  yaml.limits = "  drain: 1s\n  body_bytes_max: 20000\n  prompt_bytes_max: 10000\n";
-  yaml.tenants = absl::StrCat("tenants:\n  - name: alpha\n    api_key_sha256: [\"", Hex(Sha256("key-a")),
-                              "\"]\n  - name: slow\n    requests_per_second: 0.01\n    burst: 1\n    api_key_sha256: [\"",
-                              Hex(Sha256("key-s")), "\"]\n");
-  StartAll(yaml);
+  StartAll(TwoTenants());
   const std::string key = "authorization: Bearer key-a";
   const struct {
     const char* name;
@@ -170,12 +175,14 @@ TEST_F(HttpApiTest, RefusalsAreInOpenAisShape) {
       {"no messages", "POST", kChat, {key}, R"({"messages":[]})", 400, "invalid_request_error", "messages"},
       {"bad declared level", "POST", kChat, {key, "x-headgate-sensitivity: secret"}, ChatBody("x"), 400,
        "invalid_request_error", "x-headgate-sensitivity"},
-      {"too large on the wire", "POST", kChat, {key}, ChatBody(std::string(30000, 'x')), 413, "invalid_request_error", ""},
+      {"too large on the wire", "POST", kChat, {key}, ChatBody(std::string(30000, 'x')), 413, "invalid_request_error",
+       ""},
       {"too much text", "POST", kChat, {key}, ChatBody(std::string(11000, 'x')), 400, "invalid_request_error", ""},
       {"no such path", "POST", "/v1/frobnicate", {key}, "{}", 404, "invalid_request_error", ""},
       {"wrong method", "GET", kChat, {key}, "", 405, "invalid_request_error", ""},
       {"wrong method for models", "POST", "/v1/models", {key}, "{}", 405, "invalid_request_error", ""},
-      {"no JSON type", "POST", kChat, {key, "content-type: text/plain"}, ChatBody("x"), 415, "invalid_request_error", ""},
+      {"no JSON type", "POST", kChat, {key, "content-type: text/plain"}, ChatBody("x"), 415, "invalid_request_error",
+       ""},
       {"compressed", "POST", kChat, {key, "content-encoding: gzip"}, "x", 415, "invalid_request_error", ""},
   };
   for (const auto& row : rows) {
@@ -201,7 +208,10 @@ TEST_F(HttpApiTest, RefusalsAreInOpenAisShape) {
   }
   EXPECT_EQ(PostJson(http(kChat), ChatBody("x"), {key}).status, 200);
   EXPECT_EQ(PostJson(http(kChat), ChatBody("x"), {"x-api-key: key-a"}).status, 200);
+}
 
+TEST_F(HttpApiTest, ATenantOverItsRateIsToldWhenToComeAgain) {
+  StartAll(TwoTenants());
   EXPECT_EQ(PostJson(http(kChat), ChatBody("x"), {"authorization: Bearer key-s"}).status, 200);
   const HttpResult limited = PostJson(http(kChat), ChatBody("x"), {"authorization: Bearer key-s"});
   EXPECT_EQ(limited.status, 429) << limited.body;

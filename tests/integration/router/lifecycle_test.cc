@@ -23,7 +23,7 @@ constexpr char kChat[] = "/v1/chat/completions";
 
 class LifecycleTest : public RouterWorld {
  protected:
-  // A stream from the cloud that goes on after `tokens` only when `release` is called: its plan stalls for ever, or is slow.
+  // A stream from the cloud, on its own thread, that has begun.
   struct Stream {
     std::future<HttpResult> result;
     std::future<void> begun;

@@ -49,10 +49,11 @@ std::string RouterWorld::Write(const std::string& name, const std::string& text)
 }
 
 std::string RouterWorld::RouterYamlText(const RouterYaml& yaml) const {
-  return absl::StrCat("listen:\n  grpc: 127.0.0.1:0\n  http: 127.0.0.1:0\n  admin: 127.0.0.1:0\n  metrics: 127.0.0.1:0\n",
-                      yaml.listen, "limits:\n", yaml.limits, "policy:\n", yaml.policy,
+  const std::string cloud_url = emulator_ ? emulator_->base_url() : "http://127.0.0.1:9";
+  return absl::StrCat("listen:\n  grpc: 127.0.0.1:0\n  http: 127.0.0.1:0\n  admin: 127.0.0.1:0\n",
+                      "  metrics: 127.0.0.1:0\n", yaml.listen, "limits:\n", yaml.limits, "policy:\n", yaml.policy,
                       "local:\n  endpoints:\n    - name: engine\n      address: ", engine_address_,
-                      "\ncloud:\n  enabled: true\n  base_url: ", emulator_ ? emulator_->base_url() : "http://127.0.0.1:9",
+                      "\ncloud:\n  enabled: true\n  base_url: ", cloud_url,
                       "\n  api_key_file: cloud.key\n  backoff_base: 1ms\n", yaml.cloud,
                       "audit:\n  directory: audit\n  key_file: audit.key\n",
                       yaml.tenants.empty() ? "anonymous: true\n" : "tenants_file: tenants.yaml\n", yaml.more);

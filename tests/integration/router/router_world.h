@@ -1,8 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// RouterWorld: a headgate-router process between a headgate-engine process (reference model) and the DeepSeek emulator (in
-// the test's own process, so that what it saw can be asked). Everything on port 0, in a folder that goes with the test.
+// RouterWorld: a headgate-router process between a headgate-engine process (reference model) and the DeepSeek emulator
+// (in the test's own process, so that what it saw can be asked). Everything on port 0, in a folder that goes with the
+// test.
 //
 // Thread-safety: none.
 #pragma once

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// TLS on the running router's front doors: versions, client certificates, files that change. Certificates are made by the
-// openssl program, and openssl s_client is the witness for the versions.
+// TLS on the running router's front doors: versions, client certificates, files that change. Certificates are made by
+// the openssl program, and openssl s_client is the witness for the versions.
 #include <gmock/gmock.h>
 
 #include <csignal>
@@ -56,7 +56,7 @@ class TlsTest : public RouterWorld {
     }
     return Fetch(call);
   }
-  grpc::Status AskGrpc(const std::string& certificate, std::string* tenant_route = nullptr) const {
+  grpc::Status AskGrpc(const std::string& certificate, std::string* route = nullptr) const {
     grpc::SslCredentialsOptions options;
     options.pem_root_certs = *ReadFile(Path("ca.pem"), 1 << 20);
     if (!certificate.empty()) {
@@ -65,11 +65,12 @@ class TlsTest : public RouterWorld {
     }
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    const auto stub = v1::Inference::NewStub(grpc::CreateCustomChannel(grpc_, grpc::SslCredentials(options), arguments));
+    const auto channel = grpc::CreateCustomChannel(grpc_, grpc::SslCredentials(options), arguments);
+    const auto stub = v1::Inference::NewStub(channel);
     grpc::ClientContext context;
     v1::GenerateResponse response;
     const grpc::Status status = stub->Generate(&context, Request("hello"), &response);
-    if (tenant_route != nullptr) *tenant_route = response.route().target() == v1::Route::TARGET_CLOUD ? "cloud" : "local";
+    if (route != nullptr) *route = response.route().target() == v1::Route::TARGET_CLOUD ? "cloud" : "local";
     return status;
   }
   RouterYaml WithTls(bool mutual) {

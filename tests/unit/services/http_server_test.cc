@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The server runs on its own thread with real sockets on port 0; each test speaks raw bytes to it. Time limits are tested
-// by configurations in which the limit in question is the only short one.
+// The server runs on its own thread with real sockets on port 0; each test speaks raw bytes to it. Time limits are
+// tested by configurations in which the limit in question is the only short one.
 #include "services/router/http_server.h"
 
 #include <gmock/gmock.h>
@@ -210,12 +210,14 @@ TEST_F(HttpServerTest, RefusesWhatIsNotARequest) {
       {"bad header", "GET / HTTP/1.1\r\nHost x\r\n\r\n", "400"},
       {"space before colon", "GET / HTTP/1.1\r\nHost : x\r\n\r\n", "400"},
       {"two lengths", "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "400"},
-      {"length and chunked", "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
+      {"length and chunked", "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+       "400"},
       {"negative length", "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "400"},
       {"body too large", Post("/", std::string(1001, 'x')), "413"},
       {"body said to be too large", "POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", "413"},
       {"chunks too large",
-       absl::StrCat("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n", std::string(1001, 'x'), "\r\n"), "413"},
+       absl::StrCat("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n", std::string(1001, 'x'), "\r\n"),
+       "413"},
       {"header too large", absl::StrCat("GET / HTTP/1.1\r\nX: ", std::string(3000, 'x'), "\r\n\r\n"), "431"},
   };
   for (const auto& row : rows) {

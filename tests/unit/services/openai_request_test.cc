@@ -28,7 +28,8 @@ void ExpectSame(const v1::GenerateRequest& actual, const std::string& expected) 
 }
 
 std::string Chat(const std::string& more) {
-  return absl::StrCat(R"({"model":"m","messages":[{"role":"user","content":"hi"}])", more.empty() ? "" : ",", more, "}");
+  constexpr char kBody[] = R"({"model":"m","messages":[{"role":"user","content":"hi"}])";
+  return absl::StrCat(kBody, more.empty() ? "" : ",", more, "}");
 }
 constexpr char kHi[] = R"(model: "m" messages { role: ROLE_USER content: "hi" })";
 
