@@ -47,8 +47,8 @@ class Engine {
   virtual ~Engine() = default;  // cancels everything and joins
 
   // Accepts the request and returns its id, or: INVALID_ARGUMENT naming the field (also: prompt longer than the
-  // context), NOT_FOUND (another model), RESOURCE_EXHAUSTED (queue full), UNAVAILABLE (draining). Exactly one OnFinish or OnError follows an OK.
-  // `deadline` on the monotonic clock.
+  // context), NOT_FOUND (another model), RESOURCE_EXHAUSTED (queue full), UNAVAILABLE (draining),
+  // DEADLINE_EXCEEDED. Exactly one OnFinish or OnError follows an OK. `deadline` on the monotonic clock.
   virtual absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
                                           std::shared_ptr<AnswerEvents> events) = 0;
   // The request's place and KV are free before the next step; OnError(CANCELLED) follows unless it had ended.

@@ -1,7 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// model_store: a model file and the manifest beside it (`<file>.manifest.json`: {"sha256": hex, "bytes": n, "name": ...}).
+// model_store: a model file and the manifest beside it (`<file>.manifest.json`: {"sha256": hex, "bytes": n,
+// "name": ...}).
 // The digest is checked before the file is loaded; without a manifest the caller decides.
 //
 // Thread-safety: pure functions.

@@ -43,9 +43,10 @@ struct Step {
   std::vector<Chunk> prefill;     // prompt chunks
 };
 
-// `admit` is decided first (priority, then arrival; the first that does not fit in free cells blocks those behind it, so
-// that none starves); admitted requests get their prefill from the next plan on. Where not all of `running` fit into a
-// step the first do: the caller rotates the order. Prompts share the rows evenly, a short one's rest goes to the others.
+// `admit` is decided first (priority, then arrival; the first that does not fit in free cells blocks those behind it,
+// so that none starves); admitted requests get their prefill from the next plan on. Where not all of `running` fit into
+// a step the first do: the caller rotates the order. Prompts share the rows evenly, a short one's rest goes to the
+// others.
 Step PlanStep(const std::vector<RunningSequence>& running, const std::vector<WaitingRequest>& waiting,
               const StepLimits& limits);
 

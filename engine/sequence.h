@@ -5,7 +5,7 @@
 // became certain, and the end. A request that lost its KV (preempted) starts again at 0 computed tokens and continues
 // exactly where it was: the sampler and the text stay.
 //
-// Thread-safety: Cancel and cancelled from any thread; the rest belongs to whoever holds it (queue, then decode thread).
+// Thread-safety: Cancel and cancelled from any thread; the rest is for whoever holds it (queue, then decode thread).
 #pragma once
 
 #include <atomic>

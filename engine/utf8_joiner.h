@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Utf8Joiner: whole characters out of the bytes of tokens, which may end in the middle of one. What it returns is always
-// valid UTF-8; a byte sequence that cannot become a character turns into U+FFFD, once per maximal bad part.
+// Utf8Joiner: whole characters out of the bytes of tokens, which may end in the middle of one. What it returns is
+// always valid UTF-8; a byte sequence that cannot become a character turns into U+FFFD, once per maximal bad part.
 //
 // Thread-safety: none.
 #pragma once

@@ -4,8 +4,8 @@
 // Backend: the model under the scheduler. Two stand behind it: `reference` (a deterministic toy model, exact under any
 // batching: the oracle of the scheduler's tests) and `llama` (libllama).
 //
-// Thread-safety: Tokenize, Piece, RenderChat, ParseAnswer, MakeSampler and info from any thread; the rest, Sampler::Sample
-// included, from the decode thread only.
+// Thread-safety: Tokenize, Piece, RenderChat, ParseAnswer, MakeSampler and info from any thread; the rest,
+// Sampler::Sample included, from the decode thread only.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// How the toy model works. Each cell of its "KV" holds a token and a state computed from the state in the cell before it,
+// How the toy model works. Each cell of its "KV" holds a token and a state computed from the state in the cell before,
 // so a row sees its whole sequence, and only that, through the cells: wrong cells give wrong answers. A state decides
 // the next token's scores by integer hashing. Most of the mass is on words; now and then a character of several bytes
 // comes, whose bytes are then forced one by one; and after some tokens the end becomes likely.
@@ -199,8 +199,9 @@ absl::Status ReferenceBackend::Decode(absl::Span<const BatchRow> rows) {
     if (abort_ && abort_()) return absl::AbortedError("stopped by the abort check");
     const BatchRow& row = rows[i];
     const auto& read = Read(row.sequence);
-    const auto before = static_cast<size_t>(row.position) - 1;
-    const Cell cell = NextCell(row.position > 0 && before < read.size() ? read[before] : Cell(), row.token, row.position);
+    const auto position = static_cast<size_t>(row.position);
+    const bool first = position == 0 || position > read.size();
+    const Cell cell = NextCell(first ? Cell() : read[position - 1], row.token, row.position);
     sequences_[static_cast<size_t>(row.sequence)].push_back(cell);
     if (row.output) outputs_[static_cast<int32_t>(i)] = cell;
   }

@@ -112,7 +112,9 @@ std::vector<Token> Tokenize(std::string_view text, bool add_special, bool parse_
 }
 
 std::string Piece(Token token) {
-  if (token >= kFirstWord && token < VocabularySize()) return std::string(kWords[static_cast<size_t>(token - kFirstWord)]);
+  if (token >= kFirstWord && token < VocabularySize()) {
+    return std::string(kWords[static_cast<size_t>(token - kFirstWord)]);
+  }
   if (token >= kFirstByte && token < kFirstWord) return std::string(1, static_cast<char>(token - kFirstByte));
   return "";
 }

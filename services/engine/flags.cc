@@ -21,7 +21,7 @@ std::string Complaint(const EngineFlags& flags) {
   if (flags.write_manifest && flags.reference) return "--write-manifest needs --model FILE";
   if (flags.reference_step > absl::ZeroDuration() && !flags.reference) return "--reference-step-ms needs --reference";
   if (flags.tls.certificate_file.empty() != flags.tls.key_file.empty()) return "--tls-cert and --tls-key go together";
-  if (!flags.tls.ca_file.empty() && flags.tls.certificate_file.empty()) return "--tls-ca needs --tls-cert and --tls-key";
+  if (!flags.tls.ca_file.empty() && flags.tls.certificate_file.empty()) return "--tls-ca needs --tls-cert";
   return "";
 }
 

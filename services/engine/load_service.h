@@ -4,8 +4,8 @@
 // The Engine service in its two halves: LoadService pushes the load to routers, AdminService drains. The first is
 // served beside Inference, the second on the admin port only.
 //
-// Thread-safety: gRPC calls them from its own threads. Loads are pushed by a thread of their own, which never waits for a
-// decode step nor for a client: a client that reads slowly misses loads, and gets the newest when it is ready.
+// Thread-safety: gRPC calls them from its own threads. Loads are pushed by a thread of their own, which never waits for
+// a decode step nor for a client: a client that reads slowly misses loads, and gets the newest when it is ready.
 #pragma once
 
 #include <condition_variable>

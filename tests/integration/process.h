@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Process: one program under test. Starts it, collects stdout and stderr while it runs, waits for lines and for the end
-// without sleeping, kills it when destroyed. Useful for 1. integration tests of the real binaries on port 0; 2. killing an
-// engine in mid-stream; 3. checking exit codes and messages.
+// without sleeping, kills it when destroyed. Useful for 1. integration tests of the real binaries on port 0; 2. killing
+// an engine in mid-stream; 3. checking exit codes and messages.
 //
 // Thread-safety: all methods from any thread. Start from a thread that outlives the process: the child dies with it.
 #pragma once

@@ -15,11 +15,11 @@ namespace headgate {
 std::string EngineProcess::Http(const std::string& target) {
   const std::string& at = address("metrics");
   const size_t colon = at.rfind(':');
+  const auto port = static_cast<uint16_t>(std::stoi(at.substr(colon + 1)));
   boost::asio::io_context io;
   boost::asio::ip::tcp::socket socket(io);
   boost::system::error_code error;
-  socket.connect({boost::asio::ip::make_address(at.substr(0, colon)), static_cast<uint16_t>(std::stoi(at.substr(colon + 1)))},
-                 error);
+  socket.connect({boost::asio::ip::make_address(at.substr(0, colon)), port}, error);
   if (error) return error.message();
   const std::string request = absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   boost::asio::write(socket, boost::asio::buffer(request), error);

@@ -26,6 +26,8 @@ namespace {
 
 using testing::HasSubstr;
 
+constexpr char kLabels[] = "engine=\"0\",model_name=\"reference\"";
+
 StreamEnd Stream(EngineProcess& engine, const v1::GenerateRequest& request) {
   grpc::ClientContext context;
   const auto stub = engine.Inference();
@@ -51,7 +53,7 @@ grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const std::stri
 // SERVING = "\x08\x01", NOT_SERVING = "\x08\x02".
 std::string Health(EngineProcess& engine, const std::string& service) {
   std::string response;
-  const std::string request = service.empty() ? "" : absl::StrCat("\x0a", std::string(1, static_cast<char>(service.size())), service);
+  const std::string request = absl::StrCat("\x0a", std::string(1, static_cast<char>(service.size())), service);
   const auto status = Call(engine.Channel(), "/grpc.health.v1.Health/Check", request, &response);
   return status.ok() ? response : absl::StrCat("error ", status.error_message());
 }
@@ -115,14 +117,14 @@ TEST(EngineService, AClientThatLeavesFreesItsPlace) {
   auto stream = stub->GenerateStream(&context, Ask(" forever", 5000));
   v1::GenerateStreamResponse event;
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(stream->Read(&event));
-  EXPECT_THAT(engine.Http("/metrics"), HasSubstr("vllm:num_requests_running{engine=\"0\",model_name=\"reference\"} 1\n"));
+  EXPECT_THAT(engine.Http("/metrics"), HasSubstr(absl::StrCat("vllm:num_requests_running{", kLabels, "} 1\n")));
   context.TryCancel();
   EXPECT_EQ(ReadAll(*stream).status.error_code(), grpc::StatusCode::CANCELLED);
   EXPECT_TRUE(engine.WaitLoad(
       [](const v1::Load& load) { return load.running() == 0 && load.kv_cells_free() == load.kv_cells_total(); }));
   const std::string metrics = engine.Http("/metrics");
-  EXPECT_THAT(metrics, HasSubstr("vllm:num_requests_running{engine=\"0\",model_name=\"reference\"} 0\n"));
-  EXPECT_THAT(metrics, HasSubstr("headgate_engine_cancel_to_free_seconds_count{engine=\"0\",model_name=\"reference\"} 1\n"));
+  EXPECT_THAT(metrics, HasSubstr(absl::StrCat("vllm:num_requests_running{", kLabels, "} 0\n")));
+  EXPECT_THAT(metrics, HasSubstr(absl::StrCat("headgate_engine_cancel_to_free_seconds_count{", kLabels, "} 1\n")));
   EXPECT_THAT(metrics, HasSubstr("finished_reason=\"abort\",model_name=\"reference\"} 1\n"));
 }
 

@@ -42,7 +42,8 @@ std::string Agreed(const std::string& address, const std::string& flag) {
 
 TEST(EngineTls, ServesTls13Only) {
   const router::TestCertificate certificate("IP:127.0.0.1");
-  const std::vector<std::string> flags = {"--tls-cert=" + certificate.cert_file(), "--tls-key=" + certificate.key_file()};
+  const std::vector<std::string> flags = {"--tls-cert=" + certificate.cert_file(),
+                                          "--tls-key=" + certificate.key_file()};
   EngineProcess engine(flags);
   EXPECT_TRUE(List(engine.address("grpc"), certificate.cert_file(), nullptr).ok());
   EXPECT_EQ(Agreed(engine.address("grpc"), "-tls1_2"), "New, (NONE), Cipher is (NONE)");

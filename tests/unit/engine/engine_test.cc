@@ -142,6 +142,10 @@ TEST_F(EngineTest, ToolCallsAreHeldBackAndParsed) {
 
 TEST_F(EngineTest, RefusesWhatItCannotHonour) {
   Start({.context_tokens = 64});
+  auto other_model = Ask("x");
+  other_model.set_model("other");
+  auto json = Ask("x");
+  json.mutable_response_format()->set_type(v1::ResponseFormat::TYPE_JSON_OBJECT);
   const struct {
     const char* name;
     v1::GenerateRequest request;
@@ -150,10 +154,8 @@ TEST_F(EngineTest, RefusesWhatItCannotHonour) {
   } rows[] = {
       {"empty", {}, absl::StatusCode::kInvalidArgument, "messages: "},
       {"too_long", Ask(std::string(64, 'x')), absl::StatusCode::kInvalidArgument, "messages: the prompt has "},
-      {"other_model", [] { auto r = Ask("x"); r.set_model("other"); return r; }(), absl::StatusCode::kNotFound, "model: "},
-      {"json",
-       [] { auto r = Ask("x"); r.mutable_response_format()->set_type(v1::ResponseFormat::TYPE_JSON_OBJECT); return r; }(),
-       absl::StatusCode::kInvalidArgument, "response_format.type: "},
+      {"other_model", other_model, absl::StatusCode::kNotFound, "model: "},
+      {"json", json, absl::StatusCode::kInvalidArgument, "response_format.type: "},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
@@ -195,7 +197,8 @@ TEST_F(EngineTest, LoadAndHealthDoNotWaitForAStep) {
   clock_.Advance(absl::Seconds(31));
   EXPECT_FALSE(engine_->Healthy()) << "the step hangs";
   engine_->RefreshMetrics();
-  EXPECT_THAT(metrics_.Text(), HasSubstr("headgate_engine_last_step_age_seconds{engine=\"0\",model_name=\"reference\"} 31"));
+  EXPECT_THAT(metrics_.Text(),
+              HasSubstr("headgate_engine_last_step_age_seconds{engine=\"0\",model_name=\"reference\"} 31"));
   gate_.Open();
   EXPECT_TRUE(waiting->WaitEnd().ok());
   EXPECT_TRUE(engine_->Healthy());

@@ -23,7 +23,8 @@ class ModelStoreTest : public testing::Test {
     Write(model_, "GGUF and some weights");
     std::remove((model_ + ".manifest.json").c_str());
   }
-  const std::string model_ = absl::StrCat(testing::TempDir(), "/", testing::UnitTest::GetInstance()->current_test_info()->name(), ".gguf");
+  const std::string model_ = absl::StrCat(
+      testing::TempDir(), "/", testing::UnitTest::GetInstance()->current_test_info()->name(), ".gguf");
 };
 
 TEST_F(ModelStoreTest, WritesReadsVerifies) {

@@ -16,7 +16,8 @@ namespace {
 
 class RequestQueueTest : public testing::Test {
  protected:
-  std::unique_ptr<Sequence> Make(uint64_t request, size_t prompt = 3, MonotonicTime deadline = absl::InfiniteDuration()) {
+  std::unique_ptr<Sequence> Make(uint64_t request, size_t prompt = 3,
+                                 MonotonicTime deadline = absl::InfiniteDuration()) {
     SequenceOptions options;
     options.request = request;
     options.prompt.assign(prompt, 9);

@@ -90,12 +90,13 @@ class Rpc {
 
 TEST(GrpcStatus, SpeaksGoogleRpc) {
   Rpc rpc;
-  const auto status = ToGrpc(absl::InvalidArgumentError("sampling.min_p: 2 is out of range; allowed is [0, 1]"));
+  const auto status = ToGrpc(absl::InvalidArgumentError("sampling.min_p: 2 is out of range"));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(rpc.Text("Status", status.error_details()),
-              testing::StartsWith("code: 3 message: \"sampling.min_p: 2 is out of range; allowed is [0, 1]\" details {"));
+              testing::StartsWith("code: 3 message: \"sampling.min_p: 2 is out of range\" details {"));
   EXPECT_EQ(rpc.Detail(status, "ErrorInfo"),
-            "reason: \"INVALID_ARGUMENT\" domain: \"headgate.io\" metadata { key: \"field\" value: \"sampling.min_p\" }");
+            "reason: \"INVALID_ARGUMENT\" domain: \"headgate.io\" "
+            "metadata { key: \"field\" value: \"sampling.min_p\" }");
   EXPECT_EQ(rpc.Detail(status, "RetryInfo"), "none");
   const auto busy = ToGrpc(WithRetryAfter(absl::ResourceExhaustedError("full: really"), absl::Milliseconds(2500)));
   EXPECT_EQ(rpc.Detail(busy, "RetryInfo"), "retry_delay { seconds: 2 nanos: 500000000 }");
@@ -128,7 +129,7 @@ TEST(GrpcStatus, FieldPaths) {
     absl::Status status;
     const char* field;
   } rows[] = {
-      {"path", absl::InvalidArgumentError("messages[2].tool_calls[0].name: has 0 bytes"), "messages[2].tool_calls[0].name"},
+      {"path", absl::InvalidArgumentError("messages[2].calls[0].name: has 0 bytes"), "messages[2].calls[0].name"},
       {"unknown_model", absl::NotFoundError("model: not served"), "model"},
       {"sentence", absl::InvalidArgumentError("The request is bad: really"), ""},
       {"no_colon", absl::InvalidArgumentError("max_tokens"), ""},
