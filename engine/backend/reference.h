@@ -3,7 +3,8 @@
 
 // The reference backend: a deterministic toy language model. Its logits depend on the sequence's own tokens only,
 // computed in integers, so an answer is bit-for-bit the same alone and in any batch; a scheduler or KV bookkeeping
-// error changes it. It keeps its own "KV" (the tokens per sequence and position) and refuses rows that do not follow on.
+// error changes it. It keeps its own "KV" (the tokens per sequence and position) and refuses rows that do not follow
+// on.
 #pragma once
 
 #include <cstdint>
