@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The OpenAI request parsers on arbitrary bytes: they never crash, a complaint is short (so it cannot carry the body), and
-// text that was taken survives being written as JSON and read again. The first byte chooses the parser.
+// The OpenAI request parsers on arbitrary bytes: they never crash, a complaint is short (so that it cannot carry the
+// body), and text that was taken survives being written as JSON and read again. The first byte chooses the parser.
 
 #include <cstddef>
 #include <cstdint>
