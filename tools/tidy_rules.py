@@ -202,8 +202,8 @@ def catch_all(tree):
                                    "it `// becomes ...`")
 
 
-# A chosen temporary in the full expression of a co_await: `co_await F(a ? b : c)`, `x ? co_await F() : y`.
-_AWAIT_CHOICE = re.compile(r"[^;{}]*\bco_await\b[^;{}]*")
+_AWAIT = re.compile(r"\bco_await\b")
+_STATEMENT_END = re.compile(r"[;{}]|$")
 
 
 def coroutines(tree):
@@ -211,9 +211,11 @@ def coroutines(tree):
     for path, text in tree.items():
         if not is_cpp(path):
             continue
-        for line, match in lines_of(code_only(text), _AWAIT_CHOICE):
-            if re.search(r"\?[^;]*[^:]:(?!:)", match.group()):
-                line += match.group()[:match.group().index("co_await")].count("\n")
+        code = code_only(text)
+        for line, match in lines_of(code, _AWAIT):
+            begin = max(code.rfind(mark, 0, match.start()) for mark in ";{}") + 1
+            statement = code[begin:_STATEMENT_END.search(code, match.end()).start()]
+            if re.search(r"\?[^;]*[^:]:(?!:)", statement):
                 yield path, line, "`?:` in a co_await expression crashes with g++ 12: name the choice in a local first"
 
 
