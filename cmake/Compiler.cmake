@@ -16,7 +16,7 @@ endif()
 add_compile_options(-Wall -Wextra -Werror=return-type -Werror=switch -Werror=unused-result -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports false positives inside coroutine frames and std::string at -O2.
-  add_compile_options(-Wno-maybe-uninitialized -Wno-restrict -Wno-subobject-linkage)
+  add_compile_options(-Wno-maybe-uninitialized -Wno-restrict -Wno-subobject-linkage -Wno-mismatched-new-delete)
 endif()
 
 if(HEADGATE_SANITIZE)

@@ -4,8 +4,8 @@
 // Clock: the only source of time. Everything that waits or looks at the time gets one by constructor; nothing else may
 // call now() or create a timer (tools/tidy checks). Tests and the simulation use a clock that they move by hand.
 //
-// Two times: WallTime for records, prices and certificates (it may jump); MonotonicTime for deadlines, rates and waiting
-// (it never goes back; its origin is arbitrary).
+// Two times: WallTime for records, prices and certificates (it may jump); MonotonicTime for deadlines, rates and
+// waiting (it never goes back; its origin is arbitrary).
 //
 // Thread-safety: WallTime and MonotonicTime from any thread; CallAt and Timer only on the executor's thread.
 #pragma once

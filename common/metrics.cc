@@ -64,7 +64,8 @@ Counter& Metrics::GetCounter(std::string_view name, std::string_view help, const
   std::lock_guard lock(state_->mutex);
   auto& slot = state_->counters[{std::string(name), labels}];
   if (!slot) {
-    auto& family = prometheus::BuildCounter().Name(std::string(name)).Help(std::string(help)).Register(*state_->registry);
+    auto& family =
+        prometheus::BuildCounter().Name(std::string(name)).Help(std::string(help)).Register(*state_->registry);
     slot = std::make_unique<PrometheusCounter>(family.Add(labels));
   }
   return *slot;

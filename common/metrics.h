@@ -48,8 +48,8 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // The same name and labels give the same metric. Label cardinality is bounded by the caller: tenants and endpoints come
-  // from configuration, never from requests.
+  // The same name and labels give the same metric. Label cardinality is bounded by the caller: tenants and endpoints
+  // come from configuration, never from requests.
   Counter& GetCounter(std::string_view name, std::string_view help, const Labels& labels = {});
   Gauge& GetGauge(std::string_view name, std::string_view help, const Labels& labels = {});
   Histogram& GetHistogram(std::string_view name, std::string_view help, const std::vector<double>& bounds,

@@ -3,8 +3,8 @@
 
 // Task<T>: what a suspending function returns. A thin name for Boost.Asio's awaitable on an io_context executor.
 //
-// Rules: a Task runs on one executor and one thread at a time (the router has one io_context thread), so state that only
-// coroutines touch needs no lock. A Task never lets an exception out: results are absl::Status / absl::StatusOr.
+// Rules: a Task runs on one executor and one thread at a time (the router has one io_context thread), so state that
+// only coroutines touch needs no lock. A Task never lets an exception out: results are absl::Status / absl::StatusOr.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -29,10 +29,12 @@ class Cache {
   void Apply(const CacheConfig& config);
 
   using Events = std::vector<v1::GenerateStreamResponse>;  // route first, finish last
-  // Null on a miss, and always for sensitive or not cacheable requests.
+  // Whether this request's answer may be kept: cache on, not sensitive, greedy, no tools.
+  bool Cacheable(const Prompt& prompt, const Sensitivity& sensitivity) const;
+  // Null on a miss, and always for requests that are not cacheable.
   std::shared_ptr<const Events> Find(const Ticket& ticket, const Prompt& prompt, const Sensitivity& sensitivity);
-  // Ignored unless cacheable, complete (finish last, not CONTENT_FILTER) and within bounds (an entry at most 1/16 of the
-  // whole).
+  // Ignored unless cacheable, complete (finish last, not CONTENT_FILTER) and within bounds (an entry at most 1/16 of
+  // the whole).
   void Store(const Ticket& ticket, const Prompt& prompt, const Sensitivity& sensitivity, Events events);
 
  private:

@@ -3,8 +3,8 @@
 
 // Router: one request's whole path. router.cc lists it top to bottom; README.md tells it as a story.
 //
-// Everything that waits goes through injected interfaces on one executor, so that the seeded simulation (tests/sim) runs
-// this very code.
+// Everything that waits goes through injected interfaces on one executor, so that the seeded simulation (tests/sim)
+// runs this very code.
 //
 // Thread-safety: executor thread only.
 #pragma once
@@ -30,6 +30,7 @@
 #include "router/policy.h"
 #include "router/prompt.h"
 #include "router/request.h"
+#include "router/router_metrics.h"
 #include "router/screening.h"
 #include "router/traffic_meter.h"
 #include "router/upstream/endpoint_registry.h"
@@ -93,11 +94,35 @@ class Router {
 
   // From now on, for new requests.
   void Apply(std::shared_ptr<const Rules> rules);
+  // One audit record about the process itself (a refused configuration, say). UNAVAILABLE when it cannot be written.
+  absl::Status RecordAdmin(const std::string& detail);
 
  private:
   struct Exchange;  // one request on its way (router.cc)
-  struct Members;
-  std::unique_ptr<Members> members_;
+
+  Task<absl::Status> Path(Exchange& x, const Prompt& prompt, AnswerSink& sink, Cancellation& cancellation);
+  Decision Decide(const Exchange& x, const Prompt& prompt);
+  absl::Status RecordDecision(const Exchange& x, const Prompt& prompt, Decision& decision);
+  Task<absl::Status> Replay(Exchange& x, const Cache::Events& events, AnswerSink& sink);
+  Task<absl::Status> Relay(Exchange& x, const Prompt& prompt, Answer& answer, AnswerSink& sink,
+                           Cancellation& cancellation);
+  void Conclude(Exchange& x, const Prompt& prompt, const absl::Status& status);
+  // Calls that only the cluster answers: admission, a ready engine, audit.
+  template <typename Response, typename Call>
+  Task<absl::StatusOr<Response>> AskLocal(const RequestHead& head, const Prompt& prompt, Cancellation& cancellation,
+                                          Call call);
+  FleetSnapshot Fleet(const Prompt& prompt) const;
+  v1::AuditRecord NewRecord(const Exchange& x, v1::AuditRecord::Kind kind) const;
+  absl::Status RecordChain(v1::AuditRecord::Kind kind, const std::string& detail);
+
+  RouterParts parts_;
+  std::shared_ptr<const Rules> rules_;
+  RouterMetrics metrics_;
+  Admission admission_;
+  TrafficMeter meter_;
+  Cache cache_;
+  Dispatch dispatch_;
+  Accounting accounting_;
 };
 
 }  // namespace headgate::router

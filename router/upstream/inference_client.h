@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The two ways out of the router, as interfaces: fakes and the simulation stand behind them too. They differ in what they
-// accept: a LocalUpstream takes any prompt, a CloudUpstream only a CloudPrompt.
+// The two ways out of the router, as interfaces: fakes and the simulation stand behind them too. They differ in what
+// they accept: a LocalUpstream takes any prompt, a CloudUpstream only a CloudPrompt.
 //
 // Thread-safety: executor thread only.
 #pragma once

@@ -1,0 +1,121 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Explain runs the very stages of the path (router.cc) up to the decision, but sends and counts nothing; GetState is
+// the router's state as an operator wants to see it. Findings are types and offsets, never values.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "router/router.h"
+
+namespace headgate::router {
+namespace {
+
+// Adds one stage and how long it took.
+class StageLog {
+ public:
+  StageLog(const Clock& clock, v1::ExplainResponse& response) : clock_(clock), response_(response) {}
+  v1::StageFinding& Add(const std::string& stage, const absl::Status& outcome = absl::OkStatus()) {
+    v1::StageFinding& finding = *response_.add_stages();
+    finding.set_stage(stage);
+    finding.set_outcome(outcome.ok() ? "ok"
+                                     : absl::StrCat(absl::StatusCodeToString(outcome.code()), ": ", outcome.message()));
+    const MonotonicTime now = clock_.Monotonic();
+    finding.set_duration_us(absl::ToDoubleMicroseconds(now - last_));
+    last_ = now;
+    return finding;
+  }
+
+ private:
+  const Clock& clock_;
+  v1::ExplainResponse& response_;
+  MonotonicTime last_ = clock_.Monotonic();
+};
+
+}  // namespace
+
+absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& request) {
+  // Admin calls are audited; when that fails nothing is shown.
+  if (absl::Status audited = RecordAdmin("explain"); !audited.ok()) return audited;
+  const RouterConfig& config = rules_->config;
+  const Prompt prompt(request.request());
+  v1::ExplainResponse response;
+  StageLog stages(parts_.clock, response);
+
+  auto tenant = admission_.TenantByName(request.tenant().empty() ? "default" : request.tenant());
+  if (!tenant.ok()) return tenant.status();
+  const absl::Status valid = ValidateRequest(prompt.content(), config.limits);
+  stages.Add("admission", valid).add_details(absl::StrCat("tenant ", (*tenant)->name));
+  if (!valid.ok()) return response;
+
+  const Screened screened = rules_->screening.Screen(prompt);
+  v1::StageFinding& screening = stages.Add("screening");
+  screening.add_details(absl::StrCat(screened.fields.size(), " texts, ", prompt.text_bytes(), " bytes"));
+  for (const std::string& reason : screened.not_inspectable) screening.add_details(reason);
+
+  const Sensitivity sensitivity =
+      rules_->classification->Classify(prompt.content().declared_sensitivity(), **tenant, screened);
+  v1::StageFinding& classification = stages.Add("classification");
+  classification.add_details(absl::StrCat("state ", std::string(Name(sensitivity.state))));
+  classification.add_details(absl::StrCat("sensitive ", sensitivity.sensitive() ? "yes" : "no"));
+  for (const v1::Finding& finding : sensitivity.findings) *response.add_findings() = finding;
+
+  stages.Add("cache").add_details(cache_.Cacheable(prompt, sensitivity) ? "cacheable" : "not cacheable");
+
+  const Load load = meter_.Peek();
+  const Decision decision = rules_->policy.Decide("explain", **tenant, sensitivity, load, Fleet(prompt));
+  v1::StageFinding& policy = stages.Add("policy");
+  policy.add_details(absl::StrCat("eligible requests per second ", load.eligible_qps));
+  for (const std::string& reason : decision.reasons) policy.add_details(reason);
+
+  v1::Route& route = *response.mutable_route();
+  route.set_target(decision.target == Target::kCloud ? v1::Route::TARGET_CLOUD : v1::Route::TARGET_LOCAL);
+  route.set_sensitivity(sensitivity.level);
+  for (const std::string& reason : decision.reasons) route.add_reasons(reason);
+  v1::StageFinding& dispatch = stages.Add("dispatch");
+  if (decision.target == Target::kCloud) {
+    route.set_endpoint(config.cloud.name);
+    route.set_model(config.cloud.model);
+  } else if (const auto endpoint = parts_.endpoints.Pick(sensitivity.sensitive(), {})) {
+    route.set_endpoint(endpoint->name);
+    route.set_model(endpoint->load.model());
+  } else {
+    dispatch.add_details("no engine is ready");
+  }
+  dispatch.add_details("nothing was sent");
+  return response;
+}
+
+v1::GetStateResponse Router::GetState() const {
+  v1::GetStateResponse state;
+  const RouterConfig& config = rules_->config;
+  const Load load = meter_.Peek();
+  state.set_config_version(config.version);
+  state.set_policy_mode(config.policy.mode == PolicyConfig::Mode::kSwitch ? "switch" : "overflow");
+  state.set_cloud_qps_threshold(config.policy.cloud_qps_threshold);
+  state.set_eligible_qps(load.eligible_qps);
+  state.set_peak(load.peak);
+  state.set_cloud_configured(parts_.cloud != nullptr);
+  state.set_cloud_breaker(std::string(dispatch_.breaker().state()));
+  state.set_in_flight(static_cast<int32_t>(admission_.in_flight()));
+  state.set_draining(admission_.draining());
+  state.set_audit_writable(parts_.audit.writable());
+  const MonotonicTime now = parts_.clock.Monotonic();
+  for (const auto& endpoint : parts_.endpoints.endpoints()) {
+    v1::EndpointState& out = *state.add_endpoints();
+    const bool reported = endpoint->load_at > -absl::InfiniteDuration();
+    out.set_name(endpoint->name);
+    out.set_address(endpoint->address);
+    out.set_load_age_seconds(reported ? absl::ToDoubleSeconds(now - endpoint->load_at) : -1);
+    out.set_ready(reported && now - endpoint->load_at <= config.local.load_age_max && !endpoint->load.draining() &&
+                  !endpoint->gone && endpoint->retry_at <= now);
+    out.set_draining(endpoint->load.draining());
+    out.set_waiting(endpoint->load.waiting());
+    out.set_running(endpoint->load.running());
+    out.set_in_flight(static_cast<int32_t>(endpoint->in_flight));
+  }
+  return state;
+}
+
+}  // namespace headgate::router

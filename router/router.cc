@@ -1,0 +1,344 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The path of a request, top to bottom: read Path. Every stage is one typed call; only this file knows their order.
+// A stage that says no ends the request with its Status; Conclude runs on every way out and writes the one audit
+// outcome.
+#include "router/router.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+
+namespace headgate::router {
+
+// One request on its way: what the stages have found so far.
+struct Router::Exchange {
+  Exchange(const RequestHead& h, std::shared_ptr<const Rules> r) : head(h), rules(std::move(r)) {}
+
+  const RequestHead& head;
+  std::shared_ptr<const Rules> rules;  // the rules it started with, also after a reload
+  std::string_view stage = "admission";
+  std::optional<Ticket> ticket;
+  Sensitivity sensitivity;
+  bool classified = false;
+  v1::Route route;
+  Attempts attempts;
+  v1::Usage usage;
+  int64_t deltas = 0;  // content events sent on: the estimate of tokens when the usage never came
+  bool finished = false;
+  std::vector<std::string> guard_flags;
+  MonotonicTime first_token = absl::InfiniteDuration();
+};
+
+Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& sink,
+                                         Cancellation& cancellation) {
+  const Rules& rules = *x.rules;
+
+  // Who is it, may they, is it well formed? From here on the request has a tenant and a finite deadline.
+  x.stage = "admission";
+  CO_ASSIGN_OR_RETURN(Ticket ticket, admission_.Admit(x.head, prompt));
+  x.ticket.emplace(std::move(ticket));
+  const auto deadline_timer = parts_.clock.CallAt(x.ticket->deadline, [&cancellation] {
+    cancellation.Cancel(absl::DeadlineExceededError("the request's deadline has passed"));
+  });
+
+  // Every string becomes canonical text, so that what is hidden from the eye is not hidden from the detectors.
+  x.stage = "screening";
+  const Screened screened = rules.screening.Screen(prompt);
+
+  // How sensitive is it? The maximum of declared level, tenant floor and detectors; any failure means sensitive.
+  x.stage = "classification";
+  x.sensitivity = rules.classification->Classify(x.ticket->declared_sensitivity, *x.ticket->tenant, screened);
+  x.classified = true;
+  metrics_.Classified(x.sensitivity);
+
+  // Answered before, within this tenant, and not sensitive?
+  x.stage = "cache";
+  if (const auto events = cache_.Find(*x.ticket, prompt, x.sensitivity)) {
+    const absl::Status replayed = co_await Replay(x, *events, sink);
+    co_return replayed;
+  }
+
+  // Cloud or local: the one decision, pure. Only here is a CloudPermit minted.
+  x.stage = "policy";
+  Decision decision = Decide(x, prompt);
+
+  // The record of the decision is written before a byte can leave; if that fails the request stays local.
+  x.stage = "audit";
+  CO_RETURN_IF_ERROR(RecordDecision(x, prompt, decision));
+
+  // Send it there; retry and fall back, never towards less trust, until the first content byte.
+  x.stage = "dispatch";
+  auto answer =
+      co_await dispatch_.Send(*x.ticket, prompt, x.sensitivity, std::move(decision), x.attempts, cancellation);
+  if (!answer.ok()) co_return answer.status();
+
+  // The answer flows through the output guard to the client; accounting and audit follow in Conclude.
+  x.stage = "output_guard";
+  const absl::Status relayed = co_await Relay(x, prompt, **answer, sink, cancellation);
+  co_return relayed;
+}
+
+FleetSnapshot Router::Fleet(const Prompt& prompt) const {
+  FleetSnapshot fleet;
+  fleet.cloud_can_answer = CloudCanAnswer(prompt);
+  fleet.cloud_configured = parts_.cloud != nullptr;
+  fleet.cloud_available = fleet.cloud_configured && dispatch_.cloud_available();
+  fleet.audit_writable = parts_.audit.writable();
+  fleet.local_ready = parts_.endpoints.ReadyCount();
+  return fleet;
+}
+
+Decision Router::Decide(const Exchange& x, const Prompt& prompt) {
+  // Only requests that could go to the cloud count towards its rate.
+  const bool eligible = !x.sensitivity.sensitive() && x.ticket->tenant->cloud_allowed;
+  const Load load = eligible ? meter_.Arrive() : meter_.Peek();
+  return x.rules->policy.Decide(x.ticket->request_id, *x.ticket->tenant, x.sensitivity, load, Fleet(prompt));
+}
+
+absl::Status Router::RecordDecision(const Exchange& x, const Prompt& prompt, Decision& decision) {
+  const auto write = [&] {
+    v1::AuditRecord record = NewRecord(x, v1::AuditRecord::KIND_DECISION);
+    record.mutable_route()->set_target(decision.target == Target::kCloud ? v1::Route::TARGET_CLOUD
+                                                                         : v1::Route::TARGET_LOCAL);
+    for (const std::string& reason : decision.reasons) record.mutable_route()->add_reasons(reason);
+    return parts_.audit.Write(std::move(record));
+  };
+  absl::Status written = write();
+  if (!written.ok() && decision.target == Target::kCloud) {
+    // Not writable any more: deciding again now yields a local decision, without a permit.
+    decision =
+        x.rules->policy.Decide(x.ticket->request_id, *x.ticket->tenant, x.sensitivity, meter_.Peek(), Fleet(prompt));
+    written = write();
+    if (decision.target == Target::kCloud && !written.ok()) return written;
+  }
+  if (decision.target == Target::kCloud) meter_.CommitCloud();
+  metrics_.Decided(decision);
+  return absl::OkStatus();
+}
+
+Task<absl::Status> Router::Replay(Exchange& x, const Cache::Events& events, AnswerSink& sink) {
+  for (v1::GenerateStreamResponse event : events) {
+    if (event.has_route()) {
+      event.mutable_route()->set_request_id(x.ticket->request_id);
+      event.mutable_route()->clear_reasons();
+      event.mutable_route()->add_reasons("cached");
+      x.route = event.route();
+    }
+    const absl::Status written = co_await sink.Write(event);
+    if (!written.ok()) co_return written;
+  }
+  x.finished = true;  // no usage: a replay costs no tokens
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> Router::Relay(Exchange& x, const Prompt& prompt, Answer& answer, AnswerSink& sink,
+                                          Cancellation& cancellation) {
+  const bool cacheable = cache_.Cacheable(prompt, x.sensitivity);
+  Cache::Events events;
+  x.route = answer.route();
+  x.route.set_sensitivity(x.sensitivity.level);
+  x.route.set_request_id(x.ticket->request_id);
+  x.first_token = parts_.clock.Monotonic();
+  v1::GenerateStreamResponse first;
+  *first.mutable_route() = x.route;
+  if (cacheable) events.push_back(first);
+  absl::Status written = co_await sink.Write(first);
+  if (!written.ok()) co_return written;
+
+  const auto guard = x.rules->output_guard->NewStream();
+  while (!x.finished) {
+    auto event = co_await answer.Next(cancellation);
+    if (!event.ok()) co_return event.status();
+    if (!event->has_value()) co_return absl::InternalError("the answer ended without a finish");
+    if ((*event)->has_finish()) x.usage = (*event)->finish().usage();
+    for (const v1::GenerateStreamResponse& out : guard->Filter(*std::move(*event))) {
+      if (out.has_delta()) ++x.deltas;
+      if (out.has_finish()) x.finished = true;
+      x.guard_flags = guard->flags();
+      if (cacheable) events.push_back(out);
+      written = co_await sink.Write(out);
+      if (!written.ok()) co_return written;
+    }
+  }
+  if (!guard->stopped()) cache_.Store(*x.ticket, prompt, x.sensitivity, std::move(events));
+  co_return absl::OkStatus();
+}
+
+v1::AuditRecord Router::NewRecord(const Exchange& x, v1::AuditRecord::Kind kind) const {
+  v1::AuditRecord record;
+  record.set_kind(kind);
+  record.set_request_id(x.head.request_id);
+  record.set_api(x.head.api);
+  record.set_policy_version(x.rules->config.version);
+  if (x.ticket) record.set_tenant(x.ticket->tenant->name);
+  if (x.classified) {
+    record.set_sensitivity(x.sensitivity.level);
+    record.set_classification_state(std::string(Name(x.sensitivity.state)));
+    for (const v1::Finding& finding : x.sensitivity.findings) *record.add_findings() = finding;
+    record.set_content_digest(parts_.audit.ContentDigest(x.sensitivity.digest));
+  }
+  return record;
+}
+
+// accounting and audit on every way out, refusals included.
+void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& status) {
+  const absl::Duration took = parts_.clock.Monotonic() - x.head.received;
+  v1::AuditRecord record = NewRecord(x, v1::AuditRecord::KIND_OUTCOME);
+  record.set_status(absl::StatusCodeToString(status.code()));
+  if (!status.ok()) record.set_stage(std::string(x.stage));
+  *record.mutable_route() = x.route;
+  record.set_cloud_attempts(x.attempts.cloud);
+  record.set_duration_us(absl::ToInt64Microseconds(took));
+  if (!x.guard_flags.empty()) record.set_detail(absl::StrCat("output_guard matched ", x.guard_flags.size(), " lists"));
+
+  const bool broken_off = x.deltas > 0 && x.usage.completion_tokens() == 0;
+  if (broken_off) {
+    // The upstream's count never came: one token an event, four bytes a prompt token; said so in the record.
+    x.usage.set_completion_tokens(x.deltas);
+    x.usage.set_prompt_tokens(static_cast<int64_t>(prompt.text_bytes() / 4));
+    record.set_detail(absl::StrCat(record.detail(), record.detail().empty() ? "" : "; ", "usage estimated"));
+  }
+  if (x.ticket && x.usage.completion_tokens() + x.usage.prompt_tokens() > 0) {
+    const Charge charge = accounting_.Settle(*x.ticket, x.route, x.usage);
+    *record.mutable_usage() = x.usage;
+    record.set_cost_micro_units(charge.micro_units);
+    record.set_currency(charge.currency);
+    record.set_price_version(charge.price_version);
+  }
+  metrics_.Ended(x.head.api, x.route, status, status.ok() ? std::string_view() : x.stage, took,
+                x.first_token - x.head.received, x.usage);
+  // Nothing more can be done for this request when this fails; Audit has raised the alarm and closed the gate.
+  parts_.audit.Write(std::move(record)).IgnoreError();
+}
+
+Router::Router(RouterParts parts, std::shared_ptr<const Rules> rules)
+    : parts_(std::move(parts)),
+      rules_(std::move(rules)),
+      metrics_(parts_.metrics),
+      admission_(parts_.clock, rules_->config),
+      meter_(parts_.clock, rules_->config.policy),
+      cache_(parts_.clock, rules_->config.cache, parts_.cache_key, parts_.metrics),
+      dispatch_(parts_.executor, parts_.clock, parts_.random, rules_->config.cloud, parts_.endpoints, parts_.cloud,
+                parts_.metrics),
+      accounting_(parts_.clock, rules_->config.accounting, parts_.metrics) {
+  RecordChain(v1::AuditRecord::KIND_CHAIN_START, "start").IgnoreError();
+}
+
+Router::~Router() { RecordChain(v1::AuditRecord::KIND_CHAIN_END, "stop").IgnoreError(); }
+
+Task<absl::Status> Router::Generate(const RequestHead& head, const Prompt& prompt, AnswerSink& sink,
+                                    Cancellation& cancellation) {
+  Exchange x(head, rules_);
+  const absl::Status status = co_await Path(x, prompt, sink, cancellation);
+  Conclude(x, prompt, status);
+  co_return status;
+}
+
+template <typename Response, typename Call>
+Task<absl::StatusOr<Response>> Router::AskLocal(const RequestHead& head, const Prompt& prompt,
+                                                         Cancellation& cancellation, Call call) {
+  Exchange x(head, rules_);
+  absl::StatusOr<Response> result = absl::UnknownError("");
+  if (auto ticket = admission_.Admit(head, prompt); !ticket.ok()) {
+    result = ticket.status();
+  } else {
+    x.ticket.emplace(*std::move(ticket));
+    x.stage = "dispatch";
+    auto endpoint = co_await dispatch_.WaitForLocal(/*sensitive=*/true, x.ticket->deadline, cancellation);
+    if (!endpoint.ok()) {
+      result = endpoint.status();
+    } else {
+      x.route.set_target(v1::Route::TARGET_LOCAL);
+      x.route.set_endpoint((*endpoint)->name);
+      x.route.add_reasons("local_only_call");
+      result = co_await call(*(*endpoint)->upstream, x.ticket->deadline);
+    }
+  }
+  Conclude(x, prompt, result.status());
+  co_return result;
+}
+
+Task<absl::StatusOr<v1::CountTokensResponse>> Router::CountTokens(const RequestHead& head,
+                                                                  const v1::CountTokensRequest& request,
+                                                                  Cancellation& cancellation) {
+  v1::GenerateRequest content;
+  *content.mutable_messages() = request.messages();
+  *content.mutable_tools() = request.tools();
+  content.set_prompt(request.prompt());
+  const Prompt prompt(std::move(content));
+  auto call = [&](LocalUpstream& engine, MonotonicTime deadline) {
+    return engine.CountTokens(request, deadline, cancellation);
+  };
+  auto result = co_await AskLocal<v1::CountTokensResponse>(head, prompt, cancellation, call);
+  co_return result;
+}
+
+Task<absl::StatusOr<v1::EmbedResponse>> Router::Embed(const RequestHead& head, const v1::EmbedRequest& request,
+                                                      Cancellation& cancellation) {
+  v1::GenerateRequest content;
+  for (const std::string& input : request.input()) {
+    v1::Message& message = *content.add_messages();
+    message.set_role(v1::ROLE_USER);
+    message.set_content(input);
+  }
+  const Prompt prompt(std::move(content));
+  auto call = [&](LocalUpstream& engine, MonotonicTime deadline) {
+    return engine.Embed(request, deadline, cancellation);
+  };
+  auto result = co_await AskLocal<v1::EmbedResponse>(head, prompt, cancellation, call);
+  co_return result;
+}
+
+Task<absl::StatusOr<v1::ListModelsResponse>> Router::ListModels(const RequestHead& head, Cancellation& cancellation) {
+  // Reading a list costs no quota, but only tenants may read it.
+  const auto tenant = admission_.Authenticate(head);
+  if (!tenant.ok()) co_return tenant.status();
+  v1::ListModelsResponse models;
+  const CloudConfig cloud = rules_->config.cloud;
+  const MonotonicTime soon = parts_.clock.Monotonic() + absl::Seconds(2);
+  auto endpoint = co_await dispatch_.WaitForLocal(/*sensitive=*/true, soon, cancellation);
+  if (endpoint.ok()) {
+    auto local = co_await (*endpoint)->upstream->ListModels(soon, cancellation);
+    if (local.ok()) models = *std::move(local);
+  }
+  if (parts_.cloud != nullptr && (*tenant)->cloud_allowed) {
+    v1::Model& model = *models.add_models();
+    model.set_id(cloud.model);
+    model.set_owned_by(cloud.name);
+  }
+  co_return models;
+}
+
+void Router::Drain() {
+  admission_.Drain();
+  RecordAdmin("drain").IgnoreError();
+}
+int64_t Router::in_flight() const { return admission_.in_flight(); }
+
+void Router::Apply(std::shared_ptr<const Rules> rules) {
+  const RouterConfig& config = rules->config;
+  admission_.Apply(config);
+  meter_.Apply(config.policy);
+  cache_.Apply(config.cache);
+  dispatch_.Apply(config.cloud);
+  accounting_.Apply(config.accounting);
+  parts_.endpoints.Apply(config.local);
+  rules_ = std::move(rules);
+  RecordAdmin(absl::StrCat("configuration ", rules_->config.version)).IgnoreError();
+}
+
+absl::Status Router::RecordAdmin(const std::string& detail) { return RecordChain(v1::AuditRecord::KIND_ADMIN, detail); }
+
+absl::Status Router::RecordChain(v1::AuditRecord::Kind kind, const std::string& detail) {
+  v1::AuditRecord record;
+  record.set_kind(kind);
+  record.set_policy_version(rules_->config.version);
+  record.set_detail(detail);
+  return parts_.audit.Write(std::move(record));
+}
+
+}  // namespace headgate::router
