@@ -34,7 +34,7 @@ struct Router::Exchange {
 };
 
 Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& sink,
-                                         Cancellation& cancellation) {
+                                Cancellation& cancellation) {
   const Rules& rules = *x.rules;
 
   // Who is it, may they, is it well formed? From here on the request has a tenant and a finite deadline.
@@ -136,7 +136,7 @@ Task<absl::Status> Router::Replay(Exchange& x, const Cache::Events& events, Answ
 }
 
 Task<absl::Status> Router::Relay(Exchange& x, const Prompt& prompt, Answer& answer, AnswerSink& sink,
-                                          Cancellation& cancellation) {
+                                 Cancellation& cancellation) {
   const bool cacheable = cache_.Cacheable(prompt, x.sensitivity);
   Cache::Events events;
   x.route = answer.route();
