@@ -49,7 +49,8 @@ func ask(question, level string) error {
 	// The deadline is passed on: past it, the router stops the work too.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+environment("HEADGATE_API_KEY", "headgate-demo"))
+	key := environment("HEADGATE_API_KEY", "headgate-demo")
+	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+key)
 	stream, err := pb.NewInferenceClient(connection).GenerateStream(ctx, &pb.GenerateRequest{
 		Messages:  []*pb.Message{{Role: pb.Role_ROLE_USER, Content: question}},
 		MaxTokens: proto.Int32(64),

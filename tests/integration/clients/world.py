@@ -41,21 +41,27 @@ class World:
     def __enter__(self):
         try:
             self.start_all()
-        except BaseException:
-            self.__exit__()
+        except BaseException as failure:
+            self.__exit__(type(failure))
             raise
         return self
 
-    def __exit__(self, *_):
-        for program in reversed(self.programs):
+    def __exit__(self, failure=None, *_):
+        wrong = []
+        for program in reversed(self.programs):  # the router before what it talks to
             program.terminate()
             try:
-                program.wait(20)
+                code = program.wait(20)
             except subprocess.TimeoutExpired:
                 program.kill()
-                program.wait()
+                code = program.wait()
             program.stdout.close()
+            if code not in (0, -signal.SIGTERM):
+                wrong.append(f"{program.args[0]} ended with {code}")
+        logs = "".join(f"{log.name}:\n{log.read_text()[-4000:]}\n" for log in sorted(self.folder.glob("*.log")))
         shutil.rmtree(self.folder, ignore_errors=True)
+        if wrong and failure is None:
+            raise RuntimeError("; ".join(wrong) + "\n" + logs)
 
     def start_all(self):
         engine = self.start("headgate-engine", "--reference", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",

@@ -62,7 +62,8 @@ public final class Main {
         System.out.flush();
       } else if (event.hasFinish()) {
         Finish finish = event.getFinish();
-        System.out.println("\nfinish: " + finish.getReason() + " " + finish.getUsage().getCompletionTokens() + " tokens");
+        long tokens = finish.getUsage().getCompletionTokens();
+        System.out.println("\nfinish: " + finish.getReason() + " " + tokens + " tokens");
       }
     }
   }
