@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 
 namespace headgate::engine {
 
@@ -16,8 +17,10 @@ std::string TestModel() {
   const char* named = std::getenv("HEADGATE_TEST_MODEL");
   if (named != nullptr) return named;
   const char* home = std::getenv("HOME");
-  const std::string cached =
-      std::string(home == nullptr ? "" : home) + "/.cache/headgate/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const std::string folder =
+      cache != nullptr && *cache != '\0' ? cache : std::string(home == nullptr ? "" : home) + "/.cache";
+  const std::string cached = folder + "/headgate/models/SmolLM2-135M-Instruct.Q4_1.gguf";
   return std::filesystem::exists(cached) ? cached : "";
 }
 
@@ -78,6 +81,46 @@ std::vector<float> RawLlama::Gaps(const std::vector<Token>& prompt, const std::v
     const float* logits = llama_get_logits_ith(context_.get(), static_cast<int32_t>(prompt.size() + i) - 1);
     // log-softmax differs from the logits by a constant, so differences are nats as they are.
     gaps.push_back(*std::max_element(logits, logits + vocabulary) - logits[answer[i]]);
+  }
+  return gaps;
+}
+
+std::string RawLlama::Piece(Token token) const {
+  std::string piece(64, '\0');
+  const llama_vocab* vocab = llama_model_get_vocab(model_.get());
+  int32_t n = llama_token_to_piece(vocab, token, piece.data(), static_cast<int32_t>(piece.size()), 0, false);
+  if (n < 0) {
+    piece.resize(static_cast<size_t>(-n));
+    n = llama_token_to_piece(vocab, token, piece.data(), static_cast<int32_t>(piece.size()), 0, false);
+  }
+  piece.resize(static_cast<size_t>(std::max(n, 0)));
+  return piece;
+}
+
+std::vector<float> RawLlama::TextGaps(const std::vector<Token>& prompt, std::string_view answer, bool ended) {
+  const llama_vocab* vocab = llama_model_get_vocab(model_.get());
+  const int32_t vocabulary = llama_vocab_n_tokens(vocab);
+  for (auto token = static_cast<Token>(pieces_.size()); token < vocabulary; ++token) pieces_.push_back(Piece(token));
+  llama_memory_clear(llama_get_memory(context_.get()), false);
+  std::vector<float> gaps;
+  std::vector<Token> next = prompt;
+  int length = 0;
+  while (!answer.empty() || ended) {
+    Decode(next, length, false);
+    length += static_cast<int>(next.size());
+    const float* logits = llama_get_logits_ith(context_.get(), static_cast<int32_t>(next.size()) - 1);
+    Token chosen = -1;
+    for (Token token = 0; token < vocabulary; ++token) {
+      const std::string& piece = pieces_[static_cast<size_t>(token)];
+      const bool fits = answer.empty() ? llama_vocab_is_eog(vocab, token)
+                                       : !piece.empty() && answer.substr(0, piece.size()) == piece;
+      if (fits && (chosen < 0 || logits[token] > logits[chosen])) chosen = token;
+    }
+    gaps.push_back(chosen < 0 ? std::numeric_limits<float>::infinity()
+                              : *std::max_element(logits, logits + vocabulary) - logits[chosen]);
+    if (chosen < 0 || answer.empty()) break;
+    answer.remove_prefix(pieces_[static_cast<size_t>(chosen)].size());
+    next = {chosen};
   }
   return gaps;
 }
