@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 
@@ -193,7 +194,9 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
   *record.mutable_route() = x.route;
   record.set_cloud_attempts(x.attempts.cloud);
   record.set_duration_us(absl::ToInt64Microseconds(took));
-  if (!x.guard_flags.empty()) record.set_detail(absl::StrCat("output_guard matched ", x.guard_flags.size(), " lists"));
+  if (!x.guard_flags.empty()) {
+    record.set_detail(absl::StrCat("output_guard matched ", absl::StrJoin(x.guard_flags, ", ")));
+  }
 
   const bool broken_off = x.deltas > 0 && x.usage.completion_tokens() == 0;
   if (broken_off) {
