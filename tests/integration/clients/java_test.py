@@ -51,8 +51,8 @@ class JavaTest(unittest.TestCase):
         cls.world = cls.enterClassContext(world.World(BINARIES))
 
     def example(self, *arguments, **environment):
-        return self.world.run("java", "-XX:TieredStopAtLevel=1", "-cp", CLASSPATH, "io.headgate.example.Main", *filter(None, arguments),
-                              **environment)
+        return self.world.run("java", "-XX:TieredStopAtLevel=1", "-cp", CLASSPATH, "io.headgate.example.Main",
+                              *filter(None, arguments), **environment)
 
     def test_routes(self):
         world.check_routes(self, self.example)
