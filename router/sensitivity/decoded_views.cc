@@ -105,6 +105,15 @@ Escape CodePoint(int64_t code_point, size_t length) {
 Escape BackslashEscape(std::string_view text, size_t at) {
   if (at + 1 >= text.size()) return {};
   switch (text[at + 1]) {
+    // As text, the letter would be part of the word behind it: `\nsk-...` in a tool's JSON hides a key.
+    case 'n':
+    case 'r':
+    case 't':
+    case 'b':
+    case 'f':
+      return {"\n", 2};
+    case '/':
+      return {"/", 2};
     case 'x': {
       const int64_t byte = HexNumber(text, at + 2, 2);
       return byte < 0 ? Escape{} : Escape{std::string(1, static_cast<char>(byte)), 4};

@@ -32,6 +32,8 @@ TEST(DecodedViews, ShowWhatIsEncoded) {
   const Row rows[] = {
       {"json_escape", "\\u0031\\u0033\\u0038", "unescaped", "138"},
       {"json_surrogate_pair", "\\ud835\\udfcf", "unescaped", "𝟏"},
+      {"json_newline", "a\\nsk-", "unescaped", "a\nsk-"},
+      {"json_slash", "a\\/b", "unescaped", "a/b"},
       {"braces", "\\u{31}\\u{33}", "unescaped", "13"},
       {"hex_escape", "\\x31\\x33", "unescaped", "13"},
       {"url", "a%31%33%38b", "unescaped", "a138b"},
