@@ -1,0 +1,218 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tests/sim/sim_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/digest.h"
+#include "tests/unit/sensitivity/samples.h"
+
+namespace headgate::router {
+namespace {
+
+using absl::Milliseconds;
+using absl::Seconds;
+
+constexpr char kMarkerStart[] = "zqmark";
+constexpr size_t kMarkerLetters = 5;
+constexpr char kStopWord[] = "forbidden";
+constexpr absl::Duration kRun = Seconds(20);
+
+// Letters only: digits could look like a card number.
+std::string Marker(size_t number) {
+  std::string marker = kMarkerStart;
+  for (size_t i = 0; i < kMarkerLetters; ++i, number /= 20) marker += static_cast<char>('b' + number % 20);
+  return marker;
+}
+
+std::string ResidentId(Dice& dice) {
+  std::mt19937 random(static_cast<uint32_t>(dice.Below(1u << 31)));
+  return RandomResidentId(random);
+}
+std::string Card(Dice& dice) {
+  std::mt19937 random(static_cast<uint32_t>(dice.Below(1u << 31)));
+  return WithLuhnCheck("622202" + RandomDigits(random, 12));
+}
+
+// Puts a sensitive text somewhere in the request, in one of the shapes people send.
+void Hide(SimRequest& request, std::string secret, Dice& dice) {
+  const auto wide = [](char c) { return c == ' ' ? std::string("\u3000") : FullWidth(c); };
+  if (dice.Chance(0.3)) secret = Rewrite(secret, wide);
+  const std::string text = absl::StrCat("number ", secret, " please");
+  switch (dice.Below(4)) {
+    case 0: {
+      v1::Tool& tool = *request.content.add_tools();
+      tool.set_name("lookup");
+      tool.set_description(text);
+      break;
+    }
+    case 1: {
+      v1::Message first = request.content.messages(0);
+      request.content.mutable_messages(0)->set_content(text);
+      v1::Message& answer = *request.content.add_messages();
+      answer.set_role(v1::ROLE_ASSISTANT);
+      answer.set_content("I see.");
+      *request.content.add_messages() = std::move(first);
+      break;
+    }
+    default:
+      request.content.mutable_messages(0)->set_content(
+          absl::StrCat(request.content.messages(0).content(), " ", text));
+  }
+}
+
+void MakeKind(SimRequest& request, Dice& dice) {
+  static const std::vector<std::string> kinds = {
+      "everyday", "everyday", "everyday", "everyday",      "everyday",      "everyday",   "greedy",
+      "greedy",   "id",       "card",     "declared",      "declared_head", "floor",      "keyword",
+      "invalid",  "no_key",   "schema",   "tenant_local", "bucket"};
+  request.kind = dice.Of(kinds);
+  const auto sensitive = [&] { request.may_leave = false; };
+  const v1::SensitivityLevel high =
+      dice.Chance(0.5) ? v1::SENSITIVITY_LEVEL_RESTRICTED : v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
+  if (request.kind == "greedy") request.content.mutable_sampling()->set_temperature(0);
+  if (request.kind == "id") sensitive(), Hide(request, ResidentId(dice), dice);
+  if (request.kind == "card") sensitive(), Hide(request, Card(dice), dice);
+  if (request.kind == "declared") sensitive(), request.content.set_declared_sensitivity(high);
+  if (request.kind == "declared_head") sensitive(), request.declared_in_head = high;
+  if (request.kind == "floor") sensitive(), request.api_key = "key-floor";
+  if (request.kind == "keyword") sensitive(), Hide(request, "project bluebird", dice);
+  if (request.kind == "invalid") sensitive(), request.content.mutable_sampling()->set_temperature(7);
+  if (request.kind == "no_key") sensitive(), request.api_key = "key-nobody";
+  if (request.kind == "tenant_local") sensitive(), request.api_key = "key-local";
+  if (request.kind == "bucket") request.api_key = "key-bucket";
+  if (request.kind == "schema") {
+    sensitive();
+    request.content.mutable_response_format()->set_type(v1::ResponseFormat::TYPE_JSON_SCHEMA);
+    request.content.mutable_response_format()->set_json_schema("{\"type\":\"object\"}");
+  }
+}
+
+SimRequest MakeRequest(size_t number, Dice& dice) {
+  SimRequest request;
+  request.id = absl::StrCat("req-", number);
+  request.marker = Marker(number);
+  request.api_key = dice.Chance(0.5) ? "key-a" : "key-b";
+  v1::Message& message = *request.content.add_messages();
+  message.set_role(v1::ROLE_USER);
+  message.set_content(absl::StrCat("Tell me about ", request.marker, dice.Chance(0.1) ? " and walls" : ""));
+  request.content.set_user(absl::StrCat("user-", request.marker));
+  request.content.set_session(absl::StrCat("session-", request.marker));
+  MakeKind(request, dice);
+  if (dice.Chance(0.05)) request.api = dice.Chance(0.5) ? SimRequest::Api::kCountTokens : SimRequest::Api::kEmbed;
+  return request;
+}
+
+// Around the request's own content: when it comes, how patient and how fast its client is.
+void MakeClient(SimRequest& request, Dice& dice, absl::Duration burst) {
+  request.arrives = dice.Chance(0.3) ? burst + dice.Between(absl::ZeroDuration(), Milliseconds(500))
+                                     : dice.Between(absl::ZeroDuration(), kRun);
+  if (dice.Chance(0.15)) request.deadline = dice.Between(absl::ZeroDuration(), Seconds(3));
+  if (dice.Chance(0.15)) request.leaves = dice.Between(absl::ZeroDuration(), Seconds(3));
+  if (dice.Chance(0.15)) request.write_delay = dice.Between(Milliseconds(1), Seconds(1));
+}
+
+RouterConfig MakeConfig(Dice& dice, int engines) {
+  RouterConfig config;
+  config.version = absl::StrCat("v", dice.Below(1000));
+  config.limits.deadline_default = Seconds(40);
+  config.limits.in_flight_max = dice.Chance(0.2) ? 20 : 20000;
+  const auto tenant = [&](const char* name) -> TenantConfig& {
+    TenantConfig& added = config.tenants.emplace_back();
+    added.name = name;
+    added.api_key_sha256 = {Hex(Sha256(absl::StrCat("key-", name)))};
+    return added;
+  };
+  tenant("a"), tenant("b");
+  tenant("floor").sensitivity_floor = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
+  tenant("local").cloud_allowed = false;
+  tenant("bucket").requests_per_second = 0.3;
+  config.sensitivity.keyword_lists.push_back(
+      {"projects", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, {"project bluebird"}});
+  config.policy.cloud_qps_threshold = dice.Of(std::vector<double>{0, 2, 5, 20, 200});
+  if (dice.Chance(0.2)) {
+    config.policy.mode = PolicyConfig::Mode::kSwitch;
+    config.policy.switch_window = Seconds(2);
+    config.policy.switch_dwell = Seconds(1);
+  }
+  for (int i = 0; i < engines; ++i) {
+    config.local.endpoints.push_back({absl::StrCat("engine-", i), absl::StrCat("10.0.0.", i + 1, ":8090")});
+  }
+  config.cloud.enabled = true;
+  config.cloud.first_token_timeout = Seconds(3);
+  config.cloud.idle_timeout = Seconds(5);
+  config.cloud.breaker_open = Seconds(2);
+  config.output_guard.word_lists.push_back({"stop", GuardWordList::Action::kStop, {kStopWord}});
+  config.cache.bytes_max = dice.Chance(0.5) ? 1 << 20 : 0;
+  return config;
+}
+
+void MakeTrouble(SimPlan& plan, Dice& dice) {
+  plan.engine_faults = dice.Of(std::vector<double>{0, 0.05, 0.2, 0.5});
+  plan.cloud_faults = dice.Of(std::vector<double>{0, 0.05, 0.2, 0.5});
+  plan.cloud_rejects = dice.Chance(0.3);
+  for (uint64_t i = dice.Below(4); i > 0; --i) {
+    const absl::Duration begin = dice.Between(absl::ZeroDuration(), kRun);
+    plan.audit_fails.push_back({begin, begin + dice.Between(Milliseconds(1), Seconds(3))});
+  }
+  for (uint64_t i = dice.Below(4); i > 0; --i) {
+    SimPlan::EngineSpell spell;
+    spell.begin = dice.Between(absl::ZeroDuration(), kRun);
+    spell.end = spell.begin + dice.Between(Milliseconds(1), Seconds(4));
+    spell.engine = static_cast<int>(dice.Below(static_cast<uint64_t>(plan.engines)));
+    spell.dead = dice.Chance(0.5);
+    plan.engine_fails.push_back(spell);
+  }
+}
+
+}  // namespace
+
+SimPlan MakeSimPlan(uint64_t seed, int requests) {
+  Dice dice(seed);
+  SimPlan plan;
+  plan.seed = seed;
+  plan.engines = static_cast<int>(1 + dice.Below(4));
+  plan.config = MakeConfig(dice, plan.engines);
+  plan.reloaded = MakeConfig(dice, plan.engines);
+  plan.reload_at = dice.Between(Seconds(1), kRun);
+  plan.drain_at = dice.Between(kRun * 0.9, kRun + Seconds(5));
+  MakeTrouble(plan, dice);
+  const absl::Duration burst = dice.Between(absl::ZeroDuration(), kRun);
+  for (size_t i = 0; i < static_cast<size_t>(requests); ++i) {
+    SimRequest request = MakeRequest(i, dice);
+    if (i > 0 && request.kind == "greedy" && dice.Chance(0.7)) {
+      // The same again, perhaps by another tenant: what the cache is for, and must keep apart.
+      const auto earlier = std::find_if(plan.requests.rbegin(), plan.requests.rend(),
+                                        [](const SimRequest& other) { return other.kind == "greedy"; });
+      if (earlier != plan.requests.rend()) {
+        request.marker = earlier->marker;
+        request.content = earlier->content;
+      }
+    }
+    MakeClient(request, dice, burst);
+    plan.requests.push_back(std::move(request));
+  }
+  return plan;
+}
+
+std::vector<std::string> SimAnswer(const std::string& marker, const std::string& side) {
+  // One in five answers runs into the output guard, split over two pieces.
+  const bool stops = marker[marker.size() - kMarkerLetters] < 'f';
+  return {absl::StrCat(side, " "), marker, stops ? " forbid" : " is", stops ? "den" : " a", " word ", marker};
+}
+
+std::string SimExpected(const std::string& marker, const std::string& side) {
+  const std::string all = absl::StrJoin(SimAnswer(marker, side), "");
+  return all.substr(0, all.find(kStopWord));
+}
+
+std::string FindMarker(const std::string& text) {
+  const size_t at = text.find(kMarkerStart);
+  return at == std::string::npos ? "" : text.substr(at, sizeof(kMarkerStart) - 1 + kMarkerLetters);
+}
+
+}  // namespace headgate::router

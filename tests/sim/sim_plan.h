@@ -1,0 +1,84 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// SimPlan: everything a simulated run is given from outside, made from one number: the requests, who sends them, when
+// they leave, and how often things break. The same seed gives the same plan.
+//
+// Thread-safety: plain values.
+#pragma once
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "headgate/v1/inference.pb.h"
+#include "router/config.h"
+
+namespace headgate::router {
+
+// Seeded choices. Not std::uniform_*: its results differ between libraries, and a seed must mean the same run anywhere.
+class Dice {
+ public:
+  explicit Dice(uint64_t seed) : engine_(seed) {}
+  uint64_t Below(uint64_t n) { return engine_() % n; }
+  bool Chance(double p) { return static_cast<double>(Below(1'000'000)) < p * 1e6; }
+  // Whole milliseconds, both ends included.
+  absl::Duration Between(absl::Duration a, absl::Duration b) {
+    return a + absl::Milliseconds(static_cast<int64_t>(Below(static_cast<uint64_t>((b - a) / absl::Milliseconds(1)) + 1)));
+  }
+  template <typename T>
+  const T& Of(const std::vector<T>& choices) {
+    return choices[Below(choices.size())];
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+struct SimRequest {
+  enum class Api { kGenerate, kCountTokens, kEmbed };
+  std::string id;
+  Api api = Api::kGenerate;
+  std::string kind;    // for messages
+  std::string marker;  // only here and in requests with the very same content; answers must carry it
+  v1::GenerateRequest content;
+  std::string api_key;
+  v1::SensitivityLevel declared_in_head = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
+  bool may_leave = true;  // by construction: nothing sensitive, and a tenant that may use the cloud
+  absl::Duration arrives;
+  absl::Duration deadline = absl::InfiniteDuration();  // from its arrival
+  absl::Duration leaves = absl::InfiniteDuration();    // from its arrival
+  absl::Duration write_delay;                          // of its sink, every event
+};
+
+struct SimPlan {
+  uint64_t seed = 0;
+  int engines = 1;
+  std::vector<SimRequest> requests;
+  RouterConfig config;
+  RouterConfig reloaded;             // takes over in mid-flight
+  absl::Duration reload_at, drain_at;
+  double engine_faults = 0, cloud_faults = 0;  // of calls
+  bool cloud_rejects = false;                  // key refused, balance spent: closes the cloud for a minute
+  struct Spell {
+    absl::Duration begin, end;
+  };
+  std::vector<Spell> audit_fails;
+  struct EngineSpell : Spell {
+    int engine = 0;
+    bool dead = false;  // else it reports no load
+  };
+  std::vector<EngineSpell> engine_fails;
+};
+
+SimPlan MakeSimPlan(uint64_t seed, int requests);
+
+// The whole answer of `side` (`cloud` or `local`) to a request with this marker, in pieces.
+std::vector<std::string> SimAnswer(const std::string& marker, const std::string& side);
+// What the client gets of that answer: all, or what comes before the output guard's stop word.
+std::string SimExpected(const std::string& marker, const std::string& side);
+// The marker in a request's texts; empty when there is none.
+std::string FindMarker(const std::string& text);
+
+}  // namespace headgate::router

@@ -1,0 +1,203 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tests/sim/sim_trace.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "common/digest.h"
+#include "nlohmann/json.hpp"
+#include "router/audit.h"
+
+namespace headgate::router {
+namespace {
+
+using nlohmann::json;
+
+// What the audit log says about one request.
+struct Story {
+  int decisions = 0, outcomes = 0;  // attempted; a spell of the store is no excuse for not trying
+  std::vector<size_t> cloud_decisions;  // audit index, stored ones
+  std::string decided = "";             // target of the last attempt
+  std::string status, stage;
+  bool sensitive = false;  // as recorded
+  int cloud_attempts = 0;
+};
+
+class Checker {
+ public:
+  Checker(const SimPlan& plan, const SimTrace& trace) : plan_(plan), trace_(trace) {}
+
+  SimReport Run() {
+    ReadAudit();
+    CheckChain();
+    CheckRequests();
+    CheckCloud();
+    CheckRate();
+    for (const std::string& id : trace_.engine_mixups) Violation(id, "an engine got another request's content");
+    if (trace_.leftovers != 0) Violation("end", absl::StrCat(trace_.leftovers, " streams or counts left over"));
+    report_.digest = Digest();
+    return std::move(report_);
+  }
+
+ private:
+  void Violation(const std::string& where, const std::string& what) {
+    report_.violations.push_back(absl::StrCat(where, ": ", what));
+  }
+
+  void ReadAudit() {
+    for (size_t i = 0; i < trace_.audit.size(); ++i) {
+      const json record = json::parse(trace_.audit[i].line);
+      const std::string kind = record["kind"];
+      if (kind != "decision" && kind != "outcome") continue;
+      Story& story = stories_[record.value("request_id", "")];
+      const std::string target = record.contains("route") ? record["route"].value("target", "") : "";
+      if (record.contains("classification_state")) {
+        const std::string level = record.value("sensitivity", "");
+        story.sensitive = record["classification_state"] != "classified" || level == "confidential" ||
+                          level == "restricted";
+      }
+      if (kind == "decision") {
+        ++story.decisions;
+        story.decided = target;
+        if (target == "cloud" && trace_.audit[i].stored) {
+          story.cloud_decisions.push_back(i);
+          admissions_.push_back(trace_.audit[i].at);
+        }
+      } else {
+        ++story.outcomes;
+        story.status = record.value("status", "");
+        story.stage = record.value("stage", "");
+        story.cloud_attempts = record.value("cloud_attempts", 0);
+      }
+    }
+    if (stories_.size() > plan_.requests.size()) Violation("audit", "a record of a request that nobody sent");
+  }
+
+  void CheckChain() {
+    std::vector<std::string> stored;
+    for (const auto& written : trace_.audit) {
+      if (written.stored) stored.push_back(written.line);
+    }
+    const absl::Status chain = VerifyAuditChain(trace_.audit_key, stored);
+    if (!chain.ok()) Violation("audit", std::string(chain.message()));
+  }
+
+  void CheckRequests() {
+    for (size_t i = 0; i < plan_.requests.size(); ++i) {
+      const SimRequest& request = plan_.requests[i];
+      const SimSeen& seen = trace_.seen[i];
+      const Story& story = stories_[request.id];
+      const std::string name = absl::StrCat(request.id, " (", request.kind, ")");
+      if (seen.ends != 1) Violation(name, absl::StrCat("ended ", seen.ends, " times"));
+      if (story.outcomes != 1) Violation(name, absl::StrCat(story.outcomes, " audit outcomes"));
+      if (story.status != absl::StatusCodeToString(seen.status.code())) Violation(name, "audited another status");
+      if (story.stage.empty() != seen.status.ok()) Violation(name, "stage and status do not fit");
+      ++report_.counts[absl::StrCat("status ", absl::StatusCodeToString(seen.status.code()))];
+      if (request.api == SimRequest::Api::kGenerate) CheckAnswer(name, request, seen, story);
+    }
+  }
+
+  void CheckAnswer(const std::string& name, const SimRequest& request, const SimSeen& seen, const Story& story) {
+    if (seen.out_of_order) Violation(name, "events out of order");
+    if (seen.routes.size() > 1) Violation(name, "more than one route");
+    if (seen.routes.empty()) {
+      if (seen.status.ok() || !seen.text.empty()) Violation(name, "an answer without a route");
+      return;
+    }
+    const v1::Route& route = seen.routes[0];
+    const bool cloud = route.target() == v1::Route::TARGET_CLOUD;
+    const bool cached = route.reasons_size() == 1 && route.reasons(0) == "cached";
+    ++report_.counts[cached ? "cached" : cloud ? "cloud" : "local"];
+    if (cloud && !cached && story.decided == "local") Violation(name, "decided local, answered by the cloud");
+    if (cached && story.sensitive) Violation(name, "a sensitive answer from the cache");
+    if (route.request_id() != request.id) Violation(name, "another request's id");
+    const std::string expected = SimExpected(request.marker, cloud ? "cloud" : "local");
+    if (seen.status.ok()) {
+      if (seen.finishes != 1) Violation(name, "OK without a finish");
+      if (seen.text != expected) Violation(name, "OK, but not the whole answer, or not of one upstream");
+    } else if (expected.compare(0, seen.text.size(), seen.text) != 0) {
+      Violation(name, "a partial answer that is not the beginning of one upstream's");
+    }
+  }
+
+  // Every call of the cloud: whose is it, and was it allowed and recorded before?
+  void CheckCloud() {
+    std::map<std::string, int> calls;
+    for (size_t call = 0; call < trace_.cloud.size(); ++call) {
+      const SimTrace::Sent& sent = trace_.cloud[call];
+      const std::string marker = FindMarker(sent.content);
+      ++calls[marker];
+      bool recorded = false, never_local = false, found = false;
+      for (const SimRequest& request : plan_.requests) {
+        if (request.marker != marker) continue;
+        found = true;
+        const Story& story = stories_[request.id];
+        if (!request.may_leave) Violation(request.id, absl::StrCat("LEAK: a ", request.kind, " request left"));
+        if (story.sensitive) Violation(request.id, "LEAK: was decided sensitive and left");
+        for (const size_t at : story.cloud_decisions) recorded |= at < sent.lines_before;
+        const auto local = trace_.local_first.find(request.id);
+        never_local |= local == trace_.local_first.end() || local->second > call;
+      }
+      if (!found) Violation("cloud", "something left that no client sent");
+      if (!recorded) Violation(marker, "left without a stored decision for the cloud");
+      if (!never_local) Violation(marker, "left after a local attempt");
+      if (sent.content.find("user-") != std::string::npos || sent.content.find("session-") != std::string::npos) {
+        Violation(marker, "user or session left");
+      }
+    }
+    std::map<std::string, int> attempts;
+    for (const SimRequest& request : plan_.requests) {
+      attempts[request.marker] += stories_[request.id].cloud_attempts;
+    }
+    for (const auto& [marker, count] : attempts) {
+      if (calls[marker] != count) Violation(marker, "the audit counts other cloud attempts than the cloud");
+    }
+    report_.counts["cloud calls"] = static_cast<int>(trace_.cloud.size());
+  }
+
+  // GCRA's promise. The threshold may change on reload: the higher one bounds both.
+  void CheckRate() {
+    if (plan_.config.policy.mode != PolicyConfig::Mode::kOverflow ||
+        plan_.reloaded.policy.mode != PolicyConfig::Mode::kOverflow) {
+      return;
+    }
+    const double threshold =
+        std::max(plan_.config.policy.cloud_qps_threshold, plan_.reloaded.policy.cloud_qps_threshold);
+    const size_t most = threshold <= 0 ? 0 : static_cast<size_t>(std::floor(threshold * 1.25)) + 1;
+    for (size_t begin = 0, end = 0; begin < admissions_.size(); ++begin) {
+      while (end < admissions_.size() && admissions_[end] < admissions_[begin] + absl::Seconds(1)) ++end;
+      if (end - begin > most) {
+        Violation("rate", absl::StrCat(end - begin, " for the cloud within a second at threshold ", threshold));
+        return;
+      }
+    }
+  }
+
+  std::string Digest() const {
+    std::string all;
+    for (const SimSeen& seen : trace_.seen) {
+      absl::StrAppend(&all, seen.ends, "|", static_cast<int>(seen.status.code()), "|", seen.text, "|", seen.finishes,
+                      "|", absl::FormatDuration(seen.ended), "\n");
+      for (const v1::Route& route : seen.routes) absl::StrAppend(&all, route.SerializeAsString(), "\n");
+    }
+    for (const auto& written : trace_.audit) absl::StrAppend(&all, written.stored, written.line, "\n");
+    for (const auto& sent : trace_.cloud) absl::StrAppend(&all, sent.content, absl::FormatDuration(sent.at), "\n");
+    return Hex(Sha256(all));
+  }
+
+  const SimPlan& plan_;
+  const SimTrace& trace_;
+  SimReport report_;
+  std::map<std::string, Story> stories_;
+  std::vector<MonotonicTime> admissions_;
+};
+
+}  // namespace
+
+SimReport Check(const SimPlan& plan, const SimTrace& trace) { return Checker(plan, trace).Run(); }
+
+}  // namespace headgate::router
