@@ -1,0 +1,3 @@
+headgate_test(router_path_test LABEL unit
+  SOURCES audit_test.cc cache_test.cc router_path_test.cc
+  DEPS headgate_fakes headgate_router)

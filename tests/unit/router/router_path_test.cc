@@ -1,0 +1,467 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// One request's way through the whole router, by cases. Combinations and interleavings: tests/sim.
+#include <functional>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/detached.hpp"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "router/router.h"
+#include "router/upstream/upstream_error.h"
+#include "tests/fakes/fake_upstreams.h"
+#include "tests/fakes/manual_clock.h"
+
+namespace headgate::router {
+namespace {
+
+using absl::Milliseconds;
+using absl::Seconds;
+using absl::StatusCode;
+using nlohmann::json;
+
+class KeptLines : public AuditStore {
+ public:
+  KeptLines(std::vector<std::string>& lines, const bool& broken) : lines_(lines), broken_(broken) {}
+  absl::Status Append(const std::string& line) override {
+    if (broken_) return absl::UnavailableError("full");
+    lines_.push_back(line);
+    return absl::OkStatus();
+  }
+
+ private:
+  std::vector<std::string>& lines_;
+  const bool& broken_;
+};
+
+struct Client : AnswerSink {
+  Task<absl::Status> Write(const v1::GenerateStreamResponse& event) override {
+    if (on_event) on_event();
+    if (gone) co_return absl::CancelledError("the client left");
+    if (event.has_route()) route = event.route();
+    text += event.delta().content();
+    if (event.has_finish()) finish = event.finish().reason();
+    co_return absl::OkStatus();
+  }
+  std::string reasons() const { return absl::StrJoin(route.reasons(), ","); }
+
+  std::function<void()> on_event;
+  bool gone = false;
+  v1::Route route;
+  std::string text;
+  v1::FinishReason finish = v1::FINISH_REASON_UNSPECIFIED;
+  absl::Status status;
+};
+
+RouterConfig BaseConfig() {
+  RouterConfig config;
+  config.version = "v1";
+  config.anonymous = true;
+  config.tenants.push_back({});
+  config.tenants.back().name = "default";
+  config.local.endpoints.push_back({"engine-0", "10.0.0.1:8090"});
+  config.cloud.enabled = true;
+  config.cloud.breaker_failures = 100;
+  config.output_guard.word_lists.push_back({"stop", GuardWordList::Action::kStop, {"forbidden"}});
+  config.cache.bytes_max = 1 << 20;
+  return config;
+}
+
+struct World {
+  explicit World(const std::function<void(RouterConfig&)>& change = {}) {
+    config = BaseConfig();
+    if (change) change(config);
+    registry.emplace(io.get_executor(), clock, SeededRandom(1), config.local, fleet.connect(), fleet.resolve(),
+                     metrics);
+    boost::asio::co_spawn(io.get_executor(), registry->Run(stop), boost::asio::detached);
+    clock.RunUntilIdle();
+    engine().ReportLoad(Milliseconds(100));
+    auto rules = Rules::Make(config);
+    if (!rules.ok()) std::terminate();
+    router.emplace(RouterParts{io.get_executor(), clock, SeededRandom(2), metrics, *registry, &cloud, audit, "key"},
+                   *std::move(rules));
+  }
+  ~World() {
+    EXPECT_EQ(router->in_flight(), 0);
+    EXPECT_EQ(cloud.live_streams(), 0);
+    EXPECT_EQ(fleet.live_streams(), 0);
+    router.reset();
+    EXPECT_TRUE(VerifyAuditChain(audit_key, lines).ok());
+    stop.Cancel(absl::CancelledError("end of test"));
+    clock.RunUntilIdle();
+  }
+  FakeEngine& engine() { return fleet.engine("10.0.0.1:8090"); }
+
+  static v1::GenerateRequest Everyday(const std::string& text = "Why is the sky blue?") {
+    v1::GenerateRequest request;
+    v1::Message& message = *request.add_messages();
+    message.set_role(v1::ROLE_USER);
+    message.set_content(text);
+    return request;
+  }
+  RequestHead Head() {
+    RequestHead head;
+    head.request_id = absl::StrCat("req-", ++requests);
+    head.api = "test";
+    head.received = clock.Monotonic();
+    return head;
+  }
+  Client Ask(const v1::GenerateRequest& request, const std::function<void(RequestHead&)>& change = {}) {
+    Client client;
+    Talk(request, change, client);
+    return client;
+  }
+  void Talk(const v1::GenerateRequest& request, const std::function<void(RequestHead&)>& change, Client& client) {
+    RequestHead head = Head();
+    if (change) change(head);
+    const Prompt prompt(request);
+    client.status = clock.Await(router->Generate(head, prompt, client, cancellation));
+  }
+  // The records of one kind, last one first.
+  std::vector<json> Records(const std::string& kind) const {
+    std::vector<json> records;
+    for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+      json record = json::parse(*line);
+      if (record["kind"] == kind) records.push_back(std::move(record));
+    }
+    return records;
+  }
+
+  boost::asio::io_context io;
+  ManualClock clock{io};
+  Metrics metrics;
+  FakeFleet fleet{io.get_executor(), clock};
+  FakeCloud cloud{io.get_executor(), clock};
+  RouterConfig config;
+  Cancellation stop, cancellation;
+  bool broken = false;
+  std::vector<std::string> lines;
+  const std::string audit_key = std::string(32, 'k');
+  Audit audit{clock, audit_key, std::make_unique<KeptLines>(lines, broken), "chain", metrics};
+  std::optional<EndpointRegistry> registry;
+  std::optional<Router> router;
+  int requests = 0;
+};
+
+v1::GenerateRequest Declared(v1::SensitivityLevel level) {
+  v1::GenerateRequest request = World::Everyday();
+  request.set_declared_sensitivity(level);
+  return request;
+}
+v1::GenerateRequest WithSchema() {
+  v1::GenerateRequest request = World::Everyday();
+  request.mutable_response_format()->set_type(v1::ResponseFormat::TYPE_JSON_SCHEMA);
+  request.mutable_response_format()->set_json_schema("{\"type\":\"object\"}");
+  return request;
+}
+
+TEST(RouterPath, WhereARequestGoesAndWhy) {
+  struct Row {
+    const char* name;
+    v1::GenerateRequest request;
+    bool cloud;
+    const char* reasons;
+    int cloud_calls;
+    std::function<void(RouterConfig&)> config = {};
+    std::function<void(World&)> world = {};
+    std::function<void(RequestHead&)> head = {};
+  };
+  const auto floor = [](RouterConfig& c) { c.tenants[0].sensitivity_floor = v1::SENSITIVITY_LEVEL_RESTRICTED; };
+  const auto cloud_fails = [](absl::Status why) {
+    return [why](World& world) {
+      world.cloud.set_answerer([why](const CloudPrompt&) { return Script::Fail(why); });
+    };
+  };
+  const std::vector<Row> rows = {
+      {"everyday", World::Everyday(), true, "everyday", 1},
+      {"resident ID", World::Everyday("for 11010519491231002X please"), false, "sensitive", 0},
+      {"declared in the request", Declared(v1::SENSITIVITY_LEVEL_RESTRICTED), false, "sensitive", 0},
+      {"declared in the head", World::Everyday(), false, "sensitive", 0, {}, {},
+       [](RequestHead& head) { head.declared_sensitivity = v1::SENSITIVITY_LEVEL_RESTRICTED; }},
+      {"declared low, found high",
+       [] {
+         v1::GenerateRequest request = Declared(v1::SENSITIVITY_LEVEL_PUBLIC);
+         request.mutable_messages(0)->set_content("for 11010519491231002X please");
+         return request;
+       }(),
+       false, "sensitive", 0},
+      {"tenant floor", World::Everyday(), false, "sensitive", 0, floor},
+      {"tenant stays local", World::Everyday(), false, "tenant_local_only", 0,
+       [](RouterConfig& c) { c.tenants[0].cloud_allowed = false; }},
+      {"too long to inspect", World::Everyday(std::string(2000, 'a')), false, "unclassified", 0,
+       [](RouterConfig& c) { c.limits.inspect_bytes_max = 1000; }},
+      {"needs a local feature", WithSchema(), false, "local_feature", 0},
+      {"threshold zero", World::Everyday(), false, "over_threshold", 0,
+       [](RouterConfig& c) { c.policy.cloud_qps_threshold = 0; }},
+      {"audit unwritable", World::Everyday(), false, "audit_unwritable", 0, {}, [](World& w) { w.broken = true; }},
+      {"cloud 503", World::Everyday(), false, "cloud_unavailable,everyday", 3, {},
+       cloud_fails(absl::UnavailableError("503"))},
+      {"cloud 429", World::Everyday(), false, "cloud_rate_limited,everyday", 3, {},
+       cloud_fails(absl::ResourceExhaustedError("429"))},
+      {"cloud 401", World::Everyday(), false, "cloud_rejected,everyday", 1, {},
+       cloud_fails(absl::UnauthenticatedError("401"))},
+      {"cloud 402", World::Everyday(), false, "cloud_rejected,everyday", 1, {},
+       cloud_fails(absl::FailedPreconditionError("402"))},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    World world(row.config);
+    if (row.world) row.world(world);
+    const Client client = world.Ask(row.request, row.head);
+    EXPECT_TRUE(client.status.ok()) << client.status;
+    EXPECT_EQ(client.text, row.cloud ? "cloud answer" : "local answer");
+    EXPECT_EQ(client.route.target(), row.cloud ? v1::Route::TARGET_CLOUD : v1::Route::TARGET_LOCAL);
+    EXPECT_EQ(client.reasons(), row.reasons);
+    EXPECT_EQ(client.finish, v1::FINISH_REASON_STOP);
+    EXPECT_EQ(world.cloud.calls(), row.cloud_calls);
+    if (world.broken) continue;
+    const auto outcomes = world.Records("outcome");
+    ASSERT_EQ(outcomes.size(), 1u);
+    EXPECT_EQ(outcomes[0]["status"], "OK");
+    EXPECT_EQ(outcomes[0]["cloud_attempts"], row.cloud_calls);
+    EXPECT_EQ(outcomes[0]["route"]["target"], row.cloud ? "cloud" : "local");
+    const auto decisions = world.Records("decision");
+    ASSERT_EQ(decisions.size(), 1u);
+    EXPECT_EQ(decisions[0]["route"]["target"], row.cloud_calls > 0 ? "cloud" : "local");
+  }
+}
+
+TEST(RouterPath, WhatIsNotAnswered) {
+  struct Row {
+    const char* name;
+    v1::GenerateRequest request;
+    StatusCode code;
+    const char* stage;
+    std::function<void(RouterConfig&)> config = {};
+    std::function<void(World&)> world = {};
+    std::function<void(RequestHead&)> head = {};
+    const char* text = "";
+    bool estimated = false;
+  };
+  const auto kNoOne = [](RouterConfig& c) { c.anonymous = false; };
+  const auto cloud_says = [](Script script) {
+    return [script = std::move(script)](World& world) {
+      world.cloud.set_answerer([script](const CloudPrompt&) { return script; });
+    };
+  };
+  v1::GenerateRequest hot = World::Everyday();
+  hot.mutable_sampling()->set_temperature(9);
+  const std::vector<Row> rows = {
+      {"no key", World::Everyday(), StatusCode::kUnauthenticated, "admission", kNoOne},
+      {"unknown key", World::Everyday(), StatusCode::kUnauthenticated, "admission", {}, {},
+       [](RequestHead& head) { head.api_key = "nobody"; }},
+      {"empty", v1::GenerateRequest(), StatusCode::kInvalidArgument, "admission"},
+      {"temperature", hot, StatusCode::kInvalidArgument, "admission"},
+      {"too long", World::Everyday(std::string(2000, 'a')), StatusCode::kInvalidArgument, "admission",
+       [](RouterConfig& c) { c.limits.prompt_bytes_max = 1000; }},
+      {"deadline in the past", World::Everyday(), StatusCode::kDeadlineExceeded, "admission", {}, {},
+       [](RequestHead& head) { head.deadline = head.received; }},
+      {"in flight", World::Everyday(), StatusCode::kResourceExhausted, "admission",
+       [](RouterConfig& c) { c.limits.in_flight_max = 0; }},
+      {"draining", World::Everyday(), StatusCode::kUnavailable, "admission", {}, [](World& w) { w.router->Drain(); }},
+      {"left before", World::Everyday(), StatusCode::kCancelled, "dispatch", {},
+       [](World& w) { w.cancellation.Cancel(absl::CancelledError("left")); }},
+      {"deadline before the first token", World::Everyday(), StatusCode::kDeadlineExceeded, "dispatch", {},
+       cloud_says(Script::StallAfter({})), [](RequestHead& head) { head.deadline = head.received + Seconds(1); }},
+      {"deadline in the middle", World::Everyday(), StatusCode::kDeadlineExceeded, "output_guard", {},
+       cloud_says(Script::StallAfter({"cloud "})),
+       [](RequestHead& head) { head.deadline = head.received + Seconds(1); }, "cloud ", true},
+      {"the cloud dies in the middle", World::Everyday(), StatusCode::kUnavailable, "output_guard", {},
+       cloud_says(Script::FailAfter({"cloud ", "ans"}, absl::UnavailableError("reset"))), {}, "cloud ans", true},
+      {"the cloud ends without finish", World::Everyday(), StatusCode::kUnavailable, "output_guard", {},
+       cloud_says(Script::FailAfter({"cloud "}, absl::UnavailableError("truncated"))), {}, "cloud ", true},
+      {"nothing writable when the engine dies too", World::Everyday("11010519491231002X"), StatusCode::kUnavailable,
+       "dispatch", {}, [](World& w) { w.engine().Kill(); },
+       [](RequestHead& head) { head.deadline = head.received + Seconds(5); }},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    World world(row.config);
+    if (row.world) row.world(world);
+    const Client client = world.Ask(row.request, row.head);
+    EXPECT_EQ(client.status.code(), row.code) << client.status;
+    EXPECT_EQ(client.text, row.text);
+    EXPECT_EQ(client.finish, v1::FINISH_REASON_UNSPECIFIED);
+    const auto outcomes = world.Records("outcome");
+    ASSERT_EQ(outcomes.size(), 1u);
+    EXPECT_EQ(outcomes[0]["status"], absl::StatusCodeToString(row.code));
+    EXPECT_EQ(outcomes[0]["stage"], row.stage);
+    EXPECT_EQ(outcomes[0].value("detail", ""), row.estimated ? "usage estimated" : "");
+    EXPECT_EQ(outcomes[0].contains("usage"), row.estimated);
+    if (std::string(row.stage) == "admission") {
+      EXPECT_TRUE(world.Records("decision").empty());
+      EXPECT_EQ(world.cloud.calls() + world.engine().calls(), 0);
+    }
+  }
+}
+
+TEST(RouterPath, TheExcessGoesLocal) {
+  World world([](RouterConfig& c) { c.policy.cloud_qps_threshold = 4; });  // and a burst of one
+  int cloud = 0;
+  for (int i = 0; i < 10; ++i) {
+    const Client client = world.Ask(World::Everyday());
+    ASSERT_TRUE(client.status.ok());
+    if (client.route.target() == v1::Route::TARGET_CLOUD) {
+      ++cloud;
+    } else {
+      EXPECT_EQ(client.reasons(), "over_threshold");
+    }
+  }
+  EXPECT_GE(cloud, 1);
+  EXPECT_LE(cloud, 5);
+  EXPECT_EQ(world.cloud.calls(), cloud);
+  world.clock.Advance(Seconds(1));
+  EXPECT_EQ(world.Ask(World::Everyday()).route.target(), v1::Route::TARGET_CLOUD);
+}
+
+TEST(RouterPath, TheTenantsBucket) {
+  World world([](RouterConfig& c) { c.tenants[0].requests_per_second = 1; });
+  EXPECT_TRUE(world.Ask(World::Everyday()).status.ok());
+  const absl::Status refused = world.Ask(World::Everyday()).status;
+  EXPECT_EQ(refused.code(), StatusCode::kResourceExhausted);
+  EXPECT_TRUE(RetryAfter(refused).has_value());
+  EXPECT_EQ(world.Records("outcome")[0]["stage"], "admission");
+  EXPECT_EQ(world.cloud.calls(), 1);
+}
+
+// The store fails exactly at the decision for the cloud: decided again, locally, and nothing has left.
+TEST(RouterPath, ADecisionThatCannotBeWrittenSendsNothing) {
+  World world;
+  ASSERT_TRUE(world.Ask(World::Everyday()).status.ok());
+  ASSERT_TRUE(world.audit.writable());
+  world.broken = true;
+  const Client client = world.Ask(World::Everyday());
+  EXPECT_EQ(client.text, "local answer");
+  EXPECT_EQ(client.reasons(), "audit_unwritable");
+  EXPECT_EQ(world.cloud.calls(), 1);
+  world.broken = false;
+  EXPECT_EQ(world.Ask(World::Everyday()).text, "local answer") << "the gate opens with the next record written";
+  EXPECT_EQ(world.Ask(World::Everyday()).text, "cloud answer");
+}
+
+TEST(RouterPath, TheClientLeavesInTheMiddle) {
+  World world;
+  Client client;
+  int events = 0;
+  client.on_event = [&] { client.gone = ++events == 3; };  // route, first piece, ...
+  world.Talk(World::Everyday(), {}, client);
+  EXPECT_EQ(client.status.code(), StatusCode::kCancelled);
+  EXPECT_EQ(client.text, "cloud ");
+  EXPECT_EQ(world.Records("outcome")[0]["status"], "CANCELLED");
+  EXPECT_EQ(world.Records("outcome")[0]["detail"], "usage estimated");
+}
+
+TEST(RouterPath, TheOutputGuardStops) {
+  World world;
+  world.cloud.set_answerer([](const CloudPrompt&) { return Script::Answer({"say forb", "idden", " word"}); });
+  const Client client = world.Ask(World::Everyday());
+  EXPECT_TRUE(client.status.ok());
+  EXPECT_EQ(client.text, "say ");
+  EXPECT_EQ(client.finish, v1::FINISH_REASON_CONTENT_FILTER);
+  const json outcome = world.Records("outcome")[0];
+  EXPECT_EQ(outcome["detail"], "output_guard matched stop; usage estimated");
+}
+
+TEST(RouterPath, TheCacheReplays) {
+  World world;
+  v1::GenerateRequest greedy = World::Everyday();
+  greedy.mutable_sampling()->set_temperature(0);
+  const Client first = world.Ask(greedy);
+  const Client second = world.Ask(greedy);
+  EXPECT_EQ(second.text, first.text);
+  EXPECT_EQ(second.finish, first.finish);
+  EXPECT_EQ(first.reasons(), "everyday");
+  EXPECT_EQ(second.reasons(), "cached");
+  EXPECT_EQ(second.route.request_id(), "req-2");
+  EXPECT_EQ(world.cloud.calls(), 1);
+  EXPECT_EQ(world.Records("decision").size(), 1u);
+  const auto outcomes = world.Records("outcome");
+  ASSERT_EQ(outcomes.size(), 2u);
+  EXPECT_FALSE(outcomes[0].contains("usage")) << "a replay costs no tokens";
+  // The same text, said to be sensitive: not from the cache.
+  const Client sensitive = world.Ask(
+      greedy, [](RequestHead& head) { head.declared_sensitivity = v1::SENSITIVITY_LEVEL_CONFIDENTIAL; });
+  EXPECT_EQ(sensitive.text, "local answer");
+}
+
+TEST(RouterPath, ExplainSendsAndCountsNothing) {
+  World world([](RouterConfig& c) { c.policy.cloud_qps_threshold = 1; });
+  v1::ExplainRequest request;
+  *request.mutable_request() = World::Everyday();
+  for (int i = 0; i < 5; ++i) {
+    const auto answer = world.router->Explain(request);
+    ASSERT_TRUE(answer.ok());
+    EXPECT_EQ(answer->route().target(), v1::Route::TARGET_CLOUD);
+  }
+  *request.mutable_request() = World::Everyday("for 11010519491231002X please");
+  const auto sensitive = world.router->Explain(request);
+  ASSERT_TRUE(sensitive.ok());
+  EXPECT_EQ(sensitive->route().target(), v1::Route::TARGET_LOCAL);
+  EXPECT_EQ(sensitive->findings(0).type(), "CN_RESIDENT_ID");
+  EXPECT_EQ(sensitive->SerializeAsString().find("11010519491231002X"), std::string::npos);
+  EXPECT_EQ(world.cloud.calls() + world.engine().calls(), 0);
+  EXPECT_EQ(world.router->GetState().eligible_qps(), 0);
+  EXPECT_EQ(world.Records("admin").size(), 6u);
+  world.broken = true;
+  EXPECT_EQ(world.router->Explain(request).status().code(), StatusCode::kUnavailable);
+}
+
+TEST(RouterPath, DrainFinishesWhatItHas) {
+  World world;
+  world.cloud.set_answerer([](const CloudPrompt&) { return Script::Answer({"slow"}).After(Seconds(5)); });
+  Client client;
+  const RequestHead head = world.Head();
+  const Prompt prompt(World::Everyday());
+  std::optional<absl::Status> status;
+  Spawn(world.io, world.router->Generate(head, prompt, client, world.cancellation), &status);
+  world.clock.Advance(Seconds(1));
+  EXPECT_EQ(world.router->in_flight(), 1);
+  world.router->Drain();
+  EXPECT_EQ(world.Ask(World::Everyday()).status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(world.router->in_flight(), 1);
+  world.clock.Advance(Seconds(10));
+  ASSERT_TRUE(status.has_value());
+  EXPECT_TRUE(status->ok());
+  EXPECT_EQ(client.text, "slow");
+}
+
+// A request in flight ends under the rules it began with.
+TEST(RouterPath, ReloadInTheMiddle) {
+  World world;
+  world.cloud.set_answerer([](const CloudPrompt&) { return Script::Answer({"a forbid", "den"}).After(Seconds(5)); });
+  Client client;
+  const RequestHead head = world.Head();
+  const Prompt prompt(World::Everyday());
+  std::optional<absl::Status> status;
+  Spawn(world.io, world.router->Generate(head, prompt, client, world.cancellation), &status);
+  world.clock.Advance(Seconds(1));
+  RouterConfig config = world.config;
+  config.version = "v2";
+  config.output_guard.word_lists.clear();
+  config.policy.cloud_qps_threshold = 0;
+  world.router->Apply(*Rules::Make(config));
+  world.clock.Advance(Seconds(10));
+  EXPECT_EQ(client.text, "a ");
+  EXPECT_EQ(world.Records("outcome")[0]["policy_version"], "v1");
+  EXPECT_EQ(world.Ask(World::Everyday()).reasons(), "over_threshold");
+  EXPECT_EQ(world.Records("outcome")[0]["policy_version"], "v2");
+}
+
+TEST(RouterPath, CallsThatOnlyTheClusterAnswers) {
+  World world;
+  v1::CountTokensRequest count;
+  *count.mutable_messages() = World::Everyday("for 11010519491231002X please").messages();
+  const RequestHead head = world.Head();
+  const auto counted = world.clock.Await(world.router->CountTokens(head, count, world.cancellation));
+  ASSERT_TRUE(counted.ok());
+  EXPECT_EQ(counted->tokens(), 7);
+  EXPECT_EQ(world.cloud.calls(), 0);
+  EXPECT_EQ(world.Records("outcome")[0]["route"]["reasons"], json({"local_only_call"}));
+}
+
+}  // namespace
+}  // namespace headgate::router
