@@ -39,6 +39,7 @@ namespace {
 using absl::Milliseconds;
 
 constexpr int kAtATime = 64;
+constexpr int kEngines = 8;  // one that fails is left alone for a while
 constexpr std::string_view kRequestIdPrefix = "qzrequestid";  // ours; no business of the cloud's
 const std::string kAuditKey(32, 'k');
 
@@ -145,6 +146,8 @@ class CountingSink : public AnswerSink {
   int left_;
 };
 
+std::string EngineAddress(int number) { return absl::StrCat("10.0.0.", number, ":1"); }
+
 RouterConfig MakeConfig(const std::string& cloud_url, const std::string& folder, bool ignore_tenants) {
   RouterConfig config;
   config.version = "0123456789abcdef";
@@ -163,7 +166,7 @@ RouterConfig MakeConfig(const std::string& cloud_url, const std::string& folder,
   config.sensitivity.keyword_lists = {
       {"projects", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, {kLatinKeyword, kChineseKeyword}}};
   config.policy.cloud_qps_threshold = 4000;
-  config.local.endpoints = {{"a", "10.0.0.1:1"}, {"b", "10.0.0.2:1"}};
+  for (int i = 1; i <= kEngines; ++i) config.local.endpoints.push_back({absl::StrCat("engine-", i), EngineAddress(i)});
   config.local.load_age_max = absl::Seconds(10);
   config.cloud.enabled = true;
   config.cloud.base_url = cloud_url;
@@ -171,7 +174,7 @@ RouterConfig MakeConfig(const std::string& cloud_url, const std::string& folder,
   config.cloud.idle_timeout = Milliseconds(300);
   config.cloud.backoff_base = Milliseconds(1);
   config.cloud.backoff_max = Milliseconds(20);
-  config.cloud.breaker_open = Milliseconds(5);
+  config.cloud.breaker_open = Milliseconds(1);
   config.output_guard.word_lists = {{"words", GuardWordList::Action::kRedact, {"everyday"}}};
   config.audit.directory = folder + "/audit";
   config.audit.segment_bytes_max = 1 << 20;
@@ -287,8 +290,8 @@ World::World(const NoEgressOptions& options) : options_(options), random_(static
   router_.emplace(RouterParts{io_.get_executor(), *clock_, SeededRandom(options.seed + 1), metrics_, *registry_,
                               cloud_.get(), *audit_, std::string(32, 'c')},
                   std::move(rules));
-  for (const char* address : {"10.0.0.1:1", "10.0.0.2:1"}) {
-    fleet_.engine(address).set_answerer([this](const Prompt& prompt, const CallOptions&) {
+  for (int i = 1; i <= kEngines; ++i) {
+    fleet_.engine(EngineAddress(i)).set_answerer([this](const Prompt& prompt, const CallOptions&) {
       return EngineScript(prompt);
     });
   }
@@ -310,12 +313,14 @@ std::unique_ptr<Detectors> World::MakeDetectors(const RouterConfig& config) {
 
 Script World::EngineScript(const Prompt& prompt) {
   const std::string echo = prompt.content().messages_size() > 0 ? prompt.content().messages(0).content() : "prompt";
-  switch (random_() % 100) {
-    case 0: case 1: case 2: return Script::Fail(absl::UnavailableError("engine is gone"));
-    case 3: case 4: return Script::Fail(absl::ResourceExhaustedError("queue full"));
-    case 5: case 6: return Script::FailAfter({"local "}, absl::UnavailableError("engine is gone"));
-    case 7: return Script::FailAfter({"local "}, absl::OkStatus());
-    case 8: return Script::StallAfter({"local "});
+  switch (random_() % 200) {
+    case 0:
+    case 1: return Script::Fail(absl::UnavailableError("engine is gone"));
+    case 2:
+    case 3: return Script::Fail(absl::ResourceExhaustedError("queue full"));
+    case 4: return Script::FailAfter({"local "}, absl::UnavailableError("engine is gone"));
+    case 5: return Script::FailAfter({"local "}, absl::OkStatus());
+    case 6: return Script::StallAfter({"local "});
     default: return Script::Answer({"local ", echo});
   }
 }
@@ -323,7 +328,7 @@ Script World::EngineScript(const Prompt& prompt) {
 void World::Storm() {
   const std::string text = absl::StrCat(std::string(kCanaryPrefix), "errorbody");
   emulator_->ClearRules();
-  emulator_->AddRule({{.status = random_() % 2 == 0 ? 429 : 503, .error_text = text}, 40, 1});
+  emulator_->AddRule({{.status = random_() % 2 == 0 ? 429 : 503, .error_text = text}, 12, 1});
   AddCloudFaults(*emulator_);
 }
 
@@ -380,13 +385,13 @@ void World::Run() {
   };
   boost::asio::co_spawn(io_.get_executor(), registry_->Run(stop_), keep);
   io_.poll();
-  for (const char* address : {"10.0.0.1:1", "10.0.0.2:1"}) fleet_.engine(address).ReportLoad(Milliseconds(20));
+  for (int i = 1; i <= kEngines; ++i) fleet_.engine(EngineAddress(i)).ReportLoad(Milliseconds(20));
   for (working_ = 0; working_ < kAtATime; ++working_) boost::asio::co_spawn(io_.get_executor(), Work(), keep);
   io_.run();
   if (thrown) std::rethrow_exception(thrown);
   if (router_->in_flight() != 0) report_.complaints.push_back("requests are still in flight");
   if (fleet_.live_streams() != 0) report_.complaints.push_back("engine streams are left");
-  for (const char* address : {"10.0.0.1:1", "10.0.0.2:1"}) fleet_.engine(address).StopReporting();
+  for (int i = 1; i <= kEngines; ++i) fleet_.engine(EngineAddress(i)).StopReporting();
   stop_.Cancel(absl::CancelledError("end of test"));
   io_.restart();
   io_.poll();
