@@ -115,7 +115,8 @@ class RouterSim {
                     std::move(rules));
     for (int i = 0; i < plan.engines; ++i) {
       engine(i).set_running_max(static_cast<int>(1 + dice_.Below(8)));
-      engine(i).set_answerer([this](const Prompt& prompt, const CallOptions& call) { return LocalScript(prompt, call); });
+      engine(i).set_answerer(
+          [this](const Prompt& prompt, const CallOptions& call) { return LocalScript(prompt, call); });
       engine(i).ReportLoad(Milliseconds(100));
     }
     cloud_.set_answerer([this](const CloudPrompt& prompt) { return CloudScript(prompt); });

@@ -25,7 +25,8 @@ class Dice {
   bool Chance(double p) { return static_cast<double>(Below(1'000'000)) < p * 1e6; }
   // Whole milliseconds, both ends included.
   absl::Duration Between(absl::Duration a, absl::Duration b) {
-    return a + absl::Milliseconds(static_cast<int64_t>(Below(static_cast<uint64_t>((b - a) / absl::Milliseconds(1)) + 1)));
+    const int64_t choices = (b - a) / absl::Milliseconds(1) + 1;
+    return a + absl::Milliseconds(static_cast<int64_t>(Below(static_cast<uint64_t>(choices))));
   }
   template <typename T>
   const T& Of(const std::vector<T>& choices) {
