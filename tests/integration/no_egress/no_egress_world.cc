@@ -28,6 +28,7 @@
 #include "tests/fakes/deepseek_emulator.h"
 #include "tests/fakes/fake_upstreams.h"
 #include "tests/integration/no_egress/canary_search.h"
+#include "tests/integration/no_egress/failing_parts.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #include <sanitizer/common_interface_defs.h>
@@ -77,54 +78,6 @@ class CapturedStderr {
   const int before_;
 };
 
-// Useful for: detectors that cannot finish, one scan in some hundreds.
-class FlakyDetectors : public Detectors {
- public:
-  FlakyDetectors(std::unique_ptr<Detectors> real, uint32_t seed, int* faults)
-      : real_(std::move(real)), random_(seed), faults_(faults) {}
-  absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const override {
-    const uint32_t roll = random_() % 400;
-    if (roll < 2) ++*faults_;
-    if (roll == 0) return absl::UnavailableError("no scratch");
-    if (roll == 1) throw std::bad_alloc();
-    return real_->Scan(text);
-  }
-
- private:
-  const std::unique_ptr<Detectors> real_;
-  mutable std::mt19937 random_;
-  int* const faults_;
-};
-
-class BlindDetectors : public Detectors {
-  absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText&) const override { return std::vector<Detection>(); }
-};
-
-// Useful for: a disk that refuses, for a few records in a row; or one that only says that it wrote.
-class FlakyStore : public AuditStore {
- public:
-  FlakyStore(std::unique_ptr<AuditStore> files, uint32_t seed, bool lies, int* faults)
-      : files_(std::move(files)), random_(seed), lies_(lies), faults_(faults) {}
-  absl::Status Append(const std::string& line) override {
-    if (lies_) return absl::OkStatus();
-    if (refuse_ == 0 && ++appended_ > 1 && random_() % 150 == 0) refuse_ = 1 + static_cast<int>(random_() % 6);
-    if (refuse_ > 0) {
-      --refuse_;
-      ++*faults_;
-      return absl::UnavailableError("no space left on device");
-    }
-    return files_->Append(line);
-  }
-
- private:
-  const std::unique_ptr<AuditStore> files_;
-  std::mt19937 random_;
-  const bool lies_;
-  int* const faults_;
-  int refuse_ = 0;
-  int64_t appended_ = 0;
-};
-
 // Keeps what matters; the client may leave after some events.
 class CountingSink : public AnswerSink {
  public:
@@ -171,10 +124,11 @@ RouterConfig MakeConfig(const std::string& cloud_url, const std::string& folder,
   config.cloud.enabled = true;
   config.cloud.base_url = cloud_url;
   config.cloud.first_token_timeout = Milliseconds(500);
-  config.cloud.idle_timeout = Milliseconds(300);
+  config.cloud.idle_timeout = Milliseconds(200);
   config.cloud.backoff_base = Milliseconds(1);
   config.cloud.backoff_max = Milliseconds(20);
   config.cloud.breaker_open = Milliseconds(1);
+  config.cloud.breaker_failures = 9;  // a storm opens it, chance hardly ever
   config.output_guard.word_lists = {{"words", GuardWordList::Action::kRedact, {"everyday"}}};
   config.audit.directory = folder + "/audit";
   config.audit.segment_bytes_max = 1 << 20;
@@ -196,8 +150,8 @@ void AddCloudFaults(DeepSeekEmulator& emulator) {
       {{.end = Plan::End::kReset, .end_after = 0}, .02},
       {{.no_headers = true, .end = Plan::End::kClose}, .01},
       {{.end = Plan::End::kEof, .end_after = 2}, .01},
-      {{.end = Plan::End::kStall, .end_after = 1}, .01},
-      {{.end = Plan::End::kStall, .end_after = 0}, .003},
+      {{.end = Plan::End::kStall, .end_after = 1}, .005},
+      {{.end = Plan::End::kStall, .end_after = 0}, .002},
       {{.end = Plan::End::kMalformed, .end_after = 0}, .01},
       {{.end = Plan::End::kMalformed, .end_after = 2}, .01},
       {{.end = Plan::End::kInsufficient, .end_after = 0}, .02},
@@ -362,8 +316,9 @@ Task<void> World::RunOne(size_t index) {
   ended.status = co_await router_->Generate(head, prompt, sink, cancellation);
   ++ended.times;
   absl::StrAppend(&messages_, ended.status.message(), "\n");
-  ended.status.ForEachPayload(
-      [this](absl::string_view, const absl::Cord& payload) { absl::StrAppend(&messages_, std::string(payload), "\n"); });
+  ended.status.ForEachPayload([this](absl::string_view, const absl::Cord& payload) {
+    absl::StrAppend(&messages_, std::string(payload), "\n");
+  });
 }
 
 Task<void> World::Work() {
@@ -489,7 +444,9 @@ NoEgressReport World::Judge() {
   const int missing = static_cast<int>(requests_.size()) - static_cast<int>(std::erase_if(outcomes_, [](const auto& o) {
                         return o.second == 1;
                       }));
-  if (!options_.lying_audit && missing > report_.audit_faults) report_.complaints.push_back("audit outcomes are missing");
+  if (!options_.lying_audit && missing > report_.audit_faults) {
+    report_.complaints.push_back("audit outcomes are missing");
+  }
   for (const std::string& canary : received_) {
     if (canary.size() == kCanaryPrefix.size() + kCanaryLetters) {
       report_.complaints.push_back("a canary that belongs to no request");

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The whole router on a real clock, with the real cloud client, between a DeepSeek emulator that records every byte,
-// engines that fail, detectors that fail and an audit log that fails, all at random by one seed. Runs generated requests
-// through it, and judges afterwards from outside: what the emulator received, what the logs, metrics, error messages
-// and audit files say.
+// engines that fail, detectors that fail and an audit log that fails, all at random by one seed. Runs generated
+// requests through it, and judges afterwards from outside: what the emulator received, what the logs, metrics, error
+// messages and audit files say.
 //
 // Thread-safety: none; one World at a time (it captures stderr).
 #pragma once

@@ -1,0 +1,70 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Parts of a router that fail at random, by a seed, and count how often.
+//
+// Thread-safety: none; executor thread only.
+#pragma once
+
+#include <memory>
+#include <new>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "router/audit.h"
+#include "router/sensitivity/detectors.h"
+
+namespace headgate::router {
+
+// Useful for: detectors that cannot finish, one scan in some hundreds.
+class FlakyDetectors : public Detectors {
+ public:
+  FlakyDetectors(std::unique_ptr<Detectors> real, uint32_t seed, int* faults)
+      : real_(std::move(real)), random_(seed), faults_(faults) {}
+  absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const override {
+    const uint32_t roll = random_() % 400;
+    if (roll < 2) ++*faults_;
+    if (roll == 0) return absl::UnavailableError("no scratch");
+    if (roll == 1) throw std::bad_alloc();
+    return real_->Scan(text);
+  }
+
+ private:
+  const std::unique_ptr<Detectors> real_;
+  mutable std::mt19937 random_;
+  int* const faults_;
+};
+
+class BlindDetectors : public Detectors {
+  absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText&) const override { return std::vector<Detection>(); }
+};
+
+// Useful for: a disk that refuses, for a few records in a row; or one that only says that it wrote.
+class FlakyStore : public AuditStore {
+ public:
+  FlakyStore(std::unique_ptr<AuditStore> files, uint32_t seed, bool lies, int* faults)
+      : files_(std::move(files)), random_(seed), lies_(lies), faults_(faults) {}
+  absl::Status Append(const std::string& line) override {
+    if (lies_) return absl::OkStatus();
+    if (refuse_ == 0 && ++appended_ > 1 && random_() % 150 == 0) refuse_ = 1 + static_cast<int>(random_() % 6);
+    if (refuse_ > 0) {
+      --refuse_;
+      ++*faults_;
+      return absl::UnavailableError("no space left on device");
+    }
+    return files_->Append(line);
+  }
+
+ private:
+  const std::unique_ptr<AuditStore> files_;
+  std::mt19937 random_;
+  const bool lies_;
+  int* const faults_;
+  int refuse_ = 0;
+  int64_t appended_ = 0;
+};
+
+}  // namespace headgate::router
