@@ -25,9 +25,9 @@ using ::testing::StartsWith;
 constexpr int kStreams = kSanitized ? 16 : 64;
 constexpr int kContext = 8192, kBatch = 512, kParallel = 32, kThreads = 2;
 constexpr int kAnswer = 24;
-// Half a nat is the criterion. libllama itself goes beyond it at flat places: prefilled in one step with a second prompt,
-// "The honey bee's" goes on with logits up to 0.58 away from those alone, and the gap of " a" falls from 0.90 to 0.37.
-// So one answer in sixteen may, by no more than a nat; an answer to another question is off by several.
+// Half a nat is the criterion. libllama itself goes beyond it at flat places: prefilled in one step with a second
+// prompt, "The honey bee's" goes on with logits up to 0.58 away from those alone, and the gap of " a" falls from 0.90
+// to 0.37. So one answer in sixteen may, by no more than a nat; an answer to another question is off by several.
 constexpr float kGapMax = 0.5F;
 constexpr float kGapNever = 1.5F;
 
@@ -48,10 +48,10 @@ class ModelStreamsTest : public SystemWorld {
   v1::GenerateRequest Question(int i) const {
     const bool sensitive = i % 2 == 1;
     const char* topic = kTopics[static_cast<size_t>(i / 2) % std::size(kTopics)];
-    v1::GenerateRequest request =
-        Request(sensitive ? absl::StrCat("The member with ID ", kResidentId, " asks: what is special about ", topic, "?")
-                          : absl::StrCat("Write one sentence about ", topic, "."),
-                kAnswer);
+    v1::GenerateRequest request = Request(
+        sensitive ? absl::StrCat("The member with ID ", kResidentId, " asks: what is special about ", topic, "?")
+                  : absl::StrCat("Write one sentence about ", topic, "."),
+        kAnswer);
     request.mutable_sampling()->set_temperature(0);
     return request;
   }
