@@ -1,20 +1,9 @@
 # headgate_module(NAME SOURCES a.cc ... DEPS lib ...): one static library per module, includes from the root.
 function(headgate_module name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
-  set(kind PUBLIC)
-  foreach(source IN LISTS arg_SOURCES)
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source})
-      list(APPEND present ${source})
-    endif()
-  endforeach()
-  if(present)
-    add_library(${name} STATIC ${present})
-  else()
-    add_library(${name} INTERFACE)
-    set(kind INTERFACE)
-  endif()
-  target_include_directories(${name} ${kind} ${CMAKE_SOURCE_DIR})
-  target_link_libraries(${name} ${kind} ${arg_DEPS})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${arg_DEPS})
 endfunction()
 
 # headgate_binary(NAME SOURCES ... DEPS ...): build/<preset>/bin/NAME.
