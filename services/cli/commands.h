@@ -17,5 +17,6 @@ void AddExplainCommand(CLI::App& app, int& exit_code);
 void AddStateCommand(CLI::App& app, int& exit_code);
 void AddDrainCommand(CLI::App& app, int& exit_code);
 void AddAuditCommand(CLI::App& app, int& exit_code);
+void AddClassifyCommand(CLI::App& app, int& exit_code);
 
 }  // namespace headgate::services

@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   AddChatCommand(app, exit_code);
   AddExplainCommand(app, exit_code);
+  AddClassifyCommand(app, exit_code);
   AddStateCommand(app, exit_code);
   AddDrainCommand(app, exit_code);
   AddAuditCommand(app, exit_code);
