@@ -78,11 +78,13 @@ struct Dispatch::Exchange {
 class Dispatch::StreamAnswer : public Answer {
  public:
   // To the cloud. The breaker has given permission.
-  StreamAnswer(Dispatch& dispatch, v1::Route route, std::shared_ptr<const CloudPrompt> prompt, MonotonicTime deadline)
+  StreamAnswer(Dispatch& dispatch, v1::Route route, std::shared_ptr<const CloudPrompt> prompt,
+               CircuitBreaker::Attempt attempt, MonotonicTime deadline)
       : dispatch_(dispatch),
         deadline_(deadline),
         idle_timeout_(dispatch.cloud_config_.idle_timeout),
-        prompt_(std::move(prompt)) {
+        prompt_(std::move(prompt)),
+        attempt_(attempt) {
     route_ = std::move(route);
     route_.set_target(v1::Route::TARGET_CLOUD);
     route_.set_endpoint(dispatch_.cloud_config_.name);
@@ -115,6 +117,7 @@ class Dispatch::StreamAnswer : public Answer {
       if ((*event)->has_route()) continue;  // an upstream's own opinion
       held_.push_back(std::move(**event));
     } while (held_.size() < kHeldMax && (held_.empty() || !Commits(held_.back())));
+    if (prompt_) dispatch_.breaker_.Answered(attempt_);
     co_return Begun{Outcome::kOk, absl::OkStatus()};
   }
 
@@ -173,7 +176,7 @@ class Dispatch::StreamAnswer : public Answer {
     stream_.reset();  // cancels the upstream's work
     dispatch_.CountAttempt(prompt_ != nullptr, outcome);
     if (prompt_) {
-      dispatch_.TellBreaker(outcome);
+      dispatch_.TellBreaker(attempt_, outcome);
     } else if (outcome == Outcome::kOk) {
       dispatch_.endpoints_.ReportSuccess(**use_);
     } else if (outcome == Outcome::kUnavailable || outcome == Outcome::kDied) {
@@ -186,6 +189,7 @@ class Dispatch::StreamAnswer : public Answer {
   const MonotonicTime deadline_;
   const absl::Duration idle_timeout_;
   std::shared_ptr<const CloudPrompt> prompt_;  // null: local
+  CircuitBreaker::Attempt attempt_;            // at the cloud
   std::optional<EndpointUse> use_;             // none: cloud
   std::deque<Event> held_;
   std::unique_ptr<AnswerStream> stream_;  // null: ended
@@ -243,11 +247,13 @@ Task<Dispatch::CloudResult> Dispatch::SendCloud(Exchange& exchange, CloudPermit 
   const MonotonicTime deadline = exchange.ticket.deadline;
   for (int failed = 0;; ++failed) {
     // The breaker may have opened since policy looked, or since the last attempt.
-    if (cloud_ == nullptr || !cloud_config_.enabled || !breaker_.Acquire()) {
+    const bool usable = cloud_ != nullptr && cloud_config_.enabled;
+    const auto attempt = usable ? breaker_.Acquire() : std::nullopt;
+    if (!attempt) {
       co_return CloudResult{nullptr, absl::OkStatus(), "cloud_unavailable"};
     }
     ++exchange.attempts.cloud;
-    auto answer = std::make_unique<StreamAnswer>(*this, exchange.route, prompt, deadline);
+    auto answer = std::make_unique<StreamAnswer>(*this, exchange.route, prompt, *attempt, deadline);
     const MonotonicTime first_by = clock_.Monotonic() + cloud_config_.first_token_timeout;
     Begun begun = co_await answer->Begin(first_by, exchange.cancellation);
     answer = begun.outcome == Outcome::kOk ? std::move(answer) : nullptr;
@@ -361,11 +367,11 @@ Task<absl::StatusOr<std::shared_ptr<Endpoint>>> Dispatch::WaitForLocal(bool sens
   co_return endpoint;
 }
 
-void Dispatch::TellBreaker(Outcome outcome) {
+void Dispatch::TellBreaker(const CircuitBreaker::Attempt& attempt, Outcome outcome) {
   const std::string before(breaker_.state());
   switch (outcome) {
     case Outcome::kOk:
-      breaker_.Success();
+      breaker_.Success(attempt);
       break;
     case Outcome::kRejected:
       breaker_.Trip(kRejectedOpen);
@@ -373,13 +379,13 @@ void Dispatch::TellBreaker(Outcome outcome) {
     case Outcome::kTimeout:
     case Outcome::kUnavailable:
     case Outcome::kDied:
-      breaker_.Failure();
+      breaker_.Failure(attempt);
       break;
     case Outcome::kCancelled:
     case Outcome::kDeadline:
     case Outcome::kCallerError:
     case Outcome::kExhausted:
-      breaker_.Abandon();
+      breaker_.Abandon(attempt);
       break;
   }
   const std::string after(breaker_.state());

@@ -90,7 +90,7 @@ class Dispatch {
   // How long to wait before the next cloud attempt; nullopt: not worth it, fall back.
   std::optional<absl::Duration> CloudBackoff(int failed_attempts, const absl::Status& why, MonotonicTime deadline);
   void CountAttempt(bool cloud, Outcome outcome);
-  void TellBreaker(Outcome outcome);
+  void TellBreaker(const CircuitBreaker::Attempt& attempt, Outcome outcome);
   void SetBreakerGauge();
 
   Executor executor_;

@@ -21,29 +21,36 @@ void CircuitBreaker::Configure(int64_t failures, absl::Duration open_for) {
 
 bool CircuitBreaker::Available() const { return !open_ || (HalfOpen() && !probing_); }
 
-bool CircuitBreaker::Acquire() {
-  if (!Available()) return false;
-  if (open_) probing_ = true;
-  return true;
+std::optional<CircuitBreaker::Attempt> CircuitBreaker::Acquire() {
+  if (!Available()) return std::nullopt;
+  probing_ = open_;
+  return Attempt{opening_, open_};
 }
 
-void CircuitBreaker::Success() {
-  if (open_ && !probing_) return;
+void CircuitBreaker::Answered(Attempt& attempt) {
+  Abandon(attempt);
+  attempt.probe = false;
+}
+
+void CircuitBreaker::Success(const Attempt& attempt) {
+  if (attempt.opening != opening_) return;
   open_ = false;
   probing_ = false;
   failures_ = 0;
   openings_ = 0;
 }
 
-void CircuitBreaker::Failure() {
-  if (open_ && !probing_) return;
+void CircuitBreaker::Failure(const Attempt& attempt) {
+  if (attempt.opening != opening_) return;
   if (!open_ && ++failures_ < failures_max_) return;
   Open(open_for_ * std::min(kGrowthMax, std::ldexp(1.0, static_cast<int>(std::min<int64_t>(openings_, 8)))));
 }
 
 void CircuitBreaker::Trip(absl::Duration open_for) { Open(open_for); }
 
-void CircuitBreaker::Abandon() { probing_ = false; }
+void CircuitBreaker::Abandon(const Attempt& attempt) {
+  if (attempt.probe && attempt.opening == opening_) probing_ = false;
+}
 
 void CircuitBreaker::Open(absl::Duration open_for) {
   const MonotonicTime until = clock_.Monotonic() + open_for;
@@ -51,6 +58,7 @@ void CircuitBreaker::Open(absl::Duration open_for) {
   open_ = true;
   probing_ = false;
   failures_ = 0;
+  ++opening_;
   ++openings_;
 }
 

@@ -105,6 +105,24 @@ TEST(Dispatch, BreakerOpensAndOneProbeClosesIt) {
   EXPECT_EQ(world.metrics.GetGauge("headgate_router_cloud_breaker_open", "").Value(), 0);
 }
 
+// Its client does not read on, or the answer is long: the others need not wait for it.
+TEST(Dispatch, AProbeInMidAnswerDoesNotKeepTheCloudClosed) {
+  World world;
+  world.CloudAnswers({Script::Fail(kDown)});
+  for (int i = 0; i < 2; ++i) (void)world.Everyday();
+  world.clock.Advance(Seconds(10));
+  world.CloudAnswers({Script::Answer({"cloud", "..."})});
+  const Sensitivity sensitivity = world.Classified(v1::SENSITIVITY_LEVEL_PUBLIC);
+  const Ticket ticket = world.MakeTicket(Seconds(600));
+  Attempts attempts;
+  auto probe = world.clock.Await(world.dispatch->Send(ticket, world.prompt, sensitivity,
+                                                      world.Decide("req-1", sensitivity), attempts, world.never));
+  ASSERT_TRUE(probe.ok());
+  EXPECT_EQ(std::string(world.dispatch->breaker().state()), "half_open");
+  EXPECT_EQ(world.Everyday().text, "cloud...");
+  EXPECT_EQ(std::string(world.dispatch->breaker().state()), "closed");
+}
+
 TEST(Dispatch, DeathInMidStreamCountsForTheBreaker) {
   World world;
   world.CloudAnswers({Script::FailAfter({"a"}, kDown)});
