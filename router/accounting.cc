@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
@@ -66,10 +67,73 @@ absl::StatusOr<Charge> Price(const AccountingConfig& config, const std::string& 
   return charge;
 }
 
-Accounting::Accounting(const Clock& clock, const AccountingConfig& config, Metrics& metrics)
-    : clock_(clock), config_(config), metrics_(metrics) {}
+absl::StatusOr<int64_t> WorstCase(const AccountingConfig& config, const std::string& model, int64_t prompt_tokens,
+                                  int64_t output_tokens, absl::Time from, absl::Time until) {
+  const PriceRow* in_force = FindRow(config, model, from);
+  if (in_force == nullptr) return absl::NotFoundError(absl::StrCat("no price for model ", model, " at that time"));
+  absl::int128 most = 0;
+  for (const PriceRow& row : config.prices) {
+    // Another sheet may come into force while the answer is being made.
+    if (row.model != model || (&row != in_force && (row.valid_from <= from || row.valid_from > until))) continue;
+    const absl::int128 sum =
+        absl::int128(std::max<int64_t>(0, prompt_tokens)) *
+            std::max({row.cache_hit, row.cache_miss, row.peak_cache_hit, row.peak_cache_miss}) +
+        absl::int128(std::max<int64_t>(0, output_tokens)) * std::max(row.output, row.peak_output);
+    most = std::max(most, sum);
+  }
+  return static_cast<int64_t>((most + kTokensPerPrice - 1) / kTokensPerPrice);
+}
 
-Charge Accounting::Settle(const Ticket& ticket, const v1::Route& route, const v1::Usage& usage) {
+double PeakRatio(const AccountingConfig& config, const std::string& model, absl::Time when) {
+  const PriceRow* row = FindRow(config, model, when);
+  if (row == nullptr || row->cache_miss <= 0 || !IsPeak(config, when)) return 1;
+  return static_cast<double>(row->peak_cache_miss) / static_cast<double>(row->cache_miss);
+}
+
+Accounting::Accounting(const Clock& clock, const AccountingConfig& config, Metrics& metrics)
+    : clock_(clock), metrics_(metrics), budgets_(clock, metrics) {
+  Apply(config);
+}
+
+void Accounting::Apply(const AccountingConfig& config, const std::vector<TenantConfig>& tenants) {
+  config_ = config;
+  budgets_.Apply(config.budget, tenants);
+  any_budget_ = config.budget.limit_micro_units > 0 ||
+                std::any_of(tenants.begin(), tenants.end(),
+                            [](const TenantConfig& tenant) { return tenant.budget.limit_micro_units > 0; });
+}
+
+std::optional<int64_t> Accounting::WorstCaseOf(const Ticket& ticket, const Prompt& prompt,
+                                               const std::string& model) const {
+  if (!any_budget_) return 0;
+  // A token has at least one byte; chat templates add a few tokens for every message.
+  constexpr int64_t kTemplateTokens = 64;
+  const v1::GenerateRequest& content = prompt.content();
+  const int64_t prompt_tokens =
+      static_cast<int64_t>(content.ByteSizeLong()) + kTemplateTokens * (1 + content.messages_size());
+  const int64_t limit = content.max_tokens();
+  const int64_t output_tokens = limit > 0 ? limit : config_.reserve_output_tokens;
+  const absl::Time now = clock_.WallTime();
+  const auto worst = WorstCase(config_, model, prompt_tokens, output_tokens, now,
+                               now + (ticket.deadline - clock_.Monotonic()));
+  if (!worst.ok()) return std::nullopt;
+  return *worst;
+}
+
+Budget Accounting::BudgetFor(const Ticket& ticket, const Prompt& prompt, const std::string& model) {
+  if (!any_budget_) return {};
+  const std::optional<int64_t> worst = WorstCaseOf(ticket, prompt, model);
+  Budget budget = budgets_.Look(ticket.tenant->name, worst.value_or(0));
+  if (!worst) budget.room = false;  // it could cost anything
+  return budget;
+}
+
+BudgetBook::Hold Accounting::Reserve(const Ticket& ticket, const Prompt& prompt, const std::string& model) {
+  return budgets_.Reserve(ticket.tenant->name, WorstCaseOf(ticket, prompt, model).value_or(0));
+}
+
+Charge Accounting::Settle(const Ticket& ticket, const v1::Route& route, const v1::Usage& usage,
+                          BudgetBook::Hold hold) {
   const bool cloud = route.target() == v1::Route::TARGET_CLOUD;
   const auto count = [&](const char* direction, int64_t tokens) {
     Labels labels = With(ticket, "direction", direction);
@@ -85,11 +149,13 @@ Charge Accounting::Settle(const Ticket& ticket, const v1::Route& route, const v1
     metrics_.GetCounter("headgate_router_unpriced_requests_total", "Cloud answers without a valid price.")
         .Increment();
     HG_LOG(Warning, "accounting: ", charge.status().message());
+    budgets_.Settle(std::move(hold), std::nullopt);
     return {};
   }
   metrics_.GetCounter("headgate_router_cost_micro_units_total", "Cloud cost in millionths of the currency.",
                       With(ticket, "currency", charge->currency))
       .Increment(static_cast<double>(charge->micro_units));
+  budgets_.Settle(std::move(hold), charge->micro_units);
   return *charge;
 }
 

@@ -25,8 +25,11 @@ constexpr char kAnonymousTenant[] = "default";
 void ReadSections(Reading& reading) {
   ReadListen(reading);
   ReadLimits(reading);
+  ReadInputFilter(reading);
   ReadSensitivity(reading);
+  ReadConversation(reading);
   ReadPolicy(reading);
+  ReadScaling(reading);
   ReadLocal(reading);
   ReadCloud(reading);
   ReadOutputGuard(reading);
@@ -82,6 +85,7 @@ absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const Loa
   ReadSections(reading);
   std::optional<YamlReader> tenants_reader;
   const std::string tenants_text = ReadTenantsFile(reading, &tenants_reader);
+  CheckBudgets(reading);
   if (config.anonymous && !HasTenant(config, kAnonymousTenant)) {
     TenantConfig tenant;
     tenant.name = kAnonymousTenant;

@@ -10,12 +10,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/tls.h"
+#include "common/yaml_reader.h"
 #include "headgate/v1/inference.pb.h"
 
 namespace headgate::router {
@@ -41,6 +43,15 @@ struct LimitsConfig {
   absl::Duration drain = absl::Seconds(30);
 };
 
+// What may be spent on the cloud. Days and months are Beijing's, like the price table's clock.
+struct BudgetConfig {
+  enum class Period { kDay, kMonth };
+  int64_t limit_micro_units = 0;            // of the price table's currency; 0 = no budget. Reached: cloud closed
+  Period period = Period::kMonth;
+  double soft_ratio = 0.8;                  // above this share: alarm
+  std::vector<double> hourly_profile;       // 24 weights from midnight on: when the money is meant to go; empty = evenly
+};
+
 struct TenantConfig {
   std::string name;
   std::vector<std::string> api_key_sha256;  // hex SHA-256 of the key; keys are never stored
@@ -49,6 +60,17 @@ struct TenantConfig {
   double burst = 0;                         // bucket size; 0 = one second's worth
   v1::SensitivityLevel sensitivity_floor = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
   bool cloud_allowed = true;
+  BudgetConfig budget;
+  bool masking = false;                     // values that may be masked are, and the rest may then go to the cloud
+};
+
+// What happens to a request whose text looks like an attack on what stands behind the model (screening).
+struct InputFilterConfig {
+  enum class Action { kOff, kFlag, kLocal, kBlock };
+  Action sql_injection = Action::kFlag;
+  Action xss = Action::kFlag;
+  Action command_injection = Action::kFlag;
+  Action prompt_injection = Action::kFlag;
 };
 
 struct KeywordListConfig {
@@ -66,12 +88,30 @@ struct SensitivityConfig {
 };
 
 struct PolicyConfig {
-  enum class Mode { kOverflow, kSwitch };
+  enum class Mode { kOverflow, kSwitch, kCost };
   Mode mode = Mode::kOverflow;
   double cloud_qps_threshold = 200;        // T; the burst is T/4
   double switch_low_ratio = 0.8;           // back below this share of T
   absl::Duration switch_window = absl::Seconds(60);
   absl::Duration switch_dwell = absl::Seconds(60);
+  bool bridge = false;                     // no local room: the excess over T may go to the cloud
+  // `cost`: what a second of predicted delay beyond the objective counts, in micro-units of the price table's currency.
+  int64_t delay_price = 10'000;
+  absl::Duration first_token_objective = absl::Seconds(2);
+  absl::Duration first_token_objective_per_1k = absl::ZeroDuration();  // more for every 1,000 prompt tokens
+  double switch_margin = 0.1;              // a tenant changes sides only for more than this share of the cost
+};
+
+// What a local replica costs and does: for `cost`, for the wanted number of replicas and for the planner.
+struct ScalingConfig {
+  int64_t replica_hour_micro_units = 0;    // 0 = the section is absent: nothing is wanted
+  int64_t replicas_min = 1;
+  int64_t replicas_max = 1;
+  double prefill_tokens_per_second = 0;    // of one replica, measured
+  double decode_tokens_per_second = 0;
+  absl::Duration cold_start = absl::Seconds(60);
+  absl::Duration window = absl::Minutes(10);  // the past that the next minutes are expected to resemble
+  double utilisation_max = 0.85;           // the part of a replica that is planned with
 };
 
 struct EndpointConfig {
@@ -112,12 +152,37 @@ struct CloudConfig {
 
 struct GuardWordList {
   std::string name;
-  enum class Action { kRedact, kStop, kFlag } action = Action::kRedact;
+  enum class Action { kRedact, kStop, kFlag, kReplace } action = Action::kRedact;
   std::vector<std::string> words;
+  std::string replacement = {};            // kReplace
+};
+
+struct GuardPattern {
+  std::string name;
+  GuardWordList::Action action = GuardWordList::Action::kRedact;
+  std::string pattern;                     // RE2 syntax
+  std::string replacement = {};
+};
+
+// What the detectors find in an answer, at `level` or above.
+struct GuardPersonalData {
+  GuardWordList::Action action = GuardWordList::Action::kRedact;
+  v1::SensitivityLevel level = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
+  std::string replacement = {};
 };
 
 struct OutputGuardConfig {
   std::vector<GuardWordList> word_lists;
+  std::vector<GuardPattern> patterns = {};
+  std::optional<GuardPersonalData> personal_data = {};  // none: off
+};
+
+struct ConversationConfig {
+  // A conversation that is not known, and cannot be shown to be clean: local, or judged by its text alone.
+  enum class UnknownHistory { kLocal, kClassify };
+  UnknownHistory unknown_history = UnknownHistory::kLocal;
+  int64_t entries_max = 100'000;           // remembered turns and sessions, about 200 bytes each
+  absl::Duration ttl = absl::Hours(24);    // since last seen
 };
 
 // Prices per million tokens in micro-units of `currency` (1 USD = 1,000,000 micro-USD).
@@ -133,6 +198,8 @@ struct PriceRow {
 struct AccountingConfig {
   std::vector<PriceRow> prices;
   std::vector<std::string> holidays;       // YYYY-MM-DD in Beijing time: no peak price
+  BudgetConfig budget;                     // of all tenants together
+  int64_t reserve_output_tokens = 393'216; // reserved for an answer without max_tokens: the model's maximum
 };
 
 struct AuditConfig {
@@ -153,8 +220,11 @@ struct RouterConfig {
   bool anonymous = false;                  // true: requests without a key belong to the tenant `default`
   std::string tenants_file;                // YAML, `tenants:` holds the list; relative to the configuration file
   std::vector<TenantConfig> tenants;       // from tenants_file
+  InputFilterConfig input_filter;
   SensitivityConfig sensitivity;
+  ConversationConfig conversation;
   PolicyConfig policy;
+  ScalingConfig scaling;
   LocalConfig local;
   CloudConfig cloud;
   OutputGuardConfig output_guard;
@@ -169,5 +239,9 @@ struct LoadOptions {
   bool loopback_cloud_only = false;
 };
 absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const LoadOptions& options = {});
+
+// Only the sections that decide and cost: policy, scaling, accounting. For the planner's files, which hold more;
+// complaints go through `root`.
+void ReadDecisionSections(YamlReader::Map& root, RouterConfig* config);
 
 }  // namespace headgate::router

@@ -1,15 +1,12 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The sections about the cloud and its prices.
-#include <map>
-#include <set>
+// The section about the cloud.
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "router/config_sections.h"
 
@@ -55,72 +52,6 @@ void ReadCloudKey(YamlMap& map, const std::string& base, bool loopback, CloudCon
   }
 }
 
-// RFC 3339, or a date for midnight UTC.
-bool GetTime(YamlMap& map, const std::string& key, absl::Time* out) {
-  std::string text;
-  if (!map.Get(key, &text)) return false;
-  std::string error;
-  if (absl::ParseTime(absl::RFC3339_full, text, out, &error)) return true;
-  absl::CivilDay day;
-  if (absl::ParseCivilTime(text, &day) && text.size() == 10) {
-    *out = absl::FromCivil(day, absl::UTCTimeZone());
-    return true;
-  }
-  map.Complain(key, "must be a time such as 2026-11-15T00:00:00Z or a date such as 2026-11-15");
-  return false;
-}
-
-bool IsCurrency(const std::string& text) {
-  return text.size() == 3 && text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos;
-}
-
-void ReadPriceRow(YamlMap& map, PriceRow* row) {
-  constexpr int64_t kPriceMax = 1'000'000'000'000;  // a million of the currency per million tokens
-  map.Require("version");
-  map.Require("model");
-  map.Require("currency");
-  map.Require("valid_from");
-  GetName(map, "version", &row->version);
-  map.Get("model", &row->model);
-  if (map.Get("currency", &row->currency) && !IsCurrency(row->currency)) {
-    map.Complain("currency", "must be a currency code of three capital letters");
-  }
-  GetTime(map, "valid_from", &row->valid_from);
-  struct Price {
-    const char* key;
-    int64_t* out;
-    const char* peak_key;
-    int64_t* peak_out;
-  };
-  const Price prices[] = {{"cache_hit", &row->cache_hit, "peak_cache_hit", &row->peak_cache_hit},
-                          {"cache_miss", &row->cache_miss, "peak_cache_miss", &row->peak_cache_miss},
-                          {"output", &row->output, "peak_output", &row->peak_output}};
-  int peaks = 0;
-  for (const Price& price : prices) {
-    map.Require(price.key);
-    map.Get(price.key, price.out, 0, kPriceMax);
-    *price.peak_out = *price.out;  // a sheet without a peak clock
-    if (map.Get(price.peak_key, price.peak_out, 0, kPriceMax)) ++peaks;
-  }
-  if (peaks != 0 && peaks != 3) map.Complain("", "give all three peak prices or none");
-  map.Finish();
-}
-
-void ReadHolidays(YamlMap& map, std::vector<std::string>* out) {
-  std::set<std::string> seen;
-  map.Get("holidays", out);
-  for (size_t i = 0; i < out->size(); ++i) {
-    const std::string path = absl::StrCat("holidays[", i, "]");
-    absl::CivilDay day;
-    // Formatting it back refuses spellings that would never be equal to a date: 2026-1-1.
-    if (!absl::ParseCivilTime((*out)[i], &day) || absl::FormatCivilTime(day) != (*out)[i]) {
-      map.Complain(path, "must be a date such as 2026-10-01");
-    } else if (!seen.insert((*out)[i]).second) {
-      map.Complain(path, "is there already");
-    }
-  }
-}
-
 }  // namespace
 
 void ReadCloud(Reading& reading) {
@@ -159,32 +90,6 @@ void ReadCloud(Reading& reading) {
   if (out.enabled && reading.config.sensitivity.threshold <= v1::SENSITIVITY_LEVEL_PUBLIC) {
     map->Complain("enabled", "unreachable rule: sensitivity.threshold public makes every request sensitive");
   }
-  map->Finish();
-}
-
-void ReadAccounting(Reading& reading) {
-  auto map = reading.root.GetMap("accounting");
-  if (!map) return;
-  AccountingConfig& out = reading.config.accounting;
-  std::set<std::pair<std::string, absl::Time>> starts;
-  std::set<std::pair<std::string, std::string>> versions;
-  std::set<std::string> models;
-  for (YamlMap& item : map->GetList("prices")) {
-    PriceRow row;
-    ReadPriceRow(item, &row);
-    if (!starts.emplace(row.model, row.valid_from).second) {
-      item.Complain("valid_from", "this model has a price from this instant already");
-    }
-    if (!versions.emplace(row.model, row.version).second) {
-      item.Complain("version", "this model has this version already");
-    }
-    models.insert(row.model);
-    out.prices.push_back(std::move(row));
-  }
-  if (reading.config.cloud.enabled && !models.empty() && !models.contains(reading.config.cloud.model)) {
-    map->Complain("prices", absl::StrCat("no price for cloud.model ", reading.config.cloud.model));
-  }
-  ReadHolidays(*map, &out.holidays);
   map->Finish();
 }
 

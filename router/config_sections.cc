@@ -9,14 +9,23 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "router/detector_types.h"
 
 namespace headgate::router {
 namespace {
 
-// The built-in detectors' types (sensitivity/detectors.cc, which is above this module; a test compares the two).
-constexpr const char* kDetectorTypes[] = {"API_KEY", "BANK_CARD",   "CN_RESIDENT_ID", "EMAIL",
-                                          "JWT",     "PHONE_CN_MOBILE", "PRIVATE_KEY"};
+// Masking that could never let anything out is a mistake.
+void ReadTenantMasking(YamlMap& map, v1::SensitivityLevel threshold, TenantConfig* tenant) {
+  map.Get("masking", &tenant->masking);
+  if (!tenant->masking) return;
+  if (!tenant->cloud_allowed) map.Complain("masking", "unreachable rule: cloud_allowed is false");
+  if (tenant->sensitivity_floor != v1::SENSITIVITY_LEVEL_UNSPECIFIED) {
+    map.Complain("masking", "unreachable rule: a request with a sensitivity_floor is never masked");
+  }
+  if (threshold < v1::SENSITIVITY_LEVEL_CONFIDENTIAL) {
+    map.Complain("masking", "unreachable rule: sensitivity.threshold is below confidential");
+  }
+}
 
 void ReadAddress(YamlMap& map, const std::string& key, std::map<int, std::string>* ports, std::string* out) {
   const bool given = map.Get(key, out);
@@ -33,12 +42,11 @@ void ReadAddress(YamlMap& map, const std::string& key, std::map<int, std::string
 void ReadDetectorLevels(YamlMap& parent, SensitivityConfig* out) {
   auto map = parent.GetMap("detector_levels");
   if (!map) return;
-  const std::set<std::string> types(std::begin(kDetectorTypes), std::end(kDetectorTypes));
   for (const std::string& name : map->Keys()) {
     v1::SensitivityLevel level = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
     if (!GetLevel(*map, name, &level)) continue;
-    if (!types.contains(name)) {
-      map->Complain(name, absl::StrCat("unknown detector; use one of ", absl::StrJoin(kDetectorTypes, ", ")));
+    if (FindDetectorType(name) == nullptr) {
+      map->Complain(name, "unknown detector; docs/detection.md lists them");
     } else if (level < out->threshold) {
       map->Complain(name, absl::StrCat("a sensitive class could reach the cloud: ", LevelName(level),
                                        " is below the threshold; use ", LevelName(out->threshold), " or higher"));
@@ -141,20 +149,6 @@ void ReadSensitivity(Reading& reading) {
   map->Finish();
 }
 
-void ReadPolicy(Reading& reading) {
-  auto map = reading.root.GetMap("policy");
-  if (!map) return;
-  PolicyConfig& out = reading.config.policy;
-  GetEnum<PolicyConfig::Mode>(*map, "mode",
-                              {{"overflow", PolicyConfig::Mode::kOverflow}, {"switch", PolicyConfig::Mode::kSwitch}},
-                              &out.mode);
-  map->Get("cloud_qps_threshold", &out.cloud_qps_threshold, 0.0, 1e6);
-  map->Get("switch_low_ratio", &out.switch_low_ratio, 0.01, 0.99);
-  map->Get("switch_window", &out.switch_window, absl::Seconds(1), absl::Minutes(10));
-  map->Get("switch_dwell", &out.switch_dwell, absl::Seconds(1), absl::Hours(1));
-  map->Finish();
-}
-
 void ReadLocal(Reading& reading) {
   reading.root.Require("local");
   auto map = reading.root.GetMap("local");
@@ -176,23 +170,6 @@ void ReadLocal(Reading& reading) {
   map->Get("resolve_interval", &out.resolve_interval, absl::Milliseconds(100), absl::Minutes(10));
   map->Get("load_age_max", &out.load_age_max, absl::Milliseconds(100), absl::Minutes(1));
   map->Get("connect_timeout", &out.connect_timeout, absl::Milliseconds(1), absl::Minutes(1));
-  map->Finish();
-}
-
-void ReadOutputGuard(Reading& reading) {
-  auto map = reading.root.GetMap("output_guard");
-  if (!map) return;
-  std::set<std::string> names;
-  using Action = GuardWordList::Action;
-  for (YamlMap& item : map->GetList("word_lists")) {
-    GuardWordList list;
-    GetUniqueName(item, "name", &names, &list.name);
-    GetEnum<Action>(item, "action", {{"redact", Action::kRedact}, {"stop", Action::kStop}, {"flag", Action::kFlag}},
-                    &list.action);
-    GetWords(item, "words", &list.words);
-    item.Finish();
-    reading.config.output_guard.word_lists.push_back(std::move(list));
-  }
   map->Finish();
 }
 
@@ -252,6 +229,8 @@ void ReadTenants(Reading& reading, YamlMap& root) {
     }
     GetLevel(map, "sensitivity_floor", &tenant.sensitivity_floor);
     map.Get("cloud_allowed", &tenant.cloud_allowed);
+    ReadBudget(map, &tenant.budget);
+    ReadTenantMasking(map, config.sensitivity.threshold, &tenant);
     if (map.Has("cloud_allowed") && tenant.cloud_allowed && tenant.sensitivity_floor >= config.sensitivity.threshold) {
       map.Complain("cloud_allowed", "unreachable rule: sensitivity_floor makes every request of this tenant sensitive");
     }

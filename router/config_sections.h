@@ -26,12 +26,18 @@ struct Reading {
 
 void ReadListen(Reading& reading);
 void ReadLimits(Reading& reading);
+void ReadInputFilter(Reading& reading);
 void ReadSensitivity(Reading& reading);
+void ReadConversation(Reading& reading);
 void ReadPolicy(Reading& reading);
 void ReadLocal(Reading& reading);
 void ReadCloud(Reading& reading);
 void ReadOutputGuard(Reading& reading);
-void ReadAccounting(Reading& reading);  // after ReadCloud
+void ReadScaling(Reading& reading);
+void ReadAccounting(Reading& reading);  // after ReadPolicy and ReadCloud
+// The key `budget` of a map.
+void ReadBudget(YamlMap& parent, BudgetConfig* out);
+void CheckBudgets(Reading& reading);    // after the tenants file
 void ReadAudit(Reading& reading);
 void ReadCache(Reading& reading);
 // The tenants file's root; after ReadListen and ReadSensitivity.

@@ -3,6 +3,7 @@
 
 // Explain runs the very stages of the path (router.cc) up to the decision, but sends and counts nothing; GetState is
 // the router's state as an operator wants to see it. Findings are types and offsets, never values.
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,18 +54,43 @@ absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& re
   v1::StageFinding& screening = stages.Add("screening");
   screening.add_details(absl::StrCat(screened.fields.size(), " texts, ", prompt.text_bytes(), " bytes"));
   for (const std::string& reason : screened.not_inspectable) screening.add_details(reason);
+  for (const v1::Finding& attack : AttackFindings(screened)) *response.add_findings() = attack;
+  if (const absl::Status filtered = CheckInputFilter(screened); !filtered.ok()) {
+    screening.set_outcome(absl::StrCat(absl::StatusCodeToString(filtered.code()), ": ", filtered.message()));
+    return response;
+  }
 
-  const Sensitivity sensitivity =
+  Sensitivity sensitivity =
       rules_->classification->Classify(prompt.content().declared_sensitivity(), **tenant, screened);
   v1::StageFinding& classification = stages.Add("classification");
   classification.add_details(absl::StrCat("state ", std::string(Name(sensitivity.state))));
   classification.add_details(absl::StrCat("sensitive ", sensitivity.sensitive() ? "yes" : "no"));
+
+  stages.Add("conversation").add_details(
+      absl::StrCat("known ", std::string(Name(conversation_.Recall(**tenant, prompt, sensitivity)))));
   for (const v1::Finding& finding : sensitivity.findings) *response.add_findings() = finding;
+  const auto masked = Masking::Mask(**tenant, prompt, sensitivity);
+  stages.Add("masking").add_details(masked ? "the values may be masked" : "nothing is masked");
+  std::optional<Sensitivity> rest;
+  if (masked) {
+    rest = rules_->classification->Classify(prompt.content().declared_sensitivity(), **tenant,
+                                            rules_->screening.Screen(masked->prompt));
+    if (rest->sensitive()) rest.reset();
+  }
 
   stages.Add("cache").add_details(cache_.Cacheable(prompt, sensitivity) ? "cacheable" : "not cacheable");
 
-  const Load load = meter_.Peek();
-  const Decision decision = rules_->policy.Decide("explain", **tenant, sensitivity, load, Fleet(prompt));
+  FleetSnapshot fleet = Fleet(prompt);
+  fleet.filter_keeps_local = FilterKeepsLocal(screened);
+  Load load = meter_.Peek();
+  load.quote = quotes_.For((*tenant)->name, AskFor(prompt)).quote;
+  const auto decide = [&](const Sensitivity& judged) {
+    return rules_->policy.Decide("explain", **tenant, judged, load, fleet,
+                                 accounting_.budgets().Look((*tenant)->name, 0));
+  };
+  Decision decision = decide(rest ? *rest : sensitivity);
+  if (rest && decision.target == Target::kCloud) decision.reasons.emplace_back("masked");
+  if (rest && decision.target != Target::kCloud) decision = decide(sensitivity);
   v1::StageFinding& policy = stages.Add("policy");
   policy.add_details(absl::StrCat("eligible requests per second ", load.eligible_qps));
   for (const std::string& reason : decision.reasons) policy.add_details(reason);
@@ -92,7 +118,9 @@ v1::GetStateResponse Router::GetState() const {
   const RouterConfig& config = rules_->config;
   const Load load = meter_.Peek();
   state.set_config_version(config.version);
-  state.set_policy_mode(config.policy.mode == PolicyConfig::Mode::kSwitch ? "switch" : "overflow");
+  state.set_policy_mode(config.policy.mode == PolicyConfig::Mode::kSwitch ? "switch"
+                        : config.policy.mode == PolicyConfig::Mode::kCost ? "cost"
+                                                                          : "overflow");
   state.set_cloud_qps_threshold(config.policy.cloud_qps_threshold);
   state.set_eligible_qps(load.eligible_qps);
   state.set_peak(load.peak);

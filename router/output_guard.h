@@ -1,10 +1,11 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// output_guard: word lists on the flowing answer. What could be the beginning of a word is held back, so that a word
-// split over chunks is found; the result does not depend on the chunking. Words are compared byte by byte, ASCII
-// letters without case. Lists act independently: `redact` replaces every occurrence (overlapping and touching ones
-// together) by `***`; `stop` ends the answer before the first occurrence; `flag` only notes the list's name.
+// output_guard: word lists, patterns and personal data on the flowing answer, the same for both back ends. What may
+// still become a match is held back, so that a value split over chunks is found; the result does not depend on the
+// chunking. Words are compared byte by byte, ASCII letters without case; patterns and personal data: guard_window.h.
+// Rules act independently: `redact` puts `***` in place of every match (overlapping and touching ones together),
+// `replace` its own text; `stop` ends the answer before the first match; `flag` only notes the rule's name.
 //
 // Thread-safety: OutputGuard const methods from any thread; a Stream belongs to one request.
 #pragma once
@@ -16,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "headgate/v1/inference.pb.h"
 #include "router/config.h"
+#include "router/sensitivity/detectors.h"
 
 namespace headgate::router {
 
@@ -31,12 +33,14 @@ class OutputGuard {
     // CONTENT_FILTER (without usage) is the last one, `stopped` is true, and whatever follows is swallowed.
     virtual std::vector<v1::GenerateStreamResponse> Filter(v1::GenerateStreamResponse event) = 0;
     virtual bool stopped() const = 0;
-    // Names of the lists that matched, for audit; never the words.
+    // Names of the rules that matched, for audit; never the words.
     virtual std::vector<std::string> flags() const = 0;
   };
 
-  // INVALID_ARGUMENT names the list: no name, a name given twice, or a word that is empty or not valid UTF-8.
-  static absl::StatusOr<std::unique_ptr<OutputGuard>> Make(const OutputGuardConfig& config);
+  // INVALID_ARGUMENT names the rule: a list without a name or with one given twice, a word that is empty or not valid
+  // UTF-8, a pattern that does not compile, personal_data without `detectors`.
+  static absl::StatusOr<std::unique_ptr<OutputGuard>> Make(const OutputGuardConfig& config,
+                                                           std::shared_ptr<const Detectors> detectors = nullptr);
   virtual ~OutputGuard() = default;
   virtual std::unique_ptr<Stream> NewStream() const = 0;
 };

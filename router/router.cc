@@ -23,15 +23,31 @@ struct Router::Exchange {
   std::shared_ptr<const Rules> rules;  // the rules it started with, also after a reload
   std::string_view stage = "admission";
   std::optional<Ticket> ticket;
+  std::vector<v1::Finding> attacks;  // what the input filter found
+  bool filter_keeps_local = false;
   Sensitivity sensitivity;
   bool classified = false;
+  // The same request with placeholders, found clean: what may leave in its place.
+  struct Mask {
+    Masked request;
+    Sensitivity sensitivity;
+  };
+  std::optional<Mask> mask;
   v1::Route route;
   Attempts attempts;
   v1::Usage usage;
   int64_t deltas = 0;  // content events sent on: the estimate of tokens when the usage never came
   bool finished = false;
   std::vector<std::string> guard_flags;
+  v1::Message answer;  // what the client got
   MonotonicTime first_token = absl::InfiniteDuration();
+  BudgetBook::Hold hold;  // the worst case of a cloud answer, until it is settled
+
+  // What policy and dispatch are told about: the masked request when there is one.
+  const Sensitivity& judged() const { return mask ? mask->sensitivity : sensitivity; }
+  const Prompt& outgoing(const Prompt& prompt) const { return mask ? mask->request.prompt : prompt; }
+  // It stays in the cluster for what it says.
+  bool kept() const { return sensitivity.sensitive() && !mask; }
 };
 
 Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& sink,
@@ -49,12 +65,21 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
   // Every string becomes canonical text, so that what is hidden from the eye is not hidden from the detectors.
   x.stage = "screening";
   const Screened screened = rules.screening.Screen(prompt);
+  CO_RETURN_IF_ERROR(Filter(x, screened));
 
   // How sensitive is it? The maximum of declared level, tenant floor and detectors; any failure means sensitive.
   x.stage = "classification";
   x.sensitivity = rules.classification->Classify(x.ticket->declared_sensitivity, *x.ticket->tenant, screened);
   x.classified = true;
   metrics_.Classified(x.sensitivity);
+
+  // Was it said before, or is that not known? Once sensitive, a conversation stays local.
+  x.stage = "conversation";
+  metrics_.Recalled(Name(conversation_.Recall(*x.ticket->tenant, prompt, x.sensitivity)));
+
+  // Opt-in: values that may be masked are; if the rest is found clean, it may leave in the request's place.
+  x.stage = "masking";
+  Mask(x, prompt);
 
   // Answered before, within this tenant, and not sensitive?
   x.stage = "cache";
@@ -70,11 +95,12 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
   // The record of the decision is written before a byte can leave; if that fails the request stays local.
   x.stage = "audit";
   CO_RETURN_IF_ERROR(RecordDecision(x, prompt, decision));
+  if (x.kept()) conversation_.RememberSensitive(*x.ticket->tenant, prompt, x.sensitivity.level);
 
   // Send it there; retry and fall back, never towards less trust, until the first content byte.
   x.stage = "dispatch";
   auto answer =
-      co_await dispatch_.Send(*x.ticket, prompt, x.sensitivity, std::move(decision), x.attempts, cancellation);
+      co_await dispatch_.Send(*x.ticket, x.outgoing(prompt), x.judged(), std::move(decision), x.attempts, cancellation);
   if (!answer.ok()) co_return answer.status();
 
   // The answer flows through the output guard to the client; accounting and audit follow in Conclude.
@@ -93,14 +119,81 @@ FleetSnapshot Router::Fleet(const Prompt& prompt) const {
   return fleet;
 }
 
-Decision Router::Decide(const Exchange& x, const Prompt& prompt) {
-  // Only requests that could go to the cloud count towards its rate.
-  const bool eligible = !x.sensitivity.sensitive() && x.ticket->tenant->cloud_allowed;
-  const Load load = eligible ? meter_.Arrive() : meter_.Peek();
-  return x.rules->policy.Decide(x.ticket->request_id, *x.ticket->tenant, x.sensitivity, load, Fleet(prompt));
+absl::Status Router::Filter(Exchange& x, const Screened& screened) {
+  x.attacks = AttackFindings(screened);
+  x.filter_keeps_local = FilterKeepsLocal(screened);
+  for (const Screened::Attack& attack : screened.attacks) metrics_.Attack(attack);
+  return CheckInputFilter(screened);
 }
 
-absl::Status Router::RecordDecision(const Exchange& x, const Prompt& prompt, Decision& decision) {
+// The masked request goes through the same stages as every other; a residue, and it was for nothing.
+void Router::Mask(Exchange& x, const Prompt& prompt) {
+  auto masked = Masking::Mask(*x.ticket->tenant, prompt, x.sensitivity);
+  if (!masked) return;
+  const Screened screened = x.rules->screening.Screen(masked->prompt);
+  Sensitivity sensitivity =
+      x.rules->classification->Classify(x.ticket->declared_sensitivity, *x.ticket->tenant, screened);
+  metrics_.Masked(!sensitivity.sensitive());
+  if (!sensitivity.sensitive()) x.mask.emplace(Exchange::Mask{*std::move(masked), std::move(sensitivity)});
+}
+
+// What policy says about the masked request counts only if that leaves; here there is nobody to mask anything from.
+Decision Router::Judge(Exchange& x, const Load& load, FleetSnapshot fleet, const Budget& budget) {
+  fleet.filter_keeps_local = x.filter_keeps_local;
+  const auto ask = [&] {
+    return x.rules->policy.Decide(x.ticket->request_id, *x.ticket->tenant, x.judged(), load, fleet, budget);
+  };
+  Decision decision = ask();
+  if (!x.mask) return decision;
+  if (decision.target == Target::kCloud) {
+    decision.reasons.emplace_back("masked");
+    return decision;
+  }
+  x.mask.reset();
+  return ask();
+}
+
+Decision Router::Decide(Exchange& x, const Prompt& prompt) {
+  // Only requests that could go to the cloud count towards its rate.
+  const bool eligible = !x.judged().sensitive() && x.ticket->tenant->cloud_allowed;
+  Load load = eligible ? meter_.Arrive() : meter_.Peek();
+  const Offer offer = quotes_.For(x.ticket->tenant->name, AskFor(prompt));
+  load.quote = offer.quote;
+  quotes_.scaling().Arrived(!eligible, offer.work_seconds, offer.cloud_micro_units_off_peak);
+  PublishWanted(offer);
+  return Judge(x, load, Fleet(prompt), accounting_.BudgetFor(*x.ticket, prompt, x.rules->config.cloud.model));
+}
+
+// The wanted number of replicas, for whoever scales the engines, and the opportunity price of those that are there.
+void Router::PublishWanted(const Offer& offer) {
+  constexpr absl::Duration kEvery = absl::Seconds(10);
+  const MonotonicTime now = parts_.clock.Monotonic();
+  const RouterConfig& config = rules_->config;
+  if (offer.quote && offer.quote->objective_seconds > 0) {
+    quotes_.local_price().Observe(now, offer.quote->local_delay_seconds / offer.quote->objective_seconds);
+  }
+  if (config.scaling.replica_hour_micro_units <= 0 || now < wanted_at_ + kEvery) return;
+  wanted_at_ = now;
+  const double level = PeakRatio(config.accounting, config.cloud.model, parts_.clock.WallTime());
+  const auto replicas = static_cast<int64_t>(parts_.endpoints.endpoints().size());
+  metrics_.Wanted(quotes_.scaling().Wanted(replicas, level));
+}
+
+Ask Router::AskFor(const Prompt& prompt) const {
+  Ask ask;
+  ask.prompt_tokens = static_cast<double>(prompt.text_bytes()) / 4;  // a rough count is enough for a comparison
+  ask.max_tokens = prompt.content().max_tokens();
+  ask.local_wait_seconds = 1e6;  // until an engine has said otherwise
+  for (const auto& endpoint : parts_.endpoints.endpoints()) {
+    if (!parts_.endpoints.Fresh(*endpoint)) continue;
+    const double rate = endpoint->load.prefill_tokens_per_second();  // 0: not yet known, so nothing has waited
+    const double waiting = static_cast<double>(endpoint->load.prompt_tokens_waiting());
+    ask.local_wait_seconds = std::min(ask.local_wait_seconds, rate > 0 ? waiting / rate : 0);
+  }
+  return ask;
+}
+
+absl::Status Router::RecordDecision(Exchange& x, const Prompt& prompt, Decision& decision) {
   const auto write = [&] {
     v1::AuditRecord record = NewRecord(x, v1::AuditRecord::KIND_DECISION);
     record.mutable_route()->set_target(decision.target == Target::kCloud ? v1::Route::TARGET_CLOUD
@@ -111,12 +204,18 @@ absl::Status Router::RecordDecision(const Exchange& x, const Prompt& prompt, Dec
   absl::Status written = write();
   if (!written.ok() && decision.target == Target::kCloud) {
     // Not writable any more: deciding again now yields a local decision, without a permit.
-    decision =
-        x.rules->policy.Decide(x.ticket->request_id, *x.ticket->tenant, x.sensitivity, meter_.Peek(), Fleet(prompt));
+    Budget no_money;
+    no_money.room = false;
+    decision = Judge(x, meter_.Peek(), Fleet(prompt), no_money);
     written = write();
     if (decision.target == Target::kCloud && !written.ok()) return written;
   }
-  if (decision.target == Target::kCloud) meter_.CommitCloud();
+  if (decision.target == Target::kCloud) {
+    meter_.CommitCloud();
+    x.hold = accounting_.Reserve(*x.ticket, prompt, x.rules->config.cloud.model);
+  }
+  quotes_.Decided(x.ticket->tenant->name,
+                  decision.target == Target::kCloud ? Quote::Side::kCloud : Quote::Side::kLocal);
   metrics_.Decided(decision);
   return absl::OkStatus();
 }
@@ -129,6 +228,7 @@ Task<absl::Status> Router::Replay(Exchange& x, const Cache::Events& events, Answ
       event.mutable_route()->add_reasons("cached");
       x.route = event.route();
     }
+    Conversation::Collect(event.delta(), x.answer);
     const absl::Status written = co_await sink.Write(event);
     if (!written.ok()) co_return written;
   }
@@ -151,15 +251,18 @@ Task<absl::Status> Router::Relay(Exchange& x, const Prompt& prompt, Answer& answ
   if (!written.ok()) co_return written;
 
   const auto guard = x.rules->output_guard->NewStream();
+  Unmasking unmasking(x.mask ? x.mask->request.values : Masked::Values());
   while (!x.finished) {
     auto event = co_await answer.Next(cancellation);
     if (!event.ok()) co_return event.status();
     if (!event->has_value()) co_return absl::InternalError("the answer ended without a finish");
     if ((*event)->has_finish()) x.usage = (*event)->finish().usage();
-    for (const v1::GenerateStreamResponse& out : guard->Filter(*std::move(*event))) {
+    std::vector<v1::GenerateStreamResponse> passed = guard->Filter(*std::move(*event));
+    x.guard_flags = guard->flags();
+    for (const v1::GenerateStreamResponse& out : unmasking.Filter(std::move(passed))) {
       if (out.has_delta()) ++x.deltas;
       if (out.has_finish()) x.finished = true;
-      x.guard_flags = guard->flags();
+      Conversation::Collect(out.delta(), x.answer);
       if (cacheable) events.push_back(out);
       written = co_await sink.Write(out);
       if (!written.ok()) co_return written;
@@ -176,11 +279,12 @@ v1::AuditRecord Router::NewRecord(const Exchange& x, v1::AuditRecord::Kind kind)
   record.set_api(x.head.api);
   record.set_policy_version(x.rules->config.version);
   if (x.ticket) record.set_tenant(x.ticket->tenant->name);
+  for (const v1::Finding& attack : x.attacks) *record.add_findings() = attack;
   if (x.classified) {
     record.set_sensitivity(x.sensitivity.level);
     record.set_classification_state(std::string(Name(x.sensitivity.state)));
     for (const v1::Finding& finding : x.sensitivity.findings) *record.add_findings() = finding;
-    record.set_content_digest(parts_.audit.ContentDigest(x.sensitivity.digest));
+    record.set_content_digest(parts_.audit.ContentDigest(x.judged().digest));
   }
   return record;
 }
@@ -198,6 +302,9 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
     record.set_detail(absl::StrCat("output_guard matched ", absl::StrJoin(x.guard_flags, ", ")));
   }
 
+  if (x.ticket) {
+    conversation_.RememberAnswer(*x.ticket->tenant, prompt, x.answer, x.kept(), x.sensitivity.level);
+  }
   const bool broken_off = x.deltas > 0 && x.usage.completion_tokens() == 0;
   if (broken_off) {
     // The upstream's count never came: one token an event, four bytes a prompt token; said so in the record.
@@ -206,7 +313,10 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
     record.set_detail(absl::StrCat(record.detail(), record.detail().empty() ? "" : "; ", "usage estimated"));
   }
   if (x.ticket && x.usage.completion_tokens() + x.usage.prompt_tokens() > 0) {
-    const Charge charge = accounting_.Settle(*x.ticket, x.route, x.usage);
+    const Charge charge = accounting_.Settle(*x.ticket, x.route, x.usage, std::move(x.hold));
+    quotes_.Answered(x.ticket->tenant->name,
+                     x.route.target() == v1::Route::TARGET_CLOUD ? Quote::Side::kCloud : Quote::Side::kLocal, x.usage,
+                     x.first_token - x.head.received);
     *record.mutable_usage() = x.usage;
     record.set_cost_micro_units(charge.micro_units);
     record.set_currency(charge.currency);
@@ -224,10 +334,14 @@ Router::Router(RouterParts parts, std::shared_ptr<const Rules> rules)
       metrics_(parts_.metrics),
       admission_(parts_.clock, rules_->config),
       meter_(parts_.clock, rules_->config.policy),
+      conversation_(parts_.clock, rules_->config.conversation, HmacSha256(parts_.cache_key, "conversation"),
+                    parts_.metrics),
       cache_(parts_.clock, rules_->config.cache, parts_.cache_key, parts_.metrics),
       dispatch_(parts_.executor, parts_.clock, parts_.random, rules_->config.cloud, parts_.endpoints, parts_.cloud,
                 parts_.metrics),
-      accounting_(parts_.clock, rules_->config.accounting, parts_.metrics) {
+      accounting_(parts_.clock, rules_->config.accounting, parts_.metrics),
+      quotes_(parts_.clock, rules_->config) {
+  accounting_.Apply(rules_->config.accounting, rules_->config.tenants);
   RecordChain(v1::AuditRecord::KIND_CHAIN_START, "start").IgnoreError();
 }
 
@@ -326,9 +440,11 @@ void Router::Apply(std::shared_ptr<const Rules> rules) {
   const RouterConfig& config = rules->config;
   admission_.Apply(config);
   meter_.Apply(config.policy);
+  conversation_.Apply(config.conversation);
   cache_.Apply(config.cache);
   dispatch_.Apply(config.cloud);
-  accounting_.Apply(config.accounting);
+  accounting_.Apply(config.accounting, config.tenants);
+  quotes_.Apply(config);
   parts_.endpoints.Apply(config.local);
   rules_ = std::move(rules);
   RecordAdmin(absl::StrCat("configuration ", rules_->config.version)).IgnoreError();

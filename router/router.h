@@ -25,10 +25,13 @@
 #include "router/cache.h"
 #include "router/classification.h"
 #include "router/config.h"
+#include "router/conversation.h"
 #include "router/dispatch.h"
+#include "router/masking.h"
 #include "router/output_guard.h"
 #include "router/policy.h"
 #include "router/prompt.h"
+#include "router/quote.h"
 #include "router/request.h"
 #include "router/router_metrics.h"
 #include "router/screening.h"
@@ -65,7 +68,7 @@ struct RouterParts {
   EndpointRegistry& endpoints;
   CloudUpstream* cloud;  // null: no cloud
   Audit& audit;
-  std::string cache_key; // secret for the cache's keys
+  std::string cache_key; // secret for the keys of cache and conversation memory
 };
 
 class Router {
@@ -101,8 +104,13 @@ class Router {
   struct Exchange;  // one request on its way (router.cc)
 
   Task<absl::Status> Path(Exchange& x, const Prompt& prompt, AnswerSink& sink, Cancellation& cancellation);
-  Decision Decide(const Exchange& x, const Prompt& prompt);
-  absl::Status RecordDecision(const Exchange& x, const Prompt& prompt, Decision& decision);
+  absl::Status Filter(Exchange& x, const Screened& screened);
+  void Mask(Exchange& x, const Prompt& prompt);
+  Decision Decide(Exchange& x, const Prompt& prompt);
+  Decision Judge(Exchange& x, const Load& load, FleetSnapshot fleet, const Budget& budget);
+  Ask AskFor(const Prompt& prompt) const;
+  void PublishWanted(const Offer& offer);
+  absl::Status RecordDecision(Exchange& x, const Prompt& prompt, Decision& decision);
   Task<absl::Status> Replay(Exchange& x, const Cache::Events& events, AnswerSink& sink);
   Task<absl::Status> Relay(Exchange& x, const Prompt& prompt, Answer& answer, AnswerSink& sink,
                            Cancellation& cancellation);
@@ -120,9 +128,12 @@ class Router {
   RouterMetrics metrics_;
   Admission admission_;
   TrafficMeter meter_;
+  Conversation conversation_;
   Cache cache_;
   Dispatch dispatch_;
   Accounting accounting_;
+  QuoteBook quotes_;
+  MonotonicTime wanted_at_ = -absl::InfiniteDuration();
 };
 
 }  // namespace headgate::router

@@ -43,6 +43,25 @@ RouterMetrics::Side RouterMetrics::MakeSide(Metrics& metrics, const std::string&
 RouterMetrics::RouterMetrics(Metrics& metrics)
     : metrics_(metrics), local_(MakeSide(metrics, "local")), cloud_(MakeSide(metrics, "cloud")) {}
 
+void RouterMetrics::Attack(const Screened::Attack& attack) {
+  static constexpr const char* kActions[] = {"off", "flag", "local", "block"};
+  metrics_.GetCounter("headgate_router_attacks_total", "Requests that look like an attack, by what was done",
+                      {{"kind", std::string(attack.kind)}, {"action", kActions[static_cast<int>(attack.action)]}})
+      .Increment();
+}
+
+void RouterMetrics::Recalled(std::string_view known) {
+  metrics_.GetCounter("headgate_router_conversations_total", "Requests by what is known of their conversation",
+                      {{"known", std::string(known)}})
+      .Increment();
+}
+
+void RouterMetrics::Masked(bool clean) {
+  metrics_.GetCounter("headgate_router_masked_total", "Masked requests, by whether the rest was clean",
+                      {{"result", clean ? "clean" : "residue"}})
+      .Increment();
+}
+
 void RouterMetrics::Classified(const Sensitivity& sensitivity) {
   metrics_
       .GetCounter(
@@ -56,6 +75,11 @@ void RouterMetrics::Decided(const Decision& decision) {
                       {{"target", decision.target == Target::kCloud ? "cloud" : "local"},
                        {"reason", decision.reasons.empty() ? "none" : decision.reasons.front()}})
       .Increment();
+}
+
+void RouterMetrics::Wanted(int64_t replicas) {
+  metrics_.GetGauge("headgate_router_replicas_wanted", "Local replicas worth having (scaling)")
+      .Set(static_cast<double>(replicas));
 }
 
 void RouterMetrics::Ended(const std::string& api, const v1::Route& route, const absl::Status& status,

@@ -20,8 +20,13 @@ namespace headgate::router {
 class RouterMetrics {
  public:
   explicit RouterMetrics(Metrics& metrics);
+  void Attack(const Screened::Attack& attack);
+  void Recalled(std::string_view known);
+  // A request was masked; `clean`: nothing sensitive was left in it.
+  void Masked(bool clean);
   void Classified(const Sensitivity& sensitivity);
   void Decided(const Decision& decision);
+  void Wanted(int64_t replicas);
   // `stage` that refused, empty when the request succeeded; `first_token` is infinite when there was none.
   void Ended(const std::string& api, const v1::Route& route, const absl::Status& status, std::string_view stage,
              absl::Duration took, absl::Duration first_token, const v1::Usage& usage);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -73,6 +74,64 @@ CanonicalText::Span ScreenedField::InField(CanonicalText::Span span) const {
   return {at(span.begin), at(last)};
 }
 
+absl::Status CheckInputFilter(const Screened& screened) {
+  for (const Screened::Attack& attack : screened.attacks) {
+    if (attack.action != InputFilterConfig::Action::kBlock) continue;
+    return absl::PermissionDeniedError(absl::StrCat("the input filter blocks this request: ", std::string(attack.kind)));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<v1::Finding> AttackFindings(const Screened& screened) {
+  std::vector<v1::Finding> findings;
+  for (const Screened::Attack& attack : screened.attacks) {
+    v1::Finding& finding = findings.emplace_back();
+    finding.set_type(absl::StrCat("ATTACK:", std::string(attack.kind)));
+    finding.set_score(attack.score);
+    finding.set_field(attack.field);
+  }
+  return findings;
+}
+
+bool FilterKeepsLocal(const Screened& screened) {
+  return std::any_of(screened.attacks.begin(), screened.attacks.end(), [](const Screened::Attack& attack) {
+    return attack.action == InputFilterConfig::Action::kLocal;
+  });
+}
+
+Screening::Screening(const LimitsConfig& limits, const InputFilterConfig& filter)
+    : inspect_bytes_max_(limits.inspect_bytes_max),
+      actions_{filter.sql_injection, filter.xss, filter.command_injection, filter.prompt_injection} {
+  ScoreAttacks("");  // compiles its phrases: not at the expense of the first request
+}
+
+// What users, tools and documents say. The system's text is the application's own, the assistant's the model's; both
+// may speak of attacks.
+void Screening::AddAttacks(const Prompt& prompt, Screened& screened) const {
+  if (std::all_of(actions_.begin(), actions_.end(),
+                  [](auto action) { return action == InputFilterConfig::Action::kOff; })) {
+    return;
+  }
+  std::set<std::string> trusted;
+  for (int i = 0; i < prompt.content().messages_size(); ++i) {
+    const v1::Role role = prompt.content().messages(i).role();
+    if (role == v1::ROLE_SYSTEM || role == v1::ROLE_ASSISTANT) trusted.insert(absl::StrCat("messages[", i, "].content"));
+  }
+  std::array<Screened::Attack, kAttackNames.size()> highest;
+  for (const ScreenedField& field : screened.fields) {
+    if (trusted.contains(field.field)) continue;
+    const AttackScores scores = ScoreAttacks(field.text.text());
+    for (size_t kind = 0; kind < scores.size(); ++kind) {
+      if (scores[kind] > highest[kind].score) highest[kind] = {kAttackNames[kind], scores[kind], field.field};
+    }
+  }
+  for (size_t kind = 0; kind < highest.size(); ++kind) {
+    if (actions_[kind] == InputFilterConfig::Action::kOff || highest[kind].score < kAttackScoreMin) continue;
+    highest[kind].action = actions_[kind];
+    screened.attacks.push_back(std::move(highest[kind]));
+  }
+}
+
 Screened Screening::Screen(const Prompt& prompt) const {
   Screened screened;
   screened.digest = prompt.digest();
@@ -95,6 +154,7 @@ Screened Screening::Screen(const Prompt& prompt) const {
   });
   if (budget.exhausted) screened.not_inspectable.push_back("decode_limit");
   AddSeams(prompt.content(), screened);
+  AddAttacks(prompt, screened);
   return screened;
 }
 

@@ -2,16 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // screening: every string of the request becomes canonical text with a map back to the original bytes; what cannot be
-// inspected is said so here and decides for "sensitive" later.
+// inspected is said so here and decides for "sensitive" later. What looks like an attack gets a score.
 //
 // Thread-safety: const methods from any thread.
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "headgate/v1/router.pb.h"
 #include "router/config.h"
 #include "router/prompt.h"
+#include "router/sensitivity/attack_score.h"
 #include "router/sensitivity/canonical_text.h"
 
 namespace headgate::router {
@@ -36,16 +41,34 @@ struct ScreenedField {
 struct Screened {
   std::string digest;  // Prompt::digest of what was screened
   std::vector<ScreenedField> fields;
+  // Of each kind the highest score at or above kAttackScoreMin, and where. Not a matter of sensitivity.
+  struct Attack {
+    std::string_view kind;  // of kAttackNames
+    double score = 0;
+    std::string field;
+    InputFilterConfig::Action action = InputFilterConfig::Action::kFlag;
+  };
+  std::vector<Attack> attacks = {};
   std::vector<std::string> not_inspectable;  // reasons, content-free: `invalid_utf8 messages[0].content`, `too_long`
 };
 
+// PERMISSION_DENIED when the input filter blocks what was found; names the kind.
+absl::Status CheckInputFilter(const Screened& screened);
+// Findings `ATTACK:<kind>` for audit and Explain; their level is unspecified, they do not raise any.
+std::vector<v1::Finding> AttackFindings(const Screened& screened);
+// Whether the input filter keeps the request in the cluster.
+bool FilterKeepsLocal(const Screened& screened);
+
 class Screening {
  public:
-  explicit Screening(const LimitsConfig& limits) : inspect_bytes_max_(limits.inspect_bytes_max) {}
+  explicit Screening(const LimitsConfig& limits, const InputFilterConfig& filter = {});
   Screened Screen(const Prompt& prompt) const;
 
  private:
+  void AddAttacks(const Prompt& prompt, Screened& screened) const;
+
   const int64_t inspect_bytes_max_;
+  const std::array<InputFilterConfig::Action, kAttackNames.size()> actions_;
 };
 
 }  // namespace headgate::router

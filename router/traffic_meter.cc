@@ -61,7 +61,8 @@ Load TrafficMeter::Peek() const {
 }
 
 void TrafficMeter::CommitCloud() {
-  if (config_.cloud_qps_threshold <= 0) return;
+  // What goes out without a place (`cost`, a bridged request) takes none: the places of the next seconds stay free.
+  if (!Conforms(clock_.Monotonic())) return;
   theoretical_arrival_ =
       std::max(clock_.Monotonic(), theoretical_arrival_) + Increment(config_.cloud_qps_threshold);
 }

@@ -8,8 +8,8 @@ import re
 
 from tidy_cpp import code_only, functions
 
-STAGES = ["admission", "screening", "classification", "cache", "policy", "dispatch", "output_guard", "accounting",
-          "audit"]
+STAGES = ["admission", "screening", "classification", "conversation", "masking", "cache", "policy", "dispatch",
+          "output_guard", "accounting", "audit"]
 # True while docs/metrics.md and docs/life-of-a-request.md may be missing.
 DOCS_MAY_BE_MISSING = False
 
@@ -62,9 +62,10 @@ def includes(tree):
             if owner in OURS and "/" in target and owner not in MAY_INCLUDE[module]:
                 yield path, line, (f"{module}/ may not include {owner}/: move what both need to common/, or talk over "
                                    "proto/headgate/v1")
-            facade = re.match(r"router/(policy|accounting|config)\.h", target)
+            facade = re.match(r"router/(policy|accounting|config|budget|quote|scaling|traffic_meter)\.h", target)
             if module == "planner" and owner == "router" and not facade:
-                yield path, line, "planner/ sees of router/ only policy.h, accounting.h and config.h"
+                yield path, line, "planner/ sees of router/ only config.h, policy.h, accounting.h and what feeds them: "
+                                   "budget.h, quote.h, scaling.h, traffic_meter.h"
             yield from stage_include(path, line, target)
 
 
@@ -152,7 +153,7 @@ BANS = [
      "no raw new or delete: std::make_unique, or std::unique_ptr<T>(new T(...)) where the constructor is private"),
     (r"$^", r"\bstd::w?(?:regex|smatch|cmatch)\b", "std::regex backtracks: use RE2, or Vectorscan for many patterns"),
     (r"tests/.*", r"\b(?:Short|Utf8)?DebugString\s*\(", "DebugString prints content: log ids, sizes, reason codes"),
-    (r"(services|tests|bench)/.*|common/log\.cc", r"\bstd::c(?:out|err|log)\b|\b[fs]?printf\s*\(|\bputs\s*\(",
+    (r"(services|tests|bench|tools)/.*|common/log\.cc", r"\bstd::c(?:out|err|log)\b|\b[fs]?printf\s*\(|\bputs\s*\(",
      "no printing here: HG_LOG (common/log.h), or return the text to services/"),
 ]
 _BANS = [(re.compile(where), re.compile(what), instead) for where, what, instead in BANS]

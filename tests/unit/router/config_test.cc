@@ -84,6 +84,10 @@ TEST_F(ConfigTest, TheSmallestConfigurationHasTheDocumentedDefaults) {
   EXPECT_FALSE(loaded->cloud.enabled);
   ASSERT_EQ(loaded->tenants.size(), 1u);
   EXPECT_EQ(loaded->tenants[0].name, "default");
+  EXPECT_FALSE(loaded->tenants[0].masking);
+  EXPECT_EQ(loaded->conversation.unknown_history, ConversationConfig::UnknownHistory::kLocal);
+  EXPECT_EQ(loaded->input_filter.prompt_injection, InputFilterConfig::Action::kFlag);
+  EXPECT_FALSE(loaded->output_guard.personal_data.has_value());
   EXPECT_EQ(loaded->audit.directory, (folder_ / "audit").string());
   EXPECT_THAT(loaded->files, ElementsAre((folder_ / "router.yaml").string()));
 }
@@ -109,6 +113,17 @@ TEST_F(ConfigTest, EveryKeyArrives) {
   EXPECT_EQ(loaded->cloud.backoff_base, absl::Milliseconds(5));
   EXPECT_EQ(loaded->cloud.breaker_failures, 8);
   EXPECT_EQ(loaded->output_guard.word_lists.at(0).action, GuardWordList::Action::kStop);
+  EXPECT_EQ(loaded->output_guard.word_lists.at(1).action, GuardWordList::Action::kReplace);
+  EXPECT_EQ(loaded->output_guard.word_lists.at(1).replacement, "z");
+  EXPECT_EQ(loaded->output_guard.patterns.at(0).pattern, "T-[0-9]{6}");
+  EXPECT_EQ(loaded->output_guard.patterns.at(0).action, GuardWordList::Action::kFlag);
+  EXPECT_EQ(loaded->output_guard.personal_data.value().level, v1::SENSITIVITY_LEVEL_RESTRICTED);
+  EXPECT_EQ(loaded->input_filter.sql_injection, InputFilterConfig::Action::kOff);
+  EXPECT_EQ(loaded->input_filter.command_injection, InputFilterConfig::Action::kLocal);
+  EXPECT_EQ(loaded->input_filter.prompt_injection, InputFilterConfig::Action::kBlock);
+  EXPECT_EQ(loaded->conversation.unknown_history, ConversationConfig::UnknownHistory::kClassify);
+  EXPECT_EQ(loaded->conversation.entries_max, 7);
+  EXPECT_EQ(loaded->conversation.ttl, absl::Hours(1));
   EXPECT_EQ(loaded->accounting.prices.at(0).valid_from, absl::FromUnixSeconds(1794700800));
   EXPECT_EQ(loaded->accounting.prices.at(0).peak_output, 3960000);
   EXPECT_EQ(loaded->accounting.prices.at(1).valid_from, absl::FromUnixSeconds(1767225600));
@@ -150,10 +165,10 @@ TEST_F(ConfigTest, AllComplaintsOfBothFilesAtOnce) {
   const auto loaded = Load(std::string(kBase) + "tenants_file: tenants.yaml\npolicy: {mode: burst}\ncache: {ttl: 1}\n",
                            "tenants:\n- {name: t, cloud: false}\n");
   EXPECT_EQ(Complaints(loaded),
-            "router.yaml:6: policy.mode: unknown value \"burst\"; use one of overflow, switch\n"
+            "router.yaml:6: policy.mode: unknown value \"burst\"; use one of overflow, switch, cost\n"
             "router.yaml:7: cache.ttl: must be a duration such as 250ms, 10s or 5m\n"
             "tenants.yaml:2: tenants[0]: a tenant needs api_key_sha256 or peer_identities\n"
-            "tenants.yaml:2: tenants[0].cloud: unknown key; known here: api_key_sha256, burst, cloud_allowed, name, "
+            "tenants.yaml:2: tenants[0].cloud: unknown key; known here: api_key_sha256, budget, burst, cloud_allowed, masking, name, "
             "peer_identities, requests_per_second, sensitivity_floor");
 }
 

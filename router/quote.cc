@@ -1,0 +1,112 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/quote.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace headgate::router {
+namespace {
+
+constexpr double kOutputGuess = 256;      // before a tenant's first answer
+constexpr double kMemory = 200;           // answers: the weight of a new one is at least 1 / kMemory
+constexpr double kSizeAnswersMin = 5;     // fewer say nothing about a size of prompt
+constexpr size_t kTenantsMax = 100'000;
+
+int SizeOf(double prompt_tokens, int sizes) {
+  const int place = prompt_tokens < 64 ? 0 : static_cast<int>(std::log2(prompt_tokens / 64) / 2) + 1;
+  return std::clamp(place, 0, sizes - 1);
+}
+
+void Learn(double value, double count, double* mean) { *mean += (value - *mean) / std::min(count, kMemory); }
+
+v1::Usage UsageOf(double prompt, double cached, double output) {
+  v1::Usage usage;
+  usage.set_prompt_tokens(std::llround(prompt));
+  usage.set_cached_tokens(std::llround(std::clamp(cached, 0.0, prompt)));
+  usage.set_completion_tokens(std::llround(output));
+  return usage;
+}
+
+}  // namespace
+
+QuoteBook::QuoteBook(const Clock& clock, const RouterConfig& config)
+    : clock_(clock), scaling_(clock, config.scaling), local_price_(config.scaling) {
+  Apply(config);
+}
+
+void QuoteBook::Apply(const RouterConfig& config) {
+  policy_ = config.policy;
+  scaling_config_ = config.scaling;
+  accounting_ = config.accounting;
+  cloud_model_ = config.cloud.model;
+  scaling_.Apply(config.scaling);
+  local_price_.Apply(config.scaling);
+}
+
+double QuoteBook::ExpectedOutput(const Learned* learned, const Ask& ask) const {
+  double expected = kOutputGuess;
+  if (learned != nullptr && learned->answers > 0) {
+    const auto& size = learned->sizes[SizeOf(ask.prompt_tokens, kSizes)];
+    expected = size.answers >= kSizeAnswersMin ? size.output_tokens : learned->output_tokens;
+  }
+  return ask.max_tokens > 0 ? std::min(expected, ask.max_tokens) : expected;
+}
+
+Offer QuoteBook::For(const std::string& tenant, const Ask& ask) const {
+  const auto found = learned_.find(tenant);
+  const Learned* learned = found == learned_.end() ? nullptr : &found->second;
+  const double output = ExpectedOutput(learned, ask);
+  const double prompt = std::max(0.0, ask.prompt_tokens);
+  const auto cached = [&](const std::optional<double>& known, double share) {
+    return std::min(prompt, known ? *known : share * prompt);
+  };
+  const double local_cached = cached(ask.local_cached_tokens, learned ? learned->local_cached_share : 0);
+  const double cloud_cached = cached(ask.cloud_cached_tokens, learned ? learned->cloud_cached_share : 0);
+
+  Offer offer;
+  offer.work_seconds = WorkSeconds(scaling_config_, prompt - local_cached, output);
+  const absl::Time now = clock_.WallTime();
+  const auto price = Price(accounting_, cloud_model_, UsageOf(prompt, cloud_cached, output), now);
+  if (!price.ok()) return offer;
+  Quote quote;
+  quote.cloud_micro_units = static_cast<double>(price->micro_units);
+  quote.local_micro_units = local_price_.micro_units_per_work_second() * offer.work_seconds;
+  quote.cloud_delay_seconds = cloud_first_token_p90_;
+  quote.local_delay_seconds = ask.local_wait_seconds + WorkSeconds(scaling_config_, prompt - local_cached, 0);
+  quote.objective_seconds = absl::ToDoubleSeconds(policy_.first_token_objective) +
+                            absl::ToDoubleSeconds(policy_.first_token_objective_per_1k) * prompt / 1000;
+  quote.last = learned != nullptr ? learned->last : Quote::Side::kNone;
+  offer.cloud_micro_units_off_peak = quote.cloud_micro_units / PeakRatio(accounting_, cloud_model_, now);
+  offer.quote = quote;
+  return offer;
+}
+
+void QuoteBook::Decided(const std::string& tenant, Quote::Side side) {
+  if (const auto found = learned_.find(tenant); found != learned_.end()) found->second.last = side;
+}
+
+void QuoteBook::Answered(const std::string& tenant, Quote::Side side, const v1::Usage& usage,
+                         absl::Duration first_token) {
+  const double output = static_cast<double>(usage.completion_tokens());
+  const double prompt = static_cast<double>(usage.prompt_tokens());
+  if (output <= 0 || prompt <= 0) return;
+  if (learned_.size() >= kTenantsMax && !learned_.contains(tenant)) return;
+  Learned& learned = learned_[tenant];
+  Learn(output, ++learned.answers, &learned.output_tokens);
+  Learned::Size& size = learned.sizes[SizeOf(prompt, kSizes)];
+  Learn(output, ++size.answers, &size.output_tokens);
+  const double share = std::clamp(static_cast<double>(usage.cached_tokens()) / prompt, 0.0, 1.0);
+  Learn(share, learned.answers, side == Quote::Side::kCloud ? &learned.cloud_cached_share
+                                                            : &learned.local_cached_share);
+  if (side != Quote::Side::kCloud) return;
+  // The p90 by stochastic approximation: nine answers below pull it down as far as one above pulls it up.
+  constexpr double kQuantile = 0.9;
+  constexpr double kStep = 0.05;
+  const double seconds = std::clamp(absl::ToDoubleSeconds(first_token), 0.0, 3600.0);
+  const double step = kStep * std::max(0.05, cloud_first_token_p90_);
+  cloud_first_token_p90_ += seconds > cloud_first_token_p90_ ? step * kQuantile : -step * (1 - kQuantile);
+}
+
+}  // namespace headgate::router

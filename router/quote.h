@@ -1,0 +1,81 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// QuoteBook: predicts what an answer would cost, and how long its first token would take, on either side: the input of
+// policy mode `cost`, of the wanted number of replicas and of the planner. It learns from answers: the length of
+// answers and the share of cached prompt tokens per tenant and size of prompt, the cloud's first token (p90).
+// Per tenant because averages over all would tell one tenant about another's traffic; bounded by the configuration.
+//
+// Thread-safety: executor thread only.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/clock.h"
+#include "headgate/v1/inference.pb.h"
+#include "router/accounting.h"
+#include "router/config.h"
+#include "router/policy.h"
+#include "router/scaling.h"
+
+namespace headgate::router {
+
+// One request that wants a price.
+struct Ask {
+  double prompt_tokens = 0;
+  double max_tokens = 0;                         // 0 = not said
+  double local_wait_seconds = 0;                 // until the best replica would begin its prompt
+  std::optional<double> local_cached_tokens = {};  // known to be cached there; none = as before
+  std::optional<double> cloud_cached_tokens = {};
+};
+struct Offer {
+  std::optional<Quote> quote;                    // none: the cloud's price is not known
+  double work_seconds = 0;                       // of one replica
+  double cloud_micro_units_off_peak = 0;
+};
+
+class QuoteBook {
+ public:
+  QuoteBook(const Clock& clock, const RouterConfig& config);
+  void Apply(const RouterConfig& config);
+
+  Offer For(const std::string& tenant, const Ask& ask) const;
+  void Decided(const std::string& tenant, Quote::Side side);
+  // What an answer turned out to be; `first_token` since it was sent.
+  void Answered(const std::string& tenant, Quote::Side side, const v1::Usage& usage, absl::Duration first_token);
+
+  Scaling& scaling() { return scaling_; }
+  LocalPrice& local_price() { return local_price_; }
+
+ private:
+  static constexpr int kSizes = 8;  // of prompts: a factor of 4 each
+  struct Learned {
+    struct Size {
+      double output_tokens = 0;
+      double answers = 0;
+    };
+    std::array<Size, kSizes> sizes;
+    double output_tokens = 0;
+    double answers = 0;
+    double cloud_cached_share = 0;
+    double local_cached_share = 0;
+    Quote::Side last = Quote::Side::kNone;
+  };
+  double ExpectedOutput(const Learned* learned, const Ask& ask) const;
+
+  const Clock& clock_;
+  PolicyConfig policy_;
+  ScalingConfig scaling_config_;
+  AccountingConfig accounting_;
+  std::string cloud_model_;
+  Scaling scaling_;
+  LocalPrice local_price_;
+  absl::flat_hash_map<std::string, Learned> learned_;
+  double cloud_first_token_p90_ = 1;  // seconds
+};
+
+}  // namespace headgate::router

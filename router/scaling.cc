@@ -1,0 +1,130 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/scaling.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace headgate::router {
+namespace {
+
+constexpr absl::Duration kStep = absl::Seconds(10);
+constexpr double kStepSeconds = 10;
+constexpr int kFloorSteps = 3;  // sensitive work is averaged over half a minute
+constexpr double kClassFactor = 1.5;
+constexpr int kMiddleClass = 12;  // the class of the price of a replica's own second
+constexpr double kHourSeconds = 3600;
+
+double SecondPrice(const ScalingConfig& config) {
+  return static_cast<double>(config.replica_hour_micro_units) / kHourSeconds;
+}
+
+}  // namespace
+
+double WorkSeconds(const ScalingConfig& config, double prompt_tokens_uncached, double output_tokens) {
+  if (config.prefill_tokens_per_second <= 0 || config.decode_tokens_per_second <= 0) return 0;
+  return std::max(0.0, prompt_tokens_uncached) / config.prefill_tokens_per_second +
+         std::max(0.0, output_tokens) / config.decode_tokens_per_second;
+}
+
+Scaling::Scaling(const Clock& clock, const ScalingConfig& config)
+    : clock_(clock), config_(config), began_(clock.Monotonic()) {}
+
+void Scaling::Apply(const ScalingConfig& config) {
+  config_ = config;
+  steps_.clear();  // classes and work are in the old configuration's units
+  began_ = clock_.Monotonic();
+}
+
+void Scaling::Forget(int64_t index) {
+  const int64_t oldest = index - std::max<int64_t>(1, config_.window / kStep);
+  while (!steps_.empty() && steps_.front().index <= oldest) steps_.pop_front();
+}
+
+void Scaling::Arrived(bool sensitive, double work_seconds, double cloud_micro_units) {
+  if (config_.replica_hour_micro_units <= 0 || !(work_seconds > 0)) return;
+  const int64_t index = absl::Floor(clock_.Monotonic(), kStep) / kStep;
+  if (steps_.empty() || steps_.back().index < index) {
+    steps_.push_back({});
+    steps_.back().index = index;
+    Forget(index);
+  }
+  Step& step = steps_.back();
+  if (sensitive) {
+    step.sensitive_work += work_seconds;
+    return;
+  }
+  const double relative = cloud_micro_units / work_seconds / SecondPrice(config_);
+  const int place = relative > 0
+                        ? static_cast<int>(std::floor(std::log(relative) / std::log(kClassFactor))) + kMiddleClass
+                        : 0;
+  const int index_of_class = std::clamp(place, 0, kClasses - 1);
+  step.work[index_of_class] += work_seconds;
+  step.price[index_of_class] += std::max(0.0, cloud_micro_units);
+}
+
+int64_t Scaling::Floor() const {
+  double most = 0;
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    double sum = 0;
+    for (size_t j = i; j < steps_.size() && steps_[j].index < steps_[i].index + kFloorSteps; ++j) {
+      sum += steps_[j].sensitive_work;
+    }
+    most = std::max(most, sum);
+  }
+  return static_cast<int64_t>(std::ceil(most / (kFloorSteps * kStepSeconds * config_.utilisation_max)));
+}
+
+double Scaling::Saved(int64_t replicas) const {
+  double saved = 0;
+  for (const Step& step : steps_) {
+    double room = static_cast<double>(replicas) * config_.utilisation_max * kStepSeconds - step.sensitive_work;
+    for (int i = kClasses - 1; i >= 0 && room > 0; --i) {
+      if (step.work[i] <= 0) continue;
+      const double share = std::min(1.0, room / step.work[i]);
+      saved += share * step.price[i];
+      room -= share * step.work[i];
+    }
+  }
+  return saved;
+}
+
+int64_t Scaling::Wanted(int64_t replicas, double price_level) {
+  if (config_.replica_hour_micro_units <= 0) return replicas;
+  const MonotonicTime now = clock_.Monotonic();
+  Forget(absl::Floor(now, kStep) / kStep);
+  const double seen =
+      std::clamp(absl::ToDoubleSeconds(std::min(now - began_, config_.window)), kStepSeconds, 1e9);
+  const double whole = absl::ToDoubleSeconds(config_.window);
+  const double cold_start = SecondPrice(config_) * absl::ToDoubleSeconds(config_.cold_start);
+  const int64_t least = std::clamp(Floor(), config_.replicas_min, config_.replicas_max);
+  int64_t best = least;
+  double best_cost = 0;
+  for (int64_t n = least; n <= config_.replicas_max; ++n) {
+    // What was seen stands for a whole window.
+    double cost = whole * (SecondPrice(config_) * static_cast<double>(n) - price_level * Saved(n) / seen);
+    // A change must pay for a cold start in the window: now, or later when the replica is wanted again.
+    cost += cold_start * static_cast<double>(std::abs(n - replicas));
+    if (n == least || cost < best_cost) {
+      best = n;
+      best_cost = cost;
+    }
+    if (n > replicas && cost > best_cost + 4 * whole * SecondPrice(config_)) break;  // savings only flatten from here
+  }
+  return best;
+}
+
+void LocalPrice::Observe(MonotonicTime now, double wait_ratio) {
+  constexpr double kTarget = 0.5;
+  constexpr double kGainPerSecond = 0.1;
+  constexpr double kPriceMax = 8;  // in a replica's own price
+  const double second = SecondPrice(config_);
+  if (second <= 0) return;
+  const double passed = std::clamp(absl::ToDoubleSeconds(now - observed_), 0.0, 1.0);
+  observed_ = now;
+  const double error = std::clamp(wait_ratio, 0.0, 2.0) - kTarget;
+  price_ = std::clamp(price_ + kGainPerSecond * passed * error * second, 0.0, kPriceMax * second);
+}
+
+}  // namespace headgate::router
