@@ -1,12 +1,15 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Tested by tests/unit/engine/engine_test.cc (every path) and exactness_test.cc (alone = batched = cancelled around).
+// Who runs: the queue, admission, preemption, cached prefixes and ends. decode_step.cc has the step itself. Tested by
+// tests/unit/engine/engine_test.cc (every path), scheduling_test.cc (contention) and exactness_test.cc (alone = batched
+// = cancelled around).
 
 #include "engine/decode_loop.h"
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "common/log.h"
@@ -19,8 +22,19 @@ double Seconds(absl::Duration duration) { return absl::ToDoubleSeconds(duration)
 bool Dead(const Sequence& sequence, MonotonicTime now) { return sequence.cancelled() || sequence.deadline() <= now; }
 
 absl::Status Cancelled() { return absl::CancelledError("cancelled"); }
+absl::Status CannotMeet() {
+  return absl::DeadlineExceededError("the deadline cannot be met: the prompt alone takes longer");
+}
 absl::Status TooLate(const char* where) {
   return absl::DeadlineExceededError(absl::StrCat("the deadline passed ", where));
+}
+
+constexpr double kCertainly = 0.7;  // of the time a prompt takes by the present speed: surely too little
+constexpr int32_t kYieldsMax = 8;   // then the batch class gets its rows for a step
+constexpr int32_t kAwaitMin = 32;   // common tokens that are worth waiting for
+
+int32_t CellsAtAdmission(const Sequence& sequence, const EngineConfig& config) {
+  return std::min(sequence.size() + config.answer_cells, sequence.cells_most());
 }
 
 }  // namespace
@@ -38,8 +52,12 @@ DecodeLoop::DecodeLoop(const EngineConfig& config, Backend& backend, EngineMetri
       metrics_(metrics),
       clock_(clock),
       slots_(static_cast<size_t>(backend.info().sequences_max)),
+      cells_(backend, config.prefix_cache_tokens < 0 ? backend.info().context_tokens / 2 : config.prefix_cache_tokens),
+      budget_(config.step_target, config.step_prefill_tokens),
       rows_max_(backend.info().batch_tokens_max),
-      queue_(config.queue_max) {
+      ready_(!config.warm_up),
+      queue_(config.queue_max),
+      cells_free_(cells_.available()) {
   backend_.SetAbortCheck([this] { return StepIsDead(); });
   thread_ = std::thread([this] { Run(); });
 }
@@ -57,11 +75,13 @@ DecodeLoop::~DecodeLoop() {
 absl::Status DecodeLoop::Add(std::unique_ptr<Sequence> sequence) {
   {
     std::lock_guard lock(mutex_);
+    Sequence* const added = sequence.get();
     absl::Status status = draining_ ? absl::UnavailableError("the engine is draining") : queue_.Push(sequence);
     if (!status.ok()) {
       metrics_.rejections.Increment();
       return status;
     }
+    added->tenant_index = tenants_.Enter(added->tenant());
   }
   wake_.notify_one();
   return absl::OkStatus();
@@ -98,7 +118,7 @@ v1::Load DecodeLoop::CurrentLoad() const {
   std::lock_guard lock(mutex_);
   load.set_waiting(queue_.size());
   load.set_running(static_cast<int32_t>(running_.size()));
-  load.set_kv_cells_free(info.context_tokens - cells_reserved_);
+  load.set_kv_cells_free(cells_free_);
   load.set_prefill_tokens_per_second(prefill_rate_.PerSecond());
   load.set_decode_tokens_per_second(decode_rate_.PerSecond());
   load.set_prompt_tokens_waiting(queue_.tokens_left() + prompt_left_);
@@ -117,16 +137,41 @@ absl::Duration DecodeLoop::TurnAge() const {
 }
 
 void DecodeLoop::Run() {
+  if (config_.warm_up) WarmUp();
+  ready_ = true;
   while (WaitForWork()) Turn();
   const absl::Status stopped = absl::UnavailableError("the engine is stopping");
   for (size_t slot = 0; slot < slots_.size(); ++slot) {
-    if (slots_[slot]) Fail(static_cast<int32_t>(slot), stopped, Ending::kAbort);
+    if (slots_[slot].sequence) Fail(static_cast<int32_t>(slot), stopped, Ending::kAbort);
   }
   {
     std::lock_guard lock(mutex_);
     for (auto& sequence : queue_.RemoveAll()) ended_.push_back({std::move(sequence), stopped});
   }
   SendEnded(absl::ZeroDuration());
+}
+
+// Measures the model as it will be used, so that the first requests meet warm memory and a known step budget.
+void DecodeLoop::WarmUp() {
+  const BackendInfo& info = backend_.info();
+  const auto measure = [&](int32_t sequences, int32_t count) {
+    rows_.clear();
+    for (int32_t slot = 0; slot < sequences; ++slot) {
+      const int32_t length = backend_.Length(slot);
+      for (int32_t i = 0; i < count; ++i) rows_.push_back({1, length + i, slot, i + 1 == count});
+    }
+    const MonotonicTime start = clock_.Monotonic();
+    if (stopping_ || !backend_.Decode(rows_).ok()) return;
+    const double seconds = Seconds(clock_.Monotonic() - start);
+    budget_.Observe(count == 1 ? sequences : 0, count == 1 ? 0 : count, seconds);
+    std::lock_guard lock(mutex_);
+    (count == 1 ? decode_rate_ : prefill_rate_).Add(sequences * count, seconds);
+  };
+  const int32_t prompt = std::min({64, info.batch_tokens_max, info.context_tokens_per_sequence_max / 4});
+  for (int i = 0; i < 2; ++i) measure(1, prompt);
+  const int32_t most = std::min(info.sequences_max, info.batch_tokens_max);
+  for (const int32_t sequences : {1, 1, 8}) measure(std::min(sequences, most), 1);
+  for (int32_t slot = 0; slot < info.sequences_max; ++slot) backend_.Truncate(slot, 0);
 }
 
 bool DecodeLoop::WaitForWork() {
@@ -148,176 +193,204 @@ void DecodeLoop::Turn() {
   if (!step.decode.empty() || !step.prefill.empty()) RunStep(step);
 }
 
+// The deadline passes before even the prompt can be computed, at the best speed seen lately.
+bool DecodeLoop::Hopeless(const Sequence& sequence, MonotonicTime now) const {
+  const absl::Duration left = sequence.deadline() - now;
+  if (left <= absl::ZeroDuration()) return true;
+  if (left == absl::InfiniteDuration()) return false;
+  const int32_t tokens = sequence.left() - cells_.Match(sequence.cache_key(), sequence.tokens());
+  return kCertainly * tokens * budget_.prefill_seconds_per_token() > Seconds(left);
+}
+
 // Requests that left the queue without having run.
 void DecodeLoop::SendEnded(MonotonicTime now) {
   std::vector<Ended> ended;
   {
     std::lock_guard lock(mutex_);
     ended.swap(ended_);
-    for (auto& sequence : queue_.RemoveExpired(now)) {
-      ended.push_back({std::move(sequence), TooLate("while the request waited")});
+    for (auto& sequence : queue_.RemoveIf([&](const Sequence& s) { return Hopeless(s, now); })) {
+      const bool passed = sequence->deadline() <= now;
+      ended.push_back({std::move(sequence), passed ? TooLate("while the request waited") : CannotMeet()});
     }
   }
   for (auto& [sequence, status] : ended) {
-    Observe(*sequence, Ending::kAbort);
+    Settle(*sequence, Ending::kAbort);
     sequence->SendError(std::move(status));
   }
 }
 
 void DecodeLoop::DropDead(MonotonicTime now) {
   for (size_t slot = 0; slot < slots_.size(); ++slot) {
-    if (!slots_[slot] || !Dead(*slots_[slot], now)) continue;
-    const absl::Status status = slots_[slot]->cancelled() ? Cancelled() : TooLate("while the answer was made");
+    const Sequence* const sequence = slots_[slot].sequence.get();
+    if (sequence == nullptr || !Dead(*sequence, now)) continue;
+    const absl::Status status = sequence->cancelled() ? Cancelled() : TooLate("while the answer was made");
     Fail(static_cast<int32_t>(slot), status, Ending::kAbort);
   }
 }
 
+// Cells that the sequence's next row needs beyond its reservation.
+int32_t DecodeLoop::CellsShort(const Sequence& sequence, int32_t slot) const {
+  const int32_t reserved = cells_.reserved(slot);
+  if (sequence.size() <= reserved) return 0;
+  return std::max(std::min(config_.answer_cells / 2, sequence.cells_most() - reserved), sequence.size() - reserved);
+}
+
+// Begins with another sequence each turn: where not all fit, each has its turn.
+std::vector<RunningSequence> DecodeLoop::Running() const {
+  std::vector<RunningSequence> running;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const auto slot = static_cast<int32_t>((i + turns_) % slots_.size());
+    const Sequence* const sequence = at(slot);
+    if (sequence == nullptr) continue;
+    const Slot& place = slots_[static_cast<size_t>(slot)];
+    running.push_back({.request = sequence->request(),
+                       .sequence = slot,
+                       .prompt_left = sequence->decoding() ? 0 : sequence->left(),
+                       .rank = place.rank,
+                       .cells_held = cells_.reserved(slot) - cells_.shared(slot),
+                       .cells_short = CellsShort(*sequence, slot),
+                       .waits = place.donor != 0});
+  }
+  return running;
+}
+
+StepLimits DecodeLoop::Limits(const std::vector<RunningSequence>& running) const {
+  const auto decoding = std::count_if(running.begin(), running.end(), [](const auto& s) { return s.prompt_left == 0; });
+  StepLimits limits;
+  limits.batch_tokens_max = rows_max_;
+  limits.prefill_tokens_max = budget_.PrefillTokens(static_cast<int32_t>(decoding));
+  limits.sequences_free = static_cast<int32_t>(slots_.size() - running.size());
+  limits.cells_free = cells_.available();
+  limits.batch_rank_rows_max = config_.batch_rank_rows;
+  limits.batch_yields = yields_ < kYieldsMax;
+  return limits;
+}
+
 Step DecodeLoop::Plan(MonotonicTime now) {
   for (;;) {
-    std::vector<RunningSequence> running;
-    // Begins with another sequence each turn: where not all fit, each has its turn.
-    for (size_t i = 0; i < slots_.size(); ++i) {
-      const size_t slot = (i + turns_) % slots_.size();
-      if (!slots_[slot]) continue;
-      const Sequence& sequence = *slots_[slot];
-      running.push_back({sequence.request(), static_cast<int32_t>(slot), sequence.decoding() ? 0 : sequence.left()});
-    }
+    ServeWaits();
+    const auto running = Running();
     if (running.empty()) admission_blocked_ = false;
-    StepLimits limits;
-    limits.batch_tokens_max = rows_max_;
-    limits.prefill_tokens_max = config_.step_prefill_tokens;
-    limits.sequences_free = static_cast<int32_t>(slots_.size() - running.size());
+    StepLimits limits = Limits(running);
     std::vector<WaitingRequest> waiting;
     {
       std::lock_guard lock(mutex_);
-      limits.cells_free = static_cast<int32_t>(backend_.info().context_tokens - cells_reserved_);
-      if (!admission_blocked_) waiting = queue_.Waiting();
+      limits.tenant_tokens = tenants_.Tokens();
+      if (!admission_blocked_) {
+        waiting = queue_.Waiting(now, config_.aging, [this](const Sequence& sequence) {
+          return CellsAtAdmission(sequence, config_) - cells_.MatchInUse(sequence.cache_key(), sequence.tokens());
+        });
+      }
     }
     Step step = PlanStep(running, waiting, limits);
-    if (step.admit.empty()) return step;
-    Admit(step.admit, now);  // then plan again, so that the new ones start at once
+    if (step.preempt) {
+      metrics_.preemptions.Increment();
+      Publish(*step.preempt);
+      Preempt(*step.preempt);
+      continue;
+    }
+    for (const int32_t slot : step.grow) cells_.Grow(slot, CellsShort(*at(slot), slot));
+    if (!step.admit.empty()) {
+      Admit(step.admit, now);  // then plan again, so that the new ones start at once
+      continue;
+    }
+    yields_ = step.batch_stood_aside ? yields_ + 1 : 0;
+    metrics_.step_prefill_budget.Set(limits.prefill_tokens_max);
+    std::lock_guard lock(mutex_);
+    cells_free_ = cells_.available();
+    return step;
   }
 }
 
 void DecodeLoop::Admit(const std::vector<uint64_t>& requests, MonotonicTime now) {
-  std::lock_guard lock(mutex_);
   for (const uint64_t request : requests) {
-    auto sequence = queue_.Remove(request);
-    if (!sequence) continue;  // cancelled meanwhile
-    if (!sequence->admitted) {
-      sequence->admitted = now;
-      metrics_.queue_time.Observe(Seconds(now - sequence->submitted()));
+    int32_t slot = 0;
+    {
+      std::lock_guard lock(mutex_);
+      auto sequence = queue_.Remove(request);
+      if (!sequence) continue;  // cancelled meanwhile
+      if (!sequence->admitted) {
+        sequence->admitted = now;
+        metrics_.queue_time.Observe(Seconds(now - sequence->submitted()));
+      }
+      running_[request] = sequence.get();
+      // The lowest free id: the KV cache is read up to its highest used cell.
+      while (at(slot) != nullptr) ++slot;
+      Slot& place = slots_[static_cast<size_t>(slot)];
+      place.rank = AgedRank(RankOf(sequence->priority()), now - sequence->submitted(), config_.aging);
+      place.sequence = std::move(sequence);
     }
-    running_[request] = sequence.get();
-    cells_reserved_ += sequence->cells_needed();
-    // The lowest free id: the KV cache is read up to its highest used cell.
-    *std::find(slots_.begin(), slots_.end(), nullptr) = std::move(sequence);
+    Start(slot);
   }
 }
 
-std::vector<DecodeLoop::Part> DecodeLoop::BuildRows(const Step& step) {
-  rows_.clear();
-  in_step_.clear();
-  std::vector<Part> parts;
-  const auto add = [&](int32_t slot, int32_t count) {
-    const Sequence& sequence = *slots_[static_cast<size_t>(slot)];
-    parts.push_back({slot, rows_.size(), count});
-    in_step_.push_back(&sequence);
-    for (int32_t i = 0; i < count; ++i) {
-      const int32_t position = sequence.computed() + i;
-      rows_.push_back({sequence.token(position), position, slot, position + 1 == sequence.size()});
+// What is cached of the prompt need not be computed.
+void DecodeLoop::Start(int32_t slot) {
+  Sequence& sequence = *at(slot);
+  const int32_t cells = CellsAtAdmission(sequence, config_);
+  const int32_t cached = cells_.Admit(slot, sequence.cache_key(), sequence.tokens(), cells);
+  sequence.SetComputed(cached);
+  if (!sequence.first_token && sequence.cached_tokens == 0) {
+    sequence.cached_tokens = std::min(cached, sequence.prompt_tokens());
+    metrics_.prefix_queries.Increment(sequence.prompt_tokens());
+    metrics_.prefix_hits.Increment(sequence.cached_tokens);
+  }
+  AwaitPrefix(slot);
+}
+
+// Finds another prompt being computed that begins like this one: then waiting costs less than computing twice. Never
+// waits for a lower class.
+void DecodeLoop::AwaitPrefix(int32_t slot) {
+  Slot& place = slots_[static_cast<size_t>(slot)];
+  place.donor = 0;
+  if (backend_.info().cache_sequences == 0 || config_.prefix_cache_tokens == 0) return;
+  const auto mine = place.sequence->tokens();
+  int32_t longest = place.sequence->computed() + kAwaitMin;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const Sequence* const other = slots_[i].sequence.get();
+    if (other == nullptr || other == place.sequence.get() || other->decoding() || slots_[i].rank > place.rank ||
+        slots_[i].donor != 0 || other->cache_key() != place.sequence->cache_key()) {
+      continue;
     }
-  };
-  for (const int32_t slot : step.decode) add(slot, 1);
-  for (const Chunk& chunk : step.prefill) add(chunk.sequence, chunk.tokens);
-  return parts;
-}
-
-void DecodeLoop::RunStep(const Step& step) {
-  const auto parts = BuildRows(step);
-  const MonotonicTime start = clock_.Monotonic();
-  const absl::Status status = backend_.Decode(rows_);
-  const double seconds = Seconds(clock_.Monotonic() - start);
-  metrics_.step_duration.Observe(seconds);
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      metrics_.iteration_tokens.Observe(static_cast<double>(rows_.size()));
-      rows_max_ = backend_.info().batch_tokens_max;
-      for (const Part& part : parts) Apply(part, static_cast<int32_t>(part.first));
-      break;
-    case absl::StatusCode::kResourceExhausted:
-      MakeRoom(step, parts);
-      break;
-    case absl::StatusCode::kAborted:
-      for (const Part& part : parts) Resync(part.slot);
-      break;
-    default:
-      HG_LOG(Error, "step failed rows=", rows_.size(), " sequences=", parts.size(), " error=", status.ToString());
-      DecodeOneByOne(parts);
-  }
-  in_step_.clear();
-  Publish(step, status.ok() ? seconds : 0);
-}
-
-void DecodeLoop::Apply(const Part& part, int32_t row) {
-  Sequence& sequence = *slots_[static_cast<size_t>(part.slot)];
-  sequence.SetComputed(sequence.computed() + part.count);
-  if (backend_.Length(part.slot) != sequence.computed()) {
-    HG_LOG(Error, "KV length differs request=", sequence.request(), " have=", backend_.Length(part.slot),
-           " want=", sequence.computed());
-    return Fail(part.slot, absl::InternalError("the KV cache lost tokens of this request"), Ending::kError);
-  }
-  if (sequence.left() > 0 || sequence.cancelled()) return;
-  const bool complete = sequence.Advance(row + part.count - 1);
-  const MonotonicTime now = clock_.Monotonic();
-  metrics_.generation_tokens.Increment();
-  if (!sequence.first_token) {
-    sequence.first_token = now;
-    metrics_.prompt_tokens.Increment(sequence.prompt_tokens());
-    metrics_.time_to_first_token.Observe(Seconds(now - sequence.submitted()));
-    metrics_.prefill_time.Observe(Seconds(now - sequence.admitted.value_or(now)));
-  } else {
-    metrics_.inter_token_latency.Observe(Seconds(now - sequence.last_token));
-  }
-  sequence.last_token = now;
-  if (complete) Finish(part.slot);
-}
-
-// The backend had no room and changed nothing. First the step shrinks; when it cannot, one sequence gives way.
-void DecodeLoop::MakeRoom(const Step& step, const std::vector<Part>& parts) {
-  const auto decodes = static_cast<int32_t>(step.decode.size());
-  const auto rows = static_cast<int32_t>(rows_.size());
-  if (!step.prefill.empty() && rows > 1) {
-    rows_max_ = std::max({rows / 2, decodes, 1});
-  } else if (running_.size() > 1) {
-    Preempt();
-  } else {
-    Fail(parts.front().slot, absl::ResourceExhaustedError("the KV cache has no room for this request alone"),
-         Ending::kError);
+    const auto theirs = other->tokens();
+    const auto most = static_cast<std::ptrdiff_t>(std::min(theirs.size(), mine.size() - 1));
+    const auto same = std::mismatch(mine.begin(), mine.begin() + most, theirs.begin()).first - mine.begin();
+    if (same < longest) continue;
+    longest = static_cast<int32_t>(same) + 1;
+    place.donor = other->request();
+    place.donor_slot = static_cast<int32_t>(i);
+    place.donor_tokens = static_cast<int32_t>(same);
   }
 }
 
-// The lowest priority, and of those the newest, goes back to the queue.
-void DecodeLoop::Preempt() {
-  const auto weight = [](const Sequence& sequence) {
-    const int rank = sequence.priority() == v1::PRIORITY_BATCH         ? 2
-                     : sequence.priority() == v1::PRIORITY_INTERACTIVE ? 0
-                                                                       : 1;
-    return std::pair(rank, sequence.request());
-  };
-  int32_t victim = -1;
-  for (size_t slot = 0; slot < slots_.size(); ++slot) {
-    if (!slots_[slot]) continue;
-    if (victim < 0 || weight(*slots_[slot]) > weight(*slots_[static_cast<size_t>(victim)])) {
-      victim = static_cast<int32_t>(slot);
+// Hands prefixes that have been computed meanwhile to those who wait for them.
+void DecodeLoop::ServeWaits() {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    Slot& place = slots_[i];
+    if (!place.sequence || place.donor == 0) continue;
+    const Sequence* const donor = at(place.donor_slot);
+    const bool there = donor != nullptr && donor->request() == place.donor;
+    if (there && donor->computed() < place.donor_tokens) continue;
+    if (there) Publish(place.donor_slot);
+    place.donor = 0;
+    Sequence& sequence = *place.sequence;
+    sequence.SetComputed(cells_.Extend(static_cast<int32_t>(i), sequence.cache_key(), sequence.tokens()));
+    const int32_t cached = std::min(sequence.computed(), sequence.prompt_tokens());
+    if (!sequence.first_token && cached > sequence.cached_tokens) {
+      metrics_.prefix_hits.Increment(cached - sequence.cached_tokens);
+      sequence.cached_tokens = cached;
     }
+    if (!there) AwaitPrefix(static_cast<int32_t>(i));
   }
-  backend_.Truncate(victim, 0);
-  metrics_.preemptions.Increment();
-  admission_blocked_ = true;
-  rows_max_ = backend_.info().batch_tokens_max;
+}
+
+// Goes back to the queue with its text and sampler; what it had computed is worth as much as the prefix cache keeps.
+void DecodeLoop::Preempt(int32_t slot) {
+  cells_.Free(slot);
   std::lock_guard lock(mutex_);  // over both, so that a cancel finds it here or there
-  auto sequence = TakeLocked(victim);
+  auto sequence = std::move(slots_[static_cast<size_t>(slot)].sequence);
+  slots_[static_cast<size_t>(slot)] = {};
+  running_.erase(sequence->request());
   sequence->SetComputed(0);
   if (sequence->cancelled()) {
     ended_.push_back({std::move(sequence), Cancelled()});
@@ -326,32 +399,8 @@ void DecodeLoop::Preempt() {
   }
 }
 
-// A step failed for a reason that may be one sequence's: each is tried alone, and only those that fail again end.
-void DecodeLoop::DecodeOneByOne(const std::vector<Part>& parts) {
-  for (const Part& part : parts) {
-    Sequence& sequence = *slots_[static_cast<size_t>(part.slot)];
-    const int32_t before = sequence.computed();
-    Resync(part.slot);
-    if (sequence.computed() != before) continue;  // lost some: the next plan computes them again
-    const auto rows = absl::MakeConstSpan(rows_).subspan(part.first, static_cast<size_t>(part.count));
-    const absl::Status status = backend_.Decode(rows);
-    if (status.ok()) {
-      Apply(part, 0);
-    } else {
-      Fail(part.slot, absl::InternalError(absl::StrCat("the model failed: ", std::string(status.message()))),
-           Ending::kError);
-    }
-  }
-}
-
-// After a step of which some rows may have been computed: the KV cache and our count agree again.
-void DecodeLoop::Resync(int32_t slot) {
-  Sequence& sequence = *slots_[static_cast<size_t>(slot)];
-  if (backend_.Length(slot) > sequence.computed()) backend_.Truncate(slot, sequence.computed());
-  sequence.SetComputed(std::min(sequence.computed(), backend_.Length(slot)));
-}
-
-void DecodeLoop::Observe(const Sequence& sequence, Ending ending) {
+// Before the end event, whatever the end.
+void DecodeLoop::Settle(const Sequence& sequence, Ending ending) {
   const MonotonicTime now = clock_.Monotonic();
   metrics_.Ended(ending).Increment();
   metrics_.e2e_latency.Observe(Seconds(now - sequence.submitted()));
@@ -359,37 +408,45 @@ void DecodeLoop::Observe(const Sequence& sequence, Ending ending) {
   metrics_.request_generation_tokens.Observe(sequence.answer_tokens());
   if (sequence.admitted) metrics_.inference_time.Observe(Seconds(now - *sequence.admitted));
   if (sequence.first_token) metrics_.decode_time.Observe(Seconds(sequence.last_token - *sequence.first_token));
+  std::lock_guard lock(mutex_);
+  tenants_.Leave(sequence.tenant_index);
 }
 
 // Events come last: who sees the end also sees the place free and the metrics counted.
 void DecodeLoop::Finish(int32_t slot) {
+  Publish(slot);
   const auto sequence = Free(slot);
   const bool length = sequence->finish() == v1::FINISH_REASON_LENGTH;
-  Observe(*sequence, length ? Ending::kLength : Ending::kStop);
+  Settle(*sequence, length ? Ending::kLength : Ending::kStop);
   sequence->SendFinish(config_.random);
 }
 
 void DecodeLoop::Fail(int32_t slot, absl::Status status, Ending ending) {
+  if (ending == Ending::kAbort && !stopping_) Publish(slot);
   const auto sequence = Free(slot);
   if (sequence->cancelled()) {
     metrics_.cancel_to_free.Observe(Seconds(clock_.Monotonic() - sequence->cancelled_at()));
   }
-  Observe(*sequence, ending);
+  Settle(*sequence, ending);
   sequence->SendError(std::move(status));
 }
 
-std::unique_ptr<Sequence> DecodeLoop::Free(int32_t slot) {
-  backend_.Truncate(slot, 0);
-  admission_blocked_ = false;
-  std::lock_guard lock(mutex_);
-  return TakeLocked(slot);
+// What the sequence has computed can be used by others.
+void DecodeLoop::Publish(int32_t slot) {
+  const Sequence& sequence = *at(slot);
+  if (sequence.computed() == 0 || sequence.computed() != backend_.Length(slot)) return;
+  cells_.Publish(slot, sequence.cache_key(), sequence.tokens().first(static_cast<size_t>(sequence.computed())));
 }
 
-std::unique_ptr<Sequence> DecodeLoop::TakeLocked(int32_t slot) {
-  auto sequence = std::move(slots_[static_cast<size_t>(slot)]);
+std::unique_ptr<Sequence> DecodeLoop::Free(int32_t slot) {
+  cells_.Free(slot);
+  admission_blocked_ = false;
+  std::lock_guard lock(mutex_);
+  auto sequence = std::move(slots_[static_cast<size_t>(slot)].sequence);
+  slots_[static_cast<size_t>(slot)] = {};
   running_.erase(sequence->request());
-  cells_reserved_ -= sequence->cells_needed();
-  cells_used_ = std::max<int64_t>(cells_used_ - sequence->computed(), 0);
+  cells_free_ = cells_.available();
+  if (running_.empty()) cells_used_ = cells_.cached_in_use();
   return sequence;
 }
 
@@ -399,24 +456,6 @@ bool DecodeLoop::StepIsDead() const {
   if (in_step_.empty()) return false;
   const MonotonicTime now = clock_.Monotonic();
   return std::all_of(in_step_.begin(), in_step_.end(), [now](const Sequence* s) { return Dead(*s, now); });
-}
-
-void DecodeLoop::Publish(const Step& step, double step_seconds) {
-  int64_t used = 0;
-  int64_t prompt_left = 0;
-  for (const auto& sequence : slots_) {
-    if (!sequence) continue;
-    used += sequence->computed();
-    if (!sequence->decoding()) prompt_left += sequence->left();
-  }
-  int32_t prefilled = 0;
-  for (const Chunk& chunk : step.prefill) prefilled += chunk.tokens;
-  std::lock_guard lock(mutex_);
-  cells_used_ = used;
-  prompt_left_ = prompt_left;
-  if (step_seconds <= 0) return;
-  prefill_rate_.Add(prefilled, step_seconds);
-  decode_rate_.Add(static_cast<int32_t>(step.decode.size()), step_seconds);
 }
 
 }  // namespace headgate::engine

@@ -20,9 +20,12 @@
 
 #include "engine/engine.h"
 #include "engine/engine_metrics.h"
+#include "engine/kv_cells.h"
 #include "engine/request_queue.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
+#include "engine/step_budget.h"
+#include "engine/tenant_ledger.h"
 
 namespace headgate::engine {
 
@@ -39,6 +42,7 @@ class DecodeLoop {
   bool Drained() const;
   v1::Load CurrentLoad() const;
   double CellsUsed() const;            // share of the KV cache, 0..1
+  bool Ready() const { return ready_; }  // warmed up
   absl::Duration TurnAge() const;      // how long the present turn lasts; 0 when idle
 
  private:
@@ -59,29 +63,51 @@ class DecodeLoop {
     double tokens = 0;
     double seconds = 0;
   };
+  // A place in the batch; its index is the backend's sequence id.
+  struct Slot {
+    std::unique_ptr<Sequence> sequence;
+    int32_t rank = 1;           // it was admitted under
+    // The request whose computing of a common prefix this one waits for; 0 = none.
+    uint64_t donor = 0;
+    int32_t donor_slot = 0;
+    int32_t donor_tokens = 0;
+  };
 
+  // decode_loop.cc: the thread, the queue, and who runs.
   void Run();
+  void WarmUp();
   bool WaitForWork();
   void Turn();
   void SendEnded(MonotonicTime now);
+  bool Hopeless(const Sequence& sequence, MonotonicTime now) const;
   void DropDead(MonotonicTime now);
   Step Plan(MonotonicTime now);
+  std::vector<RunningSequence> Running() const;
+  StepLimits Limits(const std::vector<RunningSequence>& running) const;
   void Admit(const std::vector<uint64_t>& requests, MonotonicTime now);
+  void Start(int32_t slot);
+  void AwaitPrefix(int32_t slot);
+  void ServeWaits();
+  int32_t CellsShort(const Sequence& sequence, int32_t slot) const;
+  void Preempt(int32_t slot);
+  void Settle(const Sequence& sequence, Ending ending);
+  void Finish(int32_t slot);
+  void Fail(int32_t slot, absl::Status status, Ending ending);
+  std::unique_ptr<Sequence> Free(int32_t slot);
+  void Publish(int32_t slot);
+  bool StepIsDead() const;
+  Sequence* at(int32_t slot) const { return slots_[static_cast<size_t>(slot)].sequence.get(); }
+
+  // decode_step.cc: one step.
   std::vector<Part> BuildRows(const Step& step);
   void RunStep(const Step& step);
   // After a good Decode in which the part's first row had index `row`: samples where the part ended in an output.
   void Apply(const Part& part, int32_t row);
+  int32_t Worst() const;
   void MakeRoom(const Step& step, const std::vector<Part>& parts);
   void DecodeOneByOne(const std::vector<Part>& parts);
   void Resync(int32_t slot);
-  void Preempt();
-  void Observe(const Sequence& sequence, Ending ending);
-  void Finish(int32_t slot);
-  void Fail(int32_t slot, absl::Status status, Ending ending);
-  std::unique_ptr<Sequence> Free(int32_t slot);
-  std::unique_ptr<Sequence> TakeLocked(int32_t slot);  // REQUIRES: mutex_ held
-  bool StepIsDead() const;
-  void Publish(const Step& step, double step_seconds);
+  void Report(const Step& step, double step_seconds);
 
   const EngineConfig config_;
   Backend& backend_;
@@ -89,23 +115,28 @@ class DecodeLoop {
   const Clock& clock_;
 
   // The decode thread's own.
-  std::vector<std::unique_ptr<Sequence>> slots_;  // index = the backend's sequence id
+  std::vector<Slot> slots_;
+  KvCells cells_;
+  StepBudget budget_;
   std::vector<BatchRow> rows_;
   std::vector<const Sequence*> in_step_;
   uint64_t turns_ = 0;
   int32_t rows_max_ = 0;           // shrinks while the backend finds no room
-  bool admission_blocked_ = false; // after a preemption, until something ends
+  int32_t yields_ = 0;             // steps in a row in which the batch class stood aside
+  bool admission_blocked_ = false; // after the backend had no room, until something ends
 
   std::atomic<int64_t> turn_started_ns_{0};  // 0 = idle
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> ready_{false};
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   RequestQueue queue_;
+  TenantLedger tenants_;
   std::unordered_map<uint64_t, Sequence*> running_;
   std::vector<Ended> ended_;       // left the queue; their event is due
   bool draining_ = false;
-  int64_t cells_reserved_ = 0;
+  int64_t cells_free_ = 0;
   int64_t cells_used_ = 0;
   int64_t prompt_left_ = 0;
   Rate prefill_rate_;

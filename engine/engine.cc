@@ -29,12 +29,12 @@ class DecodingEngine : public Engine {
         loop_(config, *backend_, metrics_, clock) {}
 
   absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
-                                  std::shared_ptr<AnswerEvents> events) override;
+                                  std::shared_ptr<AnswerEvents> events, std::string tenant) override;
   void Cancel(uint64_t request) override { loop_.Cancel(request); }
   absl::StatusOr<int64_t> CountTokens(const v1::CountTokensRequest& request) const override;
   const BackendInfo& info() const override { return backend_->info(); }
   v1::Load CurrentLoad() const override { return loop_.CurrentLoad(); }
-  bool Healthy() const override { return loop_.TurnAge() <= config_.step_age_max; }
+  bool Healthy() const override { return loop_.Ready() && loop_.TurnAge() <= config_.step_age_max; }
   void Drain() override { loop_.Drain(); }
   bool Drained() const override { return loop_.Drained(); }
   void RefreshMetrics() override;
@@ -84,7 +84,7 @@ absl::Status DecodingEngine::FitIntoContext(const v1::GenerateRequest& request, 
 }
 
 absl::StatusOr<uint64_t> DecodingEngine::Submit(v1::GenerateRequest request, MonotonicTime deadline,
-                                                std::shared_ptr<AnswerEvents> events) {
+                                                std::shared_ptr<AnswerEvents> events, std::string tenant) {
   SequenceOptions options;
   options.submitted = clock_.Monotonic();
   if (deadline <= options.submitted) return absl::DeadlineExceededError("the deadline passed before the request came");
@@ -97,6 +97,8 @@ absl::StatusOr<uint64_t> DecodingEngine::Submit(v1::GenerateRequest request, Mon
   const uint64_t id = next_request_.fetch_add(1);
   options.request = id;
   options.priority = request.priority();
+  options.tenant = tenant.empty() ? request.user() : std::move(tenant);
+  if (!config_.share_between_tenants) options.cache_key = options.tenant;
   options.deadline = deadline;
   options.stops.assign(request.stop().begin(), request.stop().end());
   options.events = std::move(events);
@@ -121,6 +123,8 @@ void DecodingEngine::RefreshMetrics() {
   metrics_.waiting.Set(load.waiting());
   metrics_.running.Set(load.running());
   metrics_.kv_usage.Set(loop_.CellsUsed());
+  metrics_.prefill_rate.Set(load.prefill_tokens_per_second());
+  metrics_.decode_rate.Set(load.decode_tokens_per_second());
   metrics_.draining.Set(load.draining() ? 1 : 0);
   metrics_.last_step_age.Set(absl::ToDoubleSeconds(loop_.TurnAge()));
 }
@@ -136,6 +140,9 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Start(const EngineConfig& config
   }
   if (config.queue_max < 1) return absl::InvalidArgumentError("queue_max: must be at least 1");
   if (config.step_prefill_tokens < 1) return absl::InvalidArgumentError("step_prefill_tokens: must be at least 1");
+  if (config.answer_cells < 1) return absl::InvalidArgumentError("answer_cells: must be at least 1");
+  if (config.batch_rank_rows < 0) return absl::InvalidArgumentError("batch_rank_rows: must be at least 0");
+  if (config.prefix_cache_tokens < -1) return absl::InvalidArgumentError("prefix_cache_tokens: must be at least -1");
   if (config.max_tokens_default < 1) return absl::InvalidArgumentError("max_tokens_default: must be at least 1");
   return std::make_unique<DecodingEngine>(config, std::move(backend), metrics, clock);
 }

@@ -24,7 +24,14 @@ namespace headgate::engine {
 
 struct EngineConfig {
   int32_t queue_max = 256;              // waiting requests; more are RESOURCE_EXHAUSTED
-  int32_t step_prefill_tokens = 128;    // most prompt tokens in one step beside running sequences
+  int32_t step_prefill_tokens = 512;    // most prompt tokens in one step beside decoding sequences
+  absl::Duration step_target = absl::Milliseconds(150);  // gap between two tokens that prompts may cause; 0 = any
+  int32_t batch_rank_rows = 0;          // most answers of PRIORITY_BATCH in one step, for shorter steps; 0 = all
+  absl::Duration aging = absl::Seconds(10);  // waiting this long raises a request by one priority class
+  int32_t answer_cells = 128;           // KV cells reserved ahead of a growing answer
+  int32_t prefix_cache_tokens = -1;     // most KV cells that keep finished prefixes; -1 = half of all, 0 = none
+  bool share_between_tenants = false;   // cached prefixes; else a tenant meets its own only
+  bool warm_up = false;                 // measure the model before taking requests: not healthy until then
   int32_t max_tokens_default = 512;
   absl::Duration step_age_max = absl::Seconds(30);  // a step older than this = not healthy
   RandomBytes random = SystemRandom();              // ids of tool calls
@@ -48,9 +55,10 @@ class Engine {
 
   // Accepts the request and returns its id, or: INVALID_ARGUMENT naming the field (also: prompt longer than the
   // context), NOT_FOUND (another model), RESOURCE_EXHAUSTED (queue full), UNAVAILABLE (draining),
-  // DEADLINE_EXCEEDED. Exactly one OnFinish or OnError follows an OK. `deadline` on the monotonic clock.
+  // DEADLINE_EXCEEDED. Exactly one OnFinish or OnError follows an OK. `deadline` on the monotonic clock. `tenant`:
+  // whose fair share it is and whose cached prefixes it may use; empty = the request's `user`.
   virtual absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
-                                          std::shared_ptr<AnswerEvents> events) = 0;
+                                          std::shared_ptr<AnswerEvents> events, std::string tenant = "") = 0;
   // The request's place and KV are free before the next step; OnError(CANCELLED) follows unless it had ended.
   virtual void Cancel(uint64_t request) = 0;
 

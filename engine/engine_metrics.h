@@ -27,10 +27,15 @@ struct EngineMetrics {
   Gauge& kv_usage;
   Gauge& draining;
   Gauge& last_step_age;
+  Gauge& prefill_rate;
+  Gauge& decode_rate;
+  Gauge& step_prefill_budget;
   Counter& prompt_tokens;
   Counter& generation_tokens;
   Counter& preemptions;
   Counter& rejections;
+  Counter& prefix_queries;
+  Counter& prefix_hits;
   Histogram& time_to_first_token;
   Histogram& inter_token_latency;
   Histogram& e2e_latency;

@@ -35,25 +35,28 @@ std::unique_ptr<Sequence> RequestQueue::Remove(uint64_t request) {
   return at == sequences_.end() ? nullptr : Take(at);
 }
 
-std::vector<std::unique_ptr<Sequence>> RequestQueue::RemoveExpired(MonotonicTime now) {
-  std::vector<std::unique_ptr<Sequence>> expired;
+std::vector<std::unique_ptr<Sequence>> RequestQueue::RemoveIf(const std::function<bool(const Sequence&)>& leaves) {
+  std::vector<std::unique_ptr<Sequence>> removed;
   for (auto at = sequences_.begin(); at != sequences_.end();) {
     const auto next = std::next(at);
-    if (at->second->deadline() <= now) expired.push_back(Take(at));
+    if (leaves(*at->second)) removed.push_back(Take(at));
     at = next;
   }
-  return expired;
+  return removed;
 }
 
 std::vector<std::unique_ptr<Sequence>> RequestQueue::RemoveAll() {
-  return RemoveExpired(absl::InfiniteDuration());
+  return RemoveIf([](const Sequence&) { return true; });
 }
 
-std::vector<WaitingRequest> RequestQueue::Waiting() const {
+std::vector<WaitingRequest> RequestQueue::Waiting(
+    MonotonicTime now, absl::Duration aging, const std::function<int32_t(const Sequence&)>& cells_needed) const {
   std::vector<WaitingRequest> waiting;
   waiting.reserve(sequences_.size());
   for (const auto& [request, sequence] : sequences_) {
-    waiting.push_back({request, sequence->priority(), request, sequence->cells_needed()});
+    const int32_t rank = RankOf(sequence->priority());
+    waiting.push_back({request, AgedRank(rank, now - sequence->submitted(), aging), rank, sequence->tenant_index,
+                       cells_needed(*sequence)});
   }
   return waiting;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -28,10 +29,12 @@ class RequestQueue {
   void Return(std::unique_ptr<Sequence> sequence);
   // nullptr when it is not here.
   std::unique_ptr<Sequence> Remove(uint64_t request);
-  std::vector<std::unique_ptr<Sequence>> RemoveExpired(MonotonicTime now);
+  std::vector<std::unique_ptr<Sequence>> RemoveIf(const std::function<bool(const Sequence&)>& leaves);
   std::vector<std::unique_ptr<Sequence>> RemoveAll();
 
-  std::vector<WaitingRequest> Waiting() const;  // by arrival
+  // By arrival; `cells_needed` tells what a sequence would need now.
+  std::vector<WaitingRequest> Waiting(MonotonicTime now, absl::Duration aging,
+                                      const std::function<int32_t(const Sequence&)>& cells_needed) const;
   int32_t size() const { return static_cast<int32_t>(sequences_.size()); }
   int64_t tokens_left() const { return tokens_left_; }  // tokens to compute before the waiting ones can answer
 

@@ -67,6 +67,7 @@ v1::Finish Sequence::ParseAndSend(const RandomBytes& random) {
   finish.set_reason(finish_.value_or(v1::FINISH_REASON_STOP));
   finish.mutable_usage()->set_prompt_tokens(prompt_tokens_);
   finish.mutable_usage()->set_completion_tokens(sampled_);
+  finish.mutable_usage()->set_cached_tokens(cached_tokens);
   if (!options_.hold || !options_.chat) return finish;
 
   v1::Message message = backend_.ParseAnswer(*options_.chat, held_);

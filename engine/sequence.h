@@ -27,6 +27,8 @@ namespace headgate::engine {
 struct SequenceOptions {
   uint64_t request = 0;                // grows with each request: the order of arrival too
   v1::Priority priority = v1::PRIORITY_NORMAL;
+  std::string tenant;                  // shares fairly with others; its cached prefixes are its own
+  std::string cache_key;               // prefixes are shared among equal ones
   MonotonicTime submitted;
   MonotonicTime deadline = absl::InfiniteDuration();
   std::vector<Token> prompt;           // not empty
@@ -52,12 +54,15 @@ class Sequence {
   int32_t prompt_tokens() const { return prompt_tokens_; }
   int32_t answer_tokens() const { return size() - prompt_tokens_; }
   int32_t max_tokens() const { return options_.max_tokens; }
+  const std::string& tenant() const { return options_.tenant; }
+  const std::string& cache_key() const { return options_.cache_key; }
   // KV cells it needs at most.
-  int32_t cells_needed() const { return prompt_tokens_ + options_.max_tokens; }
+  int32_t cells_most() const { return prompt_tokens_ + options_.max_tokens; }
 
   // All tokens, the answer's included; the first computed() of them are in the KV cache.
   int32_t size() const { return static_cast<int32_t>(tokens_.size()); }
   Token token(int32_t position) const { return tokens_[static_cast<size_t>(position)]; }
+  absl::Span<const Token> tokens() const { return tokens_; }
   int32_t computed() const { return computed_; }
   void SetComputed(int32_t computed) { computed_ = computed; }
   int32_t left() const { return size() - computed_; }
@@ -77,7 +82,9 @@ class Sequence {
   bool cancelled() const { return cancelled_ns_.load(std::memory_order_acquire) != 0; }
   MonotonicTime cancelled_at() const { return absl::Nanoseconds(cancelled_ns_.load()); }
 
-  // For metrics, set by the decode thread.
+  // For metrics and usage, set by the decode loop.
+  int32_t tenant_index = 0;
+  int32_t cached_tokens = 0;
   std::optional<MonotonicTime> admitted;
   std::optional<MonotonicTime> first_token;
   MonotonicTime last_token;

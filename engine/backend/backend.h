@@ -28,7 +28,8 @@ struct BackendInfo {
   int32_t context_tokens = 0;     // KV cells in all, shared by the sequences
   int32_t context_tokens_per_sequence_max = 0;
   int32_t batch_tokens_max = 0;   // rows in one Decode: never exceeded (libllama aborts the process)
-  int32_t sequences_max = 0;      // sequence ids 0..sequences_max-1
+  int32_t sequences_max = 0;      // sequence ids 0..sequences_max-1: most in one step
+  int32_t cache_sequences = 0;    // further ids after those, for cached prefixes; 0 = the model cannot share any
   int32_t vocabulary = 0;
 };
 
@@ -89,6 +90,9 @@ class Backend {
   virtual void SetAbortCheck(std::function<bool()> check) = 0;
   // Frees positions [from, end) of a sequence.
   virtual void Truncate(int32_t sequence, int32_t from) = 0;
+  // Positions [from, to) of `source` belong to `target` too: the same cells, nothing is computed or copied.
+  // REQUIRES: target holds exactly `from` positions.
+  virtual void Share(int32_t source, int32_t target, int32_t from, int32_t to) = 0;
   // Positions held: 0..n-1 -> n.
   virtual int32_t Length(int32_t sequence) const = 0;
 };

@@ -111,6 +111,9 @@ class LlamaBackend final : public Backend {
   absl::Status Decode(absl::Span<const BatchRow> rows) override;
   void SetAbortCheck(std::function<bool()> check) override { abort_check_ = std::move(check); }
   void Truncate(int32_t sequence, int32_t from) override;
+  void Share(int32_t source, int32_t target, int32_t from, int32_t to) override {
+    llama_memory_seq_cp(memory_, source, target, from, to);
+  }
   int32_t Length(int32_t sequence) const override { return llama_memory_seq_pos_max(memory_, sequence) + 1; }
 
  private:
@@ -140,12 +143,23 @@ std::string ModelName(const llama_model* model, const LlamaConfig& config) {
   return name.empty() ? std::filesystem::path(config.model_path).stem().string() : name;
 }
 
+constexpr int32_t kSequenceIdsMax = 256;  // LLAMA_MAX_SEQ
+
+int32_t Sequences(const LlamaConfig& config) {
+  return config.sequences_max + config.cache_sequences + (config.swap_cells ? 1 : 0);
+}
+
+// Recurrent state belongs to a whole sequence, and a sliding window forgets the head of a prefix.
+bool CanSharePrefixes(const llama_model* model) {
+  return !llama_model_is_recurrent(model) && !llama_model_is_hybrid(model) && llama_model_n_swa(model) == 0;
+}
+
 llama_context_params LlamaBackend::ContextParams() {
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<uint32_t>(config_.context_tokens);
   params.n_batch = static_cast<uint32_t>(config_.batch_tokens_max);
   params.n_ubatch = params.n_batch;
-  params.n_seq_max = static_cast<uint32_t>(config_.sequences_max + (config_.swap_cells ? 1 : 0));
+  params.n_seq_max = static_cast<uint32_t>(Sequences(config_));
   // One output per sequence and step: without this bound the graph reserves logits for every row of a batch. Fewer than
   // n_seq_max ends the process.
   params.n_outputs_max = params.n_seq_max;
@@ -175,6 +189,9 @@ absl::Status LlamaBackend::Open() {
   chat_ = *std::move(chat);
   vocab_.SpellInAnswers(chat_->TokensOfAnswers());
 
+  if (!CanSharePrefixes(model_.get())) config_.cache_sequences = 0;
+  config_.cache_sequences = std::min(config_.cache_sequences, kSequenceIdsMax - (Sequences(config_) -
+                                                                                 config_.cache_sequences));
   const llama_context_params params = ContextParams();
   context_.reset(llama_init_from_model(model_.get(), params));
   if (context_ == nullptr) return absl::InternalError(absl::StrCat(path, ": no context, see the log at debug level"));
@@ -186,11 +203,11 @@ absl::Status LlamaBackend::Open() {
   info_.context_tokens_per_sequence_max =
       std::min<int32_t>(static_cast<int32_t>(llama_n_ctx_seq(context_.get())), llama_model_n_ctx_train(model_.get()));
   info_.batch_tokens_max = static_cast<int32_t>(llama_n_batch(context_.get()));
-  info_.sequences_max =
-      static_cast<int32_t>(llama_n_seq_max(context_.get())) - (config_.swap_cells ? 1 : 0);
+  info_.sequences_max = config_.sequences_max;
+  info_.cache_sequences = config_.cache_sequences;
   info_.vocabulary = vocab_.size();
   batch_ = std::make_unique<Batch>(info_.batch_tokens_max);
-  if (config_.swap_cells) swap_ = std::make_unique<CellSwap>(info_.sequences_max);
+  if (config_.swap_cells) swap_ = std::make_unique<CellSwap>(Sequences(config_) - 1);
   HG_LOG(Info, "model loaded name=", info_.model, " context_tokens=", info_.context_tokens,
          " batch_tokens_max=", info_.batch_tokens_max, " sequences_max=", info_.sequences_max,
          " threads=", params.n_threads);
@@ -234,9 +251,10 @@ absl::Status CheckFile(const std::string& path) {
 }
 
 absl::Status CheckConfig(const LlamaConfig& config) {
-  if (config.sequences_max < 1 || config.sequences_max + (config.swap_cells ? 1 : 0) > 256) {
+  if (config.sequences_max < 1 || config.sequences_max + (config.swap_cells ? 1 : 0) > kSequenceIdsMax) {
     return absl::InvalidArgumentError("sequences_max: outside 1..256");
   }
+  if (config.cache_sequences < 0) return absl::InvalidArgumentError("cache_sequences: below 0");
   if (config.batch_tokens_max < 1) return absl::InvalidArgumentError("batch_tokens_max: below 1");
   if (config.context_tokens < 1) return absl::InvalidArgumentError("context_tokens: below 1");
   return absl::OkStatus();

@@ -20,6 +20,7 @@ struct LlamaConfig {
   int32_t context_tokens = 8192;       // KV cells in all
   int32_t batch_tokens_max = 512;
   int32_t sequences_max = 32;
+  int32_t cache_sequences = 32;        // prefixes kept for sharing; fewer where sequence ids (256) run out
   int32_t threads = 0;                 // 0 = cores of this process (cgroup quota and affinity respected)
   int32_t gpu_layers = 0;              // CUDA builds only
   // Deliberate error for tests of the tests: the KV cells of sequences 0 and 1 are swapped.

@@ -43,6 +43,16 @@ struct Cell {
   std::string forced;         // bytes of a character that must follow
 };
 
+// Counts the cells that any sequence holds: shared ones once.
+struct HeldCell : Cell {
+  HeldCell(Cell cell, int64_t& held) : Cell(std::move(cell)), held(held) { ++held; }
+  ~HeldCell() { --held; }
+  HeldCell(const HeldCell&) = delete;
+  HeldCell& operator=(const HeldCell&) = delete;
+  int64_t& held;
+};
+using Cells = std::vector<std::shared_ptr<const HeldCell>>;
+
 Cell NextCell(const Cell& before, Token token, int32_t position) {
   Cell cell;
   cell.token = token;
@@ -109,12 +119,13 @@ class ReferenceSampler : public Sampler {
 class ReferenceBackend : public Backend {
  public:
   explicit ReferenceBackend(const ReferenceConfig& config)
-      : config_(config), sequences_(static_cast<size_t>(config.sequences_max)) {
+      : config_(config), sequences_(static_cast<size_t>(config.sequences_max + config.cache_sequences)) {
     info_.model = config.model;
     info_.context_tokens = config.context_tokens;
     info_.context_tokens_per_sequence_max = config.context_tokens;
     info_.batch_tokens_max = config.batch_tokens_max;
     info_.sequences_max = config.sequences_max;
+    info_.cache_sequences = config.cache_sequences;
     info_.vocabulary = reference::VocabularySize();
   }
 
@@ -144,6 +155,13 @@ class ReferenceBackend : public Backend {
     auto& cells = sequences_[static_cast<size_t>(sequence)];
     cells.resize(std::min(cells.size(), static_cast<size_t>(std::max(from, 0))));
   }
+  void Share(int32_t source, int32_t target, int32_t from, int32_t to) override {
+    const auto& cells = sequences_[static_cast<size_t>(source)];
+    auto& shared = sequences_[static_cast<size_t>(target)];
+    // A wrong call leaves the target too short, which the engine notices.
+    if (static_cast<int32_t>(shared.size()) != from || to > static_cast<int32_t>(cells.size())) return;
+    shared.insert(shared.end(), cells.begin() + from, cells.begin() + to);
+  }
   int32_t Length(int32_t sequence) const override {
     return static_cast<int32_t>(sequences_[static_cast<size_t>(sequence)].size());
   }
@@ -157,7 +175,7 @@ class ReferenceBackend : public Backend {
  private:
   absl::Status CheckRows(absl::Span<const BatchRow> rows) const;
   // What a row of `sequence` reads; the cells of 0 and 1 are swapped on demand.
-  const std::vector<Cell>& Read(int32_t sequence) const {
+  const Cells& Read(int32_t sequence) const {
     const bool swap = config_.swap_cells && sequence < 2 && sequences_.size() > 1;
     return sequences_[static_cast<size_t>(swap ? 1 - sequence : sequence)];
   }
@@ -165,7 +183,8 @@ class ReferenceBackend : public Backend {
   const ReferenceConfig config_;
   BackendInfo info_;
   std::function<bool()> abort_;
-  std::vector<std::vector<Cell>> sequences_;
+  int64_t held_ = 0;  // before the cells
+  std::vector<Cells> sequences_;
   std::map<int32_t, Cell> outputs_;
 };
 
@@ -174,9 +193,9 @@ absl::Status ReferenceBackend::CheckRows(absl::Span<const BatchRow> rows) const 
     return absl::InternalError(absl::StrCat("a batch of ", rows.size(), " rows; allowed are 1 to ",
                                             info_.batch_tokens_max));
   }
-  size_t cells = rows.size();
-  for (const auto& sequence : sequences_) cells += sequence.size();
-  if (cells > static_cast<size_t>(info_.context_tokens)) return absl::ResourceExhaustedError("no free KV cells");
+  if (held_ + static_cast<int64_t>(rows.size()) > info_.context_tokens) {
+    return absl::ResourceExhaustedError("no free KV cells");
+  }
   std::map<int32_t, int32_t> next;
   for (const auto& row : rows) {
     if (row.sequence < 0 || row.sequence >= info_.sequences_max || row.token < 0 || row.token >= info_.vocabulary) {
@@ -201,8 +220,9 @@ absl::Status ReferenceBackend::Decode(absl::Span<const BatchRow> rows) {
     const auto& read = Read(row.sequence);
     const auto position = static_cast<size_t>(row.position);
     const bool first = position == 0 || position > read.size();
-    const Cell cell = NextCell(first ? Cell() : read[position - 1], row.token, row.position);
-    sequences_[static_cast<size_t>(row.sequence)].push_back(cell);
+    const Cell none;
+    const Cell cell = NextCell(first ? none : static_cast<const Cell&>(*read[position - 1]), row.token, row.position);
+    sequences_[static_cast<size_t>(row.sequence)].push_back(std::make_shared<HeldCell>(cell, held_));
     if (row.output) outputs_[static_cast<int32_t>(i)] = cell;
   }
   return absl::OkStatus();

@@ -25,6 +25,7 @@ struct ReferenceConfig {
   std::function<void(int32_t rows)> on_decode = nullptr;
   // Deliberate error for tests of the tests: sequences 0 and 1 read each other's cells.
   bool swap_cells = false;
+  int32_t cache_sequences = 16;
 };
 
 std::unique_ptr<Backend> MakeReferenceBackend(const ReferenceConfig& config);

@@ -33,6 +33,7 @@ std::unique_ptr<engine::Backend> Reference(const EngineFlags& flags) {
   if (!flags.model_name.empty()) config.model = flags.model_name;
   config.context_tokens = flags.context_tokens;
   config.sequences_max = flags.parallel;
+  config.cache_sequences = flags.prefix_cache_entries;
   if (flags.reference_step > absl::ZeroDuration()) {
     config.on_decode = [step = flags.reference_step](int32_t) { Pace(step); };
   }
@@ -45,6 +46,7 @@ absl::StatusOr<std::unique_ptr<engine::Backend>> Llama(const EngineFlags& flags)
   config.model_name = flags.model_name;
   config.context_tokens = flags.context_tokens;
   config.sequences_max = flags.parallel;
+  config.cache_sequences = flags.prefix_cache_entries;
   config.threads = flags.threads;
   config.gpu_layers = flags.gpu_layers;
   if (flags.manifest != ManifestCheck::kOff) {
@@ -82,6 +84,11 @@ absl::Status EngineServer::StartEngine(const EngineFlags& flags) {
   engine::EngineConfig config;
   config.queue_max = flags.queue_max;
   config.step_prefill_tokens = flags.step_prefill_tokens;
+  config.step_target = flags.step_target;
+  config.batch_rank_rows = flags.batch_rank_rows;
+  config.prefix_cache_tokens = flags.prefix_cache_tokens;
+  config.share_between_tenants = flags.share_between_tenants;
+  config.warm_up = !flags.reference;
   ASSIGN_OR_RETURN(engine_, engine::Engine::Start(config, std::move(backend), metrics_));
   HG_LOG(Info, "model loaded model=", engine_->info().model, " seconds=", seconds,
          " context_tokens=", engine_->info().context_tokens, " parallel=", engine_->info().sequences_max);

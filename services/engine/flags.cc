@@ -48,9 +48,26 @@ void AddModelOptions(CLI::App& app, EngineFlags& flags) {
   app.add_option("--queue-max", flags.queue_max, "Requests that may wait; more are refused")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  app.add_option("--step-prefill-tokens", flags.step_prefill_tokens, "Prompt tokens in a step beside running answers")
+}
+
+void AddSchedulingOptions(CLI::App& app, EngineFlags& flags, int& step_target_ms) {
+  app.add_option("--step-prefill-tokens", flags.step_prefill_tokens, "Most prompt tokens in a step beside answers")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
+  app.add_option("--step-target-ms", step_target_ms, "Gap between two tokens that prompts may cause; 0 = any")
+      ->check(CLI::Range(0, 60000))
+      ->capture_default_str();
+  app.add_option("--batch-rows", flags.batch_rank_rows, "Most answers of batch priority in a step; 0 = all")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  app.add_option("--prefix-cache-tokens", flags.prefix_cache_tokens, "KV cells that keep prefixes; -1 = half, 0 = none")
+      ->check(CLI::Range(-1, 1 << 24))
+      ->capture_default_str();
+  app.add_option("--prefix-cache-entries", flags.prefix_cache_entries, "Prefixes kept at a time; 0 = none")
+      ->check(CLI::Range(0, 255))
+      ->capture_default_str();
+  app.add_flag("--share-between-tenants", flags.share_between_tenants,
+               "Tenants use each other's cached prefixes; how fast an answer begins may then tell what others asked");
 }
 
 }  // namespace
@@ -59,9 +76,11 @@ EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<in
   EngineFlags flags;
   double drain_seconds = absl::ToDoubleSeconds(flags.drain);
   int reference_step_ms = 0;
+  int step_target_ms = static_cast<int>(absl::ToInt64Milliseconds(flags.step_target));
   CLI::App app("Serves a GGUF model to many callers by gRPC (proto/headgate/v1).", "headgate-engine");
   app.set_version_flag("--version", kVersion);
   AddModelOptions(app, flags);
+  AddSchedulingOptions(app, flags, step_target_ms);
   app.add_option("--listen", flags.listen, "IP:PORT of Inference and WatchLoad; port 0 = any")->capture_default_str();
   app.add_option("--admin", flags.admin, "IP:PORT of Drain")->capture_default_str();
   app.add_option("--metrics", flags.metrics, "IP:PORT of /metrics and /healthz (HTTP)")->capture_default_str();
@@ -79,6 +98,7 @@ EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<in
   try {
     app.parse(argc, argv);
     flags.drain = absl::Seconds(drain_seconds);
+    flags.step_target = absl::Milliseconds(step_target_ms);
     flags.reference_step = absl::Milliseconds(reference_step_ms);
     if (const std::string complaint = Complaint(flags); !complaint.empty()) throw CLI::ValidationError(complaint);
   } catch (const CLI::ParseError& error) {

@@ -29,7 +29,12 @@ struct EngineFlags {
   int32_t threads = 0;             // 0 = the cores of this process
   int32_t gpu_layers = 0;          // CUDA builds only
   int32_t queue_max = 256;
-  int32_t step_prefill_tokens = 128;
+  int32_t step_prefill_tokens = 512;
+  absl::Duration step_target = absl::Milliseconds(150);
+  int32_t batch_rank_rows = 0;
+  int32_t prefix_cache_tokens = -1;
+  int32_t prefix_cache_entries = 32;
+  bool share_between_tenants = false;
   ManifestCheck manifest = ManifestCheck::kIfPresent;
   bool write_manifest = false;     // write it and end
   absl::Duration drain = absl::Seconds(30);

@@ -3,11 +3,13 @@
 
 #include "services/engine/inference_service.h"
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "common/clock.h"
@@ -23,6 +25,16 @@ MonotonicTime DeadlineOf(const grpc::CallbackServerContext& context) {
   return left > absl::Hours(24 * 365) ? absl::InfiniteDuration() : RealTime().Monotonic() + left;
 }
 
+// Whose request it is, as the router says; it never passes on what a client sent under this name.
+constexpr char kTenantKey[] = "x-headgate-tenant";
+constexpr size_t kTenantBytesMax = 256;
+
+std::string TenantOf(const grpc::CallbackServerContext& context) {
+  const auto at = context.client_metadata().find(kTenantKey);
+  if (at == context.client_metadata().end()) return "";
+  return std::string(at->second.data(), std::min(at->second.size(), kTenantBytesMax));
+}
+
 // Shared, because the engine may let go of a call after the service is gone.
 using OpenCalls = std::shared_ptr<std::atomic<int>>;
 
@@ -34,7 +46,7 @@ class Submission {
 
   absl::Status Submit(engine::Engine& engine, const v1::GenerateRequest& request,
                       const grpc::CallbackServerContext& context, std::shared_ptr<engine::AnswerEvents> events) {
-    auto id = engine.Submit(request, DeadlineOf(context), std::move(events));
+    auto id = engine.Submit(request, DeadlineOf(context), std::move(events), TenantOf(context));
     if (absl::IsResourceExhausted(id.status()) || absl::IsUnavailable(id.status())) {
       return WithRetryAfter(id.status(), kRetryAfter);
     }

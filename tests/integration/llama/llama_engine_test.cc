@@ -92,6 +92,9 @@ class RecordingBackend : public Backend {
   absl::Status Decode(absl::Span<const BatchRow> rows) override { return inner_->Decode(rows); }
   void SetAbortCheck(std::function<bool()> check) override { inner_->SetAbortCheck(std::move(check)); }
   void Truncate(int32_t sequence, int32_t from) override { inner_->Truncate(sequence, from); }
+  void Share(int32_t source, int32_t target, int32_t from, int32_t to) override {
+    inner_->Share(source, target, from, to);
+  }
   int32_t Length(int32_t sequence) const override { return inner_->Length(sequence); }
 
  private:
@@ -198,7 +201,10 @@ class LlamaEngineTest : public testing::Test {
 };
 
 TEST_F(LlamaEngineTest, AloneEqualsLibllamaTokenForToken) {
-  StartEngine(Config());
+  // A shared prefix is computed in another batch shape, which changes the last bits.
+  LlamaConfig config = Config();
+  config.cache_sequences = 0;
+  StartEngine(config);
   for (const std::string& question : Questions(8)) {
     SCOPED_TRACE(question);
     const auto answer = Submit(question);
@@ -216,9 +222,33 @@ TEST_F(LlamaEngineTest, BatchedChoicesLieWithinHalfANatOfTheBest) {
   for (size_t i = 0; i < worst.size(); ++i) EXPECT_LE(worst[i], kGapMax) << kQuestions[i];
 }
 
+// The same system prompt for all: computed once, shared, and the answers keep to the criterion.
+TEST_F(LlamaEngineTest, SharedPrefixesKeepToTheCriterion) {
+  StartEngine(Config());
+  std::vector<std::shared_ptr<Answer>> answers;
+  for (int round = 0; round < 2; ++round) {
+    for (const std::string& question : Questions(4)) {
+      v1::GenerateRequest request = Ask(question);
+      *request.add_messages() = request.messages(0);
+      request.mutable_messages(0)->set_role(v1::ROLE_SYSTEM);
+      request.mutable_messages(0)->set_content("You are the keeper of a lock on a canal. You answer in one sentence.");
+      answers.push_back(std::make_shared<Answer>());
+      ASSERT_TRUE(engine_->Submit(request, absl::InfiniteDuration(), answers.back()).ok());
+    }
+    for (const auto& answer : answers) ASSERT_TRUE(answer->Wait().ok());
+  }
+  EXPECT_GT(metrics_.GetCounter("vllm:prefix_cache_hits_total", "",
+                                {{"model_name", engine_->info().model}, {"engine", "0"}}).Value(), 100);
+  for (const auto& record : records_) {
+    const std::vector<float> gaps = raw_->Gaps(record->prompt, record->answer);
+    EXPECT_LE(gaps.empty() ? 0 : *std::max_element(gaps.begin(), gaps.end()), kGapMax);
+  }
+}
+
 TEST_F(LlamaEngineTest, TheCriterionNoticesSwappedCells) {
   LlamaConfig config = Config();
   config.swap_cells = true;
+  config.cache_sequences = 0;  // all share the template's head otherwise
   const std::vector<float> worst = BatchedGaps(config, 4);
   ASSERT_EQ(worst.size(), 4U);
   // Each of the two swapped answers fails; the others stand beside them unharmed.

@@ -157,6 +157,9 @@ class FaultyBackend : public Backend {
   }
   void SetAbortCheck(std::function<bool()> check) override { inner_->SetAbortCheck(std::move(check)); }
   void Truncate(int32_t sequence, int32_t from) override { inner_->Truncate(sequence, from); }
+  void Share(int32_t source, int32_t target, int32_t from, int32_t to) override {
+    inner_->Share(source, target, from, to);
+  }
   int32_t Length(int32_t sequence) const override { return inner_->Length(sequence) - lost_; }
   void LoseTokens(int32_t n) { lost_ = n; }
 
@@ -186,5 +189,46 @@ inline std::string Alone(const v1::GenerateRequest& request, ReferenceConfig con
   EXPECT_TRUE(answer->WaitEnd().ok());
   return answer->text();
 }
+
+inline const MonotonicTime kNever = absl::InfiniteDuration();
+
+// An engine over the reference backend whose steps, clock and faults the test controls.
+class EngineTest : public testing::Test {
+ protected:
+  ~EngineTest() override { gate_.Open(); }  // before the engine, which joins its thread
+
+  void Start(ReferenceConfig config = {}, EngineConfig engine = {}, FaultyBackend::Fault fault = nullptr) {
+    config.on_decode = [this](int32_t rows) {
+      rows_.push_back(rows);
+      gate_.Pass();
+    };
+    auto backend = std::make_unique<FaultyBackend>(config, std::move(fault));
+    backend_ = backend.get();
+    auto started = Engine::Start(engine, std::move(backend), metrics_, clock_);
+    ASSERT_TRUE(started.ok()) << started.status();
+    engine_ = *std::move(started);
+  }
+  std::shared_ptr<Answer> Submit(const v1::GenerateRequest& request, MonotonicTime deadline = kNever) {
+    auto answer = std::make_shared<Answer>();
+    const auto id = engine_->Submit(request, deadline, answer);
+    EXPECT_TRUE(id.ok()) << id.status();
+    last_ = id.ok() ? *id : 0;
+    return answer;
+  }
+  absl::Status Refusal(const v1::GenerateRequest& request, MonotonicTime deadline = kNever) {
+    return engine_->Submit(request, deadline, std::make_shared<Answer>()).status();
+  }
+  double Value(const std::string& name, Labels labels = {{"model_name", "reference"}, {"engine", "0"}}) {
+    return metrics_.GetCounter(name, "", labels).Value();
+  }
+
+  StepGate gate_;
+  HandClock clock_;
+  Metrics metrics_;
+  FaultyBackend* backend_ = nullptr;
+  std::vector<int32_t> rows_;  // of each step; the decode thread's until the engine is gone
+  uint64_t last_ = 0;
+  std::unique_ptr<Engine> engine_;
+};
 
 }  // namespace headgate::engine

@@ -20,46 +20,6 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-const MonotonicTime kNever = absl::InfiniteDuration();
-
-class EngineTest : public testing::Test {
- protected:
-  ~EngineTest() override { gate_.Open(); }  // before the engine, which joins its thread
-
-  void Start(ReferenceConfig config = {}, EngineConfig engine = {}, FaultyBackend::Fault fault = nullptr) {
-    config.on_decode = [this](int32_t rows) {
-      rows_.push_back(rows);
-      gate_.Pass();
-    };
-    auto backend = std::make_unique<FaultyBackend>(config, std::move(fault));
-    backend_ = backend.get();
-    auto started = Engine::Start(engine, std::move(backend), metrics_, clock_);
-    ASSERT_TRUE(started.ok()) << started.status();
-    engine_ = *std::move(started);
-  }
-  std::shared_ptr<Answer> Submit(const v1::GenerateRequest& request, MonotonicTime deadline = kNever) {
-    auto answer = std::make_shared<Answer>();
-    const auto id = engine_->Submit(request, deadline, answer);
-    EXPECT_TRUE(id.ok()) << id.status();
-    last_ = id.ok() ? *id : 0;
-    return answer;
-  }
-  absl::Status Refusal(const v1::GenerateRequest& request, MonotonicTime deadline = kNever) {
-    return engine_->Submit(request, deadline, std::make_shared<Answer>()).status();
-  }
-  double Value(const std::string& name, Labels labels = {{"model_name", "reference"}, {"engine", "0"}}) {
-    return metrics_.GetCounter(name, "", labels).Value();
-  }
-
-  StepGate gate_;
-  HandClock clock_;
-  Metrics metrics_;
-  FaultyBackend* backend_ = nullptr;
-  std::vector<int32_t> rows_;  // of each step; the decode thread's until the engine is gone
-  uint64_t last_ = 0;
-  std::unique_ptr<Engine> engine_;
-};
-
 TEST_F(EngineTest, AnswersAndCounts) {
   Start();
   const auto answer = Submit(Ask("what opens the gate?"));

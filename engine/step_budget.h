@@ -1,0 +1,45 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// StepBudget: how many prompt tokens may stand beside decoding sequences so that a step stays under the target gap
+// between two tokens of an answer. Learns from each step: what one without prompts takes, by its number of rows, and
+// what a prompt token adds; both follow the machine (a busy neighbour) and the prompts' depth.
+//
+// Thread-safety: none; the decode thread's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace headgate::engine {
+
+class StepBudget {
+ public:
+  // `target` 0 = always tokens_max. Until something is measured, min(128, tokens_max).
+  StepBudget(absl::Duration target, int32_t tokens_max);
+
+  // A step of both kinds of rows took this long. 0 seconds = not measured.
+  void Observe(int32_t decode_rows, int32_t prefill_rows, double seconds);
+  // 1..tokens_max, at least kTokensMin where that allows it.
+  int32_t PrefillTokens(int32_t decode_rows) const;
+
+  double prefill_seconds_per_token() const { return prefill_seconds_; }
+  // What a step of `rows` decoding sequences takes; 0 = not known.
+  double DecodeSeconds(int32_t rows) const;
+
+  // Fewer do not pay: a step's fixed cost is many times theirs.
+  static constexpr int32_t kTokensMin = 16;
+
+ private:
+  static constexpr size_t kBuckets = 9;  // 1, 2, 3-4, 5-8, ... 256 rows
+  static size_t Bucket(int32_t rows);
+
+  const double target_seconds_;
+  const int32_t tokens_max_;
+  std::array<double, kBuckets> decode_seconds_{};  // 0 = not yet known
+  double prefill_seconds_ = 0;                     // of one more prompt token; 0 = not yet known
+};
+
+}  // namespace headgate::engine
