@@ -67,7 +67,7 @@ class Classifier {
   router::TenantConfig tenant_;
 };
 
-// What is sensitive scores at least a half, anything else less: a sweep over thresholds keeps the decision in the middle.
+// What is sensitive scores at least a half, anything else less: the decision lies in the middle of a sweep.
 double Score(const Sensitivity& sensitivity) {
   double score = 0;
   for (const v1::Finding& finding : sensitivity.findings) score = std::max(score, finding.score());

@@ -1,0 +1,56 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// NameTagger: finds names of persons and street addresses. A sequence model over text units (averaged perceptron,
+// Viterbi; Collins 2002), read from checked-in weights that tools/train makes. It runs only around units that its own
+// weights hold for part of a name (cues), so ordinary text costs one look-up a unit.
+//
+// Public figures and characters have a type of their own: their names are no private data by themselves.
+//
+// Thread-safety: immutable after Load; Tag from any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "router/sensitivity/text_units.h"
+
+namespace headgate::router {
+
+enum class NameType : uint8_t { kPerson, kPublicPerson, kAddress };
+
+struct NameSpan {
+  NameType type = NameType::kPerson;
+  size_t first = 0, last = 0;  // units, end exclusive
+  size_t begin = 0, end = 0;   // bytes of the canonical text
+  float score = 0;             // 0..1
+};
+
+class NameTagger {
+ public:
+  // O, then begin and inside of each type.
+  static constexpr size_t kTags = 7;
+  static constexpr size_t kRows = size_t{1} << 17;
+  static constexpr size_t kFeatures = 12;
+
+  // INVALID_ARGUMENT when `weights` is no file of this version; its digest was checked before.
+  static absl::StatusOr<NameTagger> Load(std::string_view weights);
+  // Spans in the order of the text, without overlap.
+  std::vector<NameSpan> Tag(const std::vector<Unit>& units) const;
+
+  // The rows that unit `at` reads; row 0 of the result is the unit's own. For tools/train as well.
+  static std::array<uint32_t, kFeatures> Features(const std::vector<Unit>& units, size_t at);
+
+ private:
+  void TagRange(const std::vector<Unit>& units, size_t first, size_t last, std::vector<NameSpan>& spans) const;
+
+  std::vector<std::array<int8_t, 8>> rows_;
+  std::array<std::array<int16_t, kTags>, kTags> transitions_{};  // from, to; in units of the weights
+  int16_t cue_ = 0;        // a unit whose own row gives a tag more than this begins a cue window
+  float unit_scale_ = 0;   // of the mean margin a unit, for the score
+};
+
+}  // namespace headgate::router

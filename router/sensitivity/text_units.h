@@ -1,0 +1,49 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Text units: canonical text as the models read it. A unit is a Latin word, one Han character (or other letter), a run
+// of digits, a sign or a line break; spaces only separate. Words are compared without case and digit runs by their
+// length, so that a model learns the shape of a number and never its value.
+//
+// Thread-safety: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace headgate::router {
+
+enum class UnitKind : uint8_t {
+  kHan,      // one character of a script without spaces
+  kLower,    // a word as `patient`
+  kCapital,  // `Patient`
+  kUpper,    // `PATIENT`, one letter included
+  kDigits,
+  kSign,
+  kLine,           // a line break
+  kPerson,         // a name, put in place of its units (topic_model.h)
+  kPublicPerson,   // somebody from news, history or fiction
+  kAddress,
+};
+
+struct Unit {
+  uint32_t hash = 0;
+  uint32_t begin = 0, end = 0;  // bytes of the canonical text
+  UnitKind kind = UnitKind::kSign;
+};
+
+// Linear; never fails (what is not UTF-8 cannot be in canonical text, and counts as signs).
+std::vector<Unit> SplitUnits(std::string_view canonical);
+
+// The end of a sentence or line: units after `at` begin a new segment.
+bool EndsSegment(const std::vector<Unit>& units, size_t at);
+
+// One hash of several: the models' feature numbers. `kind` tells features of different kinds apart.
+inline uint32_t MixHash(uint32_t seed, uint32_t value) {
+  uint32_t h = (seed ^ value) * 0x9E3779B1u;
+  h ^= h >> 15;
+  return h * 0x85EBCA77u + value;
+}
+
+}  // namespace headgate::router

@@ -1,0 +1,197 @@
+# Copyright 2026 The Headgate Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Generates labelled prompts from templates/*.txt and lexicon.py: JSON lines with byte spans of names.
+Same seed, same bytes.
+
+python3 tools/train/generate.py OUT [--seed N] [--positive 24] [--negative 40]
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+
+import lexicon
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOKEN = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]|\{([a-z0-9]+)\}|(\\n)")
+# Around positives and negatives alike, so that they say nothing.
+OPENING = {
+    "zh": [
+        "",
+        "",
+        "",
+        "",
+        "",
+        "帮我看看：",
+        "请问，",
+        "麻烦",
+        "你好，",
+        "急！",
+        "请帮忙：",
+        "下面这段话，",
+        "老师好，",
+        "1. ",
+        "Q：",
+        "我想问一下，",
+        "【求助】",
+    ],
+    "en": [
+        "",
+        "",
+        "",
+        "",
+        "",
+        "Hi, ",
+        "Please help: ",
+        "Hello! ",
+        "Quick question - ",
+        "Can you help? ",
+        "Task: ",
+        "hey ",
+        "See below.\n",
+        "Q: ",
+    ],
+}
+CLOSING = {
+    "zh": [
+        "",
+        "",
+        "",
+        "",
+        "",
+        "谢谢",
+        "。",
+        "，谢谢！",
+        "，越快越好",
+        "\n简短点",
+        "，用表格",
+        "？",
+        "，不要太长",
+        "（中文回答）",
+    ],
+    "en": [
+        "",
+        "",
+        "",
+        "",
+        "",
+        " Thanks",
+        " Thank you!",
+        ".",
+        " Keep it short.",
+        " ASAP please",
+        "\nAnswer in bullet points.",
+        " (in English)",
+        "?",
+    ],
+}
+
+
+class Text:
+    """Text with byte offsets of the spans in it."""
+
+    def __init__(self):
+        self.data = b""
+        self.spans = []
+
+    def add(self, text, kind=None):
+        begin = len(self.data)
+        self.data += text.encode()
+        if kind:
+            self.spans.append([begin, len(self.data), kind])
+
+    def add_text(self, other):
+        self.spans += [[b + len(self.data), e + len(self.data), k] for b, e, k in other.spans]
+        self.data += other.data
+
+
+def expand(template, slots, r, out):
+    at = 0
+    for match in TOKEN.finditer(template):
+        out.add(template[at : match.start()])
+        at = match.end()
+        if match.group(1) is not None:
+            expand(r.choice(match.group(1).split("|")), slots, r, out)
+        elif match.group(3):
+            out.add("\n")
+        elif match.group(2) in slots:
+            value = slots[match.group(2)](r)
+            out.add(*value) if isinstance(value, tuple) else out.add(value)
+        else:
+            out.add(match.group())
+    out.add(template[at:])
+
+
+def innermost(template, r):
+    """Nested choices, resolved from within."""
+    pattern = re.compile(r"\[([^\[\]]*\|[^\[\]]*)\]")
+    while (match := pattern.search(template)) is not None:
+        template = template[: match.start()] + r.choice(match.group(1).split("|")) + template[match.end() :]
+    return template
+
+
+def templates(lang, sign):
+    kind = group = None
+    with open(os.path.join(HERE, "templates", f"{lang}_{sign}.txt"), encoding="utf-8") as f:
+        for line in f:
+            line = line.rstrip("\n")
+            if line.startswith("## "):
+                kind, _, group = line[3:].partition(" ")
+            elif line and not line.startswith("# "):
+                yield kind, group or "positive", line
+
+
+def make(template, lang, r):
+    slots = lexicon.ZH if lang == "zh" else lexicon.EN
+    text = Text()
+    text.add(r.choice(OPENING[lang]))
+    expand(innermost(template, r), slots, r, text)
+    text.add(r.choice(CLOSING[lang]))
+    return text
+
+
+def documents(seed, positive, negative):
+    for lang in ("zh", "en"):
+        r = random.Random(f"{seed}-{lang}")
+        plain = [t for _, _, t in templates(lang, "negative")]
+        for sign, count in (("positive", positive), ("negative", negative)):
+            for kind, group, template in templates(lang, sign):
+                for _ in range(count):
+                    text = make(template, lang, r)
+                    if r.random() < 0.18:  # among other things that are not sensitive
+                        before, after = Text(), Text()
+                        if r.random() < 0.7:
+                            before = make(r.choice(plain), lang, r)
+                            before.add("\n")
+                        before.add_text(text)
+                        if r.random() < 0.7:
+                            after.add("\n")
+                            after.add_text(make(r.choice(plain), lang, r))
+                        before.add_text(after)
+                        text = before
+                    yield {
+                        "text": text.data.decode(),
+                        "label": int(sign == "positive"),
+                        "lang": lang,
+                        "kind": kind,
+                        "group": group,
+                        "spans": text.spans,
+                    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out")
+    parser.add_argument("--seed", type=int, default=20261122)
+    parser.add_argument("--positive", type=int, default=24)
+    parser.add_argument("--negative", type=int, default=40)
+    options = parser.parse_args()
+    with open(options.out, "w", encoding="utf-8") as f:
+        for document in documents(options.seed, options.positive, options.negative):
+            f.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// headgate-train: corpora in, weights and their digests out. `make train` calls it; docs/model-card.md tells the rest.
+//
+//   headgate-train OUT_DIR --train FILE... --tune FILE...
+//
+// `tune` files are trained on too, but first predicted in five folds: thresholds and the printed figures come from
+// those predictions, so no text sets its own threshold.
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <map>
+
+#include "common/digest.h"
+#include "tools/train/name_trainer.h"
+#include "tools/train/topic_trainer.h"
+
+namespace headgate::train {
+namespace {
+
+using router::kTopics;
+using Shift = std::array<std::array<float, kTopics>, 2>;
+
+constexpr uint64_t kSeed = 20261122;
+constexpr int kNameEpochs = 6, kTopicEpochs = 8, kFolds = 5;
+constexpr size_t kTuneWeight = 3;           // people's own words count more than generated ones
+constexpr double kOrdinaryShare = 0.0025;   // of ordinary prompts above the threshold, a topic
+constexpr double kHardShare = 0.01;         // of hard negatives
+
+struct Prediction {
+  const Document* document;
+  TopicTrainer::Highest highest;
+};
+
+float Quantile(std::vector<float> values, double share_above) {
+  if (values.empty()) return -1e9f;
+  std::sort(values.begin(), values.end());
+  const auto index = static_cast<size_t>(static_cast<double>(values.size()) * (1 - share_above));
+  return values[std::min(index, values.size() - 1)];
+}
+
+// Moves each topic's zero to where few negatives lie above it, within bounds: a handful of prompts decides no more.
+Shift Calibrate(const std::vector<Prediction>& predictions) {
+  Shift shift{};
+  for (size_t language = 0; language < 2; ++language) {
+    for (size_t t = 0; t < kTopics; ++t) {
+      std::vector<float> ordinary, hard;
+      for (const Prediction& p : predictions) {
+        if (p.document->sensitive || p.highest.han[t] != (language == 0)) continue;
+        (p.document->group == "hard_negative" ? hard : ordinary).push_back(p.highest.score[t]);
+      }
+      const float zero = std::max(Quantile(ordinary, kOrdinaryShare), Quantile(hard, kHardShare));
+      shift[language][t] = -std::clamp(zero, -1.5f, 1.5f);
+    }
+  }
+  return shift;
+}
+
+void Report(const char* title, const std::vector<Prediction>& predictions, const Shift& shift) {
+  std::map<std::string, std::pair<int, int>> counts;
+  for (const Prediction& p : predictions) {
+    bool any = false;
+    for (size_t t = 0; t < kTopics; ++t) any |= p.highest.score[t] + shift[p.highest.han[t] ? 0 : 1][t] >= 0;
+    auto& count = counts[p.document->lang + " " + p.document->group + " " +
+                         (p.document->sensitive ? p.document->kind : "")];
+    ++count.second;
+    count.first += any;
+  }
+  std::cout << title << "\n";
+  for (const auto& [name, count] : counts) {
+    std::cout << "  " << name << " " << count.first << "/" << count.second << " "
+              << static_cast<double>(count.first) / count.second << "\n";
+  }
+}
+
+void Write(const std::string& path, const std::string& bytes) {
+  std::ofstream out(path, std::ios::binary);
+  out << bytes;
+  if (!out.flush()) {
+    std::cerr << path << ": cannot be written\n";
+    std::exit(1);
+  }
+}
+
+std::vector<const Example*> Weighted(const std::vector<Example>& train, const std::vector<Example>& tune, int fold) {
+  std::vector<const Example*> out;
+  for (const Example& example : train) out.push_back(&example);
+  for (size_t i = 0; i < tune.size(); ++i) {
+    if (static_cast<int>(i % kFolds) == fold) continue;
+    for (size_t n = 0; n < kTuneWeight; ++n) out.push_back(&tune[i]);
+  }
+  return out;
+}
+
+int Run(const std::string& folder, const std::vector<Document>& train, const std::vector<Document>& tune) {
+  std::vector<const Document*> named;
+  for (const auto* corpus : {&train, &tune}) {
+    for (const Document& document : *corpus) {
+      if (!document.tags.empty()) named.push_back(&document);
+    }
+  }
+  const std::string name_weights = TrainNames(named, kNameEpochs, kSeed);
+  const auto names = router::NameTagger::Load(name_weights);
+  std::vector<Example> train_examples, tune_examples;
+  for (const Document& document : train) train_examples.push_back(MakeExample(document, *names));
+  for (const Document& document : tune) tune_examples.push_back(MakeExample(document, *names));
+
+  std::vector<Prediction> predictions, alone;
+  for (int fold = 0; fold < kFolds; ++fold) {
+    TopicTrainer trainer(kSeed);
+    trainer.Train(Weighted(train_examples, tune_examples, fold), kTopicEpochs);
+    for (size_t i = static_cast<size_t>(fold); i < tune.size(); i += kFolds) {
+      predictions.push_back({&tune[i], trainer.Score(tune_examples[i])});
+    }
+  }
+  const Shift shift = Calibrate(predictions);
+  Report("hand-written prompts, predicted in folds", predictions, shift);
+  TopicTrainer generators(kSeed);
+  std::vector<const Example*> generated;
+  for (const Example& example : train_examples) generated.push_back(&example);
+  generators.Train(generated, kTopicEpochs);
+  for (const Example& example : tune_examples) alone.push_back({example.document, generators.Score(example)});
+  Report("hand-written prompts, predicted from the other corpora alone", alone, shift);
+
+  TopicTrainer trainer(kSeed);
+  trainer.Train(Weighted(train_examples, tune_examples, -1), kTopicEpochs);
+  const std::string topic_weights = trainer.Weights(shift);
+  for (size_t t = 0; t < kTopics; ++t) std::cout << "shift " << shift[0][t] << " " << shift[1][t] << "\n";
+  Write(folder + "/name_tagger.bin", name_weights);
+  Write(folder + "/topic_model.bin", topic_weights);
+  Write(folder + "/digests.h",
+        "// Copyright 2026 The Headgate Authors\n// SPDX-License-Identifier: Apache-2.0\n\n"
+        "// SHA-256 of the weights, written by headgate-train. Thread-safety: constants.\n#pragma once\n\n"
+        "namespace headgate::router {\n\ninline constexpr char kTopicSha256[] =\n    \"" +
+            Hex(Sha256(topic_weights)) + "\";\ninline constexpr char kNameSha256[] =\n    \"" +
+            Hex(Sha256(name_weights)) + "\";\n\n}  // namespace headgate::router\n");
+  return 0;
+}
+
+}  // namespace
+}  // namespace headgate::train
+
+int main(int argc, char** argv) {
+  using namespace headgate::train;
+  std::vector<Document> train, tune;
+  std::vector<Document>* corpus = nullptr;
+  for (int i = 2; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--train" || argument == "--tune") {
+      corpus = argument == "--train" ? &train : &tune;
+      continue;
+    }
+    auto read = corpus == nullptr ? absl::InvalidArgumentError("--train or --tune first") : ReadCorpus(argument);
+    if (!read.ok()) {
+      std::cerr << "headgate-train: " << read.status().message() << "\n";
+      return 1;
+    }
+    for (Document& document : *read) corpus->push_back(std::move(document));
+  }
+  if (argc < 2 || train.empty() || tune.empty()) {
+    std::cerr << "usage: headgate-train OUT_DIR --train FILE... --tune FILE...\n";
+    return 2;
+  }
+  return Run(argv[1], train, tune);
+}

@@ -1,0 +1,280 @@
+# Copyright 2026 The Headgate Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Words for the slots of the templates. Everything is invented or common knowledge; nothing comes from a person's data.
+A slot is a function of a random.Random; (text, "PERSON") marks a span."""
+
+import os
+import string
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def lines(name):
+    with open(os.path.join(HERE, name), encoding="utf-8") as f:
+        return [line.rstrip("\n") for line in f if line.strip() and not line.startswith("#")]
+
+
+SURNAMES = lines("data/cn_surnames.txt")
+EN_FIRST = lines("data/en_names.txt")
+# COMPOUNDS, EN_BANKS, ... as words.txt names them.
+globals().update((name, words.split("|")) for name, words in (line.split(" = ", 1) for line in lines("words.txt")))
+
+
+def digits(n):
+    return lambda r: str(r.randint(1, 9)) + "".join(r.choice(string.digits) for _ in range(n - 1))
+
+
+def secret(r):
+    return "".join(r.choice(string.ascii_letters + string.digits) for _ in range(r.choice([20, 24, 32, 40])))
+
+
+def password(r):
+    kind = r.randrange(4)
+    if kind == 0:
+        return (
+            r.choice(["Summer", "Welcome", "Dragon", "Admin", "Qwer", "Hello", "Passw0rd", "Huawei"])
+            + r.choice("@#!_")
+            + str(r.randint(10, 2030))
+        )
+    if kind == 1:
+        return "".join(r.choice(string.ascii_letters + string.digits + "!@#$%&*") for _ in range(r.randint(8, 14)))
+    if kind == 2:
+        return r.choice(["zhang", "liwei", "root", "test", "mike", "anna"]) + str(r.randint(100, 199999))
+    return secret(r)[:10]
+
+
+def number(low, high, decimals=0):
+    return lambda r: f"{r.uniform(low, high):.{decimals}f}" if decimals else str(r.randint(low, high))
+
+
+def zh_name(r):
+    surname = r.choice(SURNAMES[:60]) if r.random() < 0.6 else r.choice(SURNAMES[:420])
+    given = "".join(r.choice(GIVEN) for _ in range(1 if r.random() < 0.28 and len(surname) == 1 else 2))
+    return surname + given
+
+
+def en_name(r):
+    first = r.choice(EN_COMMON_FIRST) if r.random() < 0.5 else r.choice(EN_FIRST).capitalize()
+    last = r.choice(EN_LAST) if r.random() < 0.7 else r.choice(EN_FIRST).capitalize()
+    middle = f" {r.choice(string.ascii_uppercase)}." if r.random() < 0.08 else ""
+    name = f"{first}{middle} {last}"
+    if r.random() < 0.1:
+        name = f"{r.choice(EN_LAST)}-{last}" if r.random() < 0.2 else f"{last}, {first}"
+    style = r.random()
+    return name.upper() if style < 0.06 else name.lower() if style < 0.13 else name
+
+
+def zh_person(r):
+    roll = r.random()
+    if roll < 0.93:
+        return zh_name(r)
+    return en_name(r) if roll < 0.96 else r.choice(SURNAMES[:40]) + r.choice(["某某", "先生", "女士", "某"])
+
+
+def zh_street(r):
+    road = "".join(r.choice(ROAD_CHARS) for _ in range(2)) + r.choice(
+        ["路", "街", "大道", "巷", "胡同", "东路", "南路", "西街", "中路", "弄"]
+    )
+    return f"{road}{r.randint(1, 1999)}号"
+
+
+def zh_room(r):
+    return r.choice(
+        [
+            lambda: f"{r.randint(1, 30)}栋{r.randint(1, 4)}单元{r.randint(1, 33)}{r.randint(1, 9):02d}室",
+            lambda: f"{r.randint(1, 30)}号楼{r.randint(101, 3305)}",
+            lambda: f"{r.randint(1, 30)}-{r.randint(1, 4)}-{r.randint(101, 2504)}",
+            lambda: f"{r.choice('ABCD')}座{r.randint(101, 3305)}室",
+            lambda: f"{r.randint(1, 12)}幢{r.randint(101, 1802)}",
+            lambda: f"{r.choice('一二三四五六七八')}单元{r.choice('一二三四五六')}楼{r.choice(['左', '右', '东', '西'])}户",
+        ]
+    )()
+
+
+def zh_address(r):
+    city, district, compound = r.choice(ZH_CITIES), r.choice(ZH_DISTRICTS), r.choice(COMPOUNDS)
+    if r.random() < 0.3:
+        compound = "".join(r.choice(ROAD_CHARS) for _ in range(2)) + r.choice(
+            ["小区", "花园", "苑", "家园", "公寓", "新村", "城"]
+        )
+    return r.choice(
+        [
+            f"{city}市{district}{zh_street(r)}{compound}{zh_room(r)}",
+            f"{city}{district}{compound}{zh_room(r)}",
+            f"{district}{zh_street(r)}{zh_room(r)}",
+            f"{compound}{zh_room(r)}",
+            f"{city}市{district}{zh_street(r)}",
+            f"{city}市{zh_street(r)}{compound}{zh_room(r)}",
+            f"{r.choice(ZH_CITIES)}市{r.choice('临宁安平丰清')}{r.choice('江县安丰水远')}县"
+            f"{r.choice('石新大高东')}{r.choice('桥店塘坝岭')}镇"
+            f"{r.choice('李王陈上下')}{r.choice('家庄村湾坪')}村{r.randint(1, 12)}组{r.randint(1, 99)}号",
+        ]
+    )
+
+
+def en_address(r):
+    number_ = r.choice(
+        [
+            str(r.randint(1, 9999)),
+            f"{r.randint(1, 99)}{r.choice('ABC')}",
+            f"Flat {r.randint(1, 40)}, {r.randint(1, 300)}",
+        ]
+    )
+    street = f"{number_} {r.choice(EN_STREETS)}"
+    street += f"{' ' + r.choice(EN_STREETS) if r.random() < 0.1 else ''} {r.choice(EN_SUFFIX)}"
+    unit = r.choice(
+        [
+            "",
+            "",
+            f" Apt {r.randint(1, 30)}{r.choice('ABC')}",
+            f", Unit {r.randint(1, 60)}",
+            f" #{r.randint(1, 900)}",
+        ]
+    )
+    city = r.choice(EN_CITIES)
+    tail = r.choice(
+        [
+            f", {city}, {r.choice(EN_STATES)} {r.randint(10000, 99950)}",
+            f", {city}",
+            f", {city} {r.choice(EN_STATES)}",
+            f", {city} {r.choice(['LS', 'BS', 'M', 'SE', 'EH', 'G', 'CF'])}{r.randint(1, 28)} {r.randint(1, 9)}"
+            f"{r.choice('ABDEFGH')}{r.choice('JLNPQRS')}",
+            "",
+            f"\n{city}, {r.choice(EN_STATES)} {r.randint(10000, 99950)}",
+        ]
+    )
+    text = street + unit + tail
+    return text.lower() if r.random() < 0.08 else text
+
+
+def choice(items):
+    return lambda r: r.choice(items)
+
+
+def marked(make, kind):
+    return lambda r: (make(r), kind)
+
+
+COMMON = {
+    "age": number(18, 92),
+    "n1": number(1, 9),
+    "n2": number(11, 98),
+    "n3": number(101, 990),
+    "n4": digits(4),
+    "n5": digits(5),
+    "n6": digits(6),
+    "n7": digits(7),
+    "n9": digits(9),
+    "n12": digits(12),
+    "n13": lambda r: "17" + digits(11)(r),
+    "year": number(1965, 2025),
+    "mg": choice(["5", "10", "20", "25", "50", "100", "250", "500"]),
+    "bp": lambda r: f"{r.randint(95, 180)}/{r.randint(55, 110)}",
+    "temp": number(36, 40, 1),
+    "tempf": number(97, 103, 1),
+    "lab": number(1, 20, 1),
+    "key": secret,
+    "pw": password,
+    "acct": lambda r: digits(r.choice([9, 10, 12, 16, 19]))(r),
+    "card": lambda r: " ".join(digits(4)(r) for _ in range(4)),
+    "ip": lambda r: f"10.{r.randint(0, 99)}.{r.randint(0, 99)}.{r.randint(2, 250)}",
+    "host": choice(["db01.prod", "10.2.3.9", "mysql-main", "rds.corp.local", "cache-2"]),
+    "db": choice(["orders", "crm", "app", "prod", "hr"]),
+    "dom": choice(["acme.io", "corp.cn", "shop.net", "cloudly.com"]),
+}
+
+ZH = dict(COMMON)
+ZH.update(
+    {
+        "p": marked(zh_person, "PERSON"),
+        "p2": marked(zh_person, "PERSON"),
+        "pub": marked(choice(ZH_PUBLIC), "PUBLIC"),
+        "fic": marked(choice(ZH_FICTION), "PUBLIC"),
+        "addr": marked(zh_address, "ADDRESS"),
+        "date": lambda r: r.choice(
+            [
+                f"{r.randint(1955, 2024)}年{r.randint(1, 12)}月{r.randint(1, 28)}日",
+                f"{r.randint(1955, 2024)}-{r.randint(1, 12):02d}-{r.randint(1, 28):02d}",
+                f"{r.randint(1955, 2024)}.{r.randint(1, 12)}",
+            ]
+        ),
+        "month": number(1, 12),
+        "money": lambda r: r.choice(
+            [
+                f"{r.randint(12, 990) * 100}元",
+                f"{r.randint(1, 99)},{r.randint(100, 999)}.{r.randint(10, 99)}",
+                f"{r.randint(2, 90)}千",
+                f"{r.randint(800, 99000)}",
+                f"{r.randint(1, 60)}万",
+            ]
+        ),
+        "wan": lambda r: r.choice([str(r.randint(3, 9000)), f"{r.uniform(1, 99):.1f}"]),
+        "co": lambda r: (
+            r.choice(ZH_PUBLIC_COMPANIES)
+            if r.random() < 0.2
+            else r.choice(ZH_COMPANIES_HEAD) + r.choice(ZH_COMPANIES_TAIL)
+        ),
+        "dept": choice(ZH_DEPTS),
+        "job": choice(ZH_JOBS),
+        "school": choice(ZH_SCHOOLS),
+        "major": choice(ZH_MAJORS),
+        "dis": choice(ZH_DISEASES),
+        "sym": choice(ZH_SYMPTOMS),
+        "drug": choice(ZH_DRUGS),
+        "hosp": choice(ZH_HOSPITALS),
+        "bank": choice(ZH_BANKS),
+        "city": choice(ZH_CITIES),
+        "tech": choice(ZH_TECH),
+        "prose": choice(ZH_PROSE),
+        "proj": choice(ZH_PROJECTS),
+    }
+)
+
+EN = dict(COMMON)
+EN.update(
+    {
+        "p": marked(en_name, "PERSON"),
+        "p2": marked(lambda r: r.choice(EN_COMMON_FIRST) if r.random() < 0.5 else en_name(r), "PERSON"),
+        "pub": marked(choice(EN_PUBLIC), "PUBLIC"),
+        "fic": marked(choice(EN_FICTION), "PUBLIC"),
+        "addr": marked(en_address, "ADDRESS"),
+        "date": lambda r: r.choice(
+            [
+                f"{r.choice(MONTHS)} {r.randint(1, 28)}, {r.randint(1950, 2024)}",
+                f"{r.randint(1, 12):02d}/{r.randint(1, 28):02d}/{r.randint(1950, 2024)}",
+                f"{r.randint(1950, 2024)}-{r.randint(1, 12):02d}-{r.randint(1, 28):02d}",
+                f"{r.randint(1, 28)} {r.choice(MONTHS)} {r.randint(1950, 2024)}",
+            ]
+        ),
+        "month": choice(MONTHS),
+        "money": lambda r: r.choice(
+            [
+                f"${r.randint(1, 990)},{r.randint(0, 999):03d}",
+                f"${r.randint(15, 990)}k",
+                f"£{r.randint(900, 90000)}",
+                f"${r.randint(1, 90)}.{r.randint(1, 9)}M",
+                f"{r.randint(1000, 90000)}",
+                f"€{r.randint(1, 99)},{r.randint(0, 999):03d}",
+                f"${r.randint(10, 9999)}.{r.randint(10, 99)}",
+            ]
+        ),
+        "co": lambda r: (
+            r.choice(EN_PUBLIC_COMPANIES)
+            if r.random() < 0.2
+            else f"{r.choice(EN_COMPANY_HEAD)} {r.choice(EN_COMPANY_TAIL)}"
+        ),
+        "dept": choice(EN_DEPTS),
+        "job": choice(EN_JOBS),
+        "school": choice(EN_SCHOOLS),
+        "dis": choice(EN_DISEASES),
+        "sym": choice(EN_SYMPTOMS),
+        "drug": choice(EN_DRUGS),
+        "hosp": choice(EN_HOSPITALS),
+        "bank": choice(EN_BANKS),
+        "city": choice(EN_CITIES),
+        "tech": choice(EN_TECH),
+        "prose": choice(EN_PROSE),
+        "proj": choice(WORDS_A),
+        "nat": choice("British American Indian Nigerian Polish Chinese Brazilian Canadian".split()),
+    }
+)

@@ -1,0 +1,168 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tools/train/topic_trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace headgate::train {
+namespace {
+
+using router::kTopics;
+using router::TopicModel;
+using router::Unit;
+using router::UnitKind;
+using router::UnitWindow;
+
+constexpr float kRate = 0.25f, kDecay = 2e-6f;
+constexpr double kDrop = 0.12;  // share of units left out of a step, so that no single word decides
+
+float Sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+
+}  // namespace
+
+Example MakeExample(const Document& document, const router::NameTagger& names) {
+  Example example{&document, {}};
+  for (const std::vector<Unit>& raw : document.fields) {
+    const std::vector<Unit> units = router::ReplaceNames(raw, names.Tag(raw));
+    Example::Field field;
+    const bool persons =
+        std::any_of(units.begin(), units.end(), [](const Unit& unit) { return unit.kind == UnitKind::kPerson; });
+    for (size_t at = 0; at < units.size(); ++at) {
+      field.units.push_back(router::RowsOf(units, at, persons));
+      field.person.push_back(units[at].kind == UnitKind::kPerson);
+      field.han.push_back(units[at].kind == UnitKind::kHan);
+    }
+    router::ForEachWindow(units, [&](const UnitWindow& window) { field.windows.push_back(window); });
+    if (!units.empty()) example.fields.push_back(std::move(field));
+  }
+  return example;
+}
+
+// `longest`: not the highest but the longest window, for the first steps, when scores mean nothing yet.
+TopicTrainer::Choices TopicTrainer::Choose(const Example& example, const std::vector<std::vector<uint8_t>>* dropped,
+                                           bool longest) const {
+  Choices choices;
+  for (size_t f = 0; f < example.fields.size(); ++f) {
+    const Example::Field& field = example.fields[f];
+    std::vector<Row> all(field.units.size() + 1), with_person(field.units.size() + 1);
+    std::vector<uint32_t> persons(field.units.size() + 1);
+    for (size_t at = 0; at < field.units.size(); ++at) {
+      all[at + 1] = all[at];
+      with_person[at + 1] = with_person[at];
+      persons[at + 1] = persons[at] + field.person[at];
+      if (dropped != nullptr && (*dropped)[f][at] != 0) continue;
+      const router::UnitRows& unit = field.units[at];
+      for (size_t i = 0; i < unit.count; ++i) {
+        for (size_t t = 0; t < kTopics; ++t) all[at + 1][t] += rows_[unit.rows[i]][t];
+      }
+      for (size_t i = 0; i < unit.person_count; ++i) {
+        for (size_t t = 0; t < kTopics; ++t) with_person[at + 1][t] += rows_[unit.person_rows[i]][t];
+      }
+    }
+    for (const UnitWindow& window : field.windows) {
+      const bool person = persons[window.last] > persons[window.first];
+      const auto length = static_cast<float>(window.last - window.first);
+      const float norm = 1 / router::WindowNorm(window.last - window.first);
+      for (size_t t = 0; t < kTopics; ++t) {
+        float sum = all[window.last][t] - all[window.first][t];
+        if (person) sum += with_person[window.last][t] - with_person[window.first][t];
+        const float score = longest ? length : bias_[t] + sum * norm;
+        if (score > choices[t].score) choices[t] = {score, f, window, person};
+      }
+    }
+  }
+  return choices;
+}
+
+void TopicTrainer::Step(const Example& example, const Choice& choice, const std::vector<uint8_t>& dropped,
+                        size_t topic, float target) {
+  const Example::Field& field = example.fields[choice.field];
+  const float norm = 1 / router::WindowNorm(choice.window.last - choice.window.first);
+  float sum = 0;
+  const auto each = [&](const auto& visit) {
+    for (size_t at = choice.window.first; at < choice.window.last; ++at) {
+      if (dropped[at] != 0) continue;
+      const router::UnitRows& unit = field.units[at];
+      for (size_t i = 0; i < unit.count; ++i) visit(unit.rows[i]);
+      for (size_t i = 0; choice.person && i < unit.person_count; ++i) visit(unit.person_rows[i]);
+    }
+  };
+  each([&](uint32_t row) { sum += rows_[row][topic]; });
+  const float error = Sigmoid(bias_[topic] + sum * norm) - target;
+  if (std::fabs(error) < 0.02f) return;
+  bias_[topic] -= 0.01f * error;
+  const float gradient = error * norm;
+  each([&](uint32_t row) {
+    float& weight = rows_[row][topic];
+    float& square = squares_[row][topic];
+    square += gradient * gradient;
+    weight -= kRate * gradient / (std::sqrt(square) + 0.02f) + kDecay * weight;
+  });
+}
+
+void TopicTrainer::Train(const std::vector<const Example*>& examples, int epochs) {
+  std::vector<const Example*> order = examples;
+  std::vector<std::vector<uint8_t>> dropped;
+  for (int epoch = 0; epoch < epochs; ++epoch) {
+    for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[dice_.Below(i)]);
+    for (const Example* example : order) {
+      if (example->fields.empty()) continue;
+      dropped.resize(example->fields.size());
+      for (size_t f = 0; f < example->fields.size(); ++f) {
+        dropped[f].assign(example->fields[f].units.size(), 0);
+        for (uint8_t& drop : dropped[f]) drop = dice_.Chance(kDrop);
+      }
+      const Document& document = *example->document;
+      const Choices choices = Choose(*example, &dropped, epoch == 0 && document.sensitive);
+      for (size_t topic = 0; topic < kTopics; ++topic) {
+        const bool is = document.topic == static_cast<int>(topic);
+        if (document.sensitive && !is) continue;
+        Step(*example, choices[topic], dropped[choices[topic].field], topic, is ? 1.0f : 0.0f);
+      }
+    }
+  }
+}
+
+TopicTrainer::Highest TopicTrainer::Score(const Example& example) const {
+  Highest highest;
+  const Choices choices = Choose(example, nullptr, false);
+  for (size_t t = 0; t < kTopics; ++t) {
+    highest.score[t] = choices[t].score;
+    size_t han = 0;
+    const UnitWindow& window = choices[t].window;
+    if (!example.fields.empty()) {
+      const Example::Field& field = example.fields[choices[t].field];
+      for (size_t at = window.first; at < window.last; ++at) han += field.han[at];
+    }
+    highest.han[t] = han * 4 > window.last - window.first;
+  }
+  return highest;
+}
+
+std::string TopicTrainer::Weights(const std::array<std::array<float, kTopics>, 2>& shift) const {
+  std::string out = "HGTM0001";
+  const auto append = [&out](float value) { out.append(reinterpret_cast<const char*>(&value), sizeof(value)); };
+  std::array<float, kTopics> scale;
+  for (size_t t = 0; t < kTopics; ++t) {
+    std::vector<float> sizes;
+    for (const Row& row : rows_) {
+      if (row[t] != 0) sizes.push_back(std::fabs(row[t]));
+    }
+    std::sort(sizes.begin(), sizes.end());
+    scale[t] = sizes.empty() ? 1.0f : std::max(sizes[sizes.size() * 9998 / 10000] / 127, 1e-6f);
+    append(scale[t]);
+  }
+  for (const auto& language : shift) {
+    for (size_t t = 0; t < kTopics; ++t) append(bias_[t] + language[t]);
+  }
+  for (const Row& row : rows_) {
+    for (size_t t = 0; t < kTopics; ++t) {
+      out.push_back(static_cast<char>(std::lround(std::clamp(row[t] / scale[t], -127.0f, 127.0f))));
+    }
+  }
+  return out;
+}
+
+}  // namespace headgate::train
