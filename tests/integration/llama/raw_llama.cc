@@ -12,6 +12,11 @@
 #include <limits>
 
 namespace headgate::engine {
+namespace {
+
+constexpr int kStepsMax = 500;  // of TextGap: spellings branch rarely
+
+}  // namespace
 
 std::string TestModel() {
   const char* named = std::getenv("HEADGATE_TEST_MODEL");
@@ -97,32 +102,48 @@ std::string RawLlama::Piece(Token token) const {
   return piece;
 }
 
-std::vector<float> RawLlama::TextGaps(const std::vector<Token>& prompt, std::string_view answer, bool ended) {
+const float* RawLlama::Continue(const std::vector<Token>& next, int from) {
+  llama_memory_seq_rm(llama_get_memory(context_.get()), 0, from, -1);
+  Decode(next, from, false);
+  return llama_get_logits_ith(context_.get(), static_cast<int32_t>(next.size()) - 1);
+}
+
+float RawLlama::TextGap(const std::vector<Token>& prompt, std::string_view answer, bool ended, float limit) {
   const llama_vocab* vocab = llama_model_get_vocab(model_.get());
   const int32_t vocabulary = llama_vocab_n_tokens(vocab);
   for (auto token = static_cast<Token>(pieces_.size()); token < vocabulary; ++token) pieces_.push_back(Piece(token));
-  llama_memory_clear(llama_get_memory(context_.get()), false);
-  std::vector<float> gaps;
-  std::vector<Token> next = prompt;
-  int length = 0;
-  while (!answer.empty() || ended) {
-    Decode(next, length, false);
-    length += static_cast<int>(next.size());
-    const float* logits = llama_get_logits_ith(context_.get(), static_cast<int32_t>(next.size()) - 1);
-    Token chosen = -1;
+  // A spelling begun: where its last tokens go, what of the text is left, its worst gap so far.
+  struct Begun {
+    std::vector<Token> next;
+    int from;
+    std::string_view rest;
+    float worst;
+  };
+  std::vector<Begun> open = {{prompt, 0, answer, 0}};
+  // Deepest first: the cache holds the tokens that a sibling stands behind, whatever was tried in between.
+  for (int steps = 0; !open.empty() && steps < kStepsMax; ++steps) {
+    const Begun begun = std::move(open.back());
+    open.pop_back();
+    const int length = begun.from + static_cast<int>(begun.next.size());
+    if (begun.rest.empty() && !ended) return begun.worst;
+    const float* logits = Continue(begun.next, begun.from);
+    const float best = *std::max_element(logits, logits + vocabulary);
+    std::vector<Begun> further;
     for (Token token = 0; token < vocabulary; ++token) {
+      const float gap = best - logits[token];
+      if (gap > limit) continue;
+      const float worst = std::max(begun.worst, gap);
       const std::string& piece = pieces_[static_cast<size_t>(token)];
-      const bool fits = answer.empty() ? llama_vocab_is_eog(vocab, token)
-                                       : !piece.empty() && answer.substr(0, piece.size()) == piece;
-      if (fits && (chosen < 0 || logits[token] > logits[chosen])) chosen = token;
+      if (begun.rest.empty()) {
+        if (llama_vocab_is_eog(vocab, token)) return worst;
+      } else if (!piece.empty() && begun.rest.substr(0, piece.size()) == piece) {
+        further.push_back({{token}, length, begun.rest.substr(piece.size()), worst});
+      }
     }
-    gaps.push_back(chosen < 0 ? std::numeric_limits<float>::infinity()
-                              : *std::max_element(logits, logits + vocabulary) - logits[chosen]);
-    if (chosen < 0 || answer.empty()) break;
-    answer.remove_prefix(pieces_[static_cast<size_t>(chosen)].size());
-    next = {chosen};
+    std::sort(further.begin(), further.end(), [](const Begun& a, const Begun& b) { return a.worst > b.worst; });
+    open.insert(open.end(), further.begin(), further.end());
   }
-  return gaps;
+  return std::numeric_limits<float>::infinity();
 }
 
 std::vector<Token> RawLlama::Tokenize(const std::string& text, bool parse_special) const {

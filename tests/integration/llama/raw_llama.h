@@ -29,19 +29,22 @@ class RawLlama {
   std::vector<Token> Greedy(const std::vector<Token>& prompt, int most);
   // The answer teacher-forced after the prompt: by how much each of its tokens lies below the best one, in nats.
   std::vector<float> Gaps(const std::vector<Token>& prompt, const std::vector<Token>& answer);
-  // The same for an answer of which only the text is known (it came over the wire): at each place the likeliest token
-  // that the text goes on with. Infinite where there is none. `ended`: the model ended it, which is judged too.
-  std::vector<float> TextGaps(const std::vector<Token>& prompt, std::string_view answer, bool ended);
+  // The same for an answer of which only the text is known (it came over the wire), token by token as it was made: the
+  // worst gap of a spelling of it in which no token lies more than `limit` below the best; infinite when there is none.
+  // `ended`: the model ended it, which is judged too.
+  float TextGap(const std::vector<Token>& prompt, std::string_view answer, bool ended, float limit);
   std::vector<Token> Tokenize(const std::string& text, bool parse_special) const;
   Token IdOf(const std::string& special) const;  // REQUIRES: one token
 
  private:
   void Decode(const std::vector<Token>& tokens, int from, bool all_outputs);
+  // The logits behind `next`, which takes the place of all that stood at `from` and later.
+  const float* Continue(const std::vector<Token>& next, int from);
   std::string Piece(Token token) const;  // empty for control tokens
 
   std::shared_ptr<llama_model> model_;
   std::shared_ptr<llama_context> context_;
-  std::vector<std::string> pieces_;  // of every token, once TextGaps needs them
+  std::vector<std::string> pieces_;  // of every token, once TextGap needs them
 };
 
 }  // namespace headgate::engine

@@ -25,11 +25,9 @@ using ::testing::StartsWith;
 constexpr int kStreams = kSanitized ? 16 : 64;
 constexpr int kContext = 8192, kBatch = 512, kParallel = 32, kThreads = 2;
 constexpr int kAnswer = 24;
-// Half a nat is the criterion. libllama itself goes beyond it at flat places: prefilled in one step with a second
-// prompt, "The honey bee's" goes on with logits up to 0.58 away from those alone, and the gap of " a" falls from 0.90
-// to 0.37. So one answer in sixteen may, by no more than a nat; an answer to another question is off by several.
+// The criterion. libllama disagrees with itself by up to 0.7 nat about tokens within six of the best when it computes one
+// sequence alone in one pass and token by token (docs/decisions/0003), so a lone way to compute the answer may do.
 constexpr float kGapMax = 0.5F;
-constexpr float kGapNever = 1.5F;
 
 const char* const kTopics[] = {
     "the sea",     "cats",      "bread",      "the moon",   "gravity",    "winter",     "trains",  "a violin",
@@ -79,7 +77,7 @@ class Judge {
     if (ended) tokens.push_back(raw_.IdOf("<|im_end|>"));
     // The tokenizer's way to write the text is nearly always the model's: one step instead of one a token.
     const float worst = Most(raw_.Gaps(chat->tokens, tokens));
-    return worst <= kGapMax ? worst : Most(raw_.TextGaps(chat->tokens, answer.text(), ended));
+    return worst <= kGapMax ? worst : raw_.TextGap(chat->tokens, answer.text(), ended, kGapMax);
   }
 
  private:
@@ -126,22 +124,18 @@ TEST_F(ModelStreamsTest, MixedStreamsAreAllAnsweredAndNoneIsMixedUp) {
 
   Judge judge(model_);
   float worst = 0;
-  size_t beyond = 0;
   for (const StreamCall* call : local) {
     const float gap = judge.Worst(call->request(), *call);
-    EXPECT_LE(gap, kGapNever) << call->prompt() << "\n" << call->text();
-    if (gap > kGapMax) ++beyond;
+    EXPECT_LE(gap, kGapMax) << call->prompt() << "\n" << call->text();
     worst = std::max(worst, gap);
   }
-  EXPECT_LE(beyond, (local.size() + 15) / 16);
   const absl::Duration judged = RealTime().Monotonic() - start - took;
   // The criterion notices an answer that belongs to another question.
   for (size_t i = 0; i + 1 < local.size() && i < 4; ++i) {
-    EXPECT_GT(judge.Worst(local[i + 1]->request(), *local[i]), kGapNever) << local[i]->text();
+    EXPECT_GT(judge.Worst(local[i + 1]->request(), *local[i]), kGapMax) << local[i]->text();
   }
   std::cout << kStreams << " mixed streams: " << cloud << " cloud, " << local.size() << " local, in "
-            << absl::FormatDuration(took) << "; worst gap " << worst << " nat, " << beyond << " beyond "
-            << kGapMax << ", judged in " << absl::FormatDuration(judged) << "\n";
+            << absl::FormatDuration(took) << "; worst gap " << worst << " nat, judged in " << absl::FormatDuration(judged) << "\n";
 }
 
 }  // namespace
