@@ -1,0 +1,269 @@
+# Copyright 2026 The Headgate Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Headgate's engine against llama-server, llama-bench and llama-batched-bench of the same source: one run, interleaved,
+medians. Prints rows `name ours peer ratio target`; every row is printed when its scenario has ended, so a run that is cut
+short still has shown something. README.md says what each row means.
+
+run.py --model GGUF --bin FOLDER --peers FOLDER [--runs 5] [--threads 2] [--only decode,victim,...]"""
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import servers
+
+BATCHES = (1, 2, 4, 8, 16, 32)
+WORDS = ("canal lock gate water boat bridge harbour river tide keeper lamp wall stone rope barge wind mill field road "
+         "market tower garden letter engine copper signal winter summer morning evening").split()
+SCHEMA = json.dumps({"type": "object", "properties": {"name": {"type": "string", "maxLength": 120},
+                                                      "items": {"type": "array", "maxItems": 20,
+                                                                "items": {"type": "string", "maxLength": 40}}},
+                     "required": ["name", "items"]})
+fresh = itertools.count(int(time.time()) % 100000)
+
+
+def words(count):
+    """A text nobody has sent before: nothing of it is in anybody's cache."""
+    seed = next(fresh)
+    return f"Number {seed}. " + " ".join(WORDS[(seed * 7 + i * (1 + seed % 11) + i // 7) % len(WORDS)]
+                                         for i in range(count))
+
+
+def story(count):
+    return "Write a very long story with many chapters about these words: " + words(count)
+
+
+def median(values):
+    return statistics.median(values)
+
+
+class Report:
+    """Rows of five columns without spaces."""
+
+    @staticmethod
+    def row(name, ours, peer, target):
+        ratio = ours / peer if peer else float("nan")
+        print(f"{name} {ours:.4g} {peer:.4g} {ratio:.3f} {target}", flush=True)
+
+
+class Bench:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.report = Report()
+        self.runs = range(arguments.runs)
+
+    def ours(self, *options):
+        return servers.Headgate(os.path.join(self.arguments.bin, "headgate-engine"), self.arguments.model,
+                                self.arguments.threads, *options)
+
+    def theirs(self, *options):
+        return servers.LlamaServer(os.path.join(self.arguments.peers, "llama-server"), self.arguments.model,
+                                   self.arguments.threads, *options)
+
+    def json_lines(self, *command):
+        output = subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL, text=True).stdout
+        return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+    def facade(self, kind, *counts):
+        lines = self.json_lines(os.path.join(self.arguments.bin, "engine-facade-bench"), self.arguments.model,
+                                self.arguments.threads, kind, *counts)
+        return {line["count"]: line["tokens_per_second"] for line in lines}
+
+    def batched_bench(self, *counts):
+        lines = self.json_lines(os.path.join(self.arguments.peers, "llama-batched-bench"), "-m", self.arguments.model,
+                                "-t", self.arguments.threads, "-c", 16384, "-npp", 128, "-ntg", 64, "-npl",
+                                ",".join(map(str, counts)), "--output-format", "jsonl")
+        return {line["pl"]: line["speed_tg"] for line in lines if "pl" in line}
+
+    # 1 and 2: the library's own limit.
+
+    def decode(self):
+        ours, peer = [], []
+        for _ in self.runs:
+            ours.append(self.facade("decode", *BATCHES))
+            peer.append(self.batched_bench(*BATCHES))
+        for b in BATCHES:
+            self.report.row(f"decode_b{b}", median([r[b] for r in ours]), median([r[b] for r in peer]), ">=0.97")
+
+    def prefill(self):
+        ours, peer = [], []
+        for _ in self.runs:
+            ours.append(self.facade("prefill", 512)[512])
+            lines = self.json_lines(os.path.join(self.arguments.peers, "llama-bench"), "-m", self.arguments.model, "-t",
+                                    self.arguments.threads, "-p", 512, "-n", 0, "-r", 1, "-o", "jsonl")
+            peer.append(lines[0]["avg_ts"])
+        self.report.row("prefill_512", median(ours), median(peer), ">=0.97")
+
+    # 1: through the network, prompts of about 110 tokens and 64 of answer, prompt time included.
+
+    def network(self):
+        rates = {"ours": {b: [] for b in BATCHES}, "peer": {b: [] for b in BATCHES}}
+        with self.ours() as ours, self.theirs() as peer:
+            for _ in self.runs:
+                for b in BATCHES:
+                    for name, server in (("ours", ours), ("peer", peer)):
+                        answers, seconds = server.together([(story(60), 64, {}) for _ in range(b)])
+                        rates[name][b].append(sum(answer.tokens for answer in answers) / seconds)
+        for b in BATCHES:
+            self.report.row(f"network_b{b}", median(rates["ours"][b]), median(rates["peer"][b]), ">=1.0")
+
+    # 3: one stream running while a prompt of 3,000 words arrives.
+
+    def victim_of(self, server):
+        victim, thread = server.start(story(20), 600)
+        while len(victim.times) < 5:
+            time.sleep(0.01)
+        arrival = time.monotonic()
+        long = server.ask("Summarise: " + words(3000), 4)
+        time.sleep(0.3)
+        gap = victim.worst_gap(arrival)
+        thread.join()
+        return gap * 1000, long.first()
+
+    def victim(self):
+        gaps, firsts = [[], [], []], [[], [], []]
+        with self.ours() as ours, self.theirs() as peer, self.theirs("-b", "128") as small:
+            for _ in self.runs:
+                for i, server in enumerate((ours, peer, small)):
+                    gap, first = self.victim_of(server)
+                    gaps[i].append(gap)
+                    firsts[i].append(first)
+        self.report.row("victim_gap_ms_default", median(gaps[0]), median(gaps[1]), "<=0.05")
+        self.report.row("victim_gap_ms_b128", median(gaps[0]), median(gaps[2]), "<=0.33")
+        self.report.row("victim_first_token_s_b128", median(firsts[0]), median(firsts[2]), "<=1.2")
+
+    # 4: callers that share a new system prompt.
+
+    def shared_prefix(self):
+        seconds = ([], [])
+        with self.ours() as ours, self.theirs() as peer:
+            for _ in self.runs:
+                for i, server in enumerate((ours, peer)):
+                    system = words(700)
+                    _, took = server.together([(f"Caller {n}: say hello.", 16, {"system": system}) for n in range(32)])
+                    seconds[i].append(took)
+        self.report.row("shared_prefix_s", median(seconds[0]), median(seconds[1]), "<=0.1")
+
+    # 5: interactive requests among 24 batch answers.
+
+    def flood(self, server, interactive):
+        """Seconds to the first token of each interactive request, and the batch's tokens a second."""
+        firsts = []
+        running = [server.start(story(30), 256, priority="batch") for _ in range(24)]
+        while any(len(answer.times) < 2 for answer, _ in running):
+            time.sleep(0.05)
+        for _ in range(interactive):
+            firsts.append(server.ask(story(60), 8, priority="interactive").first())
+        for _, thread in running:
+            thread.join()
+        begin = min(answer.begin for answer, _ in running)
+        end = max(answer.end for answer, _ in running)
+        return firsts, sum(answer.tokens for answer, _ in running) / (end - begin)
+
+    def priority(self):
+        for label, options, p50, share in (("", (), "<=1.6", ">=0.95"), ("_small_steps", ("--batch-rows", "8"), "<=1.3",
+                                                                      ">=0.8")):
+            idle, busy, alone, disturbed = [], [], [], []
+            with self.ours(*options) as ours, self.ours() as plain:
+                for _ in self.runs:
+                    idle += [ours.ask(story(60), 8, priority="interactive").first() for _ in range(5)]
+                    alone.append(self.flood(plain, 0)[1])
+                    firsts, rate = self.flood(ours, 6)
+                    busy += firsts
+                    disturbed.append(rate)
+            self.report.row(f"priority_first_p50_s{label}", median(busy), median(idle), p50)
+            if not label:
+                self.report.row("priority_first_worst_s", max(busy), median(idle), "<=2.5")
+            self.report.row(f"priority_batch_tokens_s{label}", median(disturbed), median(alone), share)
+
+    # 6: cancel storm, no room for all, deadlines.
+
+    def storms(self):
+        with self.ours("--context-tokens", "4096") as ours:
+            innocent = [ours.start(story(30), 128) for _ in range(4)]
+            cancelled = [ours.start(story(60), 256, cancel_after=2) for _ in range(24)]
+            crowd = [ours.start(story(200), 400) for _ in range(16)]  # together four times the cells
+            for _, thread in innocent + cancelled + crowd:
+                thread.join()
+            errors = sum(1 for answer, _ in innocent + crowd if answer.error)
+            self.report.row("storm_innocent_errors", errors, 0.5, "<=1")
+            count = ours.metric("headgate_engine_cancel_to_free_seconds_count")
+            total = ours.metric("headgate_engine_cancel_to_free_seconds_sum")
+            self.report.row("cancel_to_free_ms", 1000 * total / max(count, 1), 1000, "<=1")
+
+    # 7: a JSON schema on and off.
+
+    def grammar(self):
+        on, off = [], []
+        with self.ours() as ours:
+            for _ in self.runs:
+                for schema, rates in (("", off), (SCHEMA, on)):
+                    answers, seconds = ours.together([(story(30), 96, {"schema": schema}) for _ in range(4)])
+                    rates.append(sum(answer.tokens for answer in answers) / seconds)
+        self.report.row("grammar_tokens_s", median(on), median(off), ">=0.8")
+
+    # 8: start to first token, and memory.
+
+    def start_and_memory(self):
+        starts, rest, used = ([], []), ([], []), ([], [])
+        for _ in self.runs:
+            for i, start in enumerate((self.ours, self.theirs)):
+                begin = time.monotonic()
+                with start() as server:
+                    starts[i].append(server.ask("Say hello.", 4).times[0] - begin)
+                    rest[i].append(server.resident_bytes() / 1e6)
+                    server.together([(story(60), 32, {}) for _ in range(32)])
+                    used[i].append(server.resident_bytes() / 1e6)
+        self.report.row("start_to_first_token_s", median(starts[0]), median(starts[1]), "<=1")
+        self.report.row("memory_at_rest_mb", median(rest[0]), median(rest[1]), "<=1")
+        self.report.row("memory_after_32_mb", median(used[0]), median(used[1]), "<=1")
+
+    # 9: one other process that burns a core.
+
+    def neighbour(self):
+        calm, ours, peer = [], [], []
+        for _ in self.runs:
+            calm.append(self.facade("decode", 1)[1])
+            burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            try:
+                ours.append(self.facade("decode", 1)[1])
+                peer.append(self.batched_bench(1)[1])
+            finally:
+                burner.kill()
+                burner.wait()
+        self.report.row("neighbour_decode", median(ours), median(peer), ">=1.0")
+        self.report.row("neighbour_decode_left", median(ours), median(calm), ">=0.4")
+
+
+SCENARIOS = ("decode", "prefill", "network", "victim", "shared_prefix", "priority", "storms", "grammar",
+             "start_and_memory", "neighbour")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--bin", required=True)
+    parser.add_argument("--peers", required=True)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--only", default=",".join(SCENARIOS))
+    arguments = parser.parse_args()
+    bench = Bench(arguments)
+    print("name ours peer ratio target", flush=True)
+    for name in arguments.only.split(","):
+        if name not in SCENARIOS:
+            sys.exit(f"run.py: no scenario {name}; there are {', '.join(SCENARIOS)}")
+        load = os.getloadavg()[0]
+        if load > 1.0:
+            print(f"run.py: load average {load:.1f} before {name}: figures are not final", file=sys.stderr)
+        getattr(bench, name)()
+
+
+if __name__ == "__main__":
+    main()
