@@ -1,213 +1,204 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Every pattern matches a fixed number of bytes, the part of a value that is cheap to find; the validator of its row
-// then looks around it in the text, bounded, and says whether it is a value and where it begins and ends. Numbers are
-// looked for in both views, everything else in text() only. Scanning is linear: a match costs a bounded amount of work.
+// One pass of the pattern database over text() gives cue words and candidates; a second one over joined() gives the
+// numbers that were written with separators. Then each candidate's validator looks around it, bounded, and the readers
+// go over the cue words. Scanning is linear: a match costs a bounded amount of work.
 //
 // Tested by tables of named rows and against a naive scanner over all substrings.
 #include "router/sensitivity/detectors.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "common/status_macros.h"
+#include "router/detector_types.h"
+#include "router/sensitivity/cue_words.h"
+#include "router/sensitivity/evidence.h"
 #include "router/sensitivity/keywords.h"
-#include "router/sensitivity/number_shape.h"
 #include "router/sensitivity/pattern_database.h"
-#include "router/sensitivity/secrets.h"
-#include "router/sensitivity/validators.h"
+#include "router/sensitivity/rule.h"
 
 namespace headgate::router {
 namespace {
 
 constexpr size_t kDetectionsPerTypeMax = 64;
+constexpr size_t kTypeCount = std::size(kDetectorTypes);
 
-// One match of a row's pattern: [begin, end) in `view`, which is text() or joined().
-struct Match {
-  const CanonicalText& canonical;
-  std::string_view view;
-  bool joined;
-  size_t begin, end;
+constexpr Reader kReaders[] = {ReadLabels, ReadCredentials, ReadAddresses, ReadPersons, ReadRecords, ReadMarkings};
 
-  std::string_view text() const { return canonical.text(); }
-  // The range of text() that [from, to) of the view came from.
-  TextRange InText(size_t from, size_t to) const {
-    if (!joined) return {from, to};
-    return {canonical.TextOffsetOfJoined(from), canonical.TextOffsetOfJoined(to - 1) + 1};
+size_t TypeIndex(std::string_view type) { return static_cast<size_t>(FindDetectorType(type) - kDetectorTypes); }
+
+// The expression of a cue word: literally, any case.
+std::string Quoted(std::string_view word) {
+  std::string expression;
+  for (const char c : word) {
+    if (!IsAlnum(c) && static_cast<uint8_t>(c) < 0x80) expression += '\\';
+    expression += c;
   }
+  return expression;
+}
+
+// Cues that are a digit and a word: `88号`, `35岁`.
+struct CueExpression {
+  Cue cue;
+  const char* expression;
+};
+constexpr CueExpression kCueExpressions[] = {
+    {Cue::kHouseNumber, "[0-9]号"}, {Cue::kHouseNumber, "[0-9]号楼"}, {Cue::kHouseNumber, "[0-9]弄"}, {Cue::kHouseNumber, "[0-9A-Za-z]栋"},
+    {Cue::kHouseNumber, "[0-9A-Za-z]幢"}, {Cue::kHouseNumber, "[0-9A-Za-z]座"}, {Cue::kHouseNumber, "[0-9]单元"}, {Cue::kHouseNumber, "[0-9]室"},
+    {Cue::kHouseNumber, "[0-9]房"}, {Cue::kHouseNumber, "[0-9]层"}, {Cue::kHouseNumber, "[0-9]楼"}, {Cue::kHouseNumber, "[0-9]户"},
+    {Cue::kAgeNumber, "[0-9]岁"}, {Cue::kAgeNumber, "[0-9]周岁"}, {Cue::kAgeNumber, "[0-9] years old"}, {Cue::kAgeNumber, "[0-9]-year-old"},
+    {Cue::kAgeNumber, "[0-9] year old"}, {Cue::kAgeNumber, "age: [0-9]{2}"}, {Cue::kAgeNumber, "age [0-9]{2}"},
+    {Cue::kAgeNumber, "aged [0-9]{2}"}, {Cue::kAgeNumber, ", [1-9][0-9],"}, {Cue::kAgeNumber, "\\([1-9][0-9]\\)"}, {Cue::kAgeNumber, "[0-9]yo"},
+    {Cue::kAgeNumber, "[0-9] yo"}, {Cue::kAgeNumber, "[0-9]y/o"}, {Cue::kAgeNumber, "年龄:[0-9]{2}"}, {Cue::kAgeNumber, "年龄[0-9]{2}"},
+    {Cue::kAgeNumber, "[0-9]{2}年生"}, {Cue::kAgeNumber, "[0-9]{2}年出生"}, {Cue::kAgeNumber, "年龄: [0-9]{2}"},
+    {Cue::kSalary, "[0-9]k/month"}, {Cue::kSalary, "[0-9]k/月"},
+    {Cue::kSchoolJob, "GPA [0-9]\\.[0-9]"},
 };
 
-using Validator = std::optional<TextRange> (*)(const Match& match);  // the value's range in text()
-
-// Part of an identifier or hash that mixes letters and digits (`a13812345678f0`): not a number that a person would
-// write.
-bool InsideMixedToken(std::string_view text, TextRange range) {
-  const auto part = [&](size_t at) { return IsAlnum(text[at]) || text[at] == '-' || text[at] == '_'; };
-  constexpr size_t kLookMax = 64;
-  if (range.begin > 0 && IsLetter(text[range.begin - 1])) {
-    for (size_t at = range.begin, n = 0; at > 0 && n < kLookMax && part(at - 1); --at, ++n) {
-      if (IsDigit(text[at - 1])) return true;
-    }
-  }
-  if (range.end < text.size() && IsLetter(text[range.end])) {
-    for (size_t at = range.end, n = 0; at < text.size() && n < kLookMax && part(at); ++at, ++n) {
-      if (IsDigit(text[at])) return true;
-    }
-  }
-  return false;
-}
-
-// The digits after the point of a decimal number. `1.` at the beginning of a line numbers a list and is none.
-bool IsFraction(std::string_view text, size_t begin) {
-  if (begin < 2 || text[begin - 1] != '.' || !IsDigit(text[begin - 2])) return false;
-  size_t at = begin - 1;
-  while (at > 0 && IsDigit(text[at - 1])) --at;
-  while (at > 0 && text[at - 1] == ' ') --at;
-  return at > 0 && text[at - 1] != '\n';
-}
-
-// The country code 86 (+86, 0086) stands before the number, with or without a separator.
-bool AfterCountryCode(std::string_view text, size_t begin) {
-  size_t at = begin;
-  while (at > 0 && begin - at < 2 && SeparatorLength(text, at - 1) == 1) --at;
-  if (at < 2 || text.substr(at - 2, 2) != "86") return false;
-  at -= 2;
-  if (at >= 2 && text.substr(at - 2, 2) == "00") at -= 2;
-  return at == 0 || !IsDigit(text[at - 1]);
-}
-
-std::optional<TextRange> ResidentId(const Match& match) {
-  const TextRange range = match.InText(match.begin, match.end);
-  const std::string_view text = match.text();
-  const bool touches =
-      (range.begin > 0 && IsDigit(text[range.begin - 1])) || (range.end < text.size() && IsDigit(text[range.end]));
-  if (touches || !IsCnResidentId(match.view.substr(match.begin, match.end - match.begin))) return std::nullopt;
-  return range;
-}
-
-template <size_t kCount>
-bool OneOf(std::string_view text, const std::string_view (&list)[kCount]) {
-  return std::find(std::begin(list), std::end(list), text) != std::end(list);
-}
-
-bool WrittenAsCard(const NumberShape& shape) {
-  constexpr std::string_view kShapes[] = {"4-4-4-4", "4-4-4-4-1", "4-4-4-4-2", "4-4-4-4-3", "4-6-5", "4-6-4",
-                                          "6-13",    "6-12",      "6-10",      "8-8",       "4-12"};
-  if (shape.group_count() <= 5 && OneOf(shape.groups(), kShapes)) return true;
-  if (!shape.free_standing()) return false;
-  if (shape.Uniform(3)) return true;
-  return !shape.has_comma() && (shape.Uniform(1) || (shape.one_separator() && shape.group_count() > 2)) &&
-         !(shape.group_count() == 2 && shape.has_dot());
-}
-
-std::optional<TextRange> BankCard(const Match& match) {
-  const std::string_view text = match.text();
-  const size_t text_begin = match.InText(match.begin, match.end).begin;
-  if (text_begin > 0 && IsDigit(text[text_begin - 1])) return std::nullopt;
-  constexpr size_t kLengthMin = 14, kLengthMax = 19;
-  size_t end = match.begin + kLengthMin;
-  while (end < match.view.size() && end - match.begin < kLengthMax && IsDigit(match.view[end])) ++end;
-  for (; end >= match.begin + kLengthMin; --end) {
-    const TextRange range = match.InText(match.begin, end);
-    if (range.end < text.size() && IsDigit(text[range.end])) continue;
-    const std::string_view digits = match.view.substr(match.begin, end - match.begin);
-    // One ID in ten that begins like a card passes Luhn as well: it is named once, as what it is.
-    if (!IsBankCard(digits) || IsCnResidentId(digits)) continue;
-    const NumberShape shape(text, range);
-    const bool written =
-        shape.separated() ? WrittenAsCard(shape) : !IsFraction(text, range.begin) && !InsideMixedToken(text, range);
-    if (written) return range;
-  }
-  return std::nullopt;
-}
-
-bool WrittenAsMobile(std::string_view text, TextRange range, const NumberShape& shape) {
-  constexpr std::string_view kShapes[] = {"3-8", "7-4", "3-3-5", "3-3-3-2", "4-3-4", "5-6", "6-5", "4-7"};
-  const std::string groups = shape.group_count() <= 4 ? shape.groups() : "";
-  if (groups == "3-4-4") return true;
-  if (!shape.free_standing() && !AfterCountryCode(text, range.begin)) return false;
-  if (shape.LooksLikeIpv4()) return false;
-  return OneOf(groups, kShapes) || (!shape.has_comma() && shape.Uniform(1));
-}
-
-std::optional<TextRange> CnMobile(const Match& match) {
-  const std::string_view text = match.text();
-  const TextRange range = match.InText(match.begin, match.end);
-  const bool after_code = AfterCountryCode(text, range.begin);
-  if (range.begin > 0 && IsDigit(text[range.begin - 1]) && !after_code) return std::nullopt;
-  if (range.end < text.size() && IsDigit(text[range.end])) return std::nullopt;
-  if (!IsCnMobile(match.view.substr(match.begin, match.end - match.begin))) return std::nullopt;
-  const NumberShape shape(text, range);
-  if (shape.separated()) {
-    if (!WrittenAsMobile(text, range, shape)) return std::nullopt;
-  } else if (IsFraction(text, range.begin) || InsideMixedToken(text, range)) {
-    return std::nullopt;
-  }
-  return range;
-}
-
-std::optional<TextRange> Email(const Match& match) { return EmailAround(match.text(), match.begin + 1); }
-std::optional<TextRange> PrivateKey(const Match& match) { return PrivateKeyAt(match.text(), match.end); }
-std::optional<TextRange> Jwt(const Match& match) { return JwtAt(match.text(), match.begin); }
-
-// ---- The table: one row per type. ----
-
-struct Row {
-  const char* type;
-  v1::SensitivityLevel level;
-  Validator validate;  // null: an API key, judged with its prefix
-  bool number;         // looked for in joined() as well
-  std::vector<const char*> expressions;
-};
-
-const std::vector<Row>& Rows() {
-  static const std::vector<Row> rows = {
-      {"CN_RESIDENT_ID", v1::SENSITIVITY_LEVEL_RESTRICTED, ResidentId, true, {"[0-9]{17}[0-9Xx]"}},
-      {"BANK_CARD", v1::SENSITIVITY_LEVEL_RESTRICTED, BankCard, true, {"[0-9]{14}"}},
-      {"PHONE_CN_MOBILE", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, CnMobile, true, {"1[3-9][0-9]{9}"}},
-      {"EMAIL", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, Email, false, {"[A-Za-z0-9._%+-]@[A-Za-z0-9]"}},
-      {"PRIVATE_KEY",
-       v1::SENSITIVITY_LEVEL_RESTRICTED,
-       PrivateKey,
-       false,
-       {"PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"}},
-      {"JWT", v1::SENSITIVITY_LEVEL_RESTRICTED, Jwt, false, {"eyJ[A-Za-z0-9_-]{8}"}},
-      {"API_KEY", v1::SENSITIVITY_LEVEL_RESTRICTED, nullptr, false, {}},  // expressions from KeyPrefixes()
+// The built-in patterns, compiled once a process: they do not depend on the configuration.
+class BuiltIn {
+ public:
+  struct Pattern {
+    const PatternRule* rule = nullptr;  // null: a cue
+    size_t type = 0;
+    Cue cue{};
+    uint16_t word = 0;
   };
-  return rows;
+
+  static absl::StatusOr<const BuiltIn*> Get() {
+    static const absl::StatusOr<BuiltIn> built_in = Make();
+    if (!built_in.ok()) return built_in.status();
+    return &*built_in;
+  }
+
+  PatternDatabase text;     // all patterns
+  PatternDatabase numbers;  // those of numbers only
+  std::vector<Pattern> text_patterns, number_patterns;
+
+ private:
+  BuiltIn(PatternDatabase of_text, PatternDatabase of_numbers) : text(std::move(of_text)), numbers(std::move(of_numbers)) {}
+  static absl::StatusOr<BuiltIn> Make();
+};
+
+absl::StatusOr<BuiltIn> BuiltIn::Make() {
+  std::vector<Pattern> text_patterns, number_patterns;
+  std::vector<PatternDatabase::Pattern> text_expressions, number_expressions;
+  for (const auto* rules : {&IdentityRules(), &MoneyRules(), &ContactRules(), &SecretRules()}) {
+    for (const PatternRule& rule : *rules) {
+      if (FindDetectorType(rule.type) == nullptr) return absl::InternalError(absl::StrCat("no type ", rule.type));
+      for (const std::string& expression : rule.expressions) {
+        text_patterns.push_back({&rule, TypeIndex(rule.type)});
+        text_expressions.push_back({expression, rule.caseless});
+        if (!rule.number) continue;
+        number_patterns.push_back(text_patterns.back());
+        number_expressions.push_back(text_expressions.back());
+      }
+    }
+  }
+  const auto add_cue = [&](Cue cue, std::string expression) {
+    text_patterns.push_back({nullptr, 0, cue, static_cast<uint16_t>(text_patterns.size())});
+    text_expressions.push_back({std::move(expression), true});
+  };
+  for (const CueWord& word : CueWords()) add_cue(word.cue, Quoted(word.word));
+  for (const CueExpression& cue : kCueExpressions) add_cue(cue.cue, cue.expression);
+  ASSIGN_OR_RETURN(PatternDatabase text, PatternDatabase::Compile(text_expressions));
+  ASSIGN_OR_RETURN(PatternDatabase numbers, PatternDatabase::Compile(number_expressions));
+  BuiltIn built_in(std::move(text), std::move(numbers));
+  built_in.text_patterns = std::move(text_patterns);
+  built_in.number_patterns = std::move(number_patterns);
+  return built_in;
+}
+
+// A Latin word goes on over the boundary at `at`: same script, and no capital that begins a word (`dbPassword`).
+bool CutsWord(std::string_view text, size_t at) {
+  if (at == 0 || at >= text.size() || !IsLetter(text[at - 1]) || !IsLetter(text[at])) return false;
+  return !(IsLower(text[at - 1]) && IsUpper(text[at]));
+}
+
+// One text's findings: bounded per type, so that a text full of values costs no more than another.
+class Findings {
+ public:
+  Findings(const CanonicalText& canonical, size_t types) : canonical_(canonical), counts_(types, 0) {}
+  bool Full(size_t type) const { return counts_[type] >= kDetectionsPerTypeMax; }
+  void Add(size_t type, const std::string& name, v1::SensitivityLevel level, TextRange range, double score) {
+    if (score < kScoreSensitive || Full(type)) return;
+    const CanonicalText::Span span = canonical_.Original(range.begin, range.end);
+    for (Detection& other : detections_) {
+      // The same value found by two patterns or in both views.
+      if (other.span.begin != span.begin || other.span.end != span.end || other.type != name) continue;
+      other.score = std::max(other.score, score);
+      return;
+    }
+    ++counts_[type];
+    detections_.push_back({name, level, score, span});
+  }
+  // Without those that lie in a surer one: a card is not its digits' telephone number as well.
+  std::vector<Detection> Take();
+
+ private:
+  const CanonicalText& canonical_;
+  std::vector<size_t> counts_;
+  std::vector<Detection> detections_;
+};
+
+// Types that say something of a passage or of a person, not what a value is.
+bool IsValueType(std::string_view type) {
+  constexpr std::string_view kOthers[] = {"HEALTH_RECORD", "FINANCE_RECORD", "PERSON_ATTRIBUTE", "CONFIDENTIAL_MARKING",
+                                          "UNPUBLISHED_RESULT"};
+  return type.substr(0, 8) != "KEYWORD:" && std::find(std::begin(kOthers), std::end(kOthers), type) == std::end(kOthers);
+}
+
+std::vector<Detection> Findings::Take() {
+  if (detections_.size() < 2) return std::move(detections_);
+  std::vector<size_t> order(detections_.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return detections_[a].span.begin < detections_[b].span.begin; });
+  std::vector<bool> drop(order.size(), false);
+  // Values are short, so only near neighbours overlap; a long one ends the look-ahead after kNeighboursMax.
+  constexpr size_t kNeighboursMax = 32;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const Detection& a = detections_[order[i]];
+    if (!IsValueType(a.type)) continue;
+    for (size_t j = i + 1; j < std::min(order.size(), i + kNeighboursMax); ++j) {
+      const Detection& b = detections_[order[j]];
+      if (b.span.begin >= a.span.end) break;
+      if (!IsValueType(b.type)) continue;
+      const int32_t a_length = a.span.end - a.span.begin, b_length = b.span.end - b.span.begin;
+      const bool a_first = a.score != b.score ? a.score > b.score : a_length >= b_length;
+      const Detection& kept = a_first ? a : b;
+      const Detection& other = a_first ? b : a;
+      // Never one that says more than what covers it.
+      if (kept.level >= other.level && !drop[a_first ? order[i] : order[j]]) drop[a_first ? order[j] : order[i]] = true;
+    }
+  }
+  std::vector<Detection> kept;
+  for (size_t i = 0; i < detections_.size(); ++i) {
+    if (!drop[i]) kept.push_back(std::move(detections_[i]));
+  }
+  return kept;
 }
 
 class PatternDetectors : public Detectors {
  public:
-  PatternDetectors(PatternDatabase database, Keywords keywords)
-      : database_(std::move(database)), keywords_(std::move(keywords)) {}
+  PatternDetectors(const BuiltIn& built_in, Keywords keywords) : built_in_(built_in), keywords_(std::move(keywords)) {}
   static absl::StatusOr<std::unique_ptr<Detectors>> Make(const SensitivityConfig& config);
   absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const override;
 
  private:
-  struct Pattern {
-    size_t row;
-    size_t prefix_bytes;  // API keys only
+  struct Candidate {
+    size_t pattern, begin, end;
   };
-  // One text's findings: bounded per type, so that a text full of values costs no more than another.
-  struct Found {
-    std::vector<Detection> detections;
-    std::vector<size_t> count;
-  };
+  void Check(const Match& match, const BuiltIn::Pattern& pattern, Findings& findings) const;
 
-  void Check(const Match& match, const Pattern& pattern, Found& found) const;
-  static void Add(const std::string& type, v1::SensitivityLevel level, CanonicalText::Span span, size_t& count,
-                  Found& found);
-
-  PatternDatabase database_;
-  Keywords keywords_;
-  std::vector<Pattern> patterns_;
-  std::vector<v1::SensitivityLevel> levels_;                         // of each row
+  const BuiltIn& built_in_;
+  const Keywords keywords_;
+  std::vector<std::string> names_;                                   // of kDetectorTypes
+  std::vector<v1::SensitivityLevel> levels_;                         // of each
   std::vector<std::pair<std::string, v1::SensitivityLevel>> lists_;  // of each keyword list: type, level
 };
 
@@ -228,26 +219,12 @@ absl::Status CheckLevels(const SensitivityConfig& config) {
 absl::StatusOr<std::unique_ptr<Detectors>> PatternDetectors::Make(const SensitivityConfig& config) {
   RETURN_IF_ERROR(CheckLevels(config));
   ASSIGN_OR_RETURN(Keywords keywords, Keywords::Make(config.keyword_lists));
-  std::vector<Pattern> patterns;
-  std::vector<PatternDatabase::Pattern> expressions;
-  for (size_t row = 0; row < Rows().size(); ++row) {
-    for (const char* expression : Rows()[row].expressions) {
-      patterns.push_back({row, 0});
-      expressions.push_back({expression});
-    }
-    if (Rows()[row].validate != nullptr) continue;
-    for (const KeyPrefix& key : KeyPrefixes()) {
-      patterns.push_back({row, std::string_view(key.prefix).size()});
-      expressions.push_back(
-          {absl::StrCat(absl::StrReplaceAll(key.prefix, {{".", "\\."}}), key.body, "{", key.body_bytes_min, "}")});
-    }
-  }
-  ASSIGN_OR_RETURN(PatternDatabase database, PatternDatabase::Compile(expressions));
-  auto detectors = std::make_unique<PatternDetectors>(std::move(database), std::move(keywords));
-  detectors->patterns_ = std::move(patterns);
-  for (const Row& row : Rows()) {
-    const auto changed = config.detector_levels.find(row.type);
-    detectors->levels_.push_back(changed == config.detector_levels.end() ? row.level : changed->second);
+  ASSIGN_OR_RETURN(const BuiltIn* built_in, BuiltIn::Get());
+  auto detectors = std::make_unique<PatternDetectors>(*built_in, std::move(keywords));
+  for (const DetectorType& type : kDetectorTypes) {
+    const auto changed = config.detector_levels.find(type.name);
+    detectors->names_.emplace_back(type.name);
+    detectors->levels_.push_back(changed == config.detector_levels.end() ? type.level : changed->second);
   }
   for (const KeywordListConfig& list : config.keyword_lists) {
     detectors->lists_.emplace_back(absl::StrCat("KEYWORD:", list.name), list.level);
@@ -255,43 +232,44 @@ absl::StatusOr<std::unique_ptr<Detectors>> PatternDetectors::Make(const Sensitiv
   return detectors;
 }
 
-void PatternDetectors::Add(const std::string& type, v1::SensitivityLevel level, CanonicalText::Span span, size_t& count,
-                           Found& found) {
-  const auto same = [&](const Detection& other) {
-    return other.span.begin == span.begin && other.span.end == span.end && other.type == type;
-  };
-  // The same value found by two patterns or in both views.
-  if (std::any_of(found.detections.begin(), found.detections.end(), same)) return;
-  ++count;
-  found.detections.push_back({type, level, 1.0, span});
-}
-
-void PatternDetectors::Check(const Match& match, const Pattern& pattern, Found& found) const {
-  const Row& row = Rows()[pattern.row];
-  if (found.count[pattern.row] >= kDetectionsPerTypeMax || (match.joined && !row.number)) return;
-  const std::optional<TextRange> range =
-      row.validate != nullptr ? row.validate(match) : ApiKeyAt(match.text(), match.begin, pattern.prefix_bytes);
-  if (!range) return;
-  Add(row.type, levels_[pattern.row], match.canonical.Original(range->begin, range->end), found.count[pattern.row],
-      found);
+void PatternDetectors::Check(const Match& match, const BuiltIn::Pattern& pattern, Findings& findings) const {
+  if (findings.Full(pattern.type)) return;
+  const std::optional<Value> value = pattern.rule->validate(match);
+  if (value) findings.Add(pattern.type, names_[pattern.type], levels_[pattern.type], value->range, value->score);
 }
 
 absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalText& text) const {
-  Found found;
-  found.count.assign(Rows().size() + lists_.size(), 0);
-  const auto scan = [&](std::string_view view, bool joined) {
-    return database_.Scan(view, [&](size_t index, size_t begin, size_t end) {
-      Check({text, view, joined, begin, end}, patterns_[index], found);
-    });
-  };
-  RETURN_IF_ERROR(scan(text.text(), false));
-  if (text.has_joined()) RETURN_IF_ERROR(scan(text.joined(), true));
+  Findings findings(text, kTypeCount + lists_.size());
+  Evidence evidence(text.text());
+  std::vector<Candidate> candidates;
+  RETURN_IF_ERROR(built_in_.text.Scan(text.text(), [&](size_t index, size_t begin, size_t end) {
+    const BuiltIn::Pattern& pattern = built_in_.text_patterns[index];
+    if (pattern.rule != nullptr) {
+      candidates.push_back({index, begin, end});
+    } else if (!CutsWord(text.text(), begin) && !CutsWord(text.text(), end)) {
+      evidence.Add({pattern.cue, pattern.word, static_cast<uint32_t>(begin), static_cast<uint32_t>(end)});
+    }
+  }));
+  for (const Candidate& candidate : candidates) {
+    Check({text, evidence, text.text(), false, candidate.begin, candidate.end}, built_in_.text_patterns[candidate.pattern], findings);
+  }
+  if (text.has_joined()) {
+    RETURN_IF_ERROR(built_in_.numbers.Scan(text.joined(), [&](size_t index, size_t begin, size_t end) {
+      Check({text, evidence, text.joined(), true, begin, end}, built_in_.number_patterns[index], findings);
+    }));
+  }
+  if (!evidence.hits().empty()) {
+    for (const Reader reader : kReaders) {
+      reader(evidence, [&](std::string_view type, TextRange range, double score) {
+        const size_t index = TypeIndex(type);
+        findings.Add(index, names_[index], levels_[index], range, score);
+      });
+    }
+  }
   keywords_.Scan(text.text(), [&](size_t list, size_t begin, size_t end) {
-    size_t& count = found.count[Rows().size() + list];
-    if (count < kDetectionsPerTypeMax)
-      Add(lists_[list].first, lists_[list].second, text.Original(begin, end), count, found);
+    findings.Add(kTypeCount + list, lists_[list].first, lists_[list].second, {begin, end}, kScoreCertain);
   });
-  return std::move(found.detections);
+  return findings.Take();
 }
 
 }  // namespace
@@ -302,7 +280,7 @@ absl::StatusOr<std::unique_ptr<Detectors>> MakePatternDetectors(const Sensitivit
 
 std::vector<std::string> DetectorTypes() {
   std::vector<std::string> types;
-  for (const Row& row : Rows()) types.push_back(row.type);
+  for (const DetectorType& type : kDetectorTypes) types.emplace_back(type.name);
   return types;
 }
 

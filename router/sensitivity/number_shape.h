@@ -24,6 +24,8 @@ class NumberShape {
   bool stands_alone() const { return stands_alone_; }
   bool separated() const { return group_count_ > 1; }
   int group_count() const { return group_count_; }
+  // Characters of group i. REQUIRES: i < group_count().
+  size_t group_size(size_t i) const { return groups_[i].end - groups_[i].begin; }
   // Nothing of the same list stands beside it: no digit follows or precedes over the separator that it uses inside.
   bool free_standing() const { return free_standing_; }
   // The sizes of its groups, such as `3-4-4`.

@@ -5,6 +5,8 @@
 
 #include <hs/hs.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <limits>
@@ -19,13 +21,19 @@ struct CompileErrorFree {
   void operator()(hs_compile_error_t* error) const { hs_free_compile_error(error); }
 };
 
-// Scratch grows to fit every database this thread has used; it is looked at again only when the database changes.
+// Scratch grows to fit every database this thread has used, and fits them from then on. Asking again costs a check of
+// the whole database (0.1 ms), so the databases it was made to fit are remembered: the last few, as a reload makes new
+// ones.
 struct ThreadScratch {
+  static constexpr size_t kKnownMax = 16;
   hs_scratch_t* scratch = nullptr;
-  uint64_t database_id = 0;
+  std::array<uint64_t, kKnownMax> known{};  // 0: none
+  size_t next = 0;
   ThreadScratch() = default;
   ThreadScratch(const ThreadScratch&) = delete;
   ~ThreadScratch() { hs_free_scratch(scratch); }
+  bool Fits(uint64_t id) const { return std::find(known.begin(), known.end(), id) != known.end(); }
+  void Know(uint64_t id) { known[next++ % kKnownMax] = id; }
 };
 thread_local ThreadScratch thread_scratch;
 
@@ -107,12 +115,12 @@ absl::Status PatternDatabase::Scan(std::string_view text,
                                    absl::FunctionRef<void(size_t, size_t, size_t)> on_match) const {
   if (text.empty()) return absl::OkStatus();
   if (text.size() > std::numeric_limits<unsigned>::max()) return absl::UnavailableError("the text is too long to scan");
-  if (thread_scratch.database_id != id_) {
-    thread_scratch.database_id = 0;
+  if (!thread_scratch.Fits(id_)) {
     if (hs_alloc_scratch(database_.get(), &thread_scratch.scratch) != HS_SUCCESS) {
+      thread_scratch.known.fill(0);  // what is left of it is not known
       return absl::UnavailableError("no scratch space for the scan");
     }
-    thread_scratch.database_id = id_;
+    thread_scratch.Know(id_);
   }
   Matching matching{lengths_, on_match};
   const hs_error_t result = hs_scan(database_.get(), text.data(), static_cast<unsigned>(text.size()), 0,

@@ -35,24 +35,6 @@ std::string WithoutPlaceholders(std::string_view body) {
   return rest;
 }
 
-// A generated token: many different characters, of more than one kind, not words with hyphens between.
-bool LooksGenerated(std::string_view body) {
-  std::bitset<256> seen;
-  size_t digits = 0, upper = 0, lower = 0, hyphens = 0;
-  for (const char c : body) {
-    seen.set(static_cast<uint8_t>(c));
-    digits += IsDigit(c);
-    upper += IsUpper(c);
-    lower += IsLower(c);
-    hyphens += c == '-' || c == '_';
-  }
-  if (seen.count() < 8 || hyphens * 5 > body.size()) return false;
-  if (digits == 0 && (upper == 0 || lower == 0)) return false;
-  // What is left of a placeholder is short.
-  const std::string rest = WithoutPlaceholders(body);
-  return rest.size() * 5 >= body.size() * 3;
-}
-
 size_t EndOf(std::string_view text, size_t begin, size_t bytes_max, bool (*is_part)(char)) {
   size_t end = begin;
   while (end < text.size() && end - begin < bytes_max && is_part(text[end])) ++end;
@@ -105,6 +87,68 @@ const std::vector<KeyPrefix>& KeyPrefixes() {
       {"AGE-SECRET-KEY-1", "[A-Z0-9]", 40},
   };
   return prefixes;
+}
+
+bool LooksGenerated(std::string_view body) {
+  std::bitset<256> seen;
+  size_t digits = 0, upper = 0, lower = 0, hyphens = 0;
+  for (const char c : body) {
+    seen.set(static_cast<uint8_t>(c));
+    digits += IsDigit(c);
+    upper += IsUpper(c);
+    lower += IsLower(c);
+    hyphens += c == '-' || c == '_';
+  }
+  if (seen.count() < 8 || hyphens * 5 > body.size()) return false;
+  if (digits == 0 && (upper == 0 || lower == 0)) return false;
+  // What is left of a placeholder is short.
+  const std::string rest = WithoutPlaceholders(body);
+  return rest.size() * 5 >= body.size() * 3;
+}
+
+bool LooksLikePassword(std::string_view value, bool quoted) {
+  constexpr size_t kMin = 4, kMax = 128;
+  if (value.size() < kMin || value.size() > kMax) return false;
+  size_t digits = 0, upper = 0, lower = 0, other = 0;
+  for (const char c : value) {
+    if (static_cast<uint8_t>(c) >= 0x80) return false;  // prose
+    digits += IsDigit(c), upper += IsUpper(c), lower += IsLower(c), other += !IsAlnum(c);
+  }
+  std::string low(value);
+  std::transform(low.begin(), low.end(), low.begin(), LowerAscii);
+  for (const std::string_view word :
+       {"your", "example", "placeholder", "xxxx", "****", "....", "redacted", "<", "${", "{{", "%s", "$(", "getenv",
+        "environ", "process.env", "input(", "secret_name", "null", "undefined", "changeme", "none", "string", "password",
+        "passwd", "test", "foobar", "____", "config", "self.", "request", "hash", "user.", "args", "params", "req.", "encrypt"}) {
+    if (low.find(word) != std::string::npos && low.size() < word.size() + 6) return false;
+    if (word.size() >= 2 && !IsAlnum(word[0]) && low.find(word) != std::string::npos) return false;
+  }
+  if (value.front() == '$' && value.find_first_of("0123456789!#") == std::string_view::npos) return false;  // a variable
+  if (value.find('(') != std::string_view::npos && value.back() == ')') return false;                        // a call
+  if (value.find("::") != std::string_view::npos || value.find("->") != std::string_view::npos) return false;
+  if (std::bitset<256> seen; std::for_each(value.begin(), value.end(), [&](char c) { seen.set(static_cast<uint8_t>(c)); }),
+      seen.count() < 3 && digits < value.size()) {
+    return false;
+  }
+  const bool mixed = (digits > 0) + (upper > 0) + (lower > 0) + (other > 0) >= 2;
+  if (digits > 0 && (mixed || value.size() >= 4)) return true;
+  if (other > 0 && upper + lower >= 3 && value.find_first_of("!@#$%^&*") != std::string_view::npos) return true;
+  if (upper > 1 && lower > 1 && !(IsUpper(value[0]) && upper == 1) && value.size() >= 8 && other == 0) return quoted;
+  return quoted && value.size() >= 6 && (upper + lower == value.size() || value.find('-') != std::string_view::npos);
+}
+
+bool IsUuidOrHash(std::string_view value) {
+  const auto hex = [](char c) { return IsDigit(c) || (LowerAscii(c) >= 'a' && LowerAscii(c) <= 'f'); };
+  size_t hyphens = 0;
+  for (const char c : value) {
+    if (c == '-') {
+      ++hyphens;
+    } else if (!hex(c)) {
+      return false;
+    }
+  }
+  if (hyphens == 4) return value.size() == 36;
+  return hyphens == 0 && (value.size() == 32 || value.size() == 40 || value.size() == 64 || value.size() == 128);
 }
 
 std::optional<TextRange> ApiKeyAt(std::string_view text, size_t begin, size_t prefix_bytes) {

@@ -33,6 +33,14 @@ std::optional<TextRange> PrivateKeyAt(std::string_view text, size_t end);
 // The token that begins with `eyJ` at `begin`: three base64url parts, the first is JSON with "alg".
 std::optional<TextRange> JwtAt(std::string_view text, size_t begin);
 
+// A generated token: many different characters, of more than one kind, no placeholder, no words joined by hyphens.
+bool LooksGenerated(std::string_view body);
+// What stands after `password=` could be one: no placeholder, variable, type or function call. Without quotes, a word of
+// letters only is taken for prose.
+bool LooksLikePassword(std::string_view value, bool quoted);
+// A UUID or a hash in hex: names things and is no secret by itself.
+bool IsUuidOrHash(std::string_view value);
+
 // Bytes of `text` in base64 or base64url, with or without padding; nothing when it is neither.
 std::optional<std::string> DecodeBase64(std::string_view text);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 namespace headgate::router {
 namespace {
@@ -91,6 +92,121 @@ bool IsCnResidentId(std::string_view id) {
   for (size_t i = 0; i < kWeights.size(); ++i) sum += kWeights[i] * (id[i] - '0');
   const char check = id[17] == 'x' ? 'X' : id[17];
   return check == "10X98765432"[sum % 11];
+}
+
+bool IsDateDigits(std::string_view digits) {
+  return digits.size() == 8 && AllDigits(digits) &&
+         IsDate(Number(digits.substr(0, 4)), Number(digits.substr(4, 2)), Number(digits.substr(6, 2)));
+}
+
+bool IsOldCnResidentId(std::string_view digits) {
+  if (digits.size() != 15 || !AllDigits(digits)) return false;
+  const int province = Number(digits.substr(0, 2));
+  return province >= 11 && province <= 82 && IsDateDigits("19" + std::string(digits.substr(6, 6)));
+}
+
+bool IsUsci(std::string_view code) {
+  constexpr std::string_view kAlphabet = "0123456789ABCDEFGHJKLMNPQRTUWXY";
+  if (code.size() != 18 || !AllDigits(code.substr(2, 6))) return false;
+  size_t weight = 1, sum = 0;
+  for (size_t i = 0; i < 18; ++i) {
+    const size_t value = kAlphabet.find(UpperAscii(code[i]));
+    if (value == std::string_view::npos) return false;
+    if (i == 17) return value == (31 - sum % 31) % 31;
+    sum += value * weight;
+    weight = weight * 3 % 31;
+  }
+  return false;
+}
+
+bool IsHongKongId(std::string_view id) {
+  if (id.size() != 8 && id.size() != 9) return false;
+  const size_t letters = id.size() - 7;
+  if (!IsLetter(id[0]) || !IsLetter(id[letters - 1]) || !AllDigits(id.substr(letters, 6))) return false;
+  const auto value = [](char c) { return IsDigit(c) ? c - '0' : UpperAscii(c) - 'A' + 10; };
+  int sum = letters == 2 ? value(id[0]) * 9 : 36 * 9;
+  for (size_t i = letters - 1, weight = 8; i < id.size() - 1; ++i, --weight) sum += value(id[i]) * static_cast<int>(weight);
+  const char check = "0123456789A"[(11 - sum % 11) % 11];
+  return UpperAscii(id.back()) == check;
+}
+
+bool IsTaiwanId(std::string_view id) {
+  constexpr std::string_view kOrder = "ABCDEFGHJKLMNPQRSTUVXYWZIO";  // A = 10, B = 11, ...
+  if (id.size() != 10 || !IsLetter(id[0]) || !AllDigits(id.substr(1))) return false;
+  if (id[1] != '1' && id[1] != '2' && id[1] != '8' && id[1] != '9') return false;
+  const int letter = static_cast<int>(kOrder.find(UpperAscii(id[0]))) + 10;
+  int sum = letter / 10 + letter % 10 * 9;
+  for (size_t i = 1; i < 9; ++i) sum += (id[i] - '0') * static_cast<int>(9 - i);
+  return (sum + id[9] - '0') % 10 == 0;
+}
+
+bool IsIban(std::string_view iban) {
+  // ISO 13616 registry: country and total length.
+  constexpr std::pair<std::string_view, size_t> kLengths[] = {
+      {"AD", 24}, {"AE", 23}, {"AL", 28}, {"AT", 20}, {"AZ", 28}, {"BA", 20}, {"BE", 16}, {"BG", 22}, {"BH", 22},
+      {"BR", 29}, {"BY", 28}, {"CH", 21}, {"CR", 22}, {"CY", 28}, {"CZ", 24}, {"DE", 22}, {"DK", 18}, {"DO", 28},
+      {"EE", 20}, {"EG", 29}, {"ES", 24}, {"FI", 18}, {"FO", 18}, {"FR", 27}, {"GB", 22}, {"GE", 22}, {"GI", 23},
+      {"GL", 18}, {"GR", 27}, {"GT", 28}, {"HR", 21}, {"HU", 28}, {"IE", 22}, {"IL", 23}, {"IQ", 23}, {"IS", 26},
+      {"IT", 27}, {"JO", 30}, {"KW", 30}, {"KZ", 20}, {"LB", 28}, {"LC", 32}, {"LI", 21}, {"LT", 20}, {"LU", 20},
+      {"LV", 21}, {"MC", 27}, {"MD", 24}, {"ME", 22}, {"MK", 19}, {"MR", 27}, {"MT", 31}, {"MU", 30}, {"NL", 18},
+      {"NO", 15}, {"PK", 24}, {"PL", 28}, {"PS", 29}, {"PT", 25}, {"QA", 29}, {"RO", 24}, {"RS", 22}, {"SA", 24},
+      {"SC", 31}, {"SE", 24}, {"SI", 19}, {"SK", 24}, {"SM", 27}, {"ST", 25}, {"SV", 28}, {"TL", 23}, {"TN", 24},
+      {"TR", 26}, {"UA", 29}, {"VA", 22}, {"VG", 24}, {"XK", 20}};
+  if (iban.size() < 15) return false;
+  const char country[] = {UpperAscii(iban[0]), UpperAscii(iban[1])};
+  const auto known = std::find_if(std::begin(kLengths), std::end(kLengths), [&](const auto& entry) {
+    return entry.first == std::string_view(country, 2);
+  });
+  if (known == std::end(kLengths) || known->second != iban.size()) return false;
+  int remainder = 0;
+  for (size_t i = 0; i < iban.size(); ++i) {
+    const char c = UpperAscii(iban[(i + 4) % iban.size()]);
+    if (!IsAlnum(c)) return false;
+    remainder = IsDigit(c) ? (remainder * 10 + (c - '0')) % 97 : (remainder * 100 + (c - 'A' + 10)) % 97;
+  }
+  return remainder == 1;
+}
+
+bool IsUsRouting(std::string_view digits) {
+  if (digits.size() != 9 || !AllDigits(digits)) return false;
+  const int prefix = Number(digits.substr(0, 2));
+  if (!((prefix >= 1 && prefix <= 12) || (prefix >= 21 && prefix <= 32) || (prefix >= 61 && prefix <= 72) || prefix == 80)) {
+    return false;
+  }
+  int sum = 0;
+  for (size_t i = 0; i < 9; ++i) sum += (digits[i] - '0') * (i % 3 == 0 ? 3 : i % 3 == 1 ? 7 : 1);
+  return sum % 10 == 0;
+}
+
+bool IsNhsNumber(std::string_view digits) {
+  if (digits.size() != 10 || !AllDigits(digits) || AllSame(digits)) return false;
+  int sum = 0;
+  for (size_t i = 0; i < 9; ++i) sum += (digits[i] - '0') * static_cast<int>(10 - i);
+  const int check = 11 - sum % 11;
+  return check != 10 && check % 11 == digits[9] - '0';
+}
+
+bool IsUsSsn(std::string_view digits) {
+  if (digits.size() != 9 || !AllDigits(digits) || AllSame(digits)) return false;
+  const int area = Number(digits.substr(0, 3));
+  return area != 0 && area != 666 && area < 900 && digits.substr(3, 2) != "00" && digits.substr(5) != "0000" &&
+         !OneOf(digits, {"078051120", "219099999", "123456789"});
+}
+
+bool IsUsItin(std::string_view digits) {
+  if (digits.size() != 9 || !AllDigits(digits) || digits[0] != '9') return false;
+  const int group = Number(digits.substr(3, 2));
+  return (group >= 50 && group <= 65) || (group >= 70 && group <= 88) || (group >= 90 && group <= 92) ||
+         (group >= 94 && group <= 99);
+}
+
+bool IsNino(std::string_view code) {
+  if (code.size() != 9 || !AllDigits(code.substr(2, 6))) return false;
+  const char a = UpperAscii(code[0]), b = UpperAscii(code[1]), suffix = UpperAscii(code[8]);
+  constexpr std::string_view kFirst = "ABCEGHJKLMNOPRSTWXYZ", kSecond = "ABCEGHJKLMNPRSTWXYZ";
+  const char prefix[] = {a, b};
+  return kFirst.find(a) != std::string_view::npos && kSecond.find(b) != std::string_view::npos && suffix >= 'A' &&
+         suffix <= 'D' && !OneOf({prefix, 2}, {"BG", "GB", "NK", "KN", "TN", "NT", "ZZ"});
 }
 
 bool PassesLuhn(std::string_view digits) {

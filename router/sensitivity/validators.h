@@ -17,6 +17,7 @@ constexpr bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
 constexpr bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
 constexpr bool IsLetter(char c) { return IsLower(c) || IsUpper(c); }
 constexpr bool IsAlnum(char c) { return IsDigit(c) || IsLetter(c); }
+constexpr char UpperAscii(char c) { return IsLower(c) ? static_cast<char>(c & ~0x20) : c; }
 constexpr char LowerAscii(char c) { return IsUpper(c) ? static_cast<char>(c | 0x20) : c; }
 
 // All of these take the bare characters, without separators.
@@ -30,6 +31,27 @@ bool PassesLuhn(std::string_view digits);
 bool IsBankCard(std::string_view digits);
 // 11 digits of a mainland mobile number. Amounts such as 15000000000 are not.
 bool IsCnMobile(std::string_view digits);
+// 15 digits of the resident ID of before 1999: province 11..82 and a date that exists; there is no check character.
+bool IsOldCnResidentId(std::string_view digits);
+// 18 characters of a unified social credit code (GB 32100, mod 31), any case.
+bool IsUsci(std::string_view code);
+// `A1234563`, `WX1234567`: one or two letters, six digits, check character; any case.
+bool IsHongKongId(std::string_view id);
+// A letter and nine digits, check digit; any case.
+bool IsTaiwanId(std::string_view id);
+// Country code, check digits (mod 97) and that country's length; any case.
+bool IsIban(std::string_view iban);
+// 9 digits of a US bank routing number: Federal Reserve prefix, weights 3-7-1.
+bool IsUsRouting(std::string_view digits);
+// 10 digits, mod 11.
+bool IsNhsNumber(std::string_view digits);
+// 9 digits with a possible area, group and serial; the numbers once printed on leaflets are not.
+bool IsUsSsn(std::string_view digits);
+bool IsUsItin(std::string_view digits);
+// `AB123456C` with an issued prefix; any case.
+bool IsNino(std::string_view code);
+// YYYYMMDD.
+bool IsDateDigits(std::string_view digits);
 
 struct TextRange {
   size_t begin = 0, end = 0;

@@ -3,6 +3,7 @@
 
 #include "router/policy.h"
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -10,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "router/sensitivity/detectors.h"
 
 namespace headgate::router {
 namespace {
@@ -117,10 +117,90 @@ TEST(Policy, CloudCanAnswer) {
   EXPECT_FALSE(CloudCanAnswer(Prompt(request)));
 }
 
-// Configuration knows the detectors by name (config_sections.cc); here both can be seen.
-TEST(DetectorTypes, AreTheOnesConfigurationKnows) {
-  EXPECT_THAT(DetectorTypes(), testing::UnorderedElementsAre("API_KEY", "BANK_CARD", "CN_RESIDENT_ID", "EMAIL", "JWT",
-                                                             "PHONE_CN_MOBILE", "PRIVATE_KEY"));
+// `cost`: table of who is cheaper.
+TEST(Policy, CostComparesPriceDelayAndShadowPrice) {
+  using Side = Quote::Side;
+  PolicyConfig config;
+  config.mode = PolicyConfig::Mode::kCost;
+  config.delay_price = 100;  // micro-units a second
+  config.switch_margin = 0.1;
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const struct {
+    const char* name;
+    Quote quote;
+    double shadow;
+    const char* reason;
+  } rows[] = {
+      {"idle replicas are free", {300, 0, 1, 0.5, 2, Side::kNone}, 0, "cheaper_local"},
+      {"equal: local", {300, 300, 1, 1, 2, Side::kNone}, 0, "cheaper_local"},
+      {"local dearer", {300, 301, 1, 1, 2, Side::kNone}, 0, "everyday"},
+      {"within the objective no delay counts", {300, 299, 0, 2, 2, Side::kNone}, 0, "cheaper_local"},
+      {"local late by 4 s costs 400", {300, 0, 1, 6, 2, Side::kNone}, 0, "everyday"},
+      {"cloud late by 4 s costs 400 too", {300, 0, 6, 6, 2, Side::kNone}, 0, "cheaper_local"},
+      {"spending ahead of its pace", {300, 301, 1, 1, 2, Side::kNone}, 0.1, "cheaper_local"},
+      {"a negative shadow price is none", {300, 299, 1, 1, 2, Side::kNone}, -5, "cheaper_local"},
+      {"was on the cloud: 10 % less is not enough", {300, 270, 1, 1, 2, Side::kCloud}, 0, "everyday"},
+      {"was on the cloud: more than 10 % is", {300, 269, 1, 1, 2, Side::kCloud}, 0, "cheaper_local"},
+      {"was local: stays at 10 %", {270, 300, 1, 1, 2, Side::kLocal}, 0, "cheaper_local"},
+      {"was local: leaves for more", {269, 300, 1, 1, 2, Side::kLocal}, 0, "everyday"},
+      {"not a number: local", {nan, 1, 1, 1, 2, Side::kNone}, 0, "cheaper_local"},
+      {"not a number, was on the cloud: local", {nan, 1, 1, 1, 2, Side::kCloud}, 0, "cheaper_local"},
+  };
+  const FleetSnapshot fleet{.cloud_configured = true, .cloud_available = true, .audit_writable = true};
+  const Sensitivity plain = Made(ClassificationState::kClassified, 1, 3);
+  for (const auto& row : rows) {
+    Budget budget;
+    budget.shadow_price = row.shadow;
+    const Decision decision =
+        Policy(config).Decide("r", TenantConfig(), plain, Load{.quote = row.quote}, fleet, budget);
+    EXPECT_THAT(decision.reasons, ElementsAre(row.reason)) << row.name;
+    EXPECT_EQ(decision.permit.has_value(), std::string(row.reason) == "everyday") << row.name;
+    // The same quote never moves what is sensitive.
+    EXPECT_THAT(Policy(config)
+                    .Decide("r", TenantConfig(), Made(ClassificationState::kClassified, 3, 3),
+                            Load{.quote = row.quote}, fleet, budget)
+                    .reasons,
+                ElementsAre("sensitive"))
+        << row.name;
+  }
+  EXPECT_THAT(Policy(config).Decide("r", TenantConfig(), plain, Load(), fleet).reasons, ElementsAre("unpriced"));
+}
+
+TEST(Policy, MoneyTheCapAndTheBridge) {
+  const struct {
+    const char* name;
+    bool room, has_room, conforms, bridge;
+    int local_ready;
+    const char* reason;
+  } rows[] = {
+      {"all well", true, true, true, false, 1, "everyday"},
+      {"no money", false, true, true, false, 1, "budget_exhausted"},
+      {"no money, no bridge either", false, true, false, true, 0, "budget_exhausted"},
+      {"at the cap", true, false, true, false, 1, "cloud_at_cap"},
+      {"at the cap, no bridge either", true, false, false, true, 0, "cloud_at_cap"},
+      {"over, no bridge", true, true, false, false, 0, "over_threshold"},
+      {"over, local has room", true, true, false, true, 1, "over_threshold"},
+      {"over, bridged", true, true, false, true, 0, "bridge"},
+      {"under is no bridge", true, true, true, true, 0, "everyday"},
+  };
+  for (const auto& row : rows) {
+    PolicyConfig config;
+    config.bridge = row.bridge;
+    const FleetSnapshot fleet{.cloud_configured = true, .cloud_available = true, .audit_writable = true,
+                              .local_ready = row.local_ready, .cloud_has_room = row.has_room};
+    Budget budget;
+    budget.room = row.room;
+    const Load load{.cloud_rate_conforms = row.conforms};
+    EXPECT_THAT(Policy(config)
+                    .Decide("r", TenantConfig(), Made(ClassificationState::kClassified, 1, 3), load, fleet, budget)
+                    .reasons,
+                ElementsAre(row.reason))
+        << row.name;
+    EXPECT_EQ(Policy(config).Decide("r", TenantConfig(), Made(ClassificationState::kClassified, 3, 3), load, fleet,
+                                    budget).target,
+              Target::kLocal)
+        << row.name;
+  }
 }
 
 }  // namespace

@@ -127,7 +127,7 @@ TEST(Detectors, FindsContactsAndSecrets) {
       {"amazon", "AKIA4Q7XN2PLW8ZRT6VB", "API_KEY AKIA4Q7XN2PLW8ZRT6VB"},
       {"amazon_cyrillic", "АКІА4Q7XN2PLW8ZRT6VB", "API_KEY АКІА4Q7XN2PLW8ZRT6VB"},
       {"slack", "xoxb-123456789012-Ab3dE5fG7hI9jK1l", "API_KEY xoxb-123456789012-Ab3dE5fG7hI9jK1l"},
-      {"jwt", "Authorization: Bearer " + jwt, "JWT " + jwt},
+      {"jwt", "The token is: " + jwt, "JWT " + jwt},
       {"private_key", "-----BEGIN RSA PRIVATE KEY-----\n" + pem_body + "\n...",
        "PRIVATE_KEY -----BEGIN RSA PRIVATE KEY-----\n" + pem_body},
       {"private_key_escaped", "\"-----BEGIN PRIVATE KEY-----\\n" + pem_body + "\\n",

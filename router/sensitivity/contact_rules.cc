@@ -1,0 +1,267 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Telephone numbers, e-mail and network addresses. None has a check digit, so the way it is written, what stands beside
+// it and contra-words count.
+#include <algorithm>
+
+#include "router/sensitivity/number_shape.h"
+#include "router/sensitivity/rule.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kCloseChars = 40;
+constexpr size_t kVeryCloseChars = 16;
+
+template <size_t kCount>
+bool OneOf(std::string_view text, const std::string_view (&list)[kCount]) {
+  return std::find(std::begin(list), std::end(list), text) != std::end(list);
+}
+
+// The country code 86 (+86, 0086) stands before the number, with or without a separator.
+bool AfterCountryCode(std::string_view text, size_t begin) {
+  size_t at = begin;
+  while (at > 0 && begin - at < 2 && SeparatorLength(text, at - 1) == 1) --at;
+  if (at < 2 || text.substr(at - 2, 2) != "86") return false;
+  at -= 2;
+  if (at >= 2 && text.substr(at - 2, 2) == "00") at -= 2;
+  return at == 0 || !IsDigit(text[at - 1]);
+}
+
+bool WrittenAsMobile(std::string_view text, TextRange range, const NumberShape& shape) {
+  constexpr std::string_view kShapes[] = {"3-8", "7-4", "3-3-5", "3-3-3-2", "4-3-4", "5-6", "6-5", "4-7"};
+  const std::string groups = shape.group_count() <= 4 ? shape.groups() : "";
+  if (groups == "3-4-4") return true;
+  if (!shape.free_standing() && !AfterCountryCode(text, range.begin)) return false;
+  if (shape.LooksLikeIpv4()) return false;
+  return OneOf(groups, kShapes) || (!shape.has_comma() && shape.Uniform(1));
+}
+
+std::optional<Value> CnMobile(const Match& match) {
+  const std::string_view text = match.text();
+  const TextRange range = match.InText(match.begin, match.end);
+  const bool after_code = AfterCountryCode(text, range.begin);
+  if (range.begin > 0 && IsDigit(text[range.begin - 1]) && !after_code) return std::nullopt;
+  if (range.end < text.size() && IsDigit(text[range.end])) return std::nullopt;
+  if (!IsCnMobile(match.view.substr(match.begin, match.end - match.begin))) return std::nullopt;
+  const NumberShape shape(text, range);
+  if (shape.separated()) {
+    if (!WrittenAsMobile(text, range, shape)) return std::nullopt;
+  } else if (IsFraction(text, range.begin) || InsideMixedToken(text, range)) {
+    return std::nullopt;
+  }
+  // `订单号 13812345678`: only the word right before it speaks of it.
+  if (match.evidence.Before(Cue::kOtherNumber, range, 4) && !match.evidence.Near(Cue::kPhone, range, kCloseChars)) {
+    return std::nullopt;
+  }
+  return Value{range, kScoreLabelled};
+}
+
+// A public line: a hotline is told to everybody.
+bool IsHotline(const Match& match, TextRange range) { return match.evidence.Near(Cue::kHotline, range, kCloseChars); }
+
+// 010-12345678, 0755 1234567, (021)12345678: area code and number.
+std::optional<Value> Landline(const Match& match) {
+  const std::string_view text = match.text();
+  size_t end = match.begin;
+  while (end < match.view.size() && end - match.begin < 13 && IsDigit(match.view[end])) ++end;
+  const size_t length = end - match.begin;
+  const char second = match.view[match.begin + 1];
+  const bool three_digit_area = second == '1' || second == '2';
+  if (three_digit_area ? length != 11 && length != 10 : length != 11 && length != 12) return std::nullopt;
+  if (second == '1' && match.view[match.begin + 2] != '0') return std::nullopt;
+  const TextRange range = match.InText(match.begin, end);
+  if (TouchesDigit(text, range) || InsideMixedToken(text, range) || IsFraction(text, range.begin)) return std::nullopt;
+  const char first_of_number = match.view[match.begin + (three_digit_area ? 3 : 4)];
+  if (first_of_number < '2' || IsHotline(match, range)) return std::nullopt;
+  const NumberShape shape(text, range);
+  const bool phone = match.evidence.Near(Cue::kPhone, range, kCloseChars);
+  if (shape.separated()) {
+    const size_t area = shape.group_size(0);
+    if (!shape.free_standing() || shape.has_comma() || shape.LooksLikeIpv4()) return std::nullopt;
+    if (area == (three_digit_area ? 3u : 4u) && shape.group_count() <= 3 && !shape.has_dot()) return Value{range, kScoreLikely};
+    if (!phone) return std::nullopt;
+    return Value{range, kScoreLikely};
+  }
+  if (!phone) return std::nullopt;
+  return Value{range, kScoreLikely};
+}
+
+// 400 and 800 numbers belong to companies and are printed on everything: only with a person's word beside them.
+std::optional<Value> ServiceLine(const Match& match) {
+  const TextRange range = match.InText(match.begin, match.end);
+  if (!StandsAlone(match.text(), range) || IsHotline(match, range)) return std::nullopt;
+  if (!match.evidence.Before(Cue::kPhone, range, kVeryCloseChars)) return std::nullopt;
+  return Value{range, kScoreLikely};
+}
+
+std::optional<Value> UsPhone(const Match& match) {
+  const std::string_view text = match.text();
+  const std::string_view digits = match.view.substr(match.begin, 10);
+  TextRange range = match.InText(match.begin, match.end);
+  // A country code of one digit may stand before: `1-415-555-2671`, `+1415...`.
+  if (range.begin > 0 && IsDigit(text[range.begin - 1]) && text.substr(std::max<size_t>(range.begin, 2) - 2, 2) != "+1") {
+    return std::nullopt;
+  }
+  if (range.end < text.size() && IsDigit(text[range.end])) return std::nullopt;
+  if (digits[0] < '2' || digits[3] < '2' || InsideMixedToken(text, range)) return std::nullopt;
+  if (IsPlaceholderNumber(digits) || IsHotline(match, range)) return std::nullopt;
+  const std::string_view area = digits.substr(0, 3);
+  const bool toll_free = area == "800" || area == "888" || area == "877" || area == "866" || area == "855";
+  // 555-0100 to 555-0199 are for films and documentation.
+  const bool fiction = digits.substr(3, 5) == "55501";
+  if (toll_free || fiction) return std::nullopt;
+  const NumberShape shape(text, range);
+  const bool phone = match.evidence.Near(Cue::kPhone, range, kCloseChars);
+  const bool other = match.evidence.Before(Cue::kOtherNumber, range, kVeryCloseChars);
+  if (shape.separated() && shape.groups() == "3-3-4" && !shape.has_comma() && (phone || !other)) {
+    return Value{range, kScoreLikely};
+  }
+  if (!match.evidence.Before(Cue::kPhone, range, kVeryCloseChars)) return std::nullopt;
+  return Value{range, kScoreLikely};
+}
+
+// `+` and 8 to 15 digits.
+std::optional<Value> E164(const Match& match) {
+  size_t end = match.begin + 1;
+  while (end < match.view.size() && end - match.begin < 17 && IsDigit(match.view[end])) ++end;
+  const size_t digits = end - match.begin - 1;
+  const TextRange range = match.InText(match.begin, end);
+  const std::string_view text = match.text();
+  if (digits < 8 || digits > 15 || TouchesDigit(text, range) || InsideMixedToken(text, range)) return std::nullopt;
+  if (IsHotline(match, range) || IsPlaceholderNumber(match.view.substr(match.begin + 1, digits))) return std::nullopt;
+  if (match.view.substr(match.begin + 1, 2) == "86" && IsCnMobile(match.view.substr(match.begin + 3, digits - 2))) {
+    return std::nullopt;  // named as what it is
+  }
+  // `1 +12345678` is a sum.
+  size_t before = range.begin;
+  while (before > 0 && text[before - 1] == ' ') --before;
+  if (before > 0 && IsDigit(text[before - 1])) return std::nullopt;
+  const NumberShape shape({text}, {range.begin + 1, range.end});
+  if (shape.has_comma()) return std::nullopt;
+  return Value{range, kScoreLikely};
+}
+
+std::optional<Value> Email(const Match& match) {
+  const std::optional<TextRange> range = EmailAround(match.text(), match.begin + 1);
+  if (!range) return std::nullopt;
+  return Value{*range, kScoreLabelled};
+}
+
+// ---- Network ----
+
+struct Ipv4 {
+  std::array<int, 4> parts{};
+  TextRange range;
+};
+
+std::optional<Ipv4> ReadIpv4(std::string_view text, size_t begin) {
+  Ipv4 address;
+  size_t at = begin;
+  for (size_t part = 0; part < 4; ++part) {
+    const size_t first = at;
+    int value = 0;
+    while (at < text.size() && IsDigit(text[at]) && at - first < 3) value = value * 10 + (text[at++] - '0');
+    if (at == first || value > 255 || (at - first > 1 && text[first] == '0')) return std::nullopt;
+    address.parts[part] = value;
+    if (part < 3 && (at >= text.size() || text[at++] != '.')) return std::nullopt;
+  }
+  address.range = {begin, at};
+  return address;
+}
+
+// Not a private, local, documentation or multicast address, nor one of the resolvers that everybody names.
+bool IsPublicIpv4(const Ipv4& address) {
+  const auto [a, b, c, d] = address.parts;
+  if (a == 0 || a == 10 || a == 127 || a >= 224 || (a == 172 && b >= 16 && b < 32) || (a == 192 && b == 168)) return false;
+  if ((a == 169 && b == 254) || (a == 100 && b >= 64 && b < 128) || (a == 198 && (b == 18 || b == 19))) return false;
+  if ((a == 192 && b == 0) || (a == 198 && b == 51 && c == 100) || (a == 203 && b == 0 && c == 113)) return false;
+  if ((a == 8 && b == 8) || (a == 1 && b == c && (b <= 1)) || (a == 114 && b == 114) || (a == 9 && b == 9)) return false;
+  if ((a == 1 && b == 2 && c == 3) || (a == 223 && b == 5 && c == 5) || (a == 255 && d == 255)) return false;
+  return true;
+}
+
+std::optional<Value> IpAddress(const Match& match) {
+  const std::string_view text = match.text();
+  size_t begin = match.begin;
+  while (begin > 0 && IsDigit(text[begin - 1]) && match.begin - begin < 3) --begin;
+  const auto address = ReadIpv4(text, begin);
+  if (!address || !IsPublicIpv4(*address)) return std::nullopt;
+  const auto joins = [&](size_t at) { return at < text.size() && (IsAlnum(text[at]) || text[at] == '.' || text[at] == '-'); };
+  if (begin > 0 && joins(begin - 1)) return std::nullopt;
+  const size_t end = address->range.end;
+  if (end < text.size() && (IsAlnum(text[end]) || (text[end] == '.' && joins(end + 1)))) return std::nullopt;
+  // Four small numbers are as often a version.
+  const bool named = match.evidence.Near(Cue::kIpAddress, address->range, kCloseChars);
+  if (match.evidence.Before(Cue::kTechnical, address->range, kVeryCloseChars) && !named) return std::nullopt;
+  const bool large = std::count_if(address->parts.begin(), address->parts.end(), [](int part) { return part > 31; }) >= 2;
+  if (!named && !large) return std::nullopt;
+  return Value{address->range, kScoreLikely};
+}
+
+bool IsHex(char c) { return IsDigit(c) || (LowerAscii(c) >= 'a' && LowerAscii(c) <= 'f'); }
+
+std::optional<Value> Ipv6(const Match& match) {
+  const std::string_view text = match.text();
+  if (match.begin > 0 && (IsAlnum(text[match.begin - 1]) || text[match.begin - 1] == ':')) return std::nullopt;
+  size_t end = match.begin, groups = 0, colons = 0, group = 0;
+  bool gap = false;
+  while (end < text.size() && end - match.begin < 40 && (IsHex(text[end]) || text[end] == ':')) {
+    if (text[end] == ':') {
+      ++colons;
+      gap |= end > match.begin && text[end - 1] == ':';
+      group = 0;
+    } else if (++group > 4) {
+      return std::nullopt;
+    } else if (group == 1) {
+      ++groups;
+    }
+    ++end;
+  }
+  if (end < text.size() && IsAlnum(text[end])) return std::nullopt;
+  if (!(groups == 8 && colons == 7) && !(gap && groups >= 3 && groups < 8)) return std::nullopt;
+  const std::string_view head = text.substr(match.begin, 9);
+  if (LowerAscii(head[0]) == 'f' || head.substr(0, 4) == "2001" ? head.find(":db8") != std::string_view::npos || LowerAscii(head[0]) == 'f' : head[0] != '2') {
+    return std::nullopt;  // local, documentation or not yet assigned
+  }
+  return Value{{match.begin, end}, kScoreLikely};
+}
+
+std::optional<Value> MacAddress(const Match& match) {
+  const std::string_view text = match.text();
+  const TextRange range{match.begin, match.end};
+  const char separator = text[match.begin + 2];
+  for (size_t i = 2; i < 17; i += 3) {
+    if (text[match.begin + i] != separator) return std::nullopt;
+  }
+  const auto joins = [&](size_t at) { return IsAlnum(text[at]) || text[at] == separator; };
+  if ((range.begin > 0 && joins(range.begin - 1)) || (range.end < text.size() && joins(range.end))) return std::nullopt;
+  const std::string_view value = text.substr(match.begin, 17);
+  if (value.find_first_not_of("0:-") == std::string_view::npos || value.find_first_not_of("fF:-") == std::string_view::npos ||
+      value.substr(0, 8) == "00:11:22" || value.substr(0, 8) == "AA:BB:CC" || value.substr(0, 8) == "aa:bb:cc" || value.substr(0, 8) == "00-11-22") {
+    return std::nullopt;
+  }
+  return Value{range, kScoreLikely};
+}
+
+}  // namespace
+
+const std::vector<PatternRule>& ContactRules() {
+  static const std::string hex = "[0-9A-Fa-f]{2}";
+  static const std::string mac = hex + "[:-]" + hex + "[:-]" + hex + "[:-]" + hex + "[:-]" + hex + "[:-]" + hex;
+  static const std::vector<PatternRule> rules = {
+      {"PHONE_CN_MOBILE", CnMobile, true, {"1[3-9][0-9]{9}"}},
+      {"PHONE_CN_LANDLINE", Landline, true, {"0[1-9][0-9]{8}"}},
+      {"PHONE_CN_LANDLINE", ServiceLine, true, {"[48]00[0-9]{7}"}},
+      {"PHONE_US", UsPhone, true, {"[2-9][0-9]{9}"}},
+      {"PHONE_E164", E164, true, {"\\+[1-9][0-9]{7}"}},
+      {"EMAIL", Email, false, {"[A-Za-z0-9._%+-]@[A-Za-z0-9]"}},
+      {"IP_ADDRESS", IpAddress, false, {"[0-9]\\.[0-9]\\.[0-9]", "[0-9]\\.[0-9]{2}\\.[0-9]", "[0-9]\\.[0-9]{3}\\.[0-9]"}},
+      {"IP_ADDRESS", Ipv6, false, {"[23][0-9A-Fa-f]{3}:[0-9A-Fa-f:]"}},
+      {"MAC_ADDRESS", MacAddress, false, {mac}},
+  };
+  return rules;
+}
+
+}  // namespace headgate::router

@@ -1,0 +1,135 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Credentials after their label: passwords, secrets by their randomness, cookies, bearer tokens, tokens in URLs.
+#include <algorithm>
+
+#include "router/sensitivity/labels.h"
+#include "router/sensitivity/rule.h"
+#include "router/sensitivity/secrets.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kTokenBytesMax = 1024;
+
+// To the end of a value without spaces: a quote, a space, or a sign that closes it.
+size_t EndOfValue(std::string_view text, size_t begin, std::string_view stops) {
+  size_t end = begin;
+  while (end < text.size() && end - begin < kTokenBytesMax) {
+    const auto c = static_cast<uint8_t>(text[end]);
+    if (c <= ' ' || c >= 0x80 || stops.find(text[end]) != std::string_view::npos) break;
+    ++end;
+  }
+  while (end > begin && std::string_view(".,;:)]}").find(text[end - 1]) != std::string_view::npos) --end;
+  return end;
+}
+
+// `password is required` and `password = request.form[...]` are no passwords.
+void ReadPassword(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  const std::string_view text = evidence.text();
+  const Connector connector = SkipConnector(text, label.end);
+  const size_t begin = connector.value_begin;
+  if (begin >= text.size() || static_cast<uint8_t>(text[begin]) >= 0x80) return;
+  const bool latin = label.begin < text.size() && IsLetter(text[label.begin]);
+  if (latin && !connector.strong && !connector.quoted) return;
+  const size_t end = EndOfValue(text, begin, "\"'`<|,;&");
+  const std::string_view value = text.substr(begin, end - begin);
+  const bool closed = connector.quoted && end < text.size() && (text[end] == '"' || text[end] == '\'' || text[end] == '`');
+  // `password: 8 characters` and `密码6位`: a length, not a password.
+  const std::string_view after = text.substr(end, 12);
+  if (std::all_of(value.begin(), value.end(), IsDigit)) {
+    if (value.size() < 4 || after.substr(0, 3) == "位" || after.substr(0, 3) == "个") return;
+  }
+  const bool pin = text.substr(label.begin, 3) == "pin" || text.substr(label.begin, 3) == "PIN";
+  if (pin && !std::all_of(value.begin(), value.end(), IsDigit)) return;
+  // In prose a password of letters alone is a word: `password: please`.
+  if (!LooksLikePassword(value, closed)) return;
+  if (!connector.strong && std::all_of(value.begin(), value.end(), IsDigit) && value.size() < 6) return;
+  report("PASSWORD", {begin, end}, kScoreLabelled);
+}
+
+void ReadSecret(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  const std::string_view text = evidence.text();
+  const Connector connector = SkipConnector(text, label.end);
+  const size_t begin = connector.value_begin;
+  const size_t end = EndOfValue(text, begin, "\"'`<|,;&");
+  const std::string_view value = text.substr(begin, std::min<size_t>(end - begin, 128));
+  constexpr size_t kSecretMin = 12;
+  const bool token_alphabet = std::all_of(value.begin(), value.end(), [](char c) {
+    return IsAlnum(c) || std::string_view("+/=_-.~!@#$%^*:").find(c) != std::string_view::npos;
+  });
+  if (value.size() < kSecretMin || !token_alphabet) return;
+  if (!connector.strong && !connector.quoted && value.size() < 20) return;
+  if (value.find("://") != std::string_view::npos) return;
+  const bool named_secret = text.substr(label.begin, label.end - label.begin).size() > 5;
+  if (IsUuidOrHash(value) && !(named_secret && connector.strong && value.size() >= 32)) return;
+  if (!LooksGenerated(value)) return;
+  // Dotted names are code: token.decode.utf8
+  if (std::count(value.begin(), value.end(), '.') > 1 && std::none_of(value.begin(), value.end(), IsDigit)) return;
+  report("GENERIC_SECRET", {begin, end}, kScoreLabelled);
+}
+
+void ReadBearer(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  const std::string_view text = evidence.text();
+  const Connector connector = SkipConnector(text, label.end);
+  size_t begin = connector.value_begin;
+  for (const std::string_view scheme : {"Bearer ", "bearer ", "Basic ", "basic ", "token ", "Token "}) {
+    if (text.substr(begin, scheme.size()) == scheme) begin += scheme.size();
+  }
+  const size_t end = EndOfValue(text, begin, "\"'`<|,;&");
+  const std::string_view value = text.substr(begin, std::min<size_t>(end - begin, 128));
+  if (value.size() < 12 || !LooksGenerated(value)) return;
+  report("GENERIC_SECRET", {begin, end}, kScoreLabelled);
+}
+
+void ReadCookie(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  const std::string_view text = evidence.text();
+  size_t begin = SkipConnector(text, label.end).value_begin;
+  // `Cookie: name=value`: the value is judged.
+  size_t end = EndOfValue(text, begin, "\"'`<|,;&");
+  const size_t equals = text.substr(begin, end - begin).find('=');
+  if (equals != std::string_view::npos && equals < 40) begin += equals + 1;
+  if (begin > label.end + 80) return;
+  const std::string_view value = text.substr(begin, std::min<size_t>(end - begin, 128));
+  const bool sign = text.substr(label.end, begin - label.end).find_first_of("=:") != std::string_view::npos;
+  if (!sign || value.size() < 14 || !LooksGenerated(value)) return;
+  report("COOKIE", {begin, end}, kScoreLabelled);
+}
+
+// `?token=...` in a URL.
+void ReadTokenParameter(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  const std::string_view text = evidence.text();
+  if (label.begin == 0 || (text[label.begin - 1] != '?' && text[label.begin - 1] != '&' && text[label.begin - 1] != '#')) return;
+  const size_t end = EndOfValue(text, label.end, "\"'`<|&#");
+  const std::string_view value = text.substr(label.end, std::min<size_t>(end - label.end, 128));
+  if (value.size() >= 16 && LooksGenerated(value)) report("URL_WITH_TOKEN", {label.end, end}, kScoreLabelled);
+}
+
+}  // namespace
+
+void ReadCredentials(const Evidence& evidence, Report report) {
+  for (const Evidence::Hit& hit : evidence.hits()) {
+    switch (hit.cue) {
+      case Cue::kPassword:
+        ReadPassword(evidence, hit, report);
+        break;
+      case Cue::kSecret:
+        ReadSecret(evidence, hit, report);
+        break;
+      case Cue::kBearer:
+        ReadBearer(evidence, hit, report);
+        break;
+      case Cue::kCookie:
+        ReadCookie(evidence, hit, report);
+        break;
+      case Cue::kTokenParameter:
+        ReadTokenParameter(evidence, hit, report);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+}  // namespace headgate::router

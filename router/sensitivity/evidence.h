@@ -1,0 +1,77 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Evidence: the words of one text that say what stands near them (`passport`, 账号, `order number`, 小说). A validator asks
+// whether such a word is near a value; labels say that a value follows. Distances are in characters, at most
+// kContextChars: what is farther away changes nothing, so more text never lowers a level.
+//
+// Thread-safety: immutable after Add; the text must remain live.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "router/sensitivity/validators.h"
+
+namespace headgate::router {
+
+inline constexpr size_t kContextChars = 300;
+
+// What a word speaks of. The words themselves are in cue_words.cc.
+enum class Cue : uint8_t {
+  // Numbers that need a word beside them, or are surer with one.
+  kResidentId, kPassport, kHongKongId, kMacauId, kTaiwanId, kPermit, kMilitaryId, kDriverLicence, kSocialSecurity,
+  kSsn, kItin, kNhs, kNino, kNationalId, kCaseNumber, kBarNumber, kEmployeeNo, kPlate, kTaxId, kRouting, kSwift,
+  kAccount, kCard, kCvv, kCrypto, kPhone, kWechat, kQq, kMedicalNo, kInsuranceNo, kIpAddress,
+  // Credentials
+  kPassword, kSecret, kOneTimeCode, kCookie, kBearer, kTokenParameter,
+  // Persons
+  kNameLabel, kPersonRole, kSelfName, kTitleAfter, kTitleBefore, kBirth, kGender, kSalary, kMarital, kBelief, kEthnic,
+  kSexuality, kOffence, kDiscipline, kSchoolJob, kDiagnosis, kMedication, kAgeWord,
+  kAgeNumber,
+  // Places
+  kHome, kHouseNumber, kStreetWord, kRegion, kUnitWord, kCompany,
+  // Documents
+  kRecordHeading, kRecordStrong, kLabItem, kDoctorTurn, kPatientTurn, kMarkingStrong, kMarkingBare, kPrivilege,
+  kUnpublished, kDealWord, kFinanceWord, kMoneyUnit,
+  // Contra-words: only ever against values that have no check digit.
+  kOtherNumber, kExample, kFiction, kTechnical, kPublicFigure, kHotline, kGeneralQuestion,
+  kCount,
+};
+
+class Evidence {
+ public:
+  struct Hit {
+    Cue cue;
+    uint16_t word;  // index of the word, for counting different ones
+    uint32_t begin, end;
+  };
+
+  explicit Evidence(std::string_view text) : text_(text) {}
+  // REQUIRES: ends do not decrease.
+  void Add(const Hit& hit);
+
+  std::string_view text() const { return text_; }
+  const std::vector<Hit>& hits() const { return hits_; }
+  bool Has(Cue cue) const { return present_[static_cast<size_t>(cue)]; }
+  // A word of `cue` within `chars` characters of the range, on either side or inside.
+  bool Near(Cue cue, TextRange range, size_t chars = kContextChars) const;
+  // ... that ends at most `chars` characters before the range.
+  bool Before(Cue cue, TextRange range, size_t chars = kContextChars) const;
+  // ... that begins at most `chars` characters after it.
+  bool After(Cue cue, TextRange range, size_t chars = kContextChars) const;
+  // Hits that end in [begin, end): first and one past the last.
+  std::pair<size_t, size_t> Between(size_t begin, size_t end) const;
+
+ private:
+  const std::string_view text_;
+  std::vector<Hit> hits_;
+  std::bitset<static_cast<size_t>(Cue::kCount)> present_;
+};
+
+// Characters of `text` in [begin, end), counted up to `limit` + 1.
+size_t CharsBetween(std::string_view text, size_t begin, size_t end, size_t limit);
+
+}  // namespace headgate::router

@@ -1,0 +1,88 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Documents that say of themselves that they are confidential, and facts that are not public yet. A marking counts on
+// content; a question about the word does not.
+#include <algorithm>
+
+#include "router/sensitivity/rule.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kContentCharsMin = 15;  // beside the marking itself
+constexpr size_t kQuestionChars = 25;
+
+// Non-blank characters of the text beside the range, counted up to the least that matters.
+bool HasContent(std::string_view text, TextRange range) {
+  size_t chars = 0;
+  const auto count = [&](size_t begin, size_t end) {
+    for (size_t at = begin; at < end && chars < kContentCharsMin; ++at) {
+      chars += static_cast<uint8_t>(text[at]) > ' ' && (static_cast<uint8_t>(text[at]) & 0xC0) != 0x80;
+    }
+  };
+  count(range.end, text.size());
+  count(0, range.begin);
+  return chars >= kContentCharsMin;
+}
+
+bool IsQuoted(std::string_view text, TextRange range) {
+  const std::string_view before = text.substr(range.begin >= 3 ? range.begin - 3 : 0, range.begin >= 3 ? 3 : range.begin);
+  const char last = before.empty() ? ' ' : before.back();
+  return last == '"' || last == '\'' || before == "“" || before == "‘" || before == "「";
+}
+
+// Asks or explains: `what does "internal use only" mean`, 什么是商业机密.
+bool IsTalkAbout(const Evidence& evidence, TextRange range) {
+  return evidence.Near(Cue::kGeneralQuestion, range, kQuestionChars) ||
+         (IsQuoted(evidence.text(), range) && evidence.Near(Cue::kGeneralQuestion, range, 120));
+}
+
+// A marking stands at the head of something: alone on its line, in brackets, before a colon or dash.
+bool IsSetApart(std::string_view text, TextRange range) {
+  size_t before = range.begin, after = range.end;
+  const auto decoration = [](char c) { return c == ' ' || c == '*' || c == '#' || c == '-' || c == '=' || c == '/' || c == '|'; };
+  while (before > 0 && decoration(text[before - 1])) --before;
+  while (after < text.size() && text[after] == ' ') ++after;
+  const bool opens = before == 0 || text[before - 1] == '\n' || text[before - 1] == '[' || text[before - 1] == '(' ||
+                     (before >= 3 && text.substr(before - 3, 3) == "【") || (before >= 3 && text.substr(before - 3, 3) == "〔");
+  const std::string_view next = text.substr(after, 3);
+  const bool closes = after >= text.size() || std::string_view("\n]):-*=|/,").find(text[after]) != std::string_view::npos ||
+                      next == "】" || next == "〕" || next == "★" || next == "。" || next == "、";
+  return opens && closes;
+}
+
+bool IsUpperWord(std::string_view word) { return std::none_of(word.begin(), word.end(), IsLower); }
+
+}  // namespace
+
+void ReadMarkings(const Evidence& evidence, Report report) {
+  const std::string_view text = evidence.text();
+  for (const Evidence::Hit& hit : evidence.hits()) {
+    const TextRange range{hit.begin, hit.end};
+    switch (hit.cue) {
+      case Cue::kMarkingStrong:
+      case Cue::kPrivilege:
+        if (HasContent(text, range) && !IsTalkAbout(evidence, range)) report("CONFIDENTIAL_MARKING", range, kScoreLabelled);
+        break;
+      case Cue::kMarkingBare: {
+        const bool latin = IsLetter(text[hit.begin]);
+        const bool weak_word = latin && (LowerAscii(text[hit.begin]) == 'i' || LowerAscii(text[hit.begin]) == 'r' || LowerAscii(text[hit.begin]) == 'p');
+        if (!IsSetApart(text, range) || !HasContent(text, range) || IsTalkAbout(evidence, range)) break;
+        if (weak_word && !IsUpperWord(text.substr(hit.begin, hit.end - hit.begin))) break;
+        report("CONFIDENTIAL_MARKING", range, kScoreLikely);
+        break;
+      }
+      case Cue::kUnpublished:
+        if (evidence.Near(Cue::kDealWord, range, 60) && HasContent(text, range) && !IsTalkAbout(evidence, range) &&
+            !evidence.Near(Cue::kFiction, range, 120)) {
+          report("UNPUBLISHED_RESULT", range, kScoreLikely);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+}  // namespace headgate::router

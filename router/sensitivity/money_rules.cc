@@ -1,0 +1,126 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Cards, accounts and addresses of money that have a form of their own. Plain account numbers have none: they are read
+// after their label (labels.cc).
+#include <algorithm>
+
+#include "router/sensitivity/number_shape.h"
+#include "router/sensitivity/rule.h"
+
+namespace headgate::router {
+namespace {
+
+template <size_t kCount>
+bool OneOf(std::string_view text, const std::string_view (&list)[kCount]) {
+  return std::find(std::begin(list), std::end(list), text) != std::end(list);
+}
+
+bool WrittenAsCard(const NumberShape& shape) {
+  constexpr std::string_view kShapes[] = {"4-4-4-4", "4-4-4-4-1", "4-4-4-4-2", "4-4-4-4-3", "4-6-5", "4-6-4",
+                                          "6-13",    "6-12",      "6-10",      "8-8",       "4-12"};
+  if (shape.group_count() <= 5 && OneOf(shape.groups(), kShapes)) return true;
+  if (!shape.free_standing()) return false;
+  if (shape.Uniform(3)) return true;
+  return !shape.has_comma() && (shape.Uniform(1) || (shape.one_separator() && shape.group_count() > 2)) &&
+         !(shape.group_count() == 2 && shape.has_dot());
+}
+
+std::optional<Value> BankCard(const Match& match) {
+  const std::string_view text = match.text();
+  const size_t text_begin = match.InText(match.begin, match.end).begin;
+  if (text_begin > 0 && IsDigit(text[text_begin - 1])) return std::nullopt;
+  constexpr size_t kLengthMin = 14, kLengthMax = 19;
+  size_t end = match.begin + kLengthMin;
+  while (end < match.view.size() && end - match.begin < kLengthMax && IsDigit(match.view[end])) ++end;
+  for (; end >= match.begin + kLengthMin; --end) {
+    const TextRange range = match.InText(match.begin, end);
+    if (range.end < text.size() && IsDigit(text[range.end])) continue;
+    const std::string_view digits = match.view.substr(match.begin, end - match.begin);
+    // One ID in ten that begins like a card passes Luhn as well: it is named once, as what it is.
+    if (!IsBankCard(digits) || IsCnResidentId(digits)) continue;
+    const NumberShape shape(text, range);
+    const bool written =
+        shape.separated() ? WrittenAsCard(shape) : !IsFraction(text, range.begin) && !InsideMixedToken(text, range);
+    if (written) return Value{range};
+  }
+  return std::nullopt;
+}
+
+// Two letters and two digits; the country says how long it is.
+std::optional<Value> Iban(const Match& match) {
+  const std::string_view text = match.text();
+  if (match.begin > 0 && IsDigit(text[match.begin - 1])) return std::nullopt;
+  constexpr size_t kLengthMax = 34, kLengthMin = 15;
+  std::string characters;
+  std::array<size_t, kLengthMax> ends{};
+  for (size_t at = match.begin; at < text.size() && characters.size() < kLengthMax;) {
+    if (!IsAlnum(text[at])) {
+      size_t next = at;
+      for (int i = 0; i < kSeparatorsMax; ++i) next += SeparatorLength(text, next);
+      if (next == at || next >= text.size() || !IsAlnum(text[next])) break;
+      at = next;
+      continue;
+    }
+    characters += text[at++];
+    ends[characters.size() - 1] = at;
+  }
+  for (size_t length = kLengthMin; length <= characters.size(); ++length) {
+    if (!IsIban(std::string_view(characters).substr(0, length))) continue;
+    const size_t end = ends[length - 1];
+    if (end < text.size() && IsDigit(text[end])) continue;
+    return Value{{match.begin, end}};
+  }
+  return std::nullopt;
+}
+
+std::optional<Value> Routing(const Match& match) {
+  const TextRange range = match.InText(match.begin, match.end);
+  if (!IsUsRouting(match.view.substr(match.begin, 9)) || TouchesDigit(match.text(), range)) return std::nullopt;
+  if (!match.evidence.Near(Cue::kRouting, range)) return std::nullopt;
+  return Value{range, kScoreLabelled};
+}
+
+bool IsBase58(char c) { return IsAlnum(c) && c != '0' && c != 'O' && c != 'I' && c != 'l'; }
+
+// Bitcoin: 1 or 3 and base58, or bc1 and lower case; Ethereum: 0x and 40 hex digits; Tron: T and base58.
+std::optional<Value> CryptoAddress(const Match& match) {
+  const std::string_view text = match.text();
+  size_t end = match.begin;
+  while (end < text.size() && end - match.begin < 80 && IsAlnum(text[end])) ++end;
+  const std::string_view body = text.substr(match.begin, end - match.begin);
+  if (match.begin > 0 && IsAlnum(text[match.begin - 1])) return std::nullopt;
+  const TextRange range{match.begin, end};
+  if (body.substr(0, 2) == "0x") {
+    const bool hex = std::all_of(body.begin() + 2, body.end(), [](char c) { return IsDigit(c) || (LowerAscii(c) >= 'a' && LowerAscii(c) <= 'f'); });
+    if (body.size() != 42 || !hex || !match.evidence.Near(Cue::kCrypto, range)) return std::nullopt;
+    return Value{range, kScoreLabelled};
+  }
+  if (body.substr(0, 3) == "bc1") {
+    const bool lower = std::none_of(body.begin(), body.end(), IsUpper);
+    return lower && body.size() >= 42 && body.size() <= 62 ? std::optional<Value>({range, kScoreLabelled}) : std::nullopt;
+  }
+  const size_t digits = static_cast<size_t>(std::count_if(body.begin(), body.end(), IsDigit));
+  const size_t upper = static_cast<size_t>(std::count_if(body.begin(), body.end(), IsUpper));
+  if (!std::all_of(body.begin(), body.end(), IsBase58) || digits < 3 || upper < 3 || digits + upper + 3 > body.size()) {
+    return std::nullopt;
+  }
+  const bool length = body[0] == 'T' ? body.size() == 34 : body.size() >= 26 && body.size() <= 35;
+  if (!length || (!match.evidence.Near(Cue::kCrypto, range) && body.size() < 33)) return std::nullopt;
+  return Value{range, kScoreLikely};
+}
+
+}  // namespace
+
+const std::vector<PatternRule>& MoneyRules() {
+  static const std::vector<PatternRule> rules = {
+      {"BANK_CARD", BankCard, true, {"[0-9]{14}"}},
+      {"IBAN", Iban, false, {"[A-Z]{2}[0-9]{2}[A-Z0-9]", "[A-Z]{2}[0-9]{2}[ -./_]", "[A-Z]{2}[ -./_][0-9]{2}",
+                             "[A-Z][ -./_][A-Z][ -./_][0-9]"}, true},
+      {"US_ROUTING", Routing, true, {"[0-9]{9}"}},
+      {"CRYPTO_ADDRESS", CryptoAddress, false, {"0x[0-9A-Fa-f]{38}", "bc1[a-z0-9]{36}", "[13T][1-9A-HJ-NP-Za-km-z]{25}"}},
+  };
+  return rules;
+}
+
+}  // namespace headgate::router

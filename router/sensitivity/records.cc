@@ -1,0 +1,127 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Text in the form of a record: the headings of an admission or visit with something behind them, laboratory values, a
+// consultation turn by turn; pay and account lists. An empty template has the headings and nothing behind them.
+#include <algorithm>
+#include <bitset>
+
+#include "router/sensitivity/rule.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kRecordChars = 1500;  // a record's parts lie within as many characters
+
+// Something is written between a heading and the next line or heading: not only blanks, dots and underscores.
+bool HasContent(std::string_view text, size_t at) {
+  if (at < text.size() && text[at] == ' ') ++at;
+  if (at >= text.size() || (text[at] != ':' && text[at] != ']' && text[at] != '\n' && text[at] != '*' && text.substr(at, 3) != "】")) return false;
+  const bool own_line = text[at] == '\n';
+  constexpr size_t kLookBytes = 60;
+  size_t letters = 0, blanks = 0, newlines = 0;
+  for (++at; at < text.size() && letters < 8; ++at) {
+    const char c = text[at];
+    if (c == '\n') {
+      if (++newlines > (own_line ? 0u : 1u) || letters >= 3) break;
+      continue;
+    }
+    if (c == '_' || c == '[' || c == '{' || c == '<') ++blanks;
+    letters += IsAlnum(c) || static_cast<uint8_t>(c) >= 0x80;
+    if (blanks + letters > kLookBytes) break;
+  }
+  return letters >= 3 && blanks == 0;
+}
+
+// A figure behind a laboratory item, within a few characters.
+bool HasFigure(std::string_view text, size_t at) {
+  const size_t limit = std::min(text.size(), at + 14);
+  for (; at < limit; ++at) {
+    if (IsDigit(text[at])) return true;
+    if (text[at] == '\n' || text[at] == ',' || text[at] == ';') return false;
+  }
+  return false;
+}
+
+// Counts different words within a moving window of hits; `kMax` words at most are told apart.
+struct Counter {
+  std::vector<const Evidence::Hit*> hits;
+  void Add(const Evidence::Hit& hit) {
+    // `出院诊断` holds `诊断`: the longer one counts.
+    if (!hits.empty() && hits.back()->end > hit.begin) {
+      if (hit.end - hit.begin > hits.back()->end - hits.back()->begin) hits.back() = &hit;
+      return;
+    }
+    hits.push_back(&hit);
+  }
+  // The largest number of different words whose hits lie within kRecordChars; `range` is where.
+  int Distinct(std::string_view text, TextRange* range) const {
+    int best = 0;
+    for (size_t first = 0, last = 0; last < hits.size(); ++last) {
+      while (hits[last]->end - hits[first]->begin > kRecordChars * 3 ||
+             CharsBetween(text, hits[first]->begin, hits[last]->end, kRecordChars) > kRecordChars) {
+        ++first;
+      }
+      // Sixteen are enough to decide on.
+      const size_t from = last - first > 15 ? last - 15 : first;
+      int distinct = 0;
+      for (size_t i = from; i <= last; ++i) {
+        const bool again = std::any_of(hits.begin() + static_cast<std::ptrdiff_t>(from), hits.begin() + static_cast<std::ptrdiff_t>(i),
+                                       [&](const Evidence::Hit* other) { return other->word == hits[i]->word; });
+        distinct += !again;
+      }
+      if (distinct > best) best = distinct, *range = {hits[from]->begin, hits[last]->end};
+    }
+    return best;
+  }
+};
+
+bool BeginsLine(std::string_view text, size_t at) {
+  while (at > 0 && (text[at - 1] == ' ' || text[at - 1] == '*' || text[at - 1] == '#' || text[at - 1] == '[' || text[at - 1] == '-')) --at;
+  if (at >= 3 && text.substr(at - 3, 3) == "【") return true;
+  return at == 0 || text[at - 1] == '\n' || text[at - 1] == '.' || text[at - 1] == ';' || text[at - 1] == ',' || text.substr(at >= 3 ? at - 3 : 0, 3) == "。" ||
+         text[at - 1] == ':' || text[at - 1] == '|';
+}
+
+}  // namespace
+
+void ReadRecords(const Evidence& evidence, Report report) {
+  if (!evidence.Has(Cue::kRecordHeading) && !evidence.Has(Cue::kLabItem) && !evidence.Has(Cue::kPatientTurn)) return;
+  const std::string_view text = evidence.text();
+  Counter headings, labs;
+  int doctor = 0, patient = 0;
+  size_t first_turn = text.size(), last_turn = 0;
+  bool strong = false;
+  for (const Evidence::Hit& hit : evidence.hits()) {
+    switch (hit.cue) {
+      case Cue::kRecordHeading:
+        if (BeginsLine(text, hit.begin) && HasContent(text, hit.end)) headings.Add(hit);
+        break;
+      case Cue::kRecordStrong:
+        strong |= HasContent(text, hit.end);
+        break;
+      case Cue::kLabItem:
+        if (HasFigure(text, hit.end)) labs.Add(hit);
+        break;
+      case Cue::kDoctorTurn:
+      case Cue::kPatientTurn:
+        if (!BeginsLine(text, hit.begin)) break;
+        (hit.cue == Cue::kDoctorTurn ? doctor : patient) += 1;
+        first_turn = std::min<size_t>(first_turn, hit.begin);
+        last_turn = std::max<size_t>(last_turn, hit.end);
+        break;
+      default:
+        break;
+    }
+  }
+  TextRange range, lab_range;
+  const int heading_count = headings.Distinct(text, &range);
+  const int lab_count = labs.Distinct(text, &lab_range);
+  double score = heading_count >= 4 ? 0.95 : heading_count == 3 ? 0.85 : heading_count == 2 ? (strong ? 0.75 : 0.45) : strong ? 0.45 : 0;
+  if (heading_count >= 1 && lab_count >= 2) score = std::max(score, 0.8);
+  if (heading_count > 0) report("HEALTH_RECORD", range, score);
+  if (lab_count >= 2) report("HEALTH_RECORD", lab_range, lab_count >= 4 ? 0.85 : lab_count == 3 ? 0.7 : evidence.Near(Cue::kPersonRole, lab_range, 100) ? 0.55 : 0.4);
+  if (doctor >= 1 && patient >= 1 && doctor + patient >= 3) report("HEALTH_RECORD", {first_turn, last_turn}, 0.85);
+}
+
+}  // namespace headgate::router
