@@ -12,6 +12,8 @@ namespace {
 constexpr double kOutputGuess = 256;      // before a tenant's first answer
 constexpr double kMemory = 200;           // answers: the weight of a new one is at least 1 / kMemory
 constexpr double kSizeAnswersMin = 5;     // fewer say nothing about a size of prompt
+// A prediction is a mean, the objective is meant for nearly all: predictions aim at this part of it.
+constexpr double kObjectiveAimedAt = 0.5;
 constexpr size_t kTenantsMax = 100'000;
 
 int SizeOf(double prompt_tokens, int sizes) {
@@ -75,8 +77,9 @@ Offer QuoteBook::For(const std::string& tenant, const Ask& ask) const {
   quote.local_micro_units = local_price_.micro_units_per_work_second() * offer.work_seconds;
   quote.cloud_delay_seconds = cloud_first_token_p90_;
   quote.local_delay_seconds = ask.local_wait_seconds + WorkSeconds(scaling_config_, prompt - local_cached, 0);
-  quote.objective_seconds = absl::ToDoubleSeconds(policy_.first_token_objective) +
-                            absl::ToDoubleSeconds(policy_.first_token_objective_per_1k) * prompt / 1000;
+  quote.objective_seconds =
+      kObjectiveAimedAt * (absl::ToDoubleSeconds(policy_.first_token_objective) +
+                           absl::ToDoubleSeconds(policy_.first_token_objective_per_1k) * prompt / 1000);
   quote.last = learned != nullptr ? learned->last : Quote::Side::kNone;
   offer.cloud_micro_units_off_peak = quote.cloud_micro_units / PeakRatio(accounting_, cloud_model_, now);
   offer.quote = quote;

@@ -29,12 +29,13 @@ double WorkSeconds(const ScalingConfig& config, double prompt_tokens_uncached, d
 }
 
 Scaling::Scaling(const Clock& clock, const ScalingConfig& config)
-    : clock_(clock), config_(config), began_(clock.Monotonic()) {}
+    : clock_(clock), config_(config), began_(clock.Monotonic()), grown_(clock.Monotonic()) {}
 
 void Scaling::Apply(const ScalingConfig& config) {
   config_ = config;
   steps_.clear();  // classes and work are in the old configuration's units
   began_ = clock_.Monotonic();
+  grown_ = began_;
 }
 
 void Scaling::Forget(int64_t index) {
@@ -112,6 +113,8 @@ int64_t Scaling::Wanted(int64_t replicas, double price_level) {
     }
     if (n > replicas && cost > best_cost + 4 * whole * SecondPrice(config_)) break;  // savings only flatten from here
   }
+  if (best > replicas) grown_ = now;
+  if (best < replicas && now - grown_ < std::max(config_.cold_start, config_.window / 2)) return replicas;
   return best;
 }
 

@@ -30,6 +30,7 @@ class Scaling {
 
   // One arrival. `cloud_micro_units`: its price on the cloud at off-peak rates; sensitive work has none.
   void Arrived(bool sensitive, double work_seconds, double cloud_micro_units);
+  // Fewer than `replicas` only after half a window (and a cold start) without a wish for more.
   // `price_level`: cloud prices now relative to off-peak (accounting.h, PeakRatio). `replicas`: now there or starting.
   int64_t Wanted(int64_t replicas, double price_level);
 
@@ -50,6 +51,7 @@ class Scaling {
   const Clock& clock_;
   ScalingConfig config_;
   MonotonicTime began_;
+  MonotonicTime grown_;     // when the number last had to grow: what was rented is kept for a while
   std::deque<Step> steps_;  // bounded by window / 10 s
 };
 

@@ -1,0 +1,60 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The offline bound: no policy that meets the objective can cost less, however much it knows of the future.
+//
+// A fluid relaxation in steps of 10 s. Every request is served locally to a share x (x = 1 when sensitive), its prompt
+// at any time until its first-token objective, its answer at any time until its end objective, or bought at the least
+// price the table has in that time with every prefix that was ever sent counted as cached. Replicas are n(t), whole
+// numbers at least 1 while a sensitive request is open (a cold start would miss its objective), each new one costs its
+// boot. Coupling the two, "local work in a step <= replica time in it", is priced out with y(t) >= 0 (Lagrange):
+//
+//   L(y) = min over n of sum (g - y) n dt + boots   (dynamic programming over step and n)
+//        + sum over requests of min(price, work * least y in its time)   (the local one when sensitive)
+//
+// Weak duality: L(y) is below every feasible cost for ANY y, so the bound needs no faith in the search for a good y
+// (subgradient ascent). The cloud's concurrency cap and budgets are left out: they only make policies dearer.
+// Replicas that were there at the start are free of boot, for policies and bound alike.
+//
+// Thread-safety: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "planner/scenario.h"
+#include "planner/trace.h"
+
+namespace headgate::planner {
+
+struct BoundItem {
+  double arrival_s = 0;
+  double prompt_by_s = 0;      // its prompt is computed in [arrival, prompt_by]
+  double end_by_s = 0;         // its answer in [arrival, end_by]
+  double prompt_work = 0;      // seconds of one replica
+  double answer_work = 0;
+  double price = 0;            // on the cloud; ignored when sensitive
+  bool sensitive = false;
+};
+struct BoundProblem {
+  std::vector<BoundItem> items;
+  double step_s = 10;
+  double replica_second = 0;   // money
+  double boot = 0;             // money for every replica that is added
+  int64_t replicas_start = 0, replicas_min = 0, replicas_max = 1;
+};
+struct Bound {
+  double cost = 0;
+  std::vector<double> replicas;  // of the best y, by step: an idea, not a plan
+  double price_of_work = 0;      // mean y
+};
+
+BoundProblem MakeBoundProblem(const Scenario& scenario, const Trace& trace);
+// `cost_known`: of any feasible policy; guides the steps of the search, not the result's validity.
+Bound SolveBound(const BoundProblem& problem, double cost_known, int rounds,
+                 const std::function<void(double)>& progress = {});
+// L(y) for one y: what SolveBound maximises. For tests.
+double BoundAt(const BoundProblem& problem, const std::vector<double>& y);
+
+}  // namespace headgate::planner
