@@ -155,8 +155,14 @@ def make(template, lang, r):
 def documents(seed, positive, negative):
     for lang in ("zh", "en"):
         r = random.Random(f"{seed}-{lang}")
-        plain = [t for _, _, t in templates(lang, "negative")]
-        for sign, count in (("positive", positive), ("negative", negative)):
+        plain = [t for sign in ("negative", "prompts_negative") for _, _, t in templates(lang, sign)]
+        runs = (
+            ("positive", positive),
+            ("negative", negative),
+            ("prompts_positive", positive // 2),
+            ("prompts_negative", negative // 3),
+        )
+        for sign, count in runs:
             for kind, group, template in templates(lang, sign):
                 for _ in range(count):
                     text = make(template, lang, r)
@@ -173,7 +179,7 @@ def documents(seed, positive, negative):
                         text = before
                     yield {
                         "text": text.data.decode(),
-                        "label": int(sign == "positive"),
+                        "label": int(sign.endswith("positive")),
                         "lang": lang,
                         "kind": kind,
                         "group": group,

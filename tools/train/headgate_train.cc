@@ -3,7 +3,7 @@
 
 // headgate-train: corpora in, weights and their digests out. `make train` calls it; docs/model-card.md tells the rest.
 //
-//   headgate-train OUT_DIR --train FILE... --tune FILE...
+//   headgate-train OUT_DIR REPORT_DIR --train FILE... --tune FILE...
 //
 // `tune` files are trained on too, but first predicted in five folds: thresholds and the printed figures come from
 // those predictions, so no text sets its own threshold.
@@ -74,6 +74,19 @@ void Report(const char* title, const std::vector<Prediction>& predictions, const
   }
 }
 
+// One line a prompt, for reading the errors: id, label, kind, then each topic's score (sensitive from 0 on).
+std::string PredictionLines(const std::vector<Prediction>& predictions, const Shift& shift) {
+  std::string lines;
+  for (const Prediction& p : predictions) {
+    lines += p.document->id + "\t" + (p.document->sensitive ? "1" : "0") + "\t" + p.document->kind;
+    for (size_t t = 0; t < kTopics; ++t) {
+      lines += "\t" + std::to_string(p.highest.score[t] + shift[p.highest.han[t] ? 0 : 1][t]);
+    }
+    lines += "\n";
+  }
+  return lines;
+}
+
 void Write(const std::string& path, const std::string& bytes) {
   std::ofstream out(path, std::ios::binary);
   out << bytes;
@@ -93,7 +106,7 @@ std::vector<const Example*> Weighted(const std::vector<Example>& train, const st
   return out;
 }
 
-int Run(const std::string& folder, const std::vector<Document>& train, const std::vector<Document>& tune) {
+int Run(const std::string& folder, const std::string& report_folder, const std::vector<Document>& train, const std::vector<Document>& tune) {
   std::vector<const Document*> named;
   for (const auto* corpus : {&train, &tune}) {
     for (const Document& document : *corpus) {
@@ -116,6 +129,7 @@ int Run(const std::string& folder, const std::vector<Document>& train, const std
   }
   const Shift shift = Calibrate(predictions);
   Report("hand-written prompts, predicted in folds", predictions, shift);
+  Write(report_folder + "/folds.tsv", PredictionLines(predictions, shift));
   TopicTrainer generators(kSeed);
   std::vector<const Example*> generated;
   for (const Example& example : train_examples) generated.push_back(&example);
@@ -145,7 +159,7 @@ int main(int argc, char** argv) {
   using namespace headgate::train;
   std::vector<Document> train, tune;
   std::vector<Document>* corpus = nullptr;
-  for (int i = 2; i < argc; ++i) {
+  for (int i = 3; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--train" || argument == "--tune") {
       corpus = argument == "--train" ? &train : &tune;
@@ -158,9 +172,9 @@ int main(int argc, char** argv) {
     }
     for (Document& document : *read) corpus->push_back(std::move(document));
   }
-  if (argc < 2 || train.empty() || tune.empty()) {
-    std::cerr << "usage: headgate-train OUT_DIR --train FILE... --tune FILE...\n";
+  if (argc < 3 || train.empty() || tune.empty()) {
+    std::cerr << "usage: headgate-train OUT_DIR REPORT_DIR --train FILE... --tune FILE...\n";
     return 2;
   }
-  return Run(argv[1], train, tune);
+  return Run(argv[1], argv[2], train, tune);
 }

@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "7ac72d31d87703638c697e0adc72a858bc336990b93874ce2b2540aeea6696e2";
+    "49406bcc045aea13212b933295151dd6525d9cdfe7dbbe7046b97bcde2db08e3";
 inline constexpr char kNameSha256[] =
-    "d43d8a32f7c08a8c65b1601aab89614d140c0e7ae7fe0facce093b7ce9477cd7";
+    "e2c6250f0f84cf16c180d457cf2b8176489d8b033792d738345559a4ca1118af";
 
 }  // namespace headgate::router
