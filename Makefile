@@ -1,7 +1,7 @@
 # The targets are the front door's commands: `./dev help` explains them.
-# MODEL=, ONCE=1, PRESET=, PROVE_REQUESTS= and FUZZ_SECONDS= given to make reach it through the environment.
+# MODEL=, ONCE=1, PRESET=, PROVE_REQUESTS=, DATA= and FUZZ_SECONDS= given to make reach it through the environment.
 .DEFAULT_GOAL := help
-.PHONY: run test build setup tidy asan tsan prove bench-engine fuzz format clean help
+.PHONY: run test build setup tidy asan tsan prove bench-engine bench-detect fuzz train eval-detect format clean help
 
-run test build setup tidy asan tsan prove bench-engine fuzz format clean help:
+run test build setup tidy asan tsan prove bench-engine bench-detect fuzz train eval-detect format clean help:
 	@./dev $@
