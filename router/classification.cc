@@ -90,7 +90,9 @@ absl::StatusOr<std::unique_ptr<Classification>> Classification::Make(const Sensi
   if (config.threshold > v1::SENSITIVITY_LEVEL_CONFIDENTIAL) {
     return absl::InvalidArgumentError("threshold: must not be above confidential");
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<Detectors> detectors, MakePatternDetectors(config));
+  // Without its models this is not the classification that was measured: nothing is served.
+  ASSIGN_OR_RETURN(std::shared_ptr<const TextModels> models, TextModels::Builtin());
+  ASSIGN_OR_RETURN(std::unique_ptr<Detectors> detectors, MakePatternDetectors(config, std::move(models)));
   return std::make_unique<Classification>(config, std::move(detectors));
 }
 

@@ -79,10 +79,20 @@ struct KeywordListConfig {
   std::vector<std::string> words;           // matched on canonical text; whole words for Latin script
 };
 
+// Values that are public, such as a company's own switchboard: what equals one of them does not count.
+struct AllowListConfig {
+  std::string name;
+  std::string owner;                        // who answers for it
+  absl::Time expires = absl::InfinitePast();
+  std::vector<std::string> types;           // IsAllowable (detector_types.h)
+  std::vector<std::string> values;          // compared without separators and case
+};
+
 struct SensitivityConfig {
   // At or above: sensitive. Not above CONFIDENTIAL.
   v1::SensitivityLevel threshold = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
   std::vector<KeywordListConfig> keyword_lists;
+  std::vector<AllowListConfig> allow_lists;
   // Type -> level, never below `threshold`: what a detector finds is sensitive.
   std::map<std::string, v1::SensitivityLevel> detector_levels;
 };

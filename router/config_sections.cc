@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "router/detector_types.h"
 
 namespace headgate::router {
 namespace {
@@ -37,40 +36,6 @@ void ReadAddress(YamlMap& map, const std::string& key, std::map<int, std::string
   if (parsed.port == 0) return;  // any free port
   const auto [other, is_new] = ports->emplace(parsed.port, key);
   if (!is_new) map.Complain(key, absl::StrCat("port ", parsed.port, " is taken by listen.", other->second));
-}
-
-void ReadDetectorLevels(YamlMap& parent, SensitivityConfig* out) {
-  auto map = parent.GetMap("detector_levels");
-  if (!map) return;
-  for (const std::string& name : map->Keys()) {
-    v1::SensitivityLevel level = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
-    if (!GetLevel(*map, name, &level)) continue;
-    if (FindDetectorType(name) == nullptr) {
-      map->Complain(name, "unknown detector; docs/detection.md lists them");
-    } else if (level < out->threshold) {
-      map->Complain(name, absl::StrCat("a sensitive class could reach the cloud: ", LevelName(level),
-                                       " is below the threshold; use ", LevelName(out->threshold), " or higher"));
-    }
-    out->detector_levels[name] = level;
-  }
-  map->Finish();
-}
-
-void ReadKeywordLists(YamlMap& parent, SensitivityConfig* out) {
-  std::set<std::string> names;
-  for (YamlMap& map : parent.GetList("keyword_lists")) {
-    KeywordListConfig list;
-    GetUniqueName(map, "name", &names, &list.name);
-    GetLevel(map, "level", &list.level);
-    GetWords(map, "words", &list.words);
-    if (list.level < out->threshold) {
-      map.Complain("level", absl::StrCat("unreachable rule: ", LevelName(list.level),
-                                         " is below sensitivity.threshold, so a match would change nothing; use ",
-                                         LevelName(out->threshold), " or higher, or delete the list"));
-    }
-    map.Finish();
-    out->keyword_lists.push_back(std::move(list));
-  }
 }
 
 void ReadEndpoints(YamlMap& parent, LocalConfig* out) {
@@ -132,20 +97,6 @@ void ReadLimits(Reading& reading) {
     map->Complain("prompt_bytes_max", "unreachable rule: is above limits.body_bytes_max");
   }
   if (out.deadline_default > out.deadline_max) map->Complain("deadline_default", "is above limits.deadline_max");
-  map->Finish();
-}
-
-void ReadSensitivity(Reading& reading) {
-  auto map = reading.root.GetMap("sensitivity");
-  if (!map) return;
-  SensitivityConfig& out = reading.config.sensitivity;
-  GetLevel(*map, "threshold", &out.threshold);
-  if (out.threshold > v1::SENSITIVITY_LEVEL_CONFIDENTIAL) {
-    map->Complain("threshold", "a sensitive class could reach the cloud: use confidential or lower");
-    out.threshold = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;  // the rest is checked against what is allowed
-  }
-  ReadDetectorLevels(*map, &out);
-  ReadKeywordLists(*map, &out);
   map->Finish();
 }
 

@@ -86,6 +86,10 @@ inline constexpr DetectorType kDetectorTypes[] = {
     // Documents
     {"CONFIDENTIAL_MARKING", kLevelConfidential},
     {"UNPUBLISHED_RESULT", kLevelConfidential},
+    // What the topic model says of a passage, besides HEALTH_RECORD, FINANCE_RECORD and PERSON_ATTRIBUTE
+    {"INTERNAL_DOCUMENT", kLevelConfidential},
+    {"CREDENTIAL_TEXT", kLevelRestricted},
+    {"ADDRESS_TEXT", kLevelConfidential},
 };
 
 // Null when there is none of that name.
@@ -94,6 +98,18 @@ constexpr const DetectorType* FindDetectorType(std::string_view name) {
     if (name == type.name) return &type;
   }
   return nullptr;
+}
+
+// Types whose values may be public: the only ones that an allow-list may name.
+inline constexpr std::string_view kAllowable =
+    "EMAIL, PHONE_CN_MOBILE, PHONE_CN_LANDLINE, PHONE_US, PHONE_E164, WECHAT_ID, QQ_ID, ADDRESS, IP_ADDRESS, MAC_ADDRESS, "
+    "TAX_ID, SWIFT_BIC";
+constexpr bool IsAllowable(std::string_view type) {
+  for (size_t at = kAllowable.find(type); !type.empty() && at != std::string_view::npos; at = kAllowable.find(type, at + 1)) {
+    const size_t end = at + type.size();
+    if ((at == 0 || kAllowable[at - 1] == ' ') && (end == kAllowable.size() || kAllowable[end] == ',')) return true;
+  }
+  return false;
 }
 
 }  // namespace headgate::router

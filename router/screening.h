@@ -25,7 +25,7 @@ namespace headgate::router {
 struct ScreenedField {
   std::string field;  // `messages[2].content`; `messages[1..2].content` is the seam between two messages
   CanonicalText text;
-  // How the text was derived: empty (as sent), `seam`, `unescaped`, `base64`, `hex`, `chinese_numerals`.
+  // How the text was derived: empty (as sent), `seam`, `unescaped`, `base64`, `hex`, `numerals`, `ungapped`.
   std::string view = {};
   // Derived views: where in the field (for a seam: in the tail and head put together) each byte of the view came from,
   // one past the end included. Empty: the identity.

@@ -189,7 +189,7 @@ void ReadStreet(const Evidence& evidence, const Evidence::Hit& street, Report re
   double score = address.capitals ? 0.6 : 0.3;
   if (unit || postal || home) score = 0.85;
   if (company && !unit && !home) score *= 0.55;
-  if (evidence.Near(Cue::kFiction, range, 60)) score *= 0.6;
+  if (evidence.Near(Cue::kFiction, range, 100)) score *= 0.55;
   report("ADDRESS", {range.begin, end}, score);
 }
 

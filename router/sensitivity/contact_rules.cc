@@ -122,6 +122,27 @@ std::optional<Value> UsPhone(const Match& match) {
   return Value{range, kScoreLikely};
 }
 
+// Numbers in the national form of other countries, with their leading zero: with a telephone's word beside them, or
+// grouped as a British mobile number is.
+std::optional<Value> NationalPhone(const Match& match) {
+  const std::string_view text = match.text();
+  size_t end = match.begin;
+  while (end < match.view.size() && end - match.begin < 12 && IsDigit(match.view[end])) ++end;
+  const size_t length = end - match.begin;
+  if (length < 10 || length > 11) return std::nullopt;
+  const TextRange range = match.InText(match.begin, end);
+  if (TouchesDigit(text, range) || InsideMixedToken(text, range) || IsHotline(match, range)) return std::nullopt;
+  const NumberShape shape(text, range);
+  if (!shape.separated() || !shape.free_standing() || shape.has_comma() || shape.LooksLikeIpv4() || shape.group_count() > 4) {
+    return std::nullopt;
+  }
+  constexpr std::string_view kMobile[] = {"5-6", "5-3-3", "4-3-3", "4-3-4"};
+  const bool mobile = match.view[match.begin + 1] == '7' && OneOf(shape.groups(), kMobile);
+  if (!mobile && !match.evidence.Near(Cue::kPhone, range, 60)) return std::nullopt;
+  if (match.evidence.Before(Cue::kOtherNumber, range, kVeryCloseChars)) return std::nullopt;
+  return Value{range, kScoreLikely};
+}
+
 // `+` and 8 to 15 digits.
 std::optional<Value> E164(const Match& match) {
   size_t end = match.begin + 1;
@@ -255,6 +276,7 @@ const std::vector<PatternRule>& ContactRules() {
       {"PHONE_CN_LANDLINE", Landline, true, {"0[1-9][0-9]{8}"}},
       {"PHONE_CN_LANDLINE", ServiceLine, true, {"[48]00[0-9]{7}"}},
       {"PHONE_US", UsPhone, true, {"[2-9][0-9]{9}"}},
+      {"PHONE_E164", NationalPhone, true, {"0[1-9][0-9]{8}"}},
       {"PHONE_E164", E164, true, {"\\+[1-9][0-9]{7}"}},
       {"EMAIL", Email, false, {"[A-Za-z0-9._%+-]@[A-Za-z0-9]"}},
       {"IP_ADDRESS", IpAddress, false, {"[0-9]\\.[0-9]\\.[0-9]", "[0-9]\\.[0-9]{2}\\.[0-9]", "[0-9]\\.[0-9]{3}\\.[0-9]"}},

@@ -25,7 +25,7 @@ constexpr CueRow kRows[] = {
     {Cue::kMilitaryId, "军官证|士兵证|军人证|文职干部证|警官证|退伍证|军字第|士字第|military id|military service number"},
     {Cue::kDriverLicence,
      "驾驶证|驾照|驾驶执照|档案编号|driver license|driver licence|driver's license|driver's licence|drivers license|driving "
-     "licence|driving license|drivers licence|dl number|dl no|driver_license|license no|licence no"},
+     "licence|driving license|drivers licence|dl number|dl no|dl|license|licence|driver_license|license no|licence no"},
     {Cue::kSocialSecurity, "社保号|社会保障号|社保卡|社会保障卡|社保账号|医保号|医保卡|医保编号|公积金账号|公积金号|个人公积金|社保电脑号|社保"},
     {Cue::kSsn, "ssn|social security|social security number|soc sec|social_security_number"},
     {Cue::kItin, "itin|taxpayer identification|individual taxpayer"},
@@ -34,7 +34,7 @@ constexpr CueRow kRows[] = {
     {Cue::kNationalId,
      "national id|national identity|aadhaar|dni|nie|nif|curp|nric|fin number|personnummer|cpf|codice fiscale|my number|cin|"
      "numero de securite sociale|sozialversicherungsnummer|personalausweis|alien registration|resident registration|sin number|"
-     "voter id|state id|government id|tfn|medicare number"},
+     "voter id|state id|government id|tfn|medicare number|medicare|mbi|a-number|alien number|pesel|sin|health card|uscis|receipt number|bsn|nric no|emirates id"},
     {Cue::kCaseNumber, "案号|案件编号|立案号|case no|case number|docket no|docket number|docket|cause no|case id"},
     {Cue::kBarNumber, "律师执业证|执业证号|执业证书号|bar no|bar number|bar id|state bar|bar registration"},
     {Cue::kEmployeeNo, "工号|员工编号|学号|准考证号|学籍号|employee id|employee number|employee no|staff id|student id|student number|"
@@ -52,7 +52,7 @@ constexpr CueRow kRows[] = {
     {Cue::kCrypto, "btc|bitcoin|eth|ethereum|usdt|wallet|wallet address|比特币|以太坊|钱包|钱包地址|trc20|erc20|crypto"},
     {Cue::kPhone,
      "电话|手机|座机|固话|联系方式|联系电话|传真|致电|拨打|来电|热线|phone|telephone|tel|mobile|cell|call me|call us|fax|contact number|"
-     "phone number|reach me|whatsapp|cellphone|call|dial|text me|hotline|contact"},
+     "phone number|reach me|whatsapp|cellphone|call|dial|text me|contact|ring|number is|voicemail|打给|号码是"},
     {Cue::kWechat, "微信|微信号|wechat|weixin|wxid|vx|v信|加v|薇信|威信"},
     {Cue::kQq, "qq|qq号|扣扣|企鹅号|q号"},
     {Cue::kMedicalNo,
@@ -176,20 +176,20 @@ constexpr CueRow kRows[] = {
     {Cue::kDoctorTurn, "doctor:|dr:|dr.:|physician:|clinician:|医生:|大夫:|医师:|nurse:|provider:|therapist:"},
     {Cue::kPatientTurn, "patient:|pt:|患者:|病人:|guest_family:|家属:|client:"},
     {Cue::kMarkingStrong,
-     "请勿外传|不得外传|严禁外传|切勿外传|勿外传|禁止外传|不要外传|请勿转发|严禁转发|禁止转发|不得转发|仅限内部|仅供内部|内部使用|内部资料|内部文件|"
-     "内部绝密|商业机密文件|公司机密|机密文件|绝密文件|绝密级|机密级|秘密级|内部公开|仅限收件人|注意保密|严格保密|请保密|不得对外|不对外公开|暂不对外|"
+     "请勿外传|不得外传|严禁外传|切勿外传|勿外传|禁止外传|不要外传|请勿转发|严禁转发|禁止转发|不得转发|仅限内部|仅供内部|内部使用|内部资料|"
+     "内部绝密|商业机密文件|公司机密|绝密级|机密级|秘密级|内部公开|仅限收件人|注意保密|严格保密|请保密|不得对外|不对外公开|暂不对外|"
      "不得泄露|严禁泄露|内部传阅|阅后即焚|保密级别|密级|保密期限|内部讨论稿|"
      "do not forward|do not distribute|not for distribution|not for external distribution|for internal use only|internal use only|"
      "internal only|company confidential|strictly confidential|highly confidential|confidential and proprietary|proprietary and "
-     "confidential|private and confidential|not for public release|not for release|do not share|eyes only|under nda|covered by "
+     "confidential|private and confidential|not for public release|not for release|do not share|under nda|covered by "
      "nda|subject to nda|under embargo|embargoed until|embargoed|confidential - |most confidential|do not circulate|do not "
      "disclose|confidential information of|trade secret of|internal memo|not to be shared|keep this confidential|keep this "
-     "internal|keep it confidential|don't share this|do not copy|restricted circulation|need-to-know|top secret|commercial in "
+     "internal|keep it confidential|don't share this|do not copy|restricted circulation|need-to-know|commercial in "
      "confidence|commercially sensitive|internal distribution"},
-    {Cue::kMarkingBare, "机密|绝密|秘密|保密|confidential|classified|proprietary|internal|restricted"},
+    {Cue::kMarkingBare, "机密|绝密|秘密|保密|绝密文件|机密文件|内部文件|top secret|eyes only|attorney-client privilege|confidential|classified|proprietary|internal|restricted"},
     {Cue::kPrivilege,
      "attorney-client privileged|attorney client privileged|privileged and confidential|privileged & confidential|attorney work "
-     "product|attorney-client communication|work product doctrine|律师保密特权|attorney-client privilege|privileged communication"},
+     "product|attorney-client communication|律师保密特权|特权通信|律师函特权"},
     {Cue::kUnpublished,
      "尚未公布|尚未公开|未公开|未披露|尚未披露|未发布|尚未发布|未对外|未正式公布|公告前|拟收购|拟并购|收购方案|并购方案|裁员名单|裁员计划|裁员方案|底价|"
      "报价底线|标底|内幕|财报草稿|业绩预告草稿|未申请专利|尚未申请专利|专利交底|人事任免方案|定价策略内部|not yet announced|not yet "
@@ -220,7 +220,7 @@ constexpr CueRow kRows[] = {
     {Cue::kFiction,
      "小说|故事|虚构|剧本|人物|角色|童话|寓言|应用题|数学题|练习题|造句|写一篇|主人公|主角|武侠|电影|电视剧|动画|历史|古代|诗人|作家|歌词|作文|"
      "续写|novel|story|fiction|fictional|character|screenplay|fairy tale|protagonist|short story|word problem|math "
-     "problem|poem|movie|film|plot|dialogue between|scene|role-play|roleplay|biography|how many apples|apples|essay|sci-fi|fan fiction|"
+     "problem|poem|movie|film|plot|dialogue between|scene|role-play|roleplay|biography|how many apples|apples|essay|sci-fi|fan fiction|d&d|dungeons|npc|rogue|wizard|"
      "fantasy|riddle|how many|how old will|how much does|逻辑题|推理题|智力题|几个苹果|多少个|语文|课文|笑话"},
     {Cue::kTechnical,
      "版本|时间戳|哈希|校验和|提交记录|version|timestamp|hash|commit|checksum|sha256|sha1|md5|uuid|guid|build|release|git|epoch|v1|v2|"
@@ -231,7 +231,7 @@ constexpr CueRow kRows[] = {
      "author|director of the film|philosopher|poet|senator|composer|painter|pope|inventor|novelist|physicist|mathematician|"
      "politician|minister|chancellor|musician|player|footballer|coach|general"},
     {Cue::kHotline,
-     "客服|热线|官方电话|报警|急救|投诉电话|服务热线|咨询热线|hotline|customer service|toll-free|helpline|emergency number|support line|customer "
+     "客服|热线|官方电话|报警|急救|投诉电话|服务热线|咨询热线|hotline|customer service|press office|switchboard|media enquiries|总机|前台|toll-free|helpline|emergency number|support line|customer "
      "support|call center|官网"},
     {Cue::kGeneralQuestion,
      "什么是|是什么意思|什么意思|如何|怎么|怎样|为什么|区别|解释一下|解释|定义|含义|介绍一下|翻译成|what is|what are|what does|how to|how do|how "

@@ -12,6 +12,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "router/sensitivity/folding.h"
+#include "router/sensitivity/numerals.h"
 #include "router/sensitivity/secrets.h"
 #include "router/sensitivity/validators.h"
 
@@ -22,11 +23,11 @@ constexpr int kDepthMax = 2;
 constexpr size_t kContextBytes = 64;  // kept around a part that was decoded in place
 constexpr size_t kBlobBytesMin = 14;  // base64 of an 11-digit number is 15
 constexpr size_t kHexBytesMin = 16;
-constexpr size_t kNumeralsMin = 6;
+constexpr size_t kGappedDigitsMin = 4;
 constexpr std::string_view kBetweenParts = "\n\n\n\n";  // more separators than a number may hold
 
 // What a byte may be part of.
-enum ByteKind : uint8_t { kBase64 = 1, kEscapeStart = 2, kNumeralLead = 4 };
+enum ByteKind : uint8_t { kBase64 = 1, kEscapeStart = 2 };
 
 constexpr std::array<uint8_t, 256> kKinds = [] {
   std::array<uint8_t, 256> kinds{};
@@ -34,7 +35,6 @@ constexpr std::array<uint8_t, 256> kKinds = [] {
     const char c = static_cast<char>(i);
     if (IsAlnum(c) || c == '+' || c == '/' || c == '-' || c == '_') kinds[i] = kBase64;
     if (c == '\\' || c == '&' || c == '%') kinds[i] = kEscapeStart;
-    if (i >= 0xE2 && i <= 0xE9) kinds[i] = kNumeralLead;
   }
   return kinds;
 }();
@@ -45,6 +45,8 @@ bool IsBase64Byte(char c) { return kKinds[static_cast<uint8_t>(c)] == kBase64; }
 struct Hints {
   uint8_t kinds = 0;
   size_t longest_blob = 0;
+  size_t digits = 0, letters = 0;
+  size_t numeral_starts = 0;  // bytes that may begin a numeral in words
 };
 Hints LookThrough(std::string_view text) {
   Hints hints;
@@ -54,6 +56,9 @@ Hints LookThrough(std::string_view text) {
     hints.kinds |= kind;
     blob = kind == kBase64 ? blob + 1 : 0;
     hints.longest_blob = std::max(hints.longest_blob, blob);
+    hints.digits += IsDigit(c);
+    hints.letters += IsLetter(c);
+    hints.numeral_starts += static_cast<uint8_t>(c) >= 0xE2 || LowerAscii(c) == 'e';
   }
   return hints;
 }
@@ -236,7 +241,7 @@ bool IsReadable(std::string_view bytes) {
   size_t letters = 0;
   const CanonicalText text = CanonicalText::Make(bytes);
   for (const char c : text.text()) letters += IsAlnum(c) || static_cast<uint8_t>(c) >= 0x80 || c == ' ';
-  return text.valid_utf8() && letters * 2 >= text.text().size();
+  return text.valid_utf8() && letters * 3 >= text.text().size();
 }
 
 // Calls `visit(begin, end)` for runs of base64 characters; lines of at least 60 are put together.
@@ -279,75 +284,59 @@ std::optional<std::string> DecodeHex(std::string_view text) {
   return out;
 }
 
+// Blobs in their place, so that the words around them still speak of what they hold.
 Piece DecodeBlobs(std::string_view text, std::optional<std::string> (*decode)(std::string_view)) {
-  Piece piece;
-  ForEachBlob(text, [&](size_t begin, size_t end) {
+  Rewriter rewriter(text);
+  const auto read = [&](size_t begin, size_t end) {
     const std::optional<std::string> bytes = decode(WithoutNewlines(text.substr(begin, end - begin)));
-    if (!bytes || !IsReadable(*bytes)) return;
-    if (!piece.text.empty()) piece.Append(kBetweenParts, piece.end);
+    if (!bytes || !IsReadable(*bytes)) return false;
+    Piece piece;
     for (size_t i = 0; i < bytes->size(); ++i) {
       piece.Append(std::string_view(*bytes).substr(i, 1), begin + i * (end - begin) / bytes->size());
     }
-    piece.end = end;
+    rewriter.Replace(begin, end, piece);
+    return true;
+  };
+  ForEachBlob(text, [&](size_t begin, size_t end) {
+    if (read(begin, end)) return;
+    // What follows a long line may be the next word and no part of the blob.
+    size_t line = text.substr(begin, end - begin).rfind('\n');
+    if (line == std::string_view::npos || read(begin, begin + line)) return;
+    for (size_t at = begin; at < end; at = line + 1) {
+      line = std::min(end, text.find('\n', at));
+      if (line - at >= kBlobBytesMin) read(at, line);
+    }
   });
-  return piece;
+  return rewriter.Finish();
 }
 
-struct Numeral {
-  char16_t character;
-  char digit;
-};
-constexpr Numeral kNumerals[] = {{u'〇', '0'}, {u'零', '0'}, {u'洞', '0'}, {u'○', '0'},  {u'一', '1'}, {u'壹', '1'},
-                                 {u'幺', '1'}, {u'二', '2'}, {u'贰', '2'}, {u'貳', '2'}, {u'两', '2'}, {u'三', '3'},
-                                 {u'叁', '3'}, {u'參', '3'}, {u'四', '4'}, {u'肆', '4'}, {u'五', '5'}, {u'伍', '5'},
-                                 {u'六', '6'}, {u'陆', '6'}, {u'陸', '6'}, {u'七', '7'}, {u'柒', '7'}, {u'拐', '7'},
-                                 {u'八', '8'}, {u'捌', '8'}, {u'九', '9'}, {u'玖', '9'}, {u'勾', '9'}};
-
-// Whether any numeral has this low byte: nine characters in ten are settled by it.
-constexpr std::array<bool, 256> kNumeralLowBytes = [] {
-  std::array<bool, 256> low{};
-  for (const Numeral& numeral : kNumerals) low[numeral.character & 0xFF] = true;
-  return low;
-}();
-
-// The digit that the character at `at` stands for, or 0.
-char NumeralAt(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  if (kKinds[byte(at)] != kNumeralLead || at + 2 >= text.size()) return 0;
-  const auto code_point =
-      static_cast<char16_t>((byte(at) & 0x0F) << 12 | (byte(at + 1) & 0x3F) << 6 | (byte(at + 2) & 0x3F));
-  if (!kNumeralLowBytes[code_point & 0xFF]) return 0;
-  for (const Numeral& numeral : kNumerals) {
-    if (numeral.character == code_point) return numeral.digit;
-  }
-  return 0;
-}
-
-// Runs of at least kNumeralsMin numerals (digits and separators may stand among them) as digits.
+// Runs of digits in words as digits.
 Piece ReadNumerals(std::string_view text) {
   Rewriter rewriter(text);
-  for (size_t at = 0; at < text.size(); ++at) {
-    if (NumeralAt(text, at) == 0) continue;
-    Piece run;
-    size_t numerals = 0;
-    const size_t begin = at;
-    while (at < text.size()) {
-      if (const char digit = NumeralAt(text, at); digit != 0) {
-        run.Append({&digit, 1}, at);
-        at += 3;
-        ++numerals;
-      } else if (IsDigit(text[at]) || LowerAscii(text[at]) == 'x') {
-        run.Append(text.substr(at, 1), at);
-        ++at;
-      } else if (const size_t length = SeparatorLength(text, at); length > 0) {
-        run.Append(text.substr(at, length), at);
-        at += length;
-      } else {
-        break;
-      }
+  ForEachNumeralRun(text, [&](const NumeralRun& run) {
+    Piece digits;
+    digits.text = run.text;
+    digits.origin = run.origin;
+    rewriter.Replace(run.begin, run.end, digits);
+  });
+  return rewriter.Finish();
+}
+
+// Characters that were set apart evenly (`s k - a b c`, `GB82 WEST 1234`), put together again. Digits alone are what
+// CanonicalText::joined is for.
+Piece CloseGaps(std::string_view text) {
+  Rewriter rewriter(text);
+  for (size_t at = 0; at < text.size();) {
+    const GappedRun run = GappedRunAt(text, at);
+    if (run.closed.empty()) {
+      at = run.next;
+      continue;
     }
-    if (numerals >= kNumeralsMin) rewriter.Replace(begin, at, run);
-    --at;  // the loop steps on
+    Piece closed;
+    closed.text = run.closed;
+    closed.origin = run.origin;
+    rewriter.Replace(at, run.end, closed);
+    at = run.next;
   }
   return rewriter.Finish();
 }
@@ -363,7 +352,8 @@ std::vector<std::pair<std::string_view, Piece>> DecodeOnce(std::string_view text
     add("base64", DecodeBlobs(text, DecodeBase64));
     add("hex", DecodeBlobs(text, DecodeHex));
   }
-  if ((hints.kinds & kNumeralLead) != 0) add("chinese_numerals", ReadNumerals(text));
+  if (hints.numeral_starts > 0) add("numerals", ReadNumerals(text));
+  if (hints.digits >= kGappedDigitsMin && hints.letters >= 2) add("ungapped", CloseGaps(text));
   return pieces;
 }
 

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Decoded views: the same text as it reads once escapes (\u0031, %31, &#49;), base64 or hex blobs and Chinese numerals
-// are undone, up to two encodings deep. Each view knows where in the original its bytes came from. Made only where a
+// Decoded views: the same text as it reads once escapes (\u0031, %31, &#49;), base64 or hex blobs, numerals in Chinese
+// characters or English words, Unicode tags and gaps between characters are undone, up to two encodings deep. Each view knows where in the original its bytes came from. Made only where a
 // text holds something to decode.
 //
 // Thread-safety: all functions from any thread.
@@ -18,7 +18,7 @@
 namespace headgate::router {
 
 struct DecodedView {
-  std::string_view name;  // unescaped, base64, hex, chinese_numerals
+  std::string_view name;  // unescaped, base64, hex, numerals, ungapped
   std::string text;
   std::vector<uint32_t> origin;  // original offset of each byte of `text`, one past the end included
 };

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "router/detector_types.h"
+#include "router/sensitivity/allow_list.h"
 #include "router/sensitivity/cue_words.h"
 #include "router/sensitivity/evidence.h"
 #include "router/sensitivity/keywords.h"
@@ -28,6 +29,35 @@ constexpr size_t kDetectionsPerTypeMax = 64;
 constexpr size_t kTypeCount = std::size(kDetectorTypes);
 
 constexpr Reader kReaders[] = {ReadLabels, ReadCredentials, ReadAddresses, ReadPersons, ReadRecords, ReadMarkings};
+
+constexpr size_t kModelBytesMin = 16;  // shorter texts say nothing that a rule would miss
+
+// A topic needs words: one long token is none.
+bool HoldsWords(std::string_view window) {
+  constexpr size_t kBetweenMin = 3;
+  size_t between = 0;
+  for (size_t at = 0; at < window.size() && between < kBetweenMin; ++at) between += !IsAlnum(window[at]);
+  return between >= kBetweenMin;
+}
+
+// What a topic is reported as.
+std::string_view TopicType(Topic topic) {
+  switch (topic) {
+    case Topic::kHealthRecord:
+      return "HEALTH_RECORD";
+    case Topic::kFinance:
+      return "FINANCE_RECORD";
+    case Topic::kCredential:
+      return "CREDENTIAL_TEXT";
+    case Topic::kInternal:
+      return "INTERNAL_DOCUMENT";
+    case Topic::kPersonal:
+      return "PERSON_ATTRIBUTE";
+    case Topic::kAddress:
+      return "ADDRESS_TEXT";
+  }
+  return "HEALTH_RECORD";
+}
 
 size_t TypeIndex(std::string_view type) { return static_cast<size_t>(FindDetectorType(type) - kDetectorTypes); }
 
@@ -148,7 +178,7 @@ class Findings {
 // Types that say something of a passage or of a person, not what a value is.
 bool IsValueType(std::string_view type) {
   constexpr std::string_view kOthers[] = {"HEALTH_RECORD", "FINANCE_RECORD", "PERSON_ATTRIBUTE", "CONFIDENTIAL_MARKING",
-                                          "UNPUBLISHED_RESULT"};
+                                          "UNPUBLISHED_RESULT", "CREDENTIAL_TEXT", "INTERNAL_DOCUMENT", "ADDRESS_TEXT"};
   return type.substr(0, 8) != "KEYWORD:" && std::find(std::begin(kOthers), std::end(kOthers), type) == std::end(kOthers);
 }
 
@@ -185,8 +215,15 @@ std::vector<Detection> Findings::Take() {
 
 class PatternDetectors : public Detectors {
  public:
-  PatternDetectors(const BuiltIn& built_in, Keywords keywords) : built_in_(built_in), keywords_(std::move(keywords)) {}
-  static absl::StatusOr<std::unique_ptr<Detectors>> Make(const SensitivityConfig& config);
+  PatternDetectors(const BuiltIn& built_in, Keywords keywords, AllowList allowed,
+                   std::shared_ptr<const TextModels> models, const Clock& clock)
+      : built_in_(built_in),
+        keywords_(std::move(keywords)),
+        allowed_(std::move(allowed)),
+        models_(std::move(models)),
+        clock_(clock) {}
+  static absl::StatusOr<std::unique_ptr<Detectors>> Make(const SensitivityConfig& config,
+                                                         std::shared_ptr<const TextModels> models, const Clock& clock);
   absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const override;
 
  private:
@@ -194,9 +231,13 @@ class PatternDetectors : public Detectors {
     size_t pattern, begin, end;
   };
   void Check(const Match& match, const BuiltIn::Pattern& pattern, Findings& findings) const;
+  void Add(size_t type, TextRange range, double score, std::string_view text, Findings& findings) const;
 
   const BuiltIn& built_in_;
   const Keywords keywords_;
+  const AllowList allowed_;
+  const std::shared_ptr<const TextModels> models_;  // null: rules only
+  const Clock& clock_;
   std::vector<std::string> names_;                                   // of kDetectorTypes
   std::vector<v1::SensitivityLevel> levels_;                         // of each
   std::vector<std::pair<std::string, v1::SensitivityLevel>> lists_;  // of each keyword list: type, level
@@ -216,11 +257,15 @@ absl::Status CheckLevels(const SensitivityConfig& config) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Detectors>> PatternDetectors::Make(const SensitivityConfig& config) {
+absl::StatusOr<std::unique_ptr<Detectors>> PatternDetectors::Make(const SensitivityConfig& config,
+                                                                    std::shared_ptr<const TextModels> models,
+                                                                    const Clock& clock) {
   RETURN_IF_ERROR(CheckLevels(config));
   ASSIGN_OR_RETURN(Keywords keywords, Keywords::Make(config.keyword_lists));
+  ASSIGN_OR_RETURN(AllowList allowed, AllowList::Make(config.allow_lists));
   ASSIGN_OR_RETURN(const BuiltIn* built_in, BuiltIn::Get());
-  auto detectors = std::make_unique<PatternDetectors>(*built_in, std::move(keywords));
+  auto detectors = std::make_unique<PatternDetectors>(*built_in, std::move(keywords), std::move(allowed),
+                                                      std::move(models), clock);
   for (const DetectorType& type : kDetectorTypes) {
     const auto changed = config.detector_levels.find(type.name);
     detectors->names_.emplace_back(type.name);
@@ -235,13 +280,24 @@ absl::StatusOr<std::unique_ptr<Detectors>> PatternDetectors::Make(const Sensitiv
 void PatternDetectors::Check(const Match& match, const BuiltIn::Pattern& pattern, Findings& findings) const {
   if (findings.Full(pattern.type)) return;
   const std::optional<Value> value = pattern.rule->validate(match);
-  if (value) findings.Add(pattern.type, names_[pattern.type], levels_[pattern.type], value->range, value->score);
+  if (value) Add(pattern.type, value->range, value->score, match.text(), findings);
+}
+
+void PatternDetectors::Add(size_t type, TextRange range, double score, std::string_view text, Findings& findings) const {
+  if (!allowed_.empty() && score >= kScoreSensitive &&
+      allowed_.Allows(names_[type], text.substr(range.begin, range.end - range.begin), clock_.WallTime())) {
+    return;
+  }
+  findings.Add(type, names_[type], levels_[type], range, score);
 }
 
 absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalText& text) const {
   Findings findings(text, kTypeCount + lists_.size());
   Evidence evidence(text.text());
   std::vector<Candidate> candidates;
+  const auto add = [&](std::string_view type, TextRange range, double score) {
+    Add(TypeIndex(type), range, score, text.text(), findings);
+  };
   RETURN_IF_ERROR(built_in_.text.Scan(text.text(), [&](size_t index, size_t begin, size_t end) {
     const BuiltIn::Pattern& pattern = built_in_.text_patterns[index];
     if (pattern.rule != nullptr) {
@@ -250,6 +306,15 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalTex
       evidence.Add({pattern.cue, pattern.word, static_cast<uint32_t>(begin), static_cast<uint32_t>(end)});
     }
   }));
+  if (models_ != nullptr && text.text().size() >= kModelBytesMin) {
+    TextModels::Reading reading = models_->Read(text.text());
+    for (size_t topic = 0; topic < kTopics; ++topic) {
+      const TopicScore& score = reading.topics[topic];
+      if (!HoldsWords(text.text().substr(score.begin, score.end - score.begin))) continue;
+      add(TopicType(static_cast<Topic>(topic)), {score.begin, score.end}, score.probability);
+    }
+    evidence.SetNames(std::move(reading.names));
+  }
   for (const Candidate& candidate : candidates) {
     Check({text, evidence, text.text(), false, candidate.begin, candidate.end}, built_in_.text_patterns[candidate.pattern], findings);
   }
@@ -259,12 +324,7 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalTex
     }));
   }
   if (!evidence.hits().empty()) {
-    for (const Reader reader : kReaders) {
-      reader(evidence, [&](std::string_view type, TextRange range, double score) {
-        const size_t index = TypeIndex(type);
-        findings.Add(index, names_[index], levels_[index], range, score);
-      });
-    }
+    for (const Reader reader : kReaders) reader(evidence, add);
   }
   keywords_.Scan(text.text(), [&](size_t list, size_t begin, size_t end) {
     findings.Add(kTypeCount + list, lists_[list].first, lists_[list].second, {begin, end}, kScoreCertain);
@@ -274,8 +334,10 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalTex
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Detectors>> MakePatternDetectors(const SensitivityConfig& config) {
-  return PatternDetectors::Make(config);
+absl::StatusOr<std::unique_ptr<Detectors>> MakePatternDetectors(const SensitivityConfig& config,
+                                                                std::shared_ptr<const TextModels> models,
+                                                                const Clock& clock) {
+  return PatternDetectors::Make(config, std::move(models), clock);
 }
 
 std::vector<std::string> DetectorTypes() {

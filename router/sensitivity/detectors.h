@@ -14,8 +14,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/clock.h"
 #include "router/config.h"
 #include "router/sensitivity/canonical_text.h"
+#include "router/sensitivity/text_models.h"
 
 namespace headgate::router {
 
@@ -34,8 +36,11 @@ class Detectors {
   virtual absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const = 0;
 };
 
-// INVALID_ARGUMENT names the keyword list, type or level that cannot be used.
-absl::StatusOr<std::unique_ptr<Detectors>> MakePatternDetectors(const SensitivityConfig& config);
+// INVALID_ARGUMENT names the keyword list, type or level that cannot be used. With `models`, they read every text as
+// well; without, rules alone decide. `clock` says when allow-lists have expired; it must outlive the detectors.
+absl::StatusOr<std::unique_ptr<Detectors>> MakePatternDetectors(const SensitivityConfig& config,
+                                                                std::shared_ptr<const TextModels> models = nullptr,
+                                                                const Clock& clock = RealTime());
 
 // The types that `detector_levels` may name.
 std::vector<std::string> DetectorTypes();

@@ -11,8 +11,10 @@
 #include <bitset>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "router/sensitivity/name_tagger.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -53,6 +55,14 @@ class Evidence {
   // REQUIRES: ends do not decrease.
   void Add(const Hit& hit);
 
+  // Names that the tagger found, if one was asked; in text order.
+  void SetNames(std::vector<NameSpan> names) {
+    names_ = std::move(names);
+    asked_names_ = true;
+  }
+  bool asked_names() const { return asked_names_; }
+  const std::vector<NameSpan>& names() const { return names_; }
+
   std::string_view text() const { return text_; }
   const std::vector<Hit>& hits() const { return hits_; }
   bool Has(Cue cue) const { return present_[static_cast<size_t>(cue)]; }
@@ -68,6 +78,8 @@ class Evidence {
  private:
   const std::string_view text_;
   std::vector<Hit> hits_;
+  std::vector<NameSpan> names_;
+  bool asked_names_ = false;
   std::bitset<static_cast<size_t>(Cue::kCount)> present_;
 };
 

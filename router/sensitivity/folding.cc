@@ -7,6 +7,7 @@
 
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
+#include <unicode/utrans.h>
 
 #include <string_view>
 
@@ -101,9 +102,32 @@ constexpr LookAlike kLookAlikes[] = {
     {U'×', 'x'},
 };
 
+constexpr char32_t kHanFirst = 0x4E00, kHanEnd = 0xA000;
+
+// Traditional characters as simplified ones, by ICU's table: all of them in one call, which is much cheaper than one
+// each. Empty when ICU has no such table: then they stay.
+std::u32string SimplifiedHan() {
+  UErrorCode error = U_ZERO_ERROR;
+  const std::u16string_view id = u"Traditional-Simplified";
+  UTransliterator* transliterator =
+      utrans_openU(id.data(), static_cast<int32_t>(id.size()), UTRANS_FORWARD, nullptr, 0, nullptr, &error);
+  if (U_FAILURE(error)) return {};
+  // With blanks between, so that no rule sees two characters at once.
+  std::u16string text;
+  for (char32_t c = kHanFirst; c < kHanEnd; ++c) text.append({static_cast<char16_t>(c), u' '});
+  auto length = static_cast<int32_t>(text.size());
+  int32_t limit = length;
+  utrans_transUChars(transliterator, text.data(), &length, length, 0, &limit, &error);
+  utrans_close(transliterator);
+  if (U_FAILURE(error) || static_cast<size_t>(length) != text.size()) return {};
+  std::u32string simplified;
+  for (size_t i = 0; i < text.size(); i += 2) simplified += static_cast<char32_t>(text[i]);
+  return simplified;
+}
+
 bool StaysItself(char32_t page) {
   const char32_t first = page << 8;
-  return (first >= 0x4E00 && first < 0xA000) || (first >= 0xAC00 && first < 0xD700) ||
+  return (first >= 0xAC00 && first < 0xD700) ||
          (first >= 0x20000 && first < 0x2F800) || (first >= 0x30000 && first < 0xE0000) || first >= 0xF0000;
 }
 
@@ -201,13 +225,24 @@ Folding::Folding() : page_of_(kCodePoints >> 8), pages_(256, kSame) {
   UErrorCode error = U_ZERO_ERROR;
   const UNormalizer2* nfkc = unorm2_getNFKCInstance(&error);
   if (U_FAILURE(error)) nfkc = nullptr;
+  const std::u32string simplified = SimplifiedHan();
+  // What a code point becomes: after folding, Han characters in their simplified form.
+  const auto simplify = [&](char32_t c) {
+    return c >= kHanFirst && c < kHanEnd && !simplified.empty() ? simplified[c - kHanFirst] : c;
+  };
   for (char32_t page = 0; page < page_of_.size(); ++page) {
     if (StaysItself(page)) continue;
+    const bool han = page >= kHanFirst >> 8 && page < kHanEnd >> 8;
     const size_t begin = pages_.size();
     bool changed = false;
     for (char32_t c = page << 8; c < (page + 1) << 8; ++c) {
       std::u32string folded;
-      if (!U_IS_SURROGATE(c)) Fold(nfkc, c, 6, folded);
+      if (han) {
+        folded = {c};
+      } else if (!U_IS_SURROGATE(c)) {
+        Fold(nfkc, c, 6, folded);
+      }
+      for (char32_t& part : folded) part = simplify(simplify(part));
       const bool same = U_IS_SURROGATE(c) || (folded.size() == 1 && folded[0] == c);
       changed |= !same;
       pages_.push_back(same ? kSame : folded.empty() ? kDropped : Value(folded));

@@ -3,8 +3,8 @@
 
 // Folding: what one code point becomes in canonical text. Compatibility forms (full-width, circled, mathematical,
 // digits of any script) become plain ones, invisible characters and diacritics vanish, Cyrillic and Greek letters that
-// look Latin become Latin, spaces and dashes become ' ' and '-'. ASCII letters keep their case: secrets are
-// case-sensitive. Applying it twice changes nothing.
+// look Latin become Latin, traditional Chinese characters become simplified, spaces and dashes become ' ' and '-'.
+// ASCII letters keep their case: secrets are case-sensitive. Applying it twice changes nothing.
 //
 // Thread-safety: immutable after construction; Get() from any thread.
 #pragma once
@@ -17,7 +17,7 @@ namespace headgate::router {
 
 class Folding {
  public:
-  // Built on first use (about 20 ms).
+  // Built on first use (about 0.1 s).
   static const Folding& Get();
 
   // True when `code_point` becomes itself.

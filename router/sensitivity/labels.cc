@@ -155,6 +155,8 @@ void ReadPhone(const Evidence& evidence, const Evidence::Hit& label, Report repo
   const TextRange range = code.range;
   if (evidence.Near(Cue::kHotline, range, 40) || IsDateLike(text, code)) return;
   if (code.characters.substr(0, 3) == "400" || code.characters.substr(0, 3) == "800") return;
+  if (code.characters.find("123456") != std::string::npos && code.characters[0] != '1') return;
+  if (code.characters.substr(0, 6) == "123456") return;
   if (code.characters.find("55501") != std::string::npos && code.characters.size() >= 10) return;
   report("PHONE_E164", range, kScoreLikely);
 }

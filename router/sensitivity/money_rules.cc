@@ -115,7 +115,7 @@ std::optional<Value> CryptoAddress(const Match& match) {
 const std::vector<PatternRule>& MoneyRules() {
   static const std::vector<PatternRule> rules = {
       {"BANK_CARD", BankCard, true, {"[0-9]{14}"}},
-      {"IBAN", Iban, false, {"[A-Z]{2}[0-9]{2}[A-Z0-9]", "[A-Z]{2}[0-9]{2}[ -./_]", "[A-Z]{2}[ -./_][0-9]{2}",
+      {"IBAN", Iban, false, {"[A-Z]{2}[0-9]{2}", "[A-Z]{2}[ -./_][0-9]{2}",
                              "[A-Z][ -./_][A-Z][ -./_][0-9]"}, true},
       {"US_ROUTING", Routing, true, {"[0-9]{9}"}},
       {"CRYPTO_ADDRESS", CryptoAddress, false, {"0x[0-9A-Fa-f]{38}", "bc1[a-z0-9]{36}", "[13T][1-9A-HJ-NP-Za-km-z]{25}"}},

@@ -15,7 +15,7 @@ namespace headgate::router {
 namespace {
 
 constexpr size_t kNamesMax = 64;
-constexpr double kBare = 0.4, kMarked = 0.6;
+constexpr double kBare = 0.4, kTagged = 0.5, kMarked = 0.6;
 
 // The families that nine people in ten belong to, and the rest of the traditional list.
 constexpr std::u32string_view kCommonFamilies =
@@ -108,6 +108,13 @@ bool ClauseBegins(std::string_view text, size_t at) {
   return std::u32string_view(U"给和与叫对为向请是帮让把找跟将被由问查及").find(before) != std::u32string_view::npos;
 }
 
+bool IsTagged(const Evidence& evidence, TextRange range) {
+  for (const NameSpan& span : evidence.names()) {
+    if (span.begin < range.end && range.begin < span.end && span.type == NameType::kPerson) return true;
+  }
+  return false;
+}
+
 void FindChinese(const Evidence& evidence, TextRange window, std::vector<PersonName>& names) {
   const std::string_view text = evidence.text();
   for (size_t at = window.begin; at + 5 < window.end && names.size() < kNamesMax;) {
@@ -124,9 +131,13 @@ void FindChinese(const Evidence& evidence, TextRange window, std::vector<PersonN
       continue;
     }
     const TextRange range{at, at + length};
+    at += length;
+    const bool labelled = evidence.Before(Cue::kNameLabel, {range.begin, range.begin}, 3) ||
+                          evidence.Before(Cue::kSelfName, {range.begin, range.begin}, 1);
+    // Words begin like names (高血压, 应该): the tagger must agree, unless a label says so.
+    if (!labelled && evidence.asked_names() && !IsTagged(evidence, range)) continue;
     const bool titled = evidence.After(Cue::kTitleAfter, range, 0);
     names.push_back({range, marked || titled ? kMarked : kBare});
-    at += length;
   }
 }
 
@@ -194,10 +205,28 @@ void FindLatin(const Evidence& evidence, TextRange window, std::vector<PersonNam
       end = next.end;
       ++parts;
     }
-    if (parts < 2 && !title) continue;
+    if (parts < 2) continue;  // a full name: `Mr. Ford` is half of one
     const std::string_view name = text.substr(first.begin, end - first.begin);
     if (!IsPublicLatin(name)) names.push_back({{first.begin, end}, marked && (known || parts >= 2) ? kMarked : known ? 0.5 : kBare});
     at = end;
+  }
+}
+
+// What the tagger found besides, and not what it holds for a public figure or a character.
+void AddTagged(const Evidence& evidence, TextRange window, std::vector<PersonName>& names) {
+  const std::string_view text = evidence.text();
+  for (const NameSpan& span : evidence.names()) {
+    if (span.end <= window.begin || span.begin >= window.end || span.type == NameType::kAddress) continue;
+    const auto overlaps = [&](const PersonName& name) { return name.range.begin < span.end && span.begin < name.range.end; };
+    const auto known = std::find_if(names.begin(), names.end(), overlaps);
+    if (span.type == NameType::kPublicPerson) {
+      if (known != names.end() && known->score < kMarked) names.erase(known);
+    } else if (known != names.end()) {
+      known->score = std::max(known->score, kTagged);
+    } else if (names.size() < kNamesMax && !IsNobody(text.substr(span.begin, span.end - span.begin)) &&
+               !IsPublicLatin(text.substr(span.begin, span.end - span.begin))) {
+      names.push_back({{span.begin, span.end}, kTagged});
+    }
   }
 }
 
@@ -207,6 +236,7 @@ std::vector<PersonName> FindNames(const Evidence& evidence, TextRange window) {
   std::vector<PersonName> names;
   FindChinese(evidence, window, names);
   FindLatin(evidence, window, names);
+  AddTagged(evidence, window, names);
   return names;
 }
 

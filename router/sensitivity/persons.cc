@@ -63,6 +63,14 @@ double Contra(const Evidence& evidence, TextRange range) {
   if (evidence.Near(Cue::kFiction, range, kContraChars)) factor *= 0.55;
   if (evidence.Near(Cue::kPublicFigure, range, kContraChars)) factor *= 0.6;
   if (evidence.Near(Cue::kExample, range, kContraChars)) factor *= 0.75;
+  for (const NameSpan& name : evidence.names()) {
+    if (name.type != NameType::kPublicPerson) continue;
+    const bool near = name.end <= range.begin
+                          ? CharsBetween(evidence.text(), name.end, range.begin, kContraChars) <= kContraChars
+                          : name.begin >= range.end &&
+                                CharsBetween(evidence.text(), range.end, name.begin, kContraChars) <= kContraChars;
+    if (near) return factor * 0.6;
+  }
   return factor;
 }
 

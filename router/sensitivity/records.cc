@@ -14,7 +14,9 @@ namespace {
 constexpr size_t kRecordChars = 1500;  // a record's parts lie within as many characters
 
 // Something is written between a heading and the next line or heading: not only blanks, dots and underscores.
-bool HasContent(std::string_view text, size_t at) {
+// `end`: where the next heading begins.
+bool HasContent(std::string_view text, size_t at, size_t end) {
+  text = text.substr(0, end);
   if (at < text.size() && text[at] == ' ') ++at;
   if (at >= text.size() || (text[at] != ':' && text[at] != ']' && text[at] != '\n' && text[at] != '*' && text.substr(at, 3) != "】")) return false;
   const bool own_line = text[at] == '\n';
@@ -92,13 +94,22 @@ void ReadRecords(const Evidence& evidence, Report report) {
   int doctor = 0, patient = 0;
   size_t first_turn = text.size(), last_turn = 0;
   bool strong = false;
-  for (const Evidence::Hit& hit : evidence.hits()) {
+  const auto next_heading = [&](size_t i) {
+    const size_t end = evidence.hits()[i].end;
+    constexpr size_t kLookHits = 8;
+    for (size_t j = i + 1; j < std::min(evidence.hits().size(), i + kLookHits); ++j) {
+      if (evidence.hits()[j].cue == Cue::kRecordHeading && evidence.hits()[j].begin > end) return size_t{evidence.hits()[j].begin};
+    }
+    return text.size();
+  };
+  for (size_t i = 0; i < evidence.hits().size(); ++i) {
+    const Evidence::Hit& hit = evidence.hits()[i];
     switch (hit.cue) {
       case Cue::kRecordHeading:
-        if (BeginsLine(text, hit.begin) && HasContent(text, hit.end)) headings.Add(hit);
+        if (BeginsLine(text, hit.begin) && HasContent(text, hit.end, next_heading(i))) headings.Add(hit);
         break;
       case Cue::kRecordStrong:
-        strong |= HasContent(text, hit.end);
+        strong |= HasContent(text, hit.end, next_heading(i));
         break;
       case Cue::kLabItem:
         if (HasFigure(text, hit.end)) labs.Add(hit);

@@ -75,6 +75,17 @@ bool IsDocumentationEmail(std::string_view local, std::string_view domain) {
   std::string_view name = domain.substr(0, last_dot);
   if (const size_t dot = name.rfind('.'); dot != std::string_view::npos) name = name.substr(dot + 1);
   if (name == "example" || OneOf(top, {"example", "test", "invalid", "localhost"})) return true;
+  // Mailboxes of a company, not of a person.
+  if (OneOf(local, {"info", "support", "sales", "contact", "help", "service", "press", "media", "alerts", "alert",
+                    "notifications", "notification", "newsletter", "hello", "careers", "jobs", "marketing", "webmaster",
+                    "postmaster", "billing", "feedback", "privacy", "security", "abuse", "helpdesk", "enquiries", "news",
+                    "do-not-reply", "donotreply", "mailer-daemon", "kefu", "customerservice", "service-noreply"})) {
+    return true;
+  }
+  if (OneOf(domain, {"email.com", "domain.com", "yourdomain.com", "mydomain.com", "yourcompany.com", "test.com", "abc.com",
+                     "xyz.com", "xxx.com", "foo.com", "bar.com", "foo.bar", "company.example"})) {
+    return true;
+  }
   if (OneOf(local, {"git", "noreply", "no-reply", "yourname", "your.name", "your_name", "youremail", "your.email",
                     "your_email", "your-email", "username", "xxx"})) {
     return true;

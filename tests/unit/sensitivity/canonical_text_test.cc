@@ -54,7 +54,8 @@ TEST(CanonicalText, Folds) {
       {"chinese_stays", "身份证：张三，男", "身份证:张三,男"},
       {"hangul_stays", "한국어", "한국어"},
       {"devanagari_vowels_stay", "हिन्दी", "हिन्दी"},
-      {"compatibility_ideograph", "\uF900", "豈"},
+      {"compatibility_ideograph", "\uF900", "岂"},
+      {"traditional", "張偉護照號碼參貳陸臺灣", "张伟护照号码参贰陆台湾"},
       {"ligature", "ﬁle", "file"},
   };
   for (const FoldRow& row : rows) {

@@ -1,0 +1,164 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/sensitivity/numerals.h"
+
+#include <algorithm>
+#include <array>
+
+#include "router/sensitivity/canonical_text.h"
+#include "router/sensitivity/validators.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kNumeralsMin = 6;
+
+struct Numeral {
+  char16_t character;
+  char digit;
+};
+constexpr Numeral kNumerals[] = {{u'〇', '0'}, {u'零', '0'}, {u'洞', '0'}, {u'○', '0'},  {u'一', '1'}, {u'壹', '1'},
+                                 {u'幺', '1'}, {u'二', '2'}, {u'贰', '2'}, {u'貳', '2'}, {u'两', '2'}, {u'三', '3'},
+                                 {u'叁', '3'}, {u'參', '3'}, {u'参', '3'}, {u'四', '4'}, {u'肆', '4'}, {u'五', '5'}, {u'伍', '5'},
+                                 {u'六', '6'}, {u'陆', '6'}, {u'陸', '6'}, {u'七', '7'}, {u'柒', '7'}, {u'拐', '7'},
+                                 {u'八', '8'}, {u'捌', '8'}, {u'九', '9'}, {u'玖', '9'}, {u'勾', '9'}};
+
+// Whether any numeral has this low byte: nine characters in ten are settled by it.
+constexpr std::array<bool, 256> kNumeralLowBytes = [] {
+  std::array<bool, 256> low{};
+  for (const Numeral& numeral : kNumerals) low[numeral.character & 0xFF] = true;
+  return low;
+}();
+
+// The digit that the character at `at` stands for, or 0.
+char NumeralAt(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  if (byte(at) < 0xE2 || byte(at) > 0xE9 || at + 2 >= text.size()) return 0;
+  const auto code_point =
+      static_cast<char16_t>((byte(at) & 0x0F) << 12 | (byte(at + 1) & 0x3F) << 6 | (byte(at + 2) & 0x3F));
+  if (!kNumeralLowBytes[code_point & 0xFF]) return 0;
+  for (const Numeral& numeral : kNumerals) {
+    if (numeral.character == code_point) return numeral.digit;
+  }
+  return 0;
+}
+
+struct Spelled {
+  std::string_view word;
+  char digit;
+};
+constexpr Spelled kSpelled[] = {{"zero", '0'}, {"oh", '0'},  {"one", '1'}, {"two", '2'},   {"three", '3'}, {"four", '4'},
+                                {"five", '5'}, {"six", '6'}, {"seven", '7'}, {"eight", '8'}, {"nine", '9'}};
+
+// The English digit that begins at `at` and is a word of its own; its length, or 0.
+size_t SpelledAt(std::string_view text, size_t at, char* digit) {
+  const char first = LowerAscii(text[at]);
+  if (std::string_view("zotfsen").find(first) == std::string_view::npos) return 0;
+  if (at > 0 && IsLetter(text[at - 1])) return 0;
+  for (const Spelled& spelled : kSpelled) {
+    const size_t size = spelled.word.size();
+    if (spelled.word[0] != first || text.size() - at < size) continue;
+    if (at + size < text.size() && IsLetter(text[at + size])) continue;
+    const bool same = std::equal(spelled.word.begin(), spelled.word.end(), text.begin() + static_cast<std::ptrdiff_t>(at),
+                                 [](char a, char b) { return a == LowerAscii(b); });
+    if (!same) continue;
+    *digit = spelled.digit;
+    return size;
+  }
+  return 0;
+}
+
+// The numeral at `at`, Chinese or English; its length in bytes, or 0.
+size_t NumeralLength(std::string_view text, size_t at, char* digit) {
+  if (static_cast<uint8_t>(text[at]) >= 0x80) {
+    *digit = NumeralAt(text, at);
+    return *digit != 0 ? 3 : 0;
+  }
+  return SpelledAt(text, at, digit);
+}
+
+bool IsSingleLetter(std::string_view text, size_t at) {
+  return IsLetter(text[at]) && (at == 0 || !IsLetter(text[at - 1])) && (at + 1 >= text.size() || !IsLetter(text[at + 1]));
+}
+
+}  // namespace
+
+void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const NumeralRun&)> visit) {
+  for (size_t at = 0; at < text.size();) {
+    char digit = 0;
+    if (NumeralLength(text, at, &digit) == 0) {
+      ++at;
+      continue;
+    }
+    NumeralRun run;
+    run.begin = at;
+    size_t numerals = 0;
+    const auto append = [&](std::string_view bytes) {
+      run.text += bytes;
+      run.origin.resize(run.text.size(), static_cast<uint32_t>(at));
+    };
+    while (at < text.size()) {
+      if (const size_t length = NumeralLength(text, at, &digit); length > 0) {
+        append({&digit, 1});
+        at += length;
+        ++numerals;
+      } else if (IsDigit(text[at]) || LowerAscii(text[at]) == 'x' || IsSingleLetter(text, at)) {
+        append(text.substr(at, 1));
+        ++at;
+      } else if (const size_t gap = SeparatorLength(text, at); gap > 0) {
+        append(text.substr(at, gap));
+        at += gap;
+      } else {
+        break;
+      }
+    }
+    run.end = at;
+    if (numerals >= kNumeralsMin) visit(run);
+  }
+}
+
+GappedRun GappedRunAt(std::string_view text, size_t at) {
+  constexpr size_t kTokenMax = 6, kTokensMin = 3, kSinglesMin = 10, kCharactersMin = 12, kDigitsMin = 4, kCharactersMax = 2048;
+  const auto part = [&](size_t i) {
+    return i < text.size() && (IsAlnum(text[i]) || std::string_view("+=@:").find(text[i]) != std::string_view::npos);
+  };
+  GappedRun run;
+  run.end = run.next = at + 1;
+  if (!part(at) || (at > 0 && part(at - 1))) return run;
+  size_t length = 0, tokens = 0, digits = 0, letters = 0, size = 0;
+  std::string_view separator;
+  std::string closed;
+  std::vector<uint32_t> origin;
+  for (size_t i = at; i < text.size() && closed.size() < kCharactersMax;) {
+    const size_t begin = i;
+    // With single characters, signs of the value stand alone as well (`s k - a`).
+    if (!part(i) && length == 1 && text[i] > ' ' && static_cast<uint8_t>(text[i]) < 0x7F) ++i;
+    while (part(i) && i - begin <= kTokenMax) ++i;
+    size = i - begin;
+    if (size == 0 || size > kTokenMax || (tokens > 0 && size > length)) break;
+    if (tokens == 0) length = size;
+    ++tokens;
+    for (size_t k = begin; k < i; ++k) {
+      closed += text[k];
+      origin.push_back(static_cast<uint32_t>(k));
+      digits += IsDigit(text[k]), letters += IsLetter(text[k]);
+    }
+    run.end = i;
+    const size_t gap = SeparatorLength(text, i);
+    if (gap == 0 || size < length) break;
+    const std::string_view here = text.substr(i, gap);
+    if (separator.empty()) separator = here;
+    if (here != separator) break;
+    i += gap;
+  }
+  run.next = std::max(run.end, at + 1);
+  const bool enough = tokens >= (length == 1 ? kSinglesMin : kTokensMin);
+  if (enough && closed.size() >= kCharactersMin && digits >= kDigitsMin && letters >= 1) {
+    run.closed = std::move(closed);
+    run.origin = std::move(origin);
+  }
+  return run;
+}
+
+}  // namespace headgate::router

@@ -1,0 +1,36 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Numerals: numbers written in words, digit by digit (一三八, 壹叁捌, 幺三八, one three eight), and characters set apart
+// evenly. Each run knows where in the text its characters came from.
+//
+// Thread-safety: all functions from any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+
+namespace headgate::router {
+
+struct NumeralRun {
+  size_t begin = 0, end = 0;
+  std::string text;              // digits, and the separators and letters among them
+  std::vector<uint32_t> origin;  // of each byte of `text`
+};
+// Runs of at least six numerals; digits, separators and single letters may stand among them.
+void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const NumeralRun&)> visit);
+
+struct GappedRun {
+  size_t end = 0, next = 0;  // of the run; where to look on
+  std::string closed;        // empty: there is none
+  std::vector<uint32_t> origin;
+};
+// The run of tokens that begins at `at`: at least three of one length (the last may be shorter) with the same separator
+// between, 12 characters in all, letters and at least four digits.
+GappedRun GappedRunAt(std::string_view text, size_t at);
+
+}  // namespace headgate::router
