@@ -64,8 +64,8 @@ def includes(tree):
                                    "proto/headgate/v1")
             facade = re.match(r"router/(policy|accounting|config|budget|quote|scaling|traffic_meter)\.h", target)
             if module == "planner" and owner == "router" and not facade:
-                yield path, line, "planner/ sees of router/ only config.h, policy.h, accounting.h and what feeds them: "
-                                   "budget.h, quote.h, scaling.h, traffic_meter.h"
+                yield path, line, ("planner/ sees of router/ only config.h, policy.h, accounting.h and what feeds "
+                                   "them: budget.h, quote.h, scaling.h, traffic_meter.h")
             yield from stage_include(path, line, target)
 
 

@@ -4,8 +4,9 @@
 
     PYTHON bench/detect/run.py --bin build/release/bin/detect-bench [--data FOLDER] [--limit N]
 
-PYTHON has tools/packages/python-bench-detect.txt (./dev bench-detect sees to it). Presidio flags a text when any entity but
-place, date, nationality, organisation and URL scores at least 0.4; a name alone counts for `any`, not for `strong`.
+PYTHON has tools/packages/python-bench-detect.txt (./dev bench-detect sees to it). Presidio flags a text when any
+entity but place, date, nationality, organisation and URL scores at least 0.4; a name alone counts for `any`, not for
+`strong`.
 """
 
 import argparse

@@ -189,8 +189,10 @@ def write_html(path, prompts, identifiers, lines):
     evaded_rows = [row for row in identifiers if row["label"] != row["sensitive"]]
     with open(path, "w", encoding="utf-8") as f:
         f.write(
-            "<!doctype html><meta charset=utf-8><title>Detection</title><style>body{font:15px sans-serif;max-width:70em;"
-            "margin:2em auto}pre{white-space:pre-wrap;background:#f4f4f4;padding:.6em}h3{font-size:1em;margin-bottom:0}"
+            "<!doctype html><meta charset=utf-8><title>Detection</title>"
+            "<style>body{font:15px sans-serif;"
+            "max-width:70em;margin:2em auto}pre{white-space:pre-wrap;"
+            "background:#f4f4f4;padding:.6em}h3{font-size:1em;margin-bottom:0}"
             "</style><h1>Detection</h1>"
         )
         f.write(f"<pre>{html.escape(chr(10).join(lines))}</pre>")

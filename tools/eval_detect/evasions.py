@@ -1,7 +1,7 @@
 # Copyright 2026 The Headgate Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ways to write a value so that a naive detector misses it. SPELLINGS change the value's characters, PLACES say where in a
-request it stands. Each is applied alone and in pairs."""
+"""Ways to write a value so that a naive detector misses it. SPELLINGS change the value's characters, PLACES say
+where in a request it stands. Each is applied alone and in pairs."""
 
 import base64
 import json

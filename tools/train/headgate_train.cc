@@ -106,7 +106,8 @@ std::vector<const Example*> Weighted(const std::vector<Example>& train, const st
   return out;
 }
 
-int Run(const std::string& folder, const std::string& report_folder, const std::vector<Document>& train, const std::vector<Document>& tune) {
+int Run(const std::string& folder, const std::string& report_folder, const std::vector<Document>& train,
+        const std::vector<Document>& tune) {
   std::vector<const Document*> named;
   for (const auto* corpus : {&train, &tune}) {
     for (const Document& document : *corpus) {

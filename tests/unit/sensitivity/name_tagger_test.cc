@@ -1,0 +1,134 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/sensitivity/name_tagger.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "router/sensitivity/text_models.h"
+#include "router/sensitivity/weights/digests.h"
+#include "router/sensitivity/weights/weights.h"
+
+namespace headgate::router {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+NameTagger Tagger() {
+  auto tagger = NameTagger::Load(NameWeights());
+  EXPECT_TRUE(tagger.ok()) << tagger.status();
+  return *std::move(tagger);
+}
+
+// `PERSON:Ann Lee` for each span.
+std::vector<std::string> Found(const NameTagger& tagger, const std::string& text) {
+  constexpr const char* kNames[] = {"PERSON:", "PUBLIC:", "ADDRESS:"};
+  std::vector<std::string> found;
+  for (const NameSpan& span : tagger.Tag(SplitUnits(text))) {
+    EXPECT_LT(span.begin, span.end);
+    EXPECT_LE(span.end, text.size());
+    EXPECT_GE(span.score, 0);
+    EXPECT_LE(span.score, 1);
+    found.push_back(kNames[static_cast<size_t>(span.type)] + text.substr(span.begin, span.end - span.begin));
+  }
+  return found;
+}
+
+TEST(TextUnitsTest, Splits) {
+  const struct {
+    const char* name;
+    std::string text;
+    std::vector<std::string> units;
+  } rows[] = {
+      {"nothing", "", {}},
+      {"words and signs", "Dear Ms. Lee,", {"Dear", "Ms", ".", "Lee", ","}},
+      {"a number is one unit", "1990-05-06", {"1990", "-", "05", "-", "06"}},
+      {"Han by character", "张伟45岁", {"张", "伟", "45", "岁"}},
+      {"letters with marks belong to the word", "José Ñu", {"José", "Ñu"}},
+      {"lines", "a\n\n\nb", {"a", "\n", "b"}},
+      {"full stop in Chinese", "好。好", {"好", "。", "好"}},
+      {"cut character", "a\xE5\xBC", {"a", "\xE5\xBC"}},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    std::vector<std::string> units;
+    for (const Unit& unit : SplitUnits(row.text)) units.push_back(row.text.substr(unit.begin, unit.end - unit.begin));
+    EXPECT_EQ(units, row.units);
+  }
+}
+
+TEST(TextUnitsTest, WordsWithoutCaseAndNumbersByLength) {
+  const auto hash = [](const std::string& text) { return SplitUnits(text).at(0).hash; };
+  EXPECT_EQ(hash("Patient"), hash("PATIENT"));
+  EXPECT_NE(SplitUnits("Patient")[0].kind, SplitUnits("PATIENT")[0].kind);
+  EXPECT_EQ(hash("123"), hash("987"));
+  EXPECT_NE(hash("123"), hash("1234"));
+  EXPECT_NE(hash("张"), hash("王"));
+}
+
+TEST(NameTaggerTest, FindsNamesAndAddresses) {
+  const NameTagger tagger = Tagger();
+  const struct {
+    const char* name;
+    std::string text;
+    std::string found;
+  } rows[] = {
+      {"Chinese name", "员工周建国今年42岁，月薪8000元", "PERSON:周建国"},
+      {"Chinese patient", "患者陈淑芬，女，67岁，因胸闷3天入院", "PERSON:陈淑芬"},
+      {"English name", "Patient Margaret Wilson, 54 years old, presents with chest pain", "PERSON:Margaret Wilson"},
+      {"English address", "Please deliver to 4821 Maple Avenue, Portland, OR 97205.",
+       "ADDRESS:4821 Maple Avenue, Portland, OR 97205"},
+      {"public figure", "介绍一下爱因斯坦的贡献", "PUBLIC:爱因斯坦"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    EXPECT_THAT(Found(tagger, row.text), ::testing::Contains(row.found));
+  }
+  EXPECT_THAT(Found(tagger, "How do I sort a list in Python? Thanks"), IsEmpty());
+  EXPECT_THAT(Found(tagger, "红烧肉怎么做才不腻"), IsEmpty());
+  EXPECT_THAT(Found(tagger, ""), IsEmpty());
+}
+
+TEST(NameTaggerTest, LongTextsAreReadToTheEnd) {
+  const NameTagger tagger = Tagger();
+  std::string filler;
+  for (int i = 0; i < 5000; ++i) filler += "the weather is fine and the road is long . ";
+  EXPECT_THAT(Found(tagger, filler + "Patient Margaret Wilson, 54 years old"),
+              ::testing::Contains("PERSON:Margaret Wilson"));
+}
+
+TEST(WeightsTest, WrongWeightsAreRefused) {
+  const std::string topic(TopicWeights()), names(NameWeights());
+  std::string flipped = topic;
+  flipped[flipped.size() / 2] = static_cast<char>(flipped[flipped.size() / 2] ^ 1);
+  const struct {
+    const char* name;
+    std::string topic, names;
+    const char* says;
+  } rows[] = {
+      {"one bit of the topic model", flipped, names, "topic model"},
+      {"truncated", topic.substr(0, topic.size() - 1), names, "topic model"},
+      {"nothing", "", names, "topic model"},
+      {"no names", topic, "", "name tagger"},
+      {"exchanged", names, topic, "topic model"},
+  };
+  EXPECT_TRUE(TextModels::Builtin().ok());
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    const auto models = TextModels::Load(row.topic, kTopicSha256, row.names, kNameSha256);
+    ASSERT_FALSE(models.ok());
+    EXPECT_EQ(models.status().code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(std::string(models.status().message()), HasSubstr(row.says));
+  }
+  EXPECT_FALSE(NameTagger::Load(topic).ok());
+  EXPECT_FALSE(NameTagger::Load("").ok());
+  EXPECT_FALSE(TopicModel::Load(names).ok());
+  EXPECT_FALSE(TopicModel::Load("HGTM0001").ok());
+}
+
+}  // namespace
+}  // namespace headgate::router

@@ -1,0 +1,128 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/sensitivity/topic_model.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "router/sensitivity/text_models.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr float kCounts = 0.5f;
+
+const TextModels& Models() {
+  static const auto models = TextModels::Builtin();
+  return **models;
+}
+
+float Probability(const std::string& text, Topic topic) {
+  return Models().Read(text).topics[static_cast<size_t>(topic)].probability;
+}
+
+float Highest(const std::string& text) {
+  float highest = 0;
+  for (const TopicScore& score : Models().Read(text).topics) highest = std::max(highest, score.probability);
+  return highest;
+}
+
+struct Text {
+  const char* name;
+  std::string text;
+  Topic topic;
+};
+const std::vector<Text>& Sensitive() {
+  static const std::vector<Text> rows = {
+      {"health zh", "患者陈淑芬，女，67岁，因胸闷3天入院。查体：BP 160/95mmHg。诊断：冠心病。予阿司匹林治疗", Topic::kHealthRecord},
+      {"health en",
+       "Discharge summary: admitted with chest pain, history of hypertension, treated with IV ceftriaxone, follow up "
+       "in 2 weeks with metoprolol 25 mg BID.",
+       Topic::kHealthRecord},
+      {"finance zh", "3月工资表：\n周建国 基本工资8000 绩效2000 实发9200\n李淑芬 基本工资7000 绩效1500 实发8100",
+       Topic::kFinance},
+      {"internal zh", "【内部资料】华信科技2025年战略规划：拟关闭3家门店，裁员40人，尚未公布，请提炼要点", Topic::kInternal},
+      {"personal zh", "员工周建国今年42岁，离异，月薪18000，绩效不合格，准备劝退，帮我写谈话提纲", Topic::kPersonal},
+  };
+  return rows;
+}
+
+TEST(TopicModelTest, KnowsItsTopics) {
+  for (const Text& row : Sensitive()) {
+    SCOPED_TRACE(row.name);
+    EXPECT_GE(Probability(row.text, row.topic), kCounts);
+  }
+}
+
+TEST(TopicModelTest, OrdinaryTextIsNone) {
+  for (const char* text :
+       {"", " ", "\n", "a", "How do I sort a list in Python?", "红烧肉怎么做才不腻", "What are the symptoms of diabetes?",
+        "高血压患者能喝酒吗", "小明有3个苹果，小红有5个，一共多少个？", "Write a poem about autumn"}) {
+    EXPECT_LT(Highest(text), kCounts) << text;
+  }
+}
+
+// The window that scored is inside the text and not longer than a window may be.
+TEST(TopicModelTest, WindowsLieInTheText) {
+  for (const Text& row : Sensitive()) {
+    SCOPED_TRACE(row.name);
+    const std::string text = absl::StrCat("你好。\n", row.text, "\nHello there. Thanks!\n");
+    for (const TopicScore& score : Models().Read(text).topics) {
+      EXPECT_LT(score.begin, score.end);
+      EXPECT_LE(score.end, text.size());
+      EXPECT_LE(score.end - score.begin, 3 * TopicModel::kWindowChars);
+    }
+  }
+}
+
+// More text, before or after, more than 300 characters away or in lines of its own, never lowers a score.
+TEST(TopicModelTest, MoreTextNeverLowersAScore) {
+  std::string zh, en;
+  for (int i = 0; i < 40; ++i) absl::StrAppend(&zh, "今天天气很好，我们去公园散步。"), absl::StrAppend(&en, "The river was calm. ");
+  for (const Text& row : Sensitive()) {
+    SCOPED_TRACE(row.name);
+    const std::string base = absl::StrCat(zh, "\n", row.text, "\n", zh);
+    const float alone = Probability(base, row.topic);
+    EXPECT_GE(alone, kCounts);
+    for (const std::string& more : {zh, en, std::string("无关的话。"), std::string(5000, 'x')}) {
+      EXPECT_GE(Probability(absl::StrCat(more, "\n", base), row.topic), alone);
+      EXPECT_GE(Probability(absl::StrCat(base, "\n", more), row.topic), alone);
+    }
+  }
+}
+
+TEST(TopicModelTest, NamesBecomeOneUnitAndAreNotRead) {
+  const auto replaced = [](const std::string& text) {
+    const std::vector<Unit> units = SplitUnits(text);
+    return ReplaceNames(units, {{NameType::kPerson, 1, 3, units[1].begin, units[2].end, 1}});
+  };
+  const std::vector<Unit> one = replaced("Dear Ann Lee hello"), other = replaced("Dear Bob Ray hello");
+  ASSERT_EQ(one.size(), 3u);
+  EXPECT_EQ(one[1].kind, UnitKind::kPerson);
+  EXPECT_EQ(one[1].begin, 5u);
+  EXPECT_EQ(one[1].end, 12u);
+  ASSERT_EQ(other.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(one[i].hash, other[i].hash);
+}
+
+TEST(TopicModelTest, SegmentsEndAtSentencesAndAreBounded) {
+  const auto starts = [](const std::string& text) { return SegmentStarts(SplitUnits(text)); };
+  EXPECT_EQ(starts("a b. c d"), (std::vector<uint32_t>{0, 3, 5}));
+  EXPECT_EQ(starts("v1.2 is out"), (std::vector<uint32_t>{0, 6}));
+  EXPECT_EQ(starts("好。好"), (std::vector<uint32_t>{0, 2, 3}));
+  std::string words;
+  for (int i = 0; i < 1000; ++i) words += "word ";
+  size_t longest = 0;
+  const std::vector<uint32_t> long_starts = starts(words);
+  for (size_t i = 1; i < long_starts.size(); ++i) {
+    longest = std::max<size_t>(longest, long_starts[i] - long_starts[i - 1]);
+  }
+  EXPECT_LE(longest, 64u);
+  EXPECT_EQ(long_starts.back(), 1000u);
+}
+
+}  // namespace
+}  // namespace headgate::router
