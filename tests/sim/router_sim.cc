@@ -24,16 +24,33 @@ using absl::Seconds;
 
 class SimStore : public AuditStore {
  public:
-  SimStore(const Clock& clock, SimTrace& trace, const bool& broken) : clock_(clock), trace_(trace), broken_(broken) {}
+  SimStore(Clock& clock, SimTrace& trace, const bool& broken, uint64_t seed)
+      : clock_(clock), trace_(trace), broken_(broken), dice_(seed) {}
+  ~SimStore() override {
+    for (const auto& timer : timers_) timer->reset();
+  }
   absl::Status Append(const std::string& line) override {
     trace_.audit.push_back({line, !broken_, clock_.Monotonic()});
     return broken_ ? absl::UnavailableError("no space left") : absl::OkStatus();
   }
+  // The medium takes a while, now and then too long.
+  void Sync(std::function<void(absl::Status)> done) override {
+    const auto took = Milliseconds(dice_.Chance(0.01) ? 3000 : dice_.Below(12));
+    auto timer = std::make_shared<std::unique_ptr<Timer>>();
+    timers_.push_back(timer);
+    *timer = clock_.CallAt(clock_.Monotonic() + took, [this, timer, done, lines = trace_.audit.size()] {
+      if (!broken_) trace_.lines_on_medium = std::max(trace_.lines_on_medium, lines);
+      done(broken_ ? absl::UnavailableError("input/output error") : absl::OkStatus());
+      timer->reset();
+    });
+  }
 
  private:
-  const Clock& clock_;
+  Clock& clock_;
   SimTrace& trace_;
   const bool& broken_;
+  Dice dice_;
+  std::vector<std::shared_ptr<std::unique_ptr<Timer>>> timers_;
 };
 
 class SimSink : public AnswerSink {
@@ -108,8 +125,12 @@ class RouterSim {
                       fleet_.resolve(), metrics_);
     boost::asio::co_spawn(io_.get_executor(), registry_->Run(stop_), boost::asio::detached);
     clock_.RunUntilIdle();
-    audit_.emplace(clock_, trace_.audit_key, std::make_unique<SimStore>(clock_, trace_, audit_broken_), "sim",
-                   metrics_);
+    // Every other run waits for the medium before anything leaves.
+    AuditConfig audit;
+    if (plan.seed % 2 == 0) audit.durability = AuditConfig::Durability::kBeforeEgress;
+    waits_for_medium_ = plan.seed % 2 == 0;
+    audit_.emplace(clock_, trace_.audit_key, std::make_unique<SimStore>(clock_, trace_, audit_broken_, plan.seed + 3),
+                   "sim", metrics_, audit);
     router_.emplace(RouterParts{io_.get_executor(), clock_, SeededRandom(plan.seed + 2), metrics_, *registry_, &cloud_,
                                 *audit_, "cache key"},
                     std::move(rules));
@@ -142,7 +163,16 @@ class RouterSim {
     clock_.RunUntilIdle();
     trace_.leftovers += static_cast<int>(router_->in_flight()) + cloud_.live_streams() + fleet_.live_streams();
     for (const auto& endpoint : registry_->endpoints()) trace_.leftovers += static_cast<int>(endpoint->in_flight);
+    for (const TenantConfig& tenant : plan_.config.tenants) {
+      const double cost = metrics_
+                              .GetCounter("headgate_router_cost_micro_units_total",
+                                          "Cloud cost in millionths of the currency.",
+                                          {{"tenant", tenant.name}, {"currency", kSimCurrency}})
+                              .Value();
+      trace_.cost[tenant.name] = static_cast<int64_t>(cost);
+    }
     router_.reset();  // the chain's end
+    audit_.reset();
     stop_.Cancel(absl::CancelledError("end of run"));
     clock_.RunUntilIdle();
     trace_.leftovers += static_cast<int>(clock_.timers());
@@ -170,6 +200,13 @@ class RouterSim {
         engine(spell.engine).Start();
         engine(spell.engine).ReportLoad(Milliseconds(100));
       });
+    }
+    for (const SimPlan::Spell& spell : plan_.cloud_storms) {
+      At(spell.begin, [this] { ++storms_; });
+      At(spell.end, [this] { --storms_; });
+    }
+    for (const SimPlan::Step& step : plan_.clock_steps) {
+      At(step.at, [this, step] { clock_.JumpWall(step.by); });
     }
     At(plan_.reload_at, [this] { router_->Apply(reloaded_); });
     At(plan_.drain_at, [this] { router_->Drain(); });
@@ -240,9 +277,10 @@ class RouterSim {
   }
 
   Script CloudScript(const CloudPrompt& prompt) {
-    trace_.cloud.push_back({prompt.content().SerializeAsString(), clock_.Monotonic(), trace_.audit.size()});
+    trace_.cloud.push_back({prompt.content().SerializeAsString(), clock_.Monotonic(),
+                            waits_for_medium_ ? trace_.lines_on_medium : trace_.audit.size()});
     const std::vector<std::string> answer = SimAnswer(FindMarker(trace_.cloud.back().content), "cloud");
-    if (!dice_.Chance(plan_.cloud_faults)) return Paced(Script::Answer(answer));
+    if (storms_ == 0 && !dice_.Chance(plan_.cloud_faults)) return Paced(Script::Answer(answer));
     std::vector<absl::Status> failures = {
         absl::UnavailableError("503"), absl::UnavailableError("connection reset"),
         absl::ResourceExhaustedError("429"),
@@ -251,6 +289,7 @@ class RouterSim {
       failures.push_back(absl::UnauthenticatedError("401"));
       failures.push_back(absl::FailedPreconditionError("402"));
     }
+    if (storms_ > 0) return Paced(Script::Fail(dice_.Of(failures)));
     return Paced(Trouble(answer, failures));
   }
 
@@ -265,6 +304,8 @@ class RouterSim {
   FakeCloud cloud_{io_.get_executor(), clock_};
   Cancellation stop_;
   bool audit_broken_ = false;
+  bool waits_for_medium_ = false;
+  int storms_ = 0;
   std::shared_ptr<const Rules> reloaded_;
   std::optional<EndpointRegistry> registry_;
   std::optional<Audit> audit_;

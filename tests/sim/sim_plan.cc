@@ -146,6 +146,15 @@ RouterConfig MakeConfig(Dice& dice, int engines) {
   config.cloud.first_token_timeout = Seconds(3);
   config.cloud.idle_timeout = Seconds(5);
   config.cloud.breaker_open = Seconds(2);
+  PriceRow row;
+  row.version = "sim";
+  row.model = config.cloud.model;
+  row.currency = kSimCurrency;
+  row.valid_from = absl::UnixEpoch();
+  // A token costs whole micro-units, and more at peak hours, which a clock step may reach.
+  row.cache_hit = 1'000'000, row.cache_miss = 2'000'000, row.output = 3'000'000;
+  row.peak_cache_hit = 2'000'000, row.peak_cache_miss = 4'000'000, row.peak_output = 6'000'000;
+  config.accounting.prices = {row};
   config.output_guard.word_lists.push_back({"stop", GuardWordList::Action::kStop, {kStopWord}});
   config.cache.bytes_max = dice.Chance(0.5) ? 1 << 20 : 0;
   return config;
@@ -158,6 +167,14 @@ void MakeTrouble(SimPlan& plan, Dice& dice) {
   for (uint64_t i = dice.Below(4); i > 0; --i) {
     const absl::Duration begin = dice.Between(absl::ZeroDuration(), kRun);
     plan.audit_fails.push_back({begin, begin + dice.Between(Milliseconds(1), Seconds(3))});
+  }
+  for (uint64_t i = dice.Below(3); i > 0; --i) {
+    const absl::Duration begin = dice.Between(absl::ZeroDuration(), kRun);
+    plan.cloud_storms.push_back({begin, begin + dice.Between(Milliseconds(1), Seconds(5))});
+  }
+  for (uint64_t i = dice.Below(4); i > 0; --i) {
+    plan.clock_steps.push_back(
+        {dice.Between(absl::ZeroDuration(), kRun), dice.Between(absl::Hours(-30), absl::Hours(30))});
   }
   for (uint64_t i = dice.Below(4); i > 0; --i) {
     SimPlan::EngineSpell spell;
@@ -194,6 +211,12 @@ SimPlan MakeSimPlan(uint64_t seed, int requests) {
       }
     }
     MakeClient(request, dice, burst);
+    if (i > 0 && dice.Chance(0.05)) {
+      // A client that sends the same twice at once.
+      const std::string id = request.id;
+      request = plan.requests.back();
+      request.id = id;
+    }
     plan.requests.push_back(std::move(request));
   }
   return plan;

@@ -66,6 +66,11 @@ struct SimPlan {
     absl::Duration begin, end;
   };
   std::vector<Spell> audit_fails;
+  std::vector<Spell> cloud_storms;  // every call is turned away
+  struct Step {
+    absl::Duration at, by;  // of the wall clock
+  };
+  std::vector<Step> clock_steps;
   struct EngineSpell : Spell {
     int engine = 0;
     bool dead = false;  // else it reports no load
@@ -74,6 +79,7 @@ struct SimPlan {
 };
 
 SimPlan MakeSimPlan(uint64_t seed, int requests);
+inline constexpr char kSimCurrency[] = "CNY";
 
 // The whole answer of `side` (`cloud` or `local`) to a request with this marker, in pieces.
 std::vector<std::string> SimAnswer(const std::string& marker, const std::string& side);

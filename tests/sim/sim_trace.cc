@@ -25,6 +25,8 @@ struct Story {
   std::string status, stage;
   bool sensitive = false;  // as recorded
   int cloud_attempts = 0;
+  std::string tenant, target;
+  int64_t prompt_tokens = 0, completion_tokens = 0, cost = 0;
 };
 
 class Checker {
@@ -37,6 +39,7 @@ class Checker {
     CheckRequests();
     CheckCloud();
     CheckRate();
+    CheckMoney();
     for (const std::string& id : trace_.engine_mixups) Violation(id, "an engine got another request's content");
     if (trace_.leftovers != 0) Violation("end", absl::StrCat(trace_.leftovers, " streams or counts left over"));
     report_.digest = Digest();
@@ -72,9 +75,23 @@ class Checker {
         story.status = record.value("status", "");
         story.stage = record.value("stage", "");
         story.cloud_attempts = record.value("cloud_attempts", 0);
+        story.tenant = record.value("tenant", "");
+        story.target = target;
+        if (record.contains("cost")) story.cost = Number(record["cost"], "micro_units");
+        if (record.contains("usage")) {
+          story.prompt_tokens = Number(record["usage"], "prompt_tokens");
+          story.completion_tokens = Number(record["usage"], "completion_tokens");
+        }
       }
     }
     if (stories_.size() > plan_.requests.size()) Violation("audit", "a record of a request that nobody sent");
+  }
+
+  // 64-bit numbers are strings in protobuf's JSON.
+  static int64_t Number(const json& record, const char* name) {
+    const auto found = record.find(name);
+    if (found == record.end()) return 0;
+    return found->is_string() ? std::stoll(found->get<std::string>()) : found->get<int64_t>();
   }
 
   void CheckChain() {
@@ -97,7 +114,48 @@ class Checker {
       if (story.status != absl::StatusCodeToString(seen.status.code())) Violation(name, "audited another status");
       if (story.stage.empty() != seen.status.ok()) Violation(name, "stage and status do not fit");
       ++report_.counts[absl::StrCat("status ", absl::StatusCodeToString(seen.status.code()))];
+      CheckOutcome(name, request, seen);
       if (request.api == SimRequest::Api::kGenerate) CheckAnswer(name, request, seen, story);
+    }
+  }
+
+  // What the client did decides which ends are right.
+  void CheckOutcome(const std::string& name, const SimRequest& request, const SimSeen& seen) {
+    const absl::StatusCode code = seen.status.code();
+    const bool patient = request.leaves == absl::InfiniteDuration() && request.deadline == absl::InfiniteDuration();
+    if (code == absl::StatusCode::kCancelled && request.leaves == absl::InfiniteDuration()) {
+      Violation(name, "cancelled by nobody");
+    }
+    if (code == absl::StatusCode::kDeadlineExceeded && patient && seen.ended - request.arrives < absl::Seconds(39)) {
+      Violation(name, "a deadline that nobody set");
+    }
+    if (request.kind == "no_key" && code != absl::StatusCode::kUnauthenticated &&
+        code != absl::StatusCode::kUnavailable) {
+      Violation(name, "without a key, yet not refused for it");
+    }
+    const bool refused_for_itself = request.kind == "invalid" && request.api == SimRequest::Api::kGenerate;
+    if (refused_for_itself && seen.status.ok()) Violation(name, "invalid, yet answered");
+    if (!refused_for_itself && code == absl::StatusCode::kInvalidArgument) Violation(name, "valid, yet refused");
+    if (code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnknown) Violation(name, "an internal error");
+  }
+
+  // Each cloud answer costs what its tokens cost, nothing else costs anything, and the sums agree.
+  void CheckMoney() {
+    std::map<std::string, int64_t> audited;
+    for (const auto& [id, story] : stories_) {
+      audited[story.tenant] += story.cost;
+      const int64_t off_peak = 2 * story.prompt_tokens + 3 * story.completion_tokens;
+      const bool cloud = story.target == "cloud";
+      if (!cloud && story.cost != 0) Violation(id, "not answered by the cloud, yet it cost money");
+      if (cloud && story.cost != off_peak && story.cost != 2 * off_peak) {
+        Violation(id, absl::StrCat("cost ", story.cost, ", its tokens ", off_peak));
+      }
+      if (cloud && story.status == "OK") report_.counts["priced"] += story.cost > 0;
+    }
+    for (const auto& [tenant, cost] : trace_.cost) {
+      if (audited[tenant] != cost) {
+        Violation(tenant, absl::StrCat("metrics say it cost ", cost, ", the audit ", audited[tenant]));
+      }
     }
   }
 

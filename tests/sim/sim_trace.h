@@ -39,13 +39,15 @@ struct SimTrace {
   struct Sent {  // a call of the cloud
     std::string content;
     MonotonicTime at;
-    size_t lines_before = 0;  // audit attempts so far
+    size_t lines_before = 0;  // audit attempts so far; where the audit waits for the medium, those that are on it
   };
+  size_t lines_on_medium = 0;
   std::vector<SimSeen> seen;  // by request
   std::vector<Written> audit;
   std::vector<Sent> cloud;
   std::map<std::string, size_t> local_first;  // request id -> cloud calls before its first call of an engine
   std::vector<std::string> engine_mixups;     // an engine was given another request's content
+  std::map<std::string, int64_t> cost;        // tenant -> micro-units, as the metrics say
   int leftovers = 0;                          // streams, in-flight counts after the end
   std::string audit_key;
 };
