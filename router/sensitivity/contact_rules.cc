@@ -278,7 +278,7 @@ const std::vector<PatternRule>& ContactRules() {
       {"PHONE_US", UsPhone, true, {"[2-9][0-9]{9}"}},
       {"PHONE_E164", NationalPhone, true, {"0[1-9][0-9]{8}"}},
       {"PHONE_E164", E164, true, {"\\+[1-9][0-9]{7}"}},
-      {"EMAIL", Email, false, {"[A-Za-z0-9._%+-]@[A-Za-z0-9]"}},
+      {"EMAIL", Email, false, {"[A-Za-z0-9._%+-]@[A-Za-z0-9]"}, false, false},
       {"IP_ADDRESS", IpAddress, false, {"[0-9]\\.[0-9]\\.[0-9]", "[0-9]\\.[0-9]{2}\\.[0-9]", "[0-9]\\.[0-9]{3}\\.[0-9]"}},
       {"IP_ADDRESS", Ipv6, false, {"[23][0-9A-Fa-f]{3}:[0-9A-Fa-f:]"}},
       {"MAC_ADDRESS", MacAddress, false, {mac}},

@@ -1,9 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One pass of the pattern database over text() gives cue words and candidates; a second one over joined() gives the
-// numbers that were written with separators. Then each candidate's validator looks around it, bounded, and the readers
-// go over the cue words. Scanning is linear: a match costs a bounded amount of work.
+// One pass over text() gives the cue words; the next ones give candidates, over joined() those that were written with
+// separators. Each candidate's validator looks around it, bounded; then the readers go over the cue words. Scanning is linear: a match costs a bounded amount of work.
 //
 // Tested by tables of named rows and against a naive scanner over all substrings.
 #include "router/sensitivity/detectors.h"
@@ -89,14 +88,18 @@ constexpr CueExpression kCueExpressions[] = {
     {Cue::kSchoolJob, "GPA [0-9]\\.[0-9]"},
 };
 
-// The built-in patterns, compiled once a process: they do not depend on the configuration.
+// The built-in patterns, compiled once a process: they do not depend on the configuration. Four databases, since words
+// and classes of characters together cost more than one after the other, and most texts need few of the latter.
 class BuiltIn {
  public:
   struct Pattern {
-    const PatternRule* rule = nullptr;  // null: a cue
+    const PatternRule* rule = nullptr;
     size_t type = 0;
-    Cue cue{};
-    uint16_t word = 0;
+  };
+  struct Group {
+    explicit Group(PatternDatabase compiled) : database(std::move(compiled)) {}
+    PatternDatabase database;
+    std::vector<Pattern> patterns;
   };
 
   static absl::StatusOr<const BuiltIn*> Get() {
@@ -105,42 +108,59 @@ class BuiltIn {
     return &*built_in;
   }
 
-  PatternDatabase text;     // all patterns
-  PatternDatabase numbers;  // those of numbers only
-  std::vector<Pattern> text_patterns, number_patterns;
+  Group any, digits;  // rules for all texts, and for those with digits
+  Group joined;       // numbers with separators
+  PatternDatabase cues;
+  std::vector<Cue> cue_of;
 
  private:
-  BuiltIn(PatternDatabase of_text, PatternDatabase of_numbers) : text(std::move(of_text)), numbers(std::move(of_numbers)) {}
+  BuiltIn(Group of_any, Group of_digits, Group of_joined, PatternDatabase of_cues)
+      : any(std::move(of_any)), digits(std::move(of_digits)), joined(std::move(of_joined)), cues(std::move(of_cues)) {}
   static absl::StatusOr<BuiltIn> Make();
+  static absl::StatusOr<Group> MakeGroup(absl::FunctionRef<bool(const PatternRule&)> wanted);
 };
 
-absl::StatusOr<BuiltIn> BuiltIn::Make() {
-  std::vector<Pattern> text_patterns, number_patterns;
-  std::vector<PatternDatabase::Pattern> text_expressions, number_expressions;
+absl::StatusOr<BuiltIn::Group> BuiltIn::MakeGroup(absl::FunctionRef<bool(const PatternRule&)> wanted) {
+  std::vector<Pattern> patterns;
+  std::vector<PatternDatabase::Pattern> expressions;
   for (const auto* rules : {&IdentityRules(), &MoneyRules(), &ContactRules(), &SecretRules()}) {
     for (const PatternRule& rule : *rules) {
       if (FindDetectorType(rule.type) == nullptr) return absl::InternalError(absl::StrCat("no type ", rule.type));
+      if (!wanted(rule)) continue;
       for (const std::string& expression : rule.expressions) {
-        text_patterns.push_back({&rule, TypeIndex(rule.type)});
-        text_expressions.push_back({expression, rule.caseless});
-        if (!rule.number) continue;
-        number_patterns.push_back(text_patterns.back());
-        number_expressions.push_back(text_expressions.back());
+        patterns.push_back({&rule, TypeIndex(rule.type)});
+        expressions.push_back({expression, rule.caseless});
       }
     }
   }
+  ASSIGN_OR_RETURN(PatternDatabase database, PatternDatabase::Compile(expressions));
+  Group group(std::move(database));
+  group.patterns = std::move(patterns);
+  return group;
+}
+
+absl::StatusOr<BuiltIn> BuiltIn::Make() {
+  ASSIGN_OR_RETURN(Group any, MakeGroup([](const PatternRule& rule) { return !rule.digits; }));
+  ASSIGN_OR_RETURN(Group digits, MakeGroup([](const PatternRule& rule) { return rule.digits; }));
+  ASSIGN_OR_RETURN(Group joined, MakeGroup([](const PatternRule& rule) { return rule.number; }));
+  std::vector<PatternDatabase::Pattern> expressions;
+  std::vector<Cue> cue_of;
   const auto add_cue = [&](Cue cue, std::string expression) {
-    text_patterns.push_back({nullptr, 0, cue, static_cast<uint16_t>(text_patterns.size())});
-    text_expressions.push_back({std::move(expression), true});
+    cue_of.push_back(cue);
+    expressions.push_back({std::move(expression), true});
   };
   for (const CueWord& word : CueWords()) add_cue(word.cue, Quoted(word.word));
   for (const CueExpression& cue : kCueExpressions) add_cue(cue.cue, cue.expression);
-  ASSIGN_OR_RETURN(PatternDatabase text, PatternDatabase::Compile(text_expressions));
-  ASSIGN_OR_RETURN(PatternDatabase numbers, PatternDatabase::Compile(number_expressions));
-  BuiltIn built_in(std::move(text), std::move(numbers));
-  built_in.text_patterns = std::move(text_patterns);
-  built_in.number_patterns = std::move(number_patterns);
+  ASSIGN_OR_RETURN(PatternDatabase cues, PatternDatabase::Compile(expressions));
+  BuiltIn built_in(std::move(any), std::move(digits), std::move(joined), std::move(cues));
+  built_in.cue_of = std::move(cue_of);
   return built_in;
+}
+
+bool HoldsDigits(std::string_view text) {
+  size_t digits = 0;
+  for (const char c : text) digits += IsDigit(c);
+  return digits >= kRuleDigitsMin;
 }
 
 // A Latin word goes on over the boundary at `at`: same script, and no capital that begins a word (`dbPassword`).
@@ -227,9 +247,8 @@ class PatternDetectors : public Detectors {
   absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const override;
 
  private:
-  struct Candidate {
-    size_t pattern, begin, end;
-  };
+  absl::Status ScanGroup(const BuiltIn::Group& group, const CanonicalText& text, const Evidence& evidence, bool joined,
+                         Findings& findings) const;
   void Check(const Match& match, const BuiltIn::Pattern& pattern, Findings& findings) const;
   void Add(size_t type, TextRange range, double score, std::string_view text, Findings& findings) const;
 
@@ -291,20 +310,24 @@ void PatternDetectors::Add(size_t type, TextRange range, double score, std::stri
   findings.Add(type, names_[type], levels_[type], range, score);
 }
 
+absl::Status PatternDetectors::ScanGroup(const BuiltIn::Group& group, const CanonicalText& text,
+                                         const Evidence& evidence, bool joined, Findings& findings) const {
+  const std::string_view view = joined ? text.joined() : text.text();
+  return group.database.Scan(view, [&](size_t index, size_t begin, size_t end) {
+    Check({text, evidence, view, joined, begin, end}, group.patterns[index], findings);
+  });
+}
+
 absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalText& text) const {
   Findings findings(text, kTypeCount + lists_.size());
   Evidence evidence(text.text());
-  std::vector<Candidate> candidates;
   const auto add = [&](std::string_view type, TextRange range, double score) {
     Add(TypeIndex(type), range, score, text.text(), findings);
   };
-  RETURN_IF_ERROR(built_in_.text.Scan(text.text(), [&](size_t index, size_t begin, size_t end) {
-    const BuiltIn::Pattern& pattern = built_in_.text_patterns[index];
-    if (pattern.rule != nullptr) {
-      candidates.push_back({index, begin, end});
-    } else if (!CutsWord(text.text(), begin) && !CutsWord(text.text(), end)) {
-      evidence.Add({pattern.cue, pattern.word, static_cast<uint32_t>(begin), static_cast<uint32_t>(end)});
-    }
+  RETURN_IF_ERROR(built_in_.cues.Scan(text.text(), [&](size_t word, size_t begin, size_t end) {
+    if (CutsWord(text.text(), begin) || CutsWord(text.text(), end)) return;
+    evidence.Add({built_in_.cue_of[word], static_cast<uint16_t>(word), static_cast<uint32_t>(begin),
+                  static_cast<uint32_t>(end)});
   }));
   if (models_ != nullptr && text.text().size() >= kModelBytesMin) {
     TextModels::Reading reading = models_->Read(text.text());
@@ -315,14 +338,9 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalTex
     }
     evidence.SetNames(std::move(reading.names));
   }
-  for (const Candidate& candidate : candidates) {
-    Check({text, evidence, text.text(), false, candidate.begin, candidate.end}, built_in_.text_patterns[candidate.pattern], findings);
-  }
-  if (text.has_joined()) {
-    RETURN_IF_ERROR(built_in_.numbers.Scan(text.joined(), [&](size_t index, size_t begin, size_t end) {
-      Check({text, evidence, text.joined(), true, begin, end}, built_in_.number_patterns[index], findings);
-    }));
-  }
+  RETURN_IF_ERROR(ScanGroup(built_in_.any, text, evidence, false, findings));
+  if (HoldsDigits(text.text())) RETURN_IF_ERROR(ScanGroup(built_in_.digits, text, evidence, false, findings));
+  if (text.has_joined()) RETURN_IF_ERROR(ScanGroup(built_in_.joined, text, evidence, true, findings));
   if (!evidence.hits().empty()) {
     for (const Reader reader : kReaders) reader(evidence, add);
   }

@@ -191,13 +191,13 @@ const std::vector<PatternRule>& IdentityRules() {
       {"HK_ID", HongKongId, false, {"[A-Z][0-9]{6}", "[A-Z][ -./_][0-9]", "[A-Z][0-9][ -./_]"}, true},
       {"MO_ID", MacauId, true, {"[157][0-9]{7}"}},
       {"TW_ID", TaiwanId, false, {"[A-Z][1289][0-9]{2}", "[A-Z][ -./_][1289]", "[A-Z][1289][ -./_]"}, true},
-      {"HK_MO_TW_PERMIT", Permit, false, {"[HMCW][0-9]{3}", "C[A-Z][0-9]{3}", "[HMCW][ -./_][0-9]", "[HMCW][0-9][ -./_]"}, true},
+      {"HK_MO_TW_PERMIT", Permit, false, {"[HMCW][0-9]{3}", "C[A-Z][0-9]{2}", "[HMCW][ -./_][0-9]", "[HMCW][0-9][ -./_]"}, true},
       {"CN_PASSPORT", CnPassport, false, {"[EGDSPK][0-9]{3}", "E[A-Z][0-9]{3}", "[EGDSPK][ -./_][0-9]", "[EG][0-9][ -./_]"}, true},
       {"US_SSN", SocialSecurity, true, {"[0-9]{9}"}},
       {"US_ITIN", TaxpayerNumber, true, {"9[0-9]{8}"}},
       {"UK_NHS", Nhs, true, {"[0-9]{10}"}},
       {"UK_NINO", NationalInsurance, false, {"[A-Z]{2}[0-9]{2}", "[A-Z]{2}[ -./_][0-9]"}, true},
-      {"CN_PLATE", Plate, false, {province + "[A-Za-z]", province + "[ -][A-Za-z]"}},
+      {"CN_PLATE", Plate, false, {province + "[A-Za-z]", province + "[ -][A-Za-z]"}, false, false},
   };
   return rules;
 }

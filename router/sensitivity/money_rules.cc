@@ -118,7 +118,7 @@ const std::vector<PatternRule>& MoneyRules() {
       {"IBAN", Iban, false, {"[A-Z]{2}[0-9]{2}", "[A-Z]{2}[ -./_][0-9]{2}",
                              "[A-Z][ -./_][A-Z][ -./_][0-9]"}, true},
       {"US_ROUTING", Routing, true, {"[0-9]{9}"}},
-      {"CRYPTO_ADDRESS", CryptoAddress, false, {"0x[0-9A-Fa-f]{38}", "bc1[a-z0-9]{36}", "[13T][1-9A-HJ-NP-Za-km-z]{25}"}},
+      {"CRYPTO_ADDRESS", CryptoAddress, false, {"0x[0-9A-Fa-f]{38}", "bc1[a-z0-9]{36}", "[13T][1-9A-HJ-NP-Za-km-z]{25}"}, false, false},
   };
   return rules;
 }

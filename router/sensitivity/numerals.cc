@@ -78,6 +78,15 @@ size_t NumeralLength(std::string_view text, size_t at, char* digit) {
   return SpelledAt(text, at, digit);
 }
 
+constexpr std::array<bool, 256> kBegins = [] {
+  std::array<bool, 256> begins{};
+  for (const Spelled& spelled : kSpelled) {
+    begins[static_cast<uint8_t>(spelled.word[0])] = begins[static_cast<uint8_t>(UpperAscii(spelled.word[0]))] = true;
+  }
+  for (size_t byte = 0xE2; byte <= 0xE9; ++byte) begins[byte] = true;
+  return begins;
+}();
+
 bool IsSingleLetter(std::string_view text, size_t at) {
   return IsLetter(text[at]) && (at == 0 || !IsLetter(text[at - 1])) && (at + 1 >= text.size() || !IsLetter(text[at + 1]));
 }
@@ -87,7 +96,9 @@ bool IsSingleLetter(std::string_view text, size_t at) {
 void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const NumeralRun&)> visit) {
   for (size_t at = 0; at < text.size();) {
     char digit = 0;
-    if (NumeralLength(text, at, &digit) == 0) {
+    // Most bytes begin no numeral; this must be cheap.
+    if (!kBegins[static_cast<uint8_t>(text[at])] || (at > 0 && IsLetter(text[at - 1]) && IsLetter(text[at])) ||
+        NumeralLength(text, at, &digit) == 0) {
       ++at;
       continue;
     }
@@ -126,6 +137,15 @@ GappedRun GappedRunAt(std::string_view text, size_t at) {
   GappedRun run;
   run.end = run.next = at + 1;
   if (!part(at) || (at > 0 && part(at - 1))) return run;
+  // Most words are settled here: the next token has another length.
+  size_t first = at;
+  while (part(first) && first - at <= kTokenMax) ++first;
+  run.next = first;
+  const size_t first_gap = SeparatorLength(text, first);
+  if (first - at > kTokenMax || first_gap == 0) return run;
+  size_t second = first + first_gap;
+  while (part(second) && second - first - first_gap <= kTokenMax) ++second;
+  if (first - at > 1 && second - first - first_gap != first - at) return run;
   size_t length = 0, tokens = 0, digits = 0, letters = 0, size = 0;
   std::string_view separator;
   std::string closed;

@@ -56,7 +56,9 @@ struct PatternRule {
   bool number;                           // looked for in joined() as well
   std::vector<std::string> expressions;  // each matches a fixed number of bytes
   bool caseless = false;
+  bool digits = true;  // every value holds at least kRuleDigitsMin digits: texts with fewer are not looked through for it
 };
+inline constexpr size_t kRuleDigitsMin = 3;
 
 // Reports one finding; below kScoreSensitive it is dropped.
 using Report = absl::FunctionRef<void(std::string_view type, TextRange range, double score)>;

@@ -70,10 +70,10 @@ std::vector<std::string> KeyExpressions() {
 
 const std::vector<PatternRule>& SecretRules() {
   static const std::vector<PatternRule> rules = {
-      {"PRIVATE_KEY", PrivateKey, false, {"PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"}},
-      {"JWT", Jwt, false, {"eyJ[A-Za-z0-9_-]{8}"}},
-      {"API_KEY", ApiKey, false, KeyExpressions()},
-      {"CONNECTION_STRING", ConnectionString, false, {"://"}},
+      {"PRIVATE_KEY", PrivateKey, false, {"PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"}, false, false},
+      {"JWT", Jwt, false, {"eyJ[A-Za-z0-9_-]{8}"}, false, false},
+      {"API_KEY", ApiKey, false, KeyExpressions(), false, false},
+      {"CONNECTION_STRING", ConnectionString, false, {"://"}, false, false},
   };
   return rules;
 }
