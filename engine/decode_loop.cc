@@ -72,16 +72,19 @@ DecodeLoop::~DecodeLoop() {
   thread_.join();
 }
 
-absl::Status DecodeLoop::Add(std::unique_ptr<Sequence> sequence) {
+absl::Status DecodeLoop::Add(std::vector<std::unique_ptr<Sequence>> sequences) {
   {
     std::lock_guard lock(mutex_);
-    Sequence* const added = sequence.get();
-    absl::Status status = draining_ ? absl::UnavailableError("the engine is draining") : queue_.Push(sequence);
+    absl::Status status = draining_ ? absl::UnavailableError("the engine is draining")
+                                    : queue_.CheckRoom(static_cast<int32_t>(sequences.size()));
     if (!status.ok()) {
       metrics_.rejections.Increment();
       return status;
     }
-    added->tenant_index = tenants_.Enter(added->tenant());
+    for (auto& sequence : sequences) {
+      sequence->tenant_index = tenants_.Enter(sequence->tenant());
+      queue_.Put(std::move(sequence));
+    }
   }
   wake_.notify_one();
   return absl::OkStatus();
@@ -395,7 +398,7 @@ void DecodeLoop::Preempt(int32_t slot) {
   if (sequence->cancelled()) {
     ended_.push_back({std::move(sequence), Cancelled()});
   } else {
-    queue_.Return(std::move(sequence));
+    queue_.Put(std::move(sequence));
   }
 }
 

@@ -35,8 +35,8 @@ class DecodeLoop {
   DecodeLoop(const EngineConfig& config, Backend& backend, EngineMetrics& metrics, const Clock& clock);
   ~DecodeLoop();  // open requests end with UNAVAILABLE
 
-  // RESOURCE_EXHAUSTED (queue full) or UNAVAILABLE (draining).
-  absl::Status Add(std::unique_ptr<Sequence> sequence);
+  // All or none: RESOURCE_EXHAUSTED (queue full) or UNAVAILABLE (draining).
+  absl::Status Add(std::vector<std::unique_ptr<Sequence>> sequences);
   void Cancel(uint64_t request);
   void Drain();
   bool Drained() const;

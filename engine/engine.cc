@@ -10,12 +10,38 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "engine/decode_loop.h"
+#include "engine/embedding_loop.h"
 #include "engine/engine_metrics.h"
 #include "engine/sequence.h"
 #include "engine/validation.h"
 
 namespace headgate::engine {
 namespace {
+
+// Of n answers the first error is the request's; what comes after it is dropped.
+class OneErrorEvents : public AnswerEvents {
+ public:
+  explicit OneErrorEvents(std::shared_ptr<AnswerEvents> events) : events_(std::move(events)) {}
+  void OnDelta(v1::Delta delta) override {
+    if (events_) events_->OnDelta(std::move(delta));
+  }
+  void OnFinish(v1::Finish finish) override {
+    if (events_) events_->OnFinish(std::move(finish));
+  }
+  void OnError(absl::Status status) override {
+    if (events_) std::exchange(events_, nullptr)->OnError(std::move(status));
+  }
+
+ private:
+  std::shared_ptr<AnswerEvents> events_;
+};
+
+std::string Grammar(const v1::GenerateRequest& request, const SequenceOptions& options) {
+  if (request.response_format().type() == v1::ResponseFormat::TYPE_GRAMMAR) {
+    return request.response_format().json_schema();
+  }
+  return options.chat ? options.chat->grammar : std::string();
+}
 
 // Everything about a request that needs no turn of the decode thread happens on the caller's: validation, template,
 // tokens, sampler. The rest is DecodeLoop's.
@@ -26,10 +52,12 @@ class DecodingEngine : public Engine {
         clock_(clock),
         backend_(std::move(backend)),
         metrics_(metrics, backend_->info()),
+        embeddings_(*backend_, clock),
         loop_(config, *backend_, metrics_, clock) {}
 
   absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
                                   std::shared_ptr<AnswerEvents> events, std::string tenant) override;
+  void Embed(v1::EmbedRequest request, MonotonicTime deadline, EmbeddingLoop::Done done) override;
   void Cancel(uint64_t request) override { loop_.Cancel(request); }
   absl::StatusOr<int64_t> CountTokens(const v1::CountTokensRequest& request) const override;
   const BackendInfo& info() const override { return backend_->info(); }
@@ -41,6 +69,7 @@ class DecodingEngine : public Engine {
 
  private:
   absl::Status CheckModel(const std::string& model) const;
+  absl::Status CheckTokenIds(const v1::GenerateRequest& request) const;
   // Fills prompt, chat and hold.
   absl::Status Render(const v1::GenerateRequest& request, SequenceOptions& options) const;
   absl::Status FitIntoContext(const v1::GenerateRequest& request, SequenceOptions& options) const;
@@ -50,6 +79,7 @@ class DecodingEngine : public Engine {
   const std::unique_ptr<Backend> backend_;
   EngineMetrics metrics_;
   std::atomic<uint64_t> next_request_{1};
+  EmbeddingLoop embeddings_;
   DecodeLoop loop_;  // last: its thread uses the others
 };
 
@@ -83,6 +113,20 @@ absl::Status DecodingEngine::FitIntoContext(const v1::GenerateRequest& request, 
   return absl::OkStatus();
 }
 
+absl::Status DecodingEngine::CheckTokenIds(const v1::GenerateRequest& request) const {
+  const auto outside = [this](const char* field, Token token) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": ", token, " is no token of the model; it has ", info().vocabulary));
+  };
+  for (const Token token : request.stop_token_ids()) {
+    if (token < 0 || token >= info().vocabulary) return outside("stop_token_ids", token);
+  }
+  for (const auto& [token, bias] : request.sampling().logit_bias()) {
+    if (token < 0 || token >= info().vocabulary) return outside("sampling.logit_bias", token);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<uint64_t> DecodingEngine::Submit(v1::GenerateRequest request, MonotonicTime deadline,
                                                 std::shared_ptr<AnswerEvents> events, std::string tenant) {
   SequenceOptions options;
@@ -90,20 +134,38 @@ absl::StatusOr<uint64_t> DecodingEngine::Submit(v1::GenerateRequest request, Mon
   if (deadline <= options.submitted) return absl::DeadlineExceededError("the deadline passed before the request came");
   RETURN_IF_ERROR(CheckModel(request.model()));
   RETURN_IF_ERROR(ValidateGenerate(request));
+  RETURN_IF_ERROR(CheckTokenIds(request));
   RETURN_IF_ERROR(Render(request, options));
   RETURN_IF_ERROR(FitIntoContext(request, options));
-  ASSIGN_OR_RETURN(options.sampler,
-                   backend_->MakeSampler(request.sampling(), options.chat ? options.chat->grammar : std::string()));
-  const uint64_t id = next_request_.fetch_add(1);
-  options.request = id;
   options.priority = request.priority();
   options.tenant = tenant.empty() ? request.user() : std::move(tenant);
   if (!config_.share_between_tenants) options.cache_key = options.tenant;
   options.deadline = deadline;
   options.stops.assign(request.stop().begin(), request.stop().end());
-  options.events = std::move(events);
-  RETURN_IF_ERROR(loop_.Add(std::make_unique<Sequence>(std::move(options), *backend_)));
-  return id;
+  options.stop_tokens.assign(request.stop_token_ids().begin(), request.stop_token_ids().end());
+  if (request.has_logprobs()) options.logprobs = request.logprobs();
+
+  const int32_t choices = std::max(request.n(), 1);
+  if (choices > 1) events = std::make_shared<OneErrorEvents>(std::move(events));
+  const uint64_t first = next_request_.fetch_add(static_cast<uint64_t>(choices));
+  std::vector<std::unique_ptr<Sequence>> sequences;
+  for (int32_t i = 0; i < choices; ++i) {
+    SequenceOptions one = options.Copy();
+    v1::Sampling sampling = request.sampling();
+    if (sampling.has_seed()) sampling.set_seed(sampling.seed() + static_cast<uint64_t>(i));
+    ASSIGN_OR_RETURN(one.sampler, backend_->MakeSampler(sampling, Grammar(request, options)));
+    one.request = first + static_cast<uint64_t>(i);
+    one.choice = i;
+    one.events = events;
+    sequences.push_back(std::make_unique<Sequence>(std::move(one), *backend_));
+  }
+  RETURN_IF_ERROR(loop_.Add(std::move(sequences)));
+  return first;
+}
+
+void DecodingEngine::Embed(v1::EmbedRequest request, MonotonicTime deadline, EmbeddingLoop::Done done) {
+  if (absl::Status status = CheckModel(request.model()); !status.ok()) return done(std::move(status));
+  embeddings_.Embed(std::move(request), deadline, std::move(done));
 }
 
 absl::StatusOr<int64_t> DecodingEngine::CountTokens(const v1::CountTokensRequest& request) const {

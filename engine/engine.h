@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -37,12 +38,13 @@ struct EngineConfig {
   RandomBytes random = SystemRandom();              // ids of tool calls
 };
 
-// One request's events, called from the decode thread, never concurrently; must not block.
+// One request's events, called from the decode thread, never concurrently; must not block. A request for n answers gets
+// the deltas of all, an OnFinish for each, or one OnError as the last call.
 class AnswerEvents {
  public:
   virtual ~AnswerEvents() = default;
   virtual void OnDelta(v1::Delta delta) = 0;
-  virtual void OnFinish(v1::Finish finish) = 0;   // last call
+  virtual void OnFinish(v1::Finish finish) = 0;   // last call, of this choice
   virtual void OnError(absl::Status status) = 0;  // last call: DEADLINE_EXCEEDED, CANCELLED, UNAVAILABLE, INTERNAL
 };
 
@@ -54,14 +56,18 @@ class Engine {
   virtual ~Engine() = default;  // cancels everything and joins
 
   // Accepts the request and returns its id, or: INVALID_ARGUMENT naming the field (also: prompt longer than the
-  // context), NOT_FOUND (another model), RESOURCE_EXHAUSTED (queue full), UNAVAILABLE (draining),
-  // DEADLINE_EXCEEDED. Exactly one OnFinish or OnError follows an OK. `deadline` on the monotonic clock. `tenant`:
-  // whose fair share it is and whose cached prefixes it may use; empty = the request's `user`.
+  // context), NOT_FOUND (another model), RESOURCE_EXHAUSTED (queue full), UNAVAILABLE (draining), DEADLINE_EXCEEDED.
+  // Exactly one OnFinish or OnError follows an OK. A request for n answers takes n ids in a row, of which the first is
+  // returned. `deadline` on the monotonic clock. `tenant`: whose fair share it is and whose cached prefixes it may use;
+  // empty = the request's `user`.
   virtual absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
                                           std::shared_ptr<AnswerEvents> events, std::string tenant = "") = 0;
   // The request's place and KV are free before the next step; OnError(CANCELLED) follows unless it had ended.
   virtual void Cancel(uint64_t request) = 0;
 
+  // `done` is called once, from here or from a thread of its own; never blocks.
+  virtual void Embed(v1::EmbedRequest request, MonotonicTime deadline,
+                     std::function<void(absl::StatusOr<v1::EmbedResponse>)> done) = 0;
   virtual absl::StatusOr<int64_t> CountTokens(const v1::CountTokensRequest& request) const = 0;
   virtual const BackendInfo& info() const = 0;
   virtual v1::Load CurrentLoad() const = 0;       // never waits for a step

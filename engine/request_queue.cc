@@ -9,15 +9,12 @@
 
 namespace headgate::engine {
 
-absl::Status RequestQueue::Push(std::unique_ptr<Sequence>& sequence) {
-  if (size() >= size_max_) {
-    return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size_max_, " requests wait"));
-  }
-  Return(std::move(sequence));
-  return absl::OkStatus();
+absl::Status RequestQueue::CheckRoom(int32_t count) const {
+  if (size() + count <= size_max_) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", size(), " of ", size_max_, " requests wait"));
 }
 
-void RequestQueue::Return(std::unique_ptr<Sequence> sequence) {
+void RequestQueue::Put(std::unique_ptr<Sequence> sequence) {
   tokens_left_ += sequence->left();
   const uint64_t request = sequence->request();
   sequences_.emplace(request, std::move(sequence));

@@ -23,10 +23,10 @@ class RequestQueue {
  public:
   explicit RequestQueue(int32_t size_max) : size_max_(size_max) {}
 
-  // RESOURCE_EXHAUSTED when full; `sequence` is untouched then.
-  absl::Status Push(std::unique_ptr<Sequence>& sequence);
-  // Back from the batch: keeps its place by arrival, and is taken even when the queue is full.
-  void Return(std::unique_ptr<Sequence> sequence);
+  // RESOURCE_EXHAUSTED when so many do not fit.
+  absl::Status CheckRoom(int32_t count) const;
+  // Takes it even when full: one that comes back from the batch must not be lost. Its place is by arrival.
+  void Put(std::unique_ptr<Sequence> sequence);
   // nullptr when it is not here.
   std::unique_ptr<Sequence> Remove(uint64_t request);
   std::vector<std::unique_ptr<Sequence>> RemoveIf(const std::function<bool(const Sequence&)>& leaves);

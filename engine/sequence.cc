@@ -19,6 +19,24 @@ std::vector<std::string> AllStops(const SequenceOptions& options) {
 
 }  // namespace
 
+SequenceOptions SequenceOptions::Copy() const {
+  SequenceOptions copy;
+  copy.request = request;
+  copy.priority = priority;
+  copy.tenant = tenant;
+  copy.cache_key = cache_key;
+  copy.submitted = submitted;
+  copy.deadline = deadline;
+  copy.prompt = prompt;
+  copy.max_tokens = max_tokens;
+  copy.stops = stops;
+  copy.stop_tokens = stop_tokens;
+  copy.logprobs = logprobs;
+  copy.chat = chat;
+  copy.hold = hold;
+  return copy;
+}
+
 Sequence::Sequence(SequenceOptions options, const Backend& backend)
     : options_(std::move(options)),
       backend_(backend),
@@ -29,10 +47,12 @@ Sequence::Sequence(SequenceOptions options, const Backend& backend)
 bool Sequence::Advance(int32_t row_index) {
   const Token token = options_.sampler->Sample(row_index);
   ++sampled_;
-  if (backend_.IsEndOfGeneration(token)) {
+  const auto& stops = options_.stop_tokens;
+  if (backend_.IsEndOfGeneration(token) || std::find(stops.begin(), stops.end(), token) != stops.end()) {
     finish_ = v1::FINISH_REASON_STOP;
   } else {
     tokens_.push_back(token);
+    if (options_.logprobs) Note(row_index, token);
     Send(stop_matcher_.Add(joiner_.Add(backend_.Piece(token))));
     if (stop_matcher_.stopped()) {
       finish_ = v1::FINISH_REASON_STOP;
@@ -43,19 +63,37 @@ bool Sequence::Advance(int32_t row_index) {
   return finish_.has_value();
 }
 
+void Sequence::Note(int32_t row_index, Token token) {
+  const Likelihood likelihood = backend_.LikelihoodOf(row_index, token, *options_.logprobs);
+  const auto fill = [this](v1::TokenLogprob& to, Token id, float logprob) {
+    to.set_token_id(id);
+    to.set_token(backend_.Piece(id));
+    to.set_logprob(logprob);
+  };
+  v1::TokenLogprob& to = *noted_.add_logprobs();
+  fill(to, token, likelihood.chosen);
+  for (const auto& [id, logprob] : likelihood.top) fill(*to.add_top(), id, logprob);
+}
+
 void Sequence::Send(std::string text) {
   if (text.empty()) return;
   if (options_.hold) {
     held_ += text;
     return;
   }
-  v1::Delta delta;
+  v1::Delta delta = std::exchange(noted_, {});
   delta.set_content(std::move(text));
+  delta.set_choice(options_.choice);
   options_.events->OnDelta(std::move(delta));
 }
 
 v1::FinishReason Sequence::SendFinish(const RandomBytes& random) {
   if (!stop_matcher_.stopped()) Send(stop_matcher_.Flush());
+  const bool parsed = options_.hold && options_.chat.has_value();
+  if (!parsed && noted_.logprobs_size() > 0) {  // of tokens that had no text of their own any more
+    noted_.set_choice(options_.choice);
+    options_.events->OnDelta(std::exchange(noted_, {}));
+  }
   v1::Finish finish = ParseAndSend(random);
   const auto reason = finish.reason();
   options_.events->OnFinish(std::move(finish));
@@ -65,13 +103,14 @@ v1::FinishReason Sequence::SendFinish(const RandomBytes& random) {
 v1::Finish Sequence::ParseAndSend(const RandomBytes& random) {
   v1::Finish finish;
   finish.set_reason(finish_.value_or(v1::FINISH_REASON_STOP));
-  finish.mutable_usage()->set_prompt_tokens(prompt_tokens_);
+  finish.set_choice(options_.choice);
+  if (options_.choice == 0) finish.mutable_usage()->set_prompt_tokens(prompt_tokens_);
   finish.mutable_usage()->set_completion_tokens(sampled_);
-  finish.mutable_usage()->set_cached_tokens(cached_tokens);
+  if (options_.choice == 0) finish.mutable_usage()->set_cached_tokens(cached_tokens);
   if (!options_.hold || !options_.chat) return finish;
 
   v1::Message message = backend_.ParseAnswer(*options_.chat, held_);
-  v1::Delta delta;
+  v1::Delta delta = std::exchange(noted_, {});
   delta.set_reasoning_content(std::move(*message.mutable_reasoning_content()));
   delta.set_content(std::move(*message.mutable_content()));
   for (auto& call : *message.mutable_tool_calls()) {
@@ -84,7 +123,9 @@ v1::Finish Sequence::ParseAndSend(const RandomBytes& random) {
   if (delta.tool_calls_size() > 0 && finish.reason() == v1::FINISH_REASON_STOP) {
     finish.set_reason(v1::FINISH_REASON_TOOL_CALLS);
   }
-  if (delta.ByteSizeLong() > 0) options_.events->OnDelta(std::move(delta));
+  if (delta.ByteSizeLong() == 0) return finish;
+  delta.set_choice(options_.choice);
+  options_.events->OnDelta(std::move(delta));
   return finish;
 }
 

@@ -34,10 +34,16 @@ struct SequenceOptions {
   std::vector<Token> prompt;           // not empty
   int32_t max_tokens = 1;
   std::vector<std::string> stops;
+  std::vector<Token> stop_tokens;
+  std::optional<int32_t> logprobs;     // wanted, with so many of the likeliest tokens
+  int32_t choice = 0;                  // which of the request's answers
   std::optional<RenderedChat> chat;    // none for raw completions
   bool hold = false;                   // text goes out at the end, parsed
   std::unique_ptr<Sampler> sampler;
   std::shared_ptr<AnswerEvents> events;
+
+  // All but sampler and events.
+  SequenceOptions Copy() const;
 };
 
 class Sequence {
@@ -91,6 +97,7 @@ class Sequence {
 
  private:
   void Send(std::string text);
+  void Note(int32_t row_index, Token token);
   v1::Finish ParseAndSend(const RandomBytes& random);
 
   SequenceOptions options_;
@@ -102,6 +109,7 @@ class Sequence {
   Utf8Joiner joiner_;
   StopMatcher stop_matcher_;
   std::string held_;           // whole text when options_.hold
+  v1::Delta noted_;            // log-probabilities that wait for the next delta
   std::optional<v1::FinishReason> finish_;
   std::atomic<int64_t> cancelled_ns_{0};
 };

@@ -24,6 +24,11 @@ constexpr size_t kIdBytesMax = 256;
 constexpr size_t kSchemaBytesMax = 64 << 10;
 constexpr int kSchemaDepthMax = 64;
 constexpr int32_t kMaxTokensMax = 393216;
+constexpr int kBiasesMax = 300;
+constexpr int kStopTokensMax = 16;
+constexpr int32_t kLogprobsMax = 20;
+constexpr int32_t kChoicesMax = 8;
+constexpr size_t kGrammarBytesMax = 16 << 10;
 
 absl::Status Invalid(const std::string& field, const std::string& message) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", message));
@@ -133,6 +138,10 @@ absl::Status CheckSampling(const v1::Sampling& sampling) {
   if (sampling.has_frequency_penalty()) {
     RETURN_IF_ERROR(InRange("sampling.frequency_penalty", sampling.frequency_penalty(), -2.0f, 2.0f));
   }
+  RETURN_IF_ERROR(CheckCount("sampling.logit_bias", static_cast<int>(sampling.logit_bias().size()), kBiasesMax));
+  for (const auto& [token, bias] : sampling.logit_bias()) {
+    RETURN_IF_ERROR(InRange(absl::StrCat("sampling.logit_bias[", token, "]"), bias, -100.0f, 100.0f));
+  }
   return absl::OkStatus();
 }
 
@@ -140,7 +149,7 @@ absl::Status CheckResponseFormat(const v1::GenerateRequest& request) {
   const auto& format = request.response_format();
   if (!v1::ResponseFormat::Type_IsValid(format.type())) {
     return Invalid("response_format.type", absl::StrCat("unknown value ", static_cast<int>(format.type()),
-                                                        "; use TEXT, JSON_OBJECT or JSON_SCHEMA"));
+                                                        "; use TEXT, JSON_OBJECT, JSON_SCHEMA or GRAMMAR"));
   }
   const bool json = format.type() == v1::ResponseFormat::TYPE_JSON_OBJECT ||
                     format.type() == v1::ResponseFormat::TYPE_JSON_SCHEMA;
@@ -148,8 +157,12 @@ absl::Status CheckResponseFormat(const v1::GenerateRequest& request) {
   if (format.type() == v1::ResponseFormat::TYPE_JSON_SCHEMA) {
     return CheckJsonObject("response_format.json_schema", format.json_schema());
   }
+  if (format.type() == v1::ResponseFormat::TYPE_GRAMMAR) {
+    if (!request.tools().empty()) return Invalid("response_format.type", "GRAMMAR does not go with tools");
+    return CheckBytes("response_format.json_schema", format.json_schema(), 1, kGrammarBytesMax);
+  }
   if (!format.json_schema().empty()) {
-    return Invalid("response_format.json_schema", "is only allowed with type JSON_SCHEMA");
+    return Invalid("response_format.json_schema", "is only allowed with type JSON_SCHEMA or GRAMMAR");
   }
   return absl::OkStatus();
 }
@@ -184,6 +197,9 @@ absl::Status ValidateGenerate(const v1::GenerateRequest& request) {
   for (int i = 0; i < request.stop_size(); ++i) {
     RETURN_IF_ERROR(CheckBytes(absl::StrCat("stop[", i, "]"), request.stop(i), 1, kStopBytesMax));
   }
+  if (request.has_logprobs()) RETURN_IF_ERROR(InRange("logprobs", request.logprobs(), 0, kLogprobsMax));
+  RETURN_IF_ERROR(InRange("n", request.n(), 0, kChoicesMax));
+  RETURN_IF_ERROR(CheckCount("stop_token_ids", request.stop_token_ids_size(), kStopTokensMax));
   RETURN_IF_ERROR(CheckResponseFormat(request));
   RETURN_IF_ERROR(CheckToolChoice(request));
   if (!v1::Priority_IsValid(request.priority())) {

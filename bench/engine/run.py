@@ -1,8 +1,8 @@
 # Copyright 2026 The Headgate Authors
 # SPDX-License-Identifier: Apache-2.0
 """Headgate's engine against llama-server, llama-bench and llama-batched-bench of the same source: one run, interleaved,
-medians. Prints rows `name ours peer ratio target`; every row is printed when its scenario has ended, so a run that is cut
-short still has shown something. README.md says what each row means.
+medians. Prints rows `name ours peer ratio target`; each when its scenario has ended, so a run that is cut short has
+shown something. README.md says what each row means.
 
 run.py --model GGUF --bin FOLDER --peers FOLDER [--runs 5] [--threads 2] [--only decode,victim,...]"""
 
@@ -57,9 +57,9 @@ class Bench:
         self.report = Report()
         self.runs = range(arguments.runs)
 
-    def ours(self, *options):
+    def ours(self, *options, **more):
         return servers.Headgate(os.path.join(self.arguments.bin, "headgate-engine"), self.arguments.model,
-                                self.arguments.threads, *options)
+                                self.arguments.threads, *options, **more)
 
     def theirs(self, *options):
         return servers.LlamaServer(os.path.join(self.arguments.peers, "llama-server"), self.arguments.model,
@@ -185,7 +185,7 @@ class Bench:
     # 6: cancel storm, no room for all, deadlines.
 
     def storms(self):
-        with self.ours("--context-tokens", "4096") as ours:
+        with self.ours(context=4096) as ours:
             innocent = [ours.start(story(30), 128) for _ in range(4)]
             cancelled = [ours.start(story(60), 256, cancel_after=2) for _ in range(24)]
             crowd = [ours.start(story(200), 400) for _ in range(16)]  # together four times the cells

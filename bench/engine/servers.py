@@ -80,10 +80,10 @@ class Server:
 
 
 class Headgate(Server):
-    def __init__(self, binary, model, threads, *options):
+    def __init__(self, binary, model, threads, *options, context=CONTEXT):
         self.log = tempfile.TemporaryFile()
         self.program = subprocess.Popen(
-            [binary, "--model", model, "--threads", str(threads), "--context-tokens", str(CONTEXT), "--parallel",
+            [binary, "--model", model, "--threads", str(threads), "--context-tokens", str(context), "--parallel",
              str(PARALLEL), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
              "--manifest", "off", *options],
             stdout=subprocess.PIPE, stderr=self.log, text=True)

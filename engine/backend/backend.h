@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -31,6 +32,7 @@ struct BackendInfo {
   int32_t sequences_max = 0;      // sequence ids 0..sequences_max-1: most in one step
   int32_t cache_sequences = 0;    // further ids after those, for cached prefixes; 0 = the model cannot share any
   int32_t vocabulary = 0;
+  int32_t embedding_tokens_max = 0;  // in one Embed; 0 = the model makes no embeddings
 };
 
 // One row of a step.
@@ -39,6 +41,12 @@ struct BatchRow {
   int32_t position = 0;
   int32_t sequence = 0;
   bool output = false;            // logits wanted
+};
+
+// How likely tokens were by the model alone, before anything of the request's sampling. Natural logarithms.
+struct Likelihood {
+  float chosen = 0;
+  std::vector<std::pair<Token, float>> top;  // best first
 };
 
 // Chooses tokens for one sequence; keeps penalties, grammar and random state.
@@ -86,6 +94,10 @@ class Backend {
   // Computes the rows; OK, RESOURCE_EXHAUSTED (no KV room, nothing changed), ABORTED (stopped by the abort check, some
   // rows may have been computed) or INTERNAL. REQUIRES: rows.size() <= batch_tokens_max.
   virtual absl::Status Decode(absl::Span<const BatchRow> rows) = 0;
+  // Of output row `row_index` of the last Decode, with the `top` likeliest tokens.
+  virtual Likelihood LikelihoodOf(int32_t row_index, Token chosen, int32_t top) const = 0;
+  // The mean of the tokens' vectors. Beside Decode, from one thread at a time. REQUIRES: 1..embedding_tokens_max.
+  virtual absl::StatusOr<std::vector<float>> Embed(absl::Span<const Token> tokens) = 0;
   // Polled during Decode where the backend can; true = give up.
   virtual void SetAbortCheck(std::function<bool()> check) = 0;
   // Frees positions [from, end) of a sequence.

@@ -15,6 +15,7 @@
 #include "common/status_macros.h"
 #include "engine/backend/cores.h"
 #include "engine/backend/llama_chat.h"
+#include "engine/backend/llama_embedder.h"
 #include "engine/backend/llama_log.h"
 #include "engine/backend/llama_sampler.h"
 #include "engine/backend/llama_vocab.h"
@@ -109,6 +110,10 @@ class LlamaBackend final : public Backend {
     return MakeLlamaSampler(context_.get(), vocab_, sampling, grammar);
   }
   absl::Status Decode(absl::Span<const BatchRow> rows) override;
+  Likelihood LikelihoodOf(int32_t row_index, Token chosen, int32_t top) const override {
+    return LlamaLikelihood(context_.get(), row_index, chosen, top);
+  }
+  absl::StatusOr<std::vector<float>> Embed(absl::Span<const Token> tokens) override { return embedder_->Embed(tokens); }
   void SetAbortCheck(std::function<bool()> check) override { abort_check_ = std::move(check); }
   void Truncate(int32_t sequence, int32_t from) override;
   void Share(int32_t source, int32_t target, int32_t from, int32_t to) override {
@@ -123,6 +128,7 @@ class LlamaBackend final : public Backend {
   LlamaVocab vocab_;
   LlamaConfig config_;
   std::unique_ptr<LlamaChat> chat_;
+  std::unique_ptr<LlamaEmbedder> embedder_;
   std::function<bool()> abort_check_;
   Context context_;
   llama_memory_t memory_ = nullptr;
@@ -206,6 +212,8 @@ absl::Status LlamaBackend::Open() {
   info_.sequences_max = config_.sequences_max;
   info_.cache_sequences = config_.cache_sequences;
   info_.vocabulary = vocab_.size();
+  info_.embedding_tokens_max = std::min(config_.embedding_tokens, llama_model_n_ctx_train(model_.get()));
+  embedder_ = std::make_unique<LlamaEmbedder>(model_.get(), info_.embedding_tokens_max);
   batch_ = std::make_unique<Batch>(info_.batch_tokens_max);
   if (config_.swap_cells) swap_ = std::make_unique<CellSwap>(Sequences(config_) - 1);
   HG_LOG(Info, "model loaded name=", info_.model, " context_tokens=", info_.context_tokens,
@@ -255,6 +263,7 @@ absl::Status CheckConfig(const LlamaConfig& config) {
     return absl::InvalidArgumentError("sequences_max: outside 1..256");
   }
   if (config.cache_sequences < 0) return absl::InvalidArgumentError("cache_sequences: below 0");
+  if (config.embedding_tokens < 0) return absl::InvalidArgumentError("embedding_tokens: below 0");
   if (config.batch_tokens_max < 1) return absl::InvalidArgumentError("batch_tokens_max: below 1");
   if (config.context_tokens < 1) return absl::InvalidArgumentError("context_tokens: below 1");
   return absl::OkStatus();

@@ -23,6 +23,7 @@ struct LlamaConfig {
   int32_t cache_sequences = 32;        // prefixes kept for sharing; fewer where sequence ids (256) run out
   int32_t threads = 0;                 // 0 = cores of this process (cgroup quota and affinity respected)
   int32_t gpu_layers = 0;              // CUDA builds only
+  int32_t embedding_tokens = 512;      // in one window; a context for them is made when first asked; 0 = none
   // Deliberate error for tests of the tests: the KV cells of sequences 0 and 1 are swapped.
   bool swap_cells = false;
 };

@@ -68,4 +68,42 @@ absl::Status CheckSchema(const std::string& field, const std::string& text) {
   return absl::OkStatus();
 }
 
+absl::Status CheckGbnf(std::string_view text) {
+  const auto refuse = [](const auto&... why) {
+    return absl::InvalidArgumentError(absl::StrCat("response_format.json_schema: the grammar ", why...));
+  };
+  if (text.size() > kGbnfBytesMax) return refuse("is longer than ", kGbnfBytesMax, " bytes");
+  int depth = 0;
+  double repetitions = 1;
+  char quote = 0;  // inside "..." or [...]
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\') {
+      ++i;
+    } else if (quote != 0) {
+      if (c == quote) quote = 0;
+    } else if (c == '"' || c == '[') {
+      quote = c == '[' ? ']' : '"';
+    } else if (c == '#') {
+      i = std::min(text.find('\n', i), text.size());
+    } else if (c == '(') {
+      if (++depth > kJsonDepthMax) return refuse("is nested deeper than ", kJsonDepthMax);
+    } else if (c == ')') {
+      --depth;
+    } else if (c == ':') {
+      repetitions = 1;  // a new rule
+    } else if (c == '{') {
+      double most = 0;
+      for (double number = 0; i + 1 < text.size() && text[i] != '}'; ++i) {
+        const char digit = text[i + 1];
+        number = digit >= '0' && digit <= '9' ? number * 10 + (digit - '0') : 0;
+        most = std::max(most, number);
+      }
+      repetitions *= std::max(most, 1.0);
+      if (repetitions > kGbnfRepetitionsMax) return refuse("repeats more than ", kGbnfRepetitionsMax, " times");
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace headgate::engine

@@ -23,6 +23,12 @@ inline constexpr int kSchemaCountMax = 2000;
 // Deepest nesting of brackets outside strings; the text need not be valid.
 int JsonDepth(std::string_view text);
 
+// OK for a GBNF grammar that llama.cpp can be given: its recursion follows groups, and repetitions are written out.
+// INVALID_ARGUMENT names the field response_format.json_schema.
+absl::Status CheckGbnf(std::string_view text);
+inline constexpr size_t kGbnfBytesMax = 16 * 1024;
+inline constexpr int kGbnfRepetitionsMax = 2000;  // of one rule: the product of its nested or neighbouring counts
+
 // OK for a JSON schema within the limits; INVALID_ARGUMENT "<field>: ..." otherwise. Never quotes the text.
 absl::Status CheckSchema(const std::string& field, const std::string& text);
 

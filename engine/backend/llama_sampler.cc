@@ -3,8 +3,10 @@
 
 #include "engine/backend/llama_sampler.h"
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include <common.h>
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "engine/backend/llama_json.h"
 #include <json.h>
 #include <llama.h>
 #include <sampling.h>
@@ -53,7 +56,7 @@ absl::Status OutOfRange(const char* field) {
 }
 
 // NaN fails every comparison, so the checks are written as "inside".
-absl::Status CheckRanges(const v1::Sampling& s) {
+absl::Status CheckRanges(const v1::Sampling& s, int32_t vocabulary) {
   const auto inside = [](float value, float low, float high) { return value >= low && value <= high; };
   if (s.has_temperature() && !inside(s.temperature(), 0, 2)) return OutOfRange("temperature");
   if (s.has_top_p() && !(inside(s.top_p(), 0, 1) && s.top_p() > 0)) return OutOfRange("top_p");
@@ -65,6 +68,9 @@ absl::Status CheckRanges(const v1::Sampling& s) {
   }
   if (s.has_presence_penalty() && !inside(s.presence_penalty(), -2, 2)) return OutOfRange("presence_penalty");
   if (s.has_frequency_penalty() && !inside(s.frequency_penalty(), -2, 2)) return OutOfRange("frequency_penalty");
+  for (const auto& [token, bias] : s.logit_bias()) {
+    if (token < 0 || token >= vocabulary || !inside(bias, -100, 100)) return OutOfRange("logit_bias");
+  }
   return absl::OkStatus();
 }
 
@@ -83,6 +89,7 @@ void SetNumbers(const v1::Sampling& s, common_params_sampling& params) {
   if (s.has_presence_penalty()) params.penalty_present = s.presence_penalty();
   if (s.has_frequency_penalty()) params.penalty_freq = s.frequency_penalty();
   if (s.has_seed()) params.seed = FoldSeed(s.seed());
+  for (const auto& [token, bias] : s.logit_bias()) params.logit_bias.push_back({token, bias});
   const bool penalties = params.penalty_repeat != 1 || params.penalty_present != 0 || params.penalty_freq != 0;
   params.samplers.clear();
   if (penalties) params.samplers.push_back(COMMON_SAMPLER_TYPE_PENALTIES);
@@ -157,9 +164,28 @@ std::string EncodeGrammar(const common_chat_params& chat) {
   return spec.dump();
 }
 
+Likelihood LlamaLikelihood(llama_context* context, int32_t row_index, Token chosen, int32_t top) {
+  Likelihood likelihood;
+  const float* const logits = llama_get_logits_ith(context, row_index);
+  const int32_t size = llama_vocab_n_tokens(llama_model_get_vocab(llama_get_model(context)));
+  if (logits == nullptr || chosen < 0 || chosen >= size) return likelihood;
+  const float best = *std::max_element(logits, logits + size);
+  double sum = 0;
+  for (int32_t i = 0; i < size; ++i) sum += std::exp(static_cast<double>(logits[i] - best));
+  const auto logprob = [&](Token token) { return static_cast<float>(logits[token] - best - std::log(sum)); };
+  likelihood.chosen = logprob(chosen);
+  std::vector<Token> order(static_cast<size_t>(size));
+  std::iota(order.begin(), order.end(), 0);
+  const auto end = order.begin() + std::min(top, size);
+  std::partial_sort(order.begin(), end, order.end(), [&](Token a, Token b) { return logits[a] > logits[b]; });
+  for (auto at = order.begin(); at != end; ++at) likelihood.top.emplace_back(*at, logprob(*at));
+  return likelihood;
+}
+
 absl::StatusOr<std::unique_ptr<Sampler>> MakeLlamaSampler(llama_context* context, const LlamaVocab& vocab,
                                                           const v1::Sampling& sampling, const std::string& grammar) {
-  RETURN_IF_ERROR(CheckRanges(sampling));
+  RETURN_IF_ERROR(CheckRanges(sampling, vocab.size()));
+  if (!grammar.empty() && grammar.front() != '{') RETURN_IF_ERROR(CheckGbnf(grammar));
   try {
     common_params_sampling params;
     SetNumbers(sampling, params);

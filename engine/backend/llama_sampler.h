@@ -26,6 +26,9 @@ namespace headgate::engine {
 // RenderedChat::grammar from what the chat template asks for; empty = no grammar.
 std::string EncodeGrammar(const common_chat_params& chat);
 
+// Of output row `row_index`: log-softmax of the untouched logits.
+Likelihood LlamaLikelihood(llama_context* context, int32_t row_index, Token chosen, int32_t top);
+
 // `grammar`: of EncodeGrammar, or plain GBNF with the rule `root`. INVALID_ARGUMENT names the field. `context` and
 // `vocab` must outlive the sampler.
 absl::StatusOr<std::unique_ptr<Sampler>> MakeLlamaSampler(llama_context* context, const LlamaVocab& vocab,

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -26,6 +27,8 @@ using reference::kFirstWord;
 constexpr int32_t kAnswerTokensMin = 8;   // since the last control token
 constexpr uint64_t kEndOneIn = 40;
 constexpr uint64_t kLongCharacterOneIn = 6;
+constexpr int32_t kEmbeddingTokensMax = 64;
+constexpr size_t kEmbeddingSize = 16;
 constexpr double kScoresPerNat = 4096;    // scores are integers in units of 1/4096 nat
 
 uint64_t Mix(uint64_t x) {
@@ -127,6 +130,7 @@ class ReferenceBackend : public Backend {
     info_.sequences_max = config.sequences_max;
     info_.cache_sequences = config.cache_sequences;
     info_.vocabulary = reference::VocabularySize();
+    info_.embedding_tokens_max = kEmbeddingTokensMax;
   }
 
   const BackendInfo& info() const override { return info_; }
@@ -150,6 +154,8 @@ class ReferenceBackend : public Backend {
   }
 
   absl::Status Decode(absl::Span<const BatchRow> rows) override;
+  Likelihood LikelihoodOf(int32_t row_index, Token chosen, int32_t top) const override;
+  absl::StatusOr<std::vector<float>> Embed(absl::Span<const Token> tokens) override;
   void SetAbortCheck(std::function<bool()> check) override { abort_ = std::move(check); }
   void Truncate(int32_t sequence, int32_t from) override {
     auto& cells = sequences_[static_cast<size_t>(sequence)];
@@ -228,8 +234,40 @@ absl::Status ReferenceBackend::Decode(absl::Span<const BatchRow> rows) {
   return absl::OkStatus();
 }
 
+// Tokens that may not follow have the least a float can say.
+Likelihood ReferenceBackend::LikelihoodOf(int32_t row_index, Token chosen, int32_t top) const {
+  Likelihood likelihood;
+  likelihood.chosen = std::numeric_limits<float>::lowest();
+  const Cell* cell = Output(row_index);
+  if (cell == nullptr) return likelihood;
+  const auto candidates = Candidates(*cell);
+  double sum = 0;
+  for (const auto& candidate : candidates) sum += std::exp(candidate.score);
+  for (const auto& candidate : candidates) {
+    const auto logprob = static_cast<float>(candidate.score - std::log(sum));
+    if (candidate.token == chosen) likelihood.chosen = logprob;
+    if (static_cast<int32_t>(likelihood.top.size()) < top) likelihood.top.emplace_back(candidate.token, logprob);
+  }
+  return likelihood;
+}
+
+// Each token's vector by hashing; their mean.
+absl::StatusOr<std::vector<float>> ReferenceBackend::Embed(absl::Span<const Token> tokens) {
+  std::vector<float> mean(kEmbeddingSize, 0);
+  for (const Token token : tokens) {
+    for (size_t i = 0; i < mean.size(); ++i) {
+      const uint64_t hash = Mix(static_cast<uint64_t>(token) * kEmbeddingSize + i) % 2001;
+      mean[i] += (static_cast<float>(hash) - 1000) / 1000 / static_cast<float>(tokens.size());
+    }
+  }
+  return mean;
+}
+
 void ReferenceSampler::Penalise(std::vector<Candidate>& candidates) const {
   for (auto& candidate : candidates) {
+    if (const auto bias = sampling_.logit_bias().find(candidate.token); bias != sampling_.logit_bias().end()) {
+      candidate.score += bias->second;
+    }
     const auto at = used_.find(candidate.token);
     if (at == used_.end()) continue;
     if (sampling_.has_repetition_penalty()) candidate.score /= sampling_.repetition_penalty();

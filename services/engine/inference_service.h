@@ -27,6 +27,8 @@ class InferenceService final : public v1::Inference::CallbackService {
                                      v1::GenerateResponse* response) override;
   grpc::ServerWriteReactor<v1::GenerateStreamResponse>* GenerateStream(grpc::CallbackServerContext* context,
                                                                        const v1::GenerateRequest* request) override;
+  grpc::ServerUnaryReactor* GenerateBatch(grpc::CallbackServerContext* context, const v1::GenerateBatchRequest* request,
+                                          v1::GenerateBatchResponse* response) override;
   grpc::ServerUnaryReactor* Embed(grpc::CallbackServerContext* context, const v1::EmbedRequest* request,
                                   v1::EmbedResponse* response) override;
   grpc::ServerUnaryReactor* CountTokens(grpc::CallbackServerContext* context, const v1::CountTokensRequest* request,

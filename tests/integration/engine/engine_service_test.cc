@@ -89,6 +89,53 @@ TEST(EngineService, ManyStreamsEqualTheirAloneAnswers) {
   EXPECT_EQ(response.message().role(), v1::ROLE_ASSISTANT);
 }
 
+TEST(EngineService, ABatchIsItsRequestsOneByOne) {
+  EngineProcess engine({"--parallel=4"});
+  v1::GenerateBatchRequest batch;
+  for (int i = 0; i < 32; ++i) *batch.add_requests() = Ask(absl::StrCat("question ", i), 12);
+  batch.mutable_requests(7)->set_model("other");
+  batch.mutable_requests(9)->set_n(3);
+  const auto stub = engine.Inference();
+  grpc::ClientContext context;
+  v1::GenerateBatchResponse response;
+  const grpc::Status status = stub->GenerateBatch(&context, batch, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_EQ(response.results_size(), 32);
+  for (int i = 0; i < 32; ++i) {
+    const v1::BatchResult& result = response.results(i);
+    if (i == 7) {
+      EXPECT_EQ(result.code(), static_cast<int>(grpc::StatusCode::NOT_FOUND));
+      EXPECT_THAT(result.message(), HasSubstr("model: "));
+      EXPECT_FALSE(result.has_response());
+      continue;
+    }
+    EXPECT_EQ(result.code(), 0) << result.message();
+    EXPECT_EQ(result.response().message().content(), Stream(engine, Ask(absl::StrCat("question ", i), 12)).text) << i;
+    EXPECT_EQ(result.response().more_size(), i == 9 ? 2 : 0);
+    EXPECT_GT(result.response().usage().prompt_tokens(), 0);
+  }
+  batch.add_requests();
+  grpc::ClientContext large;
+  EXPECT_EQ(stub->GenerateBatch(&large, batch, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  grpc::ClientContext empty;
+  EXPECT_EQ(stub->GenerateBatch(&empty, {}, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST(EngineService, TenantsOfTheMetadataDoNotMeetInTheCache) {
+  EngineProcess engine({});
+  const auto stub = engine.Inference();
+  const auto cached = [&](const std::string& tenant) {
+    grpc::ClientContext context;
+    context.AddMetadata("x-headgate-tenant", tenant);
+    v1::GenerateResponse response;
+    EXPECT_TRUE(stub->Generate(&context, Ask(std::string(200, 'x'), 2), &response).ok());
+    return response.usage().cached_tokens();
+  };
+  EXPECT_EQ(cached("a"), 0);
+  EXPECT_GT(cached("a"), 190);
+  EXPECT_EQ(cached("b"), 0);
+}
+
 TEST(EngineService, CountsAndLists) {
   EngineProcess engine({"--model-name=toy"});
   const auto stub = engine.Inference();
@@ -105,9 +152,17 @@ TEST(EngineService, CountsAndLists) {
   grpc::ClientContext context;
   ASSERT_TRUE(stub->CountTokens(&context, count, &counted).ok());
   EXPECT_EQ(counted.tokens(), Stream(engine, Ask("hi", 1)).finish.usage().prompt_tokens());
+  v1::EmbedRequest texts;
   v1::EmbedResponse embedded;
+  grpc::ClientContext none;
+  EXPECT_EQ(stub->Embed(&none, texts, &embedded).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  texts.add_input("the gate");
+  texts.add_input("the lock");
   grpc::ClientContext embed;
-  EXPECT_EQ(stub->Embed(&embed, {}, &embedded).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  ASSERT_TRUE(stub->Embed(&embed, texts, &embedded).ok());
+  ASSERT_EQ(embedded.embeddings_size(), 2);
+  EXPECT_EQ(embedded.model(), "toy");
+  EXPECT_GT(embedded.embeddings(0).values_size(), 4);
 }
 
 TEST(EngineService, AClientThatLeavesFreesItsPlace) {

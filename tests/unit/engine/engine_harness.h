@@ -155,6 +155,10 @@ class FaultyBackend : public Backend {
     }
     return inner_->Decode(rows);
   }
+  Likelihood LikelihoodOf(int32_t row_index, Token chosen, int32_t top) const override {
+    return inner_->LikelihoodOf(row_index, chosen, top);
+  }
+  absl::StatusOr<std::vector<float>> Embed(absl::Span<const Token> tokens) override { return inner_->Embed(tokens); }
   void SetAbortCheck(std::function<bool()> check) override { inner_->SetAbortCheck(std::move(check)); }
   void Truncate(int32_t sequence, int32_t from) override { inner_->Truncate(sequence, from); }
   void Share(int32_t source, int32_t target, int32_t from, int32_t to) override {

@@ -28,8 +28,9 @@ class RequestQueueTest : public testing::Test {
     return std::make_unique<Sequence>(std::move(options), *backend_);
   }
   absl::Status Push(uint64_t request, size_t prompt = 3, MonotonicTime deadline = absl::InfiniteDuration()) {
-    auto sequence = Make(request, prompt, deadline);
-    return queue_.Push(sequence);
+    absl::Status status = queue_.CheckRoom(1);
+    if (status.ok()) queue_.Put(Make(request, prompt, deadline));
+    return status;
   }
 
   std::vector<WaitingRequest> Waiting() const {
@@ -40,17 +41,18 @@ class RequestQueueTest : public testing::Test {
   RequestQueue queue_{3};
 };
 
-TEST_F(RequestQueueTest, RefusesWhenFullAndLeavesTheRequestAlone) {
-  for (uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(Push(i).ok());
-  auto fourth = Make(4);
-  EXPECT_EQ(queue_.Push(fourth).code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_NE(fourth, nullptr);
+TEST_F(RequestQueueTest, RefusesWhenFull) {
+  for (uint64_t i = 1; i <= 2; ++i) ASSERT_TRUE(Push(i).ok());
+  EXPECT_TRUE(queue_.CheckRoom(1).ok());
+  EXPECT_EQ(queue_.CheckRoom(2).code(), absl::StatusCode::kResourceExhausted);
+  ASSERT_TRUE(Push(3).ok());
+  EXPECT_EQ(Push(4).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(queue_.size(), 3);
 }
 
 TEST_F(RequestQueueTest, TakesAReturnedRequestEvenWhenFull) {
   for (uint64_t i = 2; i <= 4; ++i) ASSERT_TRUE(Push(i).ok());
-  queue_.Return(Make(1));
+  queue_.Put(Make(1));
   EXPECT_EQ(queue_.size(), 4);
   EXPECT_EQ(Waiting().front().request, 1u) << "keeps its place by arrival";
 }
@@ -68,8 +70,8 @@ TEST_F(RequestQueueTest, CountsTokensAndCells) {
 TEST_F(RequestQueueTest, WaitingRaisesTheRank) {
   auto old = Make(1);
   auto fresh = Make(2, 3, absl::InfiniteDuration(), absl::Seconds(99));
-  ASSERT_TRUE(queue_.Push(old).ok());
-  ASSERT_TRUE(queue_.Push(fresh).ok());
+  queue_.Put(std::move(old));
+  queue_.Put(std::move(fresh));
   EXPECT_EQ(Waiting()[0].rank, 0) << "normal, waited 100 s";
   EXPECT_EQ(Waiting()[0].rank_own, 1);
   EXPECT_EQ(Waiting()[1].rank, 1) << "normal, waited 1 s";

@@ -88,7 +88,9 @@ void FillAll(google::protobuf::Message* message) {
         break;
       case FieldDescriptor::CPPTYPE_ENUM: reflection->SetEnumValue(message, field, 1); break;
       case FieldDescriptor::CPPTYPE_FLOAT: reflection->SetFloat(message, field, 0.5f); break;
-      case FieldDescriptor::CPPTYPE_INT32: reflection->SetInt32(message, field, 5); break;
+      case FieldDescriptor::CPPTYPE_INT32:
+        repeated ? reflection->AddInt32(message, field, 5) : reflection->SetInt32(message, field, 5);
+        break;
       case FieldDescriptor::CPPTYPE_UINT64: reflection->SetUInt64(message, field, 5); break;
       default: FAIL() << "teach this test the type of " << field->full_name();
     }

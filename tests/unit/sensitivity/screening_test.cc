@@ -61,6 +61,7 @@ void ForEachStringField(Message& message, const std::string& prefix,
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
       visit(message, field, path);
     } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      if (field->is_map()) continue;  // of numbers
       Message& child = field->is_repeated() ? *reflection->MutableRepeatedMessage(&message, field, 0)
                                             : *reflection->MutableMessage(&message, field);
       ForEachStringField(child, path + ".", visit);
