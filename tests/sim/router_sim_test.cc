@@ -48,9 +48,9 @@ TEST(RouterSim, WhatMustAlwaysHoldHolds) {
   std::cout << absl::StrJoin(counts, "\n", absl::PairFormatter(": ")) << "\n";
   if (seeds.size() < kSeeds) return;
   // A simulation in which nothing happens proves nothing.
-  for (const char* name : {"cloud", "local", "cached", "priced", "status OK", "status CANCELLED", "status DEADLINE_EXCEEDED",
-                           "status UNAVAILABLE", "status UNAUTHENTICATED", "status INVALID_ARGUMENT",
-                           "status RESOURCE_EXHAUSTED"}) {
+  for (const char* name : {"cloud", "local", "cached", "priced", "status OK", "status CANCELLED",
+                           "status DEADLINE_EXCEEDED", "status UNAVAILABLE", "status UNAUTHENTICATED",
+                           "status INVALID_ARGUMENT", "status RESOURCE_EXHAUSTED"}) {
     EXPECT_GT(counts[name], 0) << name;
   }
 }
