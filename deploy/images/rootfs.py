@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """deploy/images/rootfs.py NAME DEST FILE...: everything an image of ours holds, in the folder DEST.
 
-FILE is a program of ours (goes to /usr/bin, stripped, with the libraries that it loads), an absolute path of this
-Debian (keeps its place, with its libraries) or SOURCE=TARGET (a plain file). Adds certificates, /etc/passwd and /tmp;
-no shell unless one is named. Writes /usr/share/sbom/NAME.spdx.json, which names the Debian package of every file, and the sources that are
-compiled in. The same input gives the same bytes: names are sorted, times are SOURCE_DATE_EPOCH or 0.
+FILE is a program of ours (goes to /usr/bin, stripped, with the libraries that it loads), a path of this Debian that
+begins with /usr/, /bin/ or @/ (keeps its place, with its libraries), or SOURCE=TARGET (a plain file). Adds
+certificates, /etc/passwd and /tmp; no shell unless one is named. Writes /usr/share/sbom/NAME.spdx.json, which names
+the Debian package of every file, and the sources that are compiled in. The same input gives the same bytes: names are
+sorted, times are SOURCE_DATE_EPOCH or 0.
 """
 
 import hashlib
@@ -40,7 +41,7 @@ def packages(paths):
     """Path -> (package, version) as dpkg knows it."""
     owners = {}
     for path in paths:
-        for name in (path, os.path.realpath(path), "/usr" + path):
+        for name in (path, os.path.realpath(path), "/usr" + path, path.removeprefix("/usr")):
             run = subprocess.run(["dpkg-query", "--search", name], capture_output=True, text=True, check=False)
             if run.returncode == 0:
                 owners[path] = run.stdout.split("\n")[0].rsplit(": ", 1)[0].split(",")[0]
@@ -49,8 +50,8 @@ def packages(paths):
 
 
 def version(package):
-    run = subprocess.run(["dpkg-query", "--show", "--showformat", "${Version}", package], capture_output=True, text=True,
-                         check=False)
+    run = subprocess.run(["dpkg-query", "--show", "--showformat", "${Version}", package], capture_output=True,
+                         text=True, check=False)
     return run.stdout.strip() if run.returncode == 0 else ""
 
 
@@ -77,11 +78,11 @@ def fill(name, dest, files):
         source, _, target = file.partition("=")
         if target:
             place(dest, source, target)
-        elif file.startswith("/usr/") or file.startswith("/bin/"):
-            system[place(dest, file, file)] = file
+        elif file.startswith(("/usr/", "/bin/", "@")):
+            system[place(dest, file.lstrip("@"), file.lstrip("@"))] = file.lstrip("@")
         else:
             ours.append(place(dest, file, "/usr/bin/" + os.path.basename(file), strip=True))
-    roots = [file for file in files if "=" not in file] + list(optional(name))
+    roots = [file.lstrip("@") for file in files if "=" not in file] + list(optional(name))
     for library in optional(name):
         system[place(dest, library, library)] = library
     for library in sorted({one for root in roots for one in libraries(root)}):

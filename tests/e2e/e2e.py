@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+# Copyright 2026 The Headgate Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The end-to-end tests on a real cluster (docs/kubernetes.md): e2e.py [--keep] [CASE...]
+
+Reads KUBECONFIG; E2E_LOAD, a command that takes image archives (without it the cluster pulls E2E_REGISTRY); E2E_ADDON,
+a command that installs metrics-server, prometheus, keda, prometheus-adapter (cases that need one are skipped without
+it). Cases run in the order of this file and build on each other; `install` always runs. Prints a line a case; exit status 1
+when one failed. Everything lies in the namespaces headgate-e2e and headgate-e2e-storage.
+"""
+
+import argparse
+import base64
+import json
+import os
+import sys
+import time
+import traceback
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import cluster  # noqa: E402
+from cluster import Failed, Load, apply, check, get, helm, kubectl, pods, run, until  # noqa: E402
+
+ENGINE = "headgate-engine-default"
+QUESTION = ("import openai, os\n"
+            "client = openai.OpenAI(base_url='http://headgate-router:8080/v1', api_key=os.environ['HEADGATE_KEY'])\n"
+            "answer = client.chat.completions.create(model='', max_tokens=8,\n"
+            "    messages=[{'role': 'user', 'content': 'What is the capital of France?'}])\n"
+            "print(len(answer.choices[0].message.content))\n")
+THRESHOLD = 4  # requests a second of each router to the cloud
+
+
+def small(cloud, **engine):
+    """Values for a small node and short times; the toy model answers at a known speed."""
+    price = {"version": "e2e", "model": "deepseek-flash", "currency": "USD", "valid_from": "2026-01-01",
+             "cache_hit": 3000, "cache_miss": 150000, "output": 600000}
+    scaling = {"mode": "off", "min": 1, "max": 3, "scaleDownSeconds": 15, "scaleDownPods": 2, "requestsPerPod": 2}
+    return {
+        "image": {"registry": cluster.REGISTRY, "tag": cluster.TAG},
+        "cloud": {"enabled": True, "baseUrl": cloud, "existingSecret": "cloud-key", "caSecret": "cloud-tls"},
+        "router": {"autoscaling": {"mode": "off"}, "drainSeconds": 30, "preStopSeconds": 5,
+                   "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
+                   "config": {"policy": {"cloud_qps_threshold": THRESHOLD}, "accounting": {"prices": [price]}}},
+        "engine": {"model": {"source": "reference"}, "extraArgs": ["--reference-step-ms=20"], "drainSeconds": 30,
+                   "preStopSeconds": 5, "replicas": 2, "autoscaling": {**scaling, **engine},
+                   "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}}},
+        "networkPolicy": {"routerEgress": [{"to": [{"podSelector": {"matchLabels": {"app": "cloud"}}}],
+                                            "ports": [{"port": 8443}]}]}}
+
+
+class World:
+    def __init__(self):
+        self.cloud = None
+
+    def upgrade(self, **engine):
+        file = cluster.ROOT / "build/e2e/values.json"
+        file.write_text(json.dumps(small(self.cloud, **engine)))
+        helm("upgrade", "headgate", cluster.CHART, "--reset-values", "--values", file, "--wait", "--timeout", "10m")
+        cluster.ready("statefulset", "headgate-router")
+        cluster.ready("deployment", ENGINE)
+
+    # --- cases ---
+
+    def install(self):
+        cluster.load_images()
+        cluster.namespaces()
+        cluster.storage(6)
+        self.cloud = cluster.emulator()
+        begin = time.monotonic()
+        helm("upgrade", "--install", "headgate", cluster.CHART, "--set", f"image.registry={cluster.REGISTRY}", "--set",
+             f"image.tag={cluster.TAG}", "--wait", "--timeout", "10m", timeout=660)
+        seconds = time.monotonic() - begin
+        cluster.client()
+        check(len(pods("router")) == 2 and len(pods("engine")) >= 2, "two routers and two engines by default")
+        return f"ready after {seconds:.0f} s with the default values, in a namespace that enforces `restricted`"
+
+    def helm_test(self):
+        helm("test", "headgate", "--timeout", "5m", timeout=330)
+        return "two requests, one of them sensitive"
+
+    def clients(self):
+        said = cluster.inside(QUESTION)
+        check(int(said) > 0, "the openai package got no answer")
+        done = ["openai"]
+        call = ["exec", "client", "--", "sh", "-c"]
+        for tool, command in (
+                ("grpcurl", "grpcurl -plaintext -d '{\"service\":\"headgate.v1.Inference\"}' headgate-router:8081 "
+                            "grpc.health.v1.Health/Check"),
+                ("ghz", "ghz --insecure -n 20 -c 2 --call grpc.health.v1.Health.Check -d '{}' headgate-router:8081")):
+            if not kubectl(*call, f"command -v {tool}", quiet=True).strip():
+                continue
+            answer = kubectl(*call, command)
+            check("SERVING" in answer or "[OK]" in answer, f"{tool}: {answer[-300:]}")
+            done.append(tool)
+        return "from inside a pod: " + ", ".join(done)
+
+    def shares(self):
+        self.upgrade()
+        seconds = 30
+        load = Load(seconds, threads=24, rate=30, sensitive=0.3).result()
+        check(not load["broken"], f"broken: {load}")
+        check(load.get("sensitive_cloud", 0) == 0, f"sensitive to the cloud: {load}")
+        check(load.get("sensitive_local", 0) > 0 and load.get("everyday_local", 0) > 0, f"nothing local: {load}")
+        most = len(pods("router")) * THRESHOLD
+        to_cloud = load.get("everyday_cloud", 0) / seconds
+        check(0.6 * most <= to_cloud <= 1.1 * most + 1, f"{to_cloud:.1f}/s to the cloud, allowed {most}/s: {load}")
+        return f"{to_cloud:.1f}/s of {most}/s allowed to the cloud, the rest and all sensitive local: {brief(load)}"
+
+    def scale(self, mode):
+        """Up under load, traffic to the new pod, down again, nothing broken."""
+        self.upgrade(mode=mode)
+        old = {one["metadata"]["name"] for one in pods("engine")}
+        begin = time.monotonic()
+        load = Load(150, threads=16, rate=0, sensitive=1.0, tokens=24)
+        until(140, "a second ready engine", lambda: cluster.replicas("deployment", ENGINE) > 1)
+        up = time.monotonic() - begin
+        answered = until(60, "an answer of a new engine", lambda: any(
+            successes(one["metadata"]["name"]) > 0 for one in pods("engine") if one["metadata"]["name"] not in old))
+        first = time.monotonic() - begin
+        most = cluster.replicas("deployment", ENGINE)
+        got = load.result()
+        check(answered and not got["broken"], f"broken: {got}")
+        light = Load(60, threads=1, rate=2, sensitive=1.0)
+        until(240, "one engine again", lambda: len(pods("engine")) == 1)
+        down = light.result()
+        check(not down["broken"], f"broken while scaling down: {down}")
+        return (f"second engine ready after {up:.0f} s, its first answer after {first:.0f} s, {most} engines, then "
+                f"down; up {brief(got)}; down {brief(down)}")
+
+    def scale_cpu(self):
+        cluster.addon("metrics-server")
+        return self.scale("cpu")
+
+    def scale_external(self):
+        cluster.addon("prometheus")
+        cluster.addon("prometheus-adapter", environment={
+            "ADAPTER_CONFIG": str(cluster.ROOT / "monitoring/prometheus-adapter.yaml")})
+        try:
+            return self.scale("external")
+        finally:  # it and keda both own external.metrics.k8s.io
+            run("kubectl", "delete", "apiservice", "v1beta1.external.metrics.k8s.io", "--ignore-not-found")
+            run("kubectl", "-n", "monitoring", "delete", "deployment", "prometheus-adapter", "--ignore-not-found")
+
+    def scale_keda(self):
+        cluster.addon("prometheus", "keda")
+        try:
+            return self.scale("keda")
+        finally:
+            self.upgrade()
+
+    def changes(self):
+        """Everything that ends pods on purpose, under load: what the contract promises holds."""
+        self.upgrade()
+        load = Load(120, threads=12, rate=20, sensitive=0.5)
+        for kind, name in (("statefulset", "headgate-router"), ("deployment", ENGINE)):
+            kubectl("rollout", "restart", f"{kind}/{name}")
+            cluster.ready(kind, name)
+        for component in ("engine", "router"):
+            kubectl("delete", "pod", pods(component)[0]["metadata"]["name"], "--wait=false")
+            until(120, f"all {component}s", lambda: both_ready(component))
+            evicted = pods(component)[-1]["metadata"]["name"]
+            run("kubectl", "create", "--raw", f"/api/v1/namespaces/{cluster.NAMESPACE}/pods/{evicted}/eviction", "-f",
+                "-", stdin=json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": evicted}}))
+            until(120, f"all {component}s", lambda: both_ready(component))
+        got = load.result()
+        check(not got["broken"] and not got["refused"], f"broken: {got}")
+        return f"rollout of both, delete and eviction of one pod of each: {brief(got)}"
+
+    def cloud_fails(self):
+        self.upgrade()
+        load = Load(40, threads=8, rate=12, sensitive=0.3)
+        kubectl("delete", "pod", "cloud", "--wait")
+        got = load.result()
+        check(not got["broken"] and not got["refused"], f"broken: {got}")
+        self.cloud = cluster.emulator()
+        kubectl("wait", "--for=condition=Ready", "pod/cloud", "--timeout=60s")
+        return f"the emulator gone, everything answered locally: {brief(got)}"
+
+    def record(self):
+        """What arrived at the cloud: something, and no byte of a sensitive request."""
+        until(60, "the cloud in use again", lambda: Load(5, threads=4, rate=8, sensitive=0.5).result().get(
+            "everyday_cloud"))
+        record = json.loads(cluster.cloud_record())
+        text = b"\n".join(base64.b64decode(one) for one in record["connections"])
+        check(record["dropped_bytes"] == 0, "the record is not whole")
+        check(b"colour of the rainbow" in text, "no everyday request in the record: the check would see nothing")
+        for word in (b"kingfisher", b"11010519491231002X", b"Li Wei"):
+            check(word not in text, f"{word.decode()} reached the cloud")
+        return f"{len(text)} bytes in {len(record['connections'])} connections, no canary"
+
+    def upgrade_keeps(self):
+        """An upgrade keeps the keys that an install made, and replicas that a scaler chose."""
+        before = [get("secret", f"headgate-{name}")["data"] for name in ("audit", "client", "tenants")]
+        self.upgrade(mode="cpu")
+        after = [get("secret", f"headgate-{name}")["data"] for name in ("audit", "client", "tenants")]
+        check(before == after, "an upgrade changed a key")
+        helm("rollback", "headgate", "--wait", "--timeout", "10m")
+        return "keys stay through upgrade and rollback"
+
+    def uninstall(self):
+        helm("uninstall", "headgate", "--wait", "--timeout", "5m")
+        kubectl("wait", "--for=delete", "pod", "-l", "app.kubernetes.io/instance=headgate", "--timeout=120s")
+        left = run("kubectl", "-n", cluster.NAMESPACE, "get", "all,cm,secret,pvc,pdb,netpol,hpa,sa,job,cronjob", "-l",
+                   "app.kubernetes.io/instance=headgate", "-o", "name").split()
+        unexpected = [one for one in left if not one.startswith("persistentvolumeclaim/audit-headgate-router-")
+                      and one != "secret/headgate-audit"]
+        check(not unexpected, f"left behind: {unexpected}")
+        claims = [one.split("/")[1] for one in left if one.startswith("persistentvolumeclaim/")]
+        for claim in claims:
+            verify(claim)
+        kubectl("delete", "pvc", *claims)
+        kubectl("delete", "secret", "headgate-audit")
+        return f"nothing left but {len(claims)} audit claims and their key; every chain verifies"
+
+    def clean(self):
+        run("kubectl", "delete", "namespace", cluster.NAMESPACE, cluster.STORAGE, "--ignore-not-found", "--wait")
+        run("kubectl", "delete", "pv", "-l", "app=headgate-e2e", "--ignore-not-found", "--wait=false")
+        return "namespaces and volumes of the tests are gone"
+
+
+def brief(load):
+    keys = ("ok", "came_again", "refused", "broken", "first_p50_ms", "first_p99_ms")
+    return ", ".join(f"{key} {json.dumps(load.get(key, 0))}" for key in keys)
+
+
+def both_ready(component):
+    listed = pods(component)
+    return len(listed) == 2 and all(
+        any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
+        for pod in listed)
+
+
+def successes(name):
+    """Requests that an engine has answered, from its own metrics."""
+    path = f"/api/v1/namespaces/{cluster.NAMESPACE}/pods/{name}:50053/proxy/metrics"
+    lines = run("kubectl", "get", "--raw", path, quiet=True).split("\n")
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:request_success_total{"))
+
+
+def verify(claim):
+    name = f"verify-{claim}"
+    apply(cluster.pod(name, "headgate", args=["audit", "verify", "/audit", "--key-file", "/key/audit.key"], mounts=[
+        {"name": "audit", "mountPath": "/audit"}, {"name": "key", "mountPath": "/key"}], volumes=[
+        {"name": "audit", "persistentVolumeClaim": {"claimName": claim}},
+        {"name": "key", "secret": {"secretName": "headgate-audit", "defaultMode": 0o440}}]))
+    phase = until(120, f"the audit of {claim}", lambda: (
+        lambda now: now if now in ("Succeeded", "Failed") else None)(
+            kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")))
+    check(phase == "Succeeded", f"{claim}: {kubectl('logs', name, quiet=True)[-500:]}")
+    kubectl("delete", "pod", name)
+
+
+CASES = ["install", "helm_test", "clients", "shares", "changes", "scale_cpu", "scale_external", "scale_keda",
+         "cloud_fails", "record", "upgrade_keeps", "uninstall"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", help="of: " + " ".join(CASES))
+    parser.add_argument("--keep", action="store_true", help="leave everything as it is at the end")
+    flags = parser.parse_args()
+    chosen = [name for name in CASES if name == "install" or not flags.cases or name in flags.cases]
+    world, failed = World(), []
+    for name in chosen + ([] if flags.keep else ["clean"]):
+        if name.startswith("scale_") and not os.environ.get("E2E_ADDON"):
+            print(f"skipped {name}: needs E2E_ADDON", flush=True)
+            continue
+        begin = time.monotonic()
+        try:
+            said = getattr(world, name)()
+            print(f"passed {name} ({time.monotonic() - begin:.0f} s): {said}", flush=True)
+        except Exception as error:  # the next cases may still say something
+            if not isinstance(error, Failed):
+                traceback.print_exc()
+            print(f"FAILED {name} ({time.monotonic() - begin:.0f} s): {error}", flush=True)
+            failed.append(name)
+            if name == "install":
+                break
+    print(f"e2e: {len(chosen) - len(failed)} of {len(chosen)} cases passed" + (f", failed: {failed}" if failed else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
