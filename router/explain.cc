@@ -34,6 +34,22 @@ class StageLog {
   MonotonicTime last_ = clock_.Monotonic();
 };
 
+void Describe(const Screened& screened, const Prompt& prompt, v1::StageFinding& stage, v1::ExplainResponse& response) {
+  stage.add_details(absl::StrCat(screened.fields.size(), " texts, ", prompt.text_bytes(), " bytes"));
+  for (const std::string& reason : screened.not_inspectable) stage.add_details(reason);
+  for (const v1::Finding& attack : AttackFindings(screened)) *response.add_findings() = attack;
+}
+
+void Describe(const Sensitivity& sensitivity, v1::StageFinding& stage) {
+  stage.add_details(absl::StrCat("state ", std::string(Name(sensitivity.state))));
+  stage.add_details(absl::StrCat("sensitive ", sensitivity.sensitive() ? "yes" : "no"));
+}
+
+void Describe(const Decision& decision, v1::Route& route) {
+  route.set_target(decision.target == Target::kCloud ? v1::Route::TARGET_CLOUD : v1::Route::TARGET_LOCAL);
+  for (const std::string& reason : decision.reasons) route.add_reasons(reason);
+}
+
 }  // namespace
 
 absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& request) {
@@ -52,9 +68,7 @@ absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& re
 
   const Screened screened = rules_->screening.Screen(prompt);
   v1::StageFinding& screening = stages.Add("screening");
-  screening.add_details(absl::StrCat(screened.fields.size(), " texts, ", prompt.text_bytes(), " bytes"));
-  for (const std::string& reason : screened.not_inspectable) screening.add_details(reason);
-  for (const v1::Finding& attack : AttackFindings(screened)) *response.add_findings() = attack;
+  Describe(screened, prompt, screening, response);
   if (const absl::Status filtered = CheckInputFilter(screened); !filtered.ok()) {
     screening.set_outcome(absl::StrCat(absl::StatusCodeToString(filtered.code()), ": ", filtered.message()));
     return response;
@@ -62,21 +76,18 @@ absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& re
 
   Sensitivity sensitivity =
       rules_->classification->Classify(prompt.content().declared_sensitivity(), **tenant, screened);
-  v1::StageFinding& classification = stages.Add("classification");
-  classification.add_details(absl::StrCat("state ", std::string(Name(sensitivity.state))));
-  classification.add_details(absl::StrCat("sensitive ", sensitivity.sensitive() ? "yes" : "no"));
+  Describe(sensitivity, stages.Add("classification"));
 
   stages.Add("conversation").add_details(
       absl::StrCat("known ", std::string(Name(conversation_.Recall(**tenant, prompt, sensitivity)))));
   for (const v1::Finding& finding : sensitivity.findings) *response.add_findings() = finding;
-  const auto masked = Masking::Mask(**tenant, prompt, sensitivity);
-  stages.Add("masking").add_details(masked ? "the values may be masked" : "nothing is masked");
-  std::optional<Sensitivity> rest;
-  if (masked) {
+  std::optional<Sensitivity> rest;  // of the masked request, when it is clean
+  if (const auto masked = Masking::Mask(**tenant, prompt, sensitivity)) {
     rest = rules_->classification->Classify(prompt.content().declared_sensitivity(), **tenant,
                                             rules_->screening.Screen(masked->prompt));
     if (rest->sensitive()) rest.reset();
   }
+  stages.Add("masking").add_details(rest ? "values may be masked" : "nothing is masked");
 
   stages.Add("cache").add_details(cache_.Cacheable(prompt, sensitivity) ? "cacheable" : "not cacheable");
 
@@ -96,9 +107,8 @@ absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& re
   for (const std::string& reason : decision.reasons) policy.add_details(reason);
 
   v1::Route& route = *response.mutable_route();
-  route.set_target(decision.target == Target::kCloud ? v1::Route::TARGET_CLOUD : v1::Route::TARGET_LOCAL);
+  Describe(decision, route);
   route.set_sensitivity(sensitivity.level);
-  for (const std::string& reason : decision.reasons) route.add_reasons(reason);
   v1::StageFinding& dispatch = stages.Add("dispatch");
   if (decision.target == Target::kCloud) {
     route.set_endpoint(config.cloud.name);

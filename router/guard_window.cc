@@ -24,6 +24,7 @@ size_t CharacterAt(std::string_view text, size_t at) {
   while (at > 0 && at < text.size() && IsContinuation(text[at])) --at;
   return at;
 }
+bool IsKeyBodyByte(char c) { return IsAlnum(c) || std::string_view("+/=-\r\n").find(c) != std::string_view::npos; }
 // Characters that keys, tokens and e-mail addresses are made of.
 bool IsTokenByte(char c) { return IsAlnum(c) || std::string_view("+/=_-.@%").find(c) != std::string_view::npos; }
 
@@ -37,8 +38,8 @@ absl::StatusOr<std::unique_ptr<const GuardRules>> GuardRules::Make(const OutputG
   for (const GuardPattern& pattern : config.patterns) {
     auto expression = std::make_unique<const RE2>(pattern.pattern, options);
     if (!expression->ok() || RE2::FullMatch("", *expression)) {
-      return absl::InvalidArgumentError(absl::StrCat("output guard pattern `", pattern.name, "`: ",
-                                                     expression->ok() ? "matches nothing at all" : expression->error()));
+      const std::string why = expression->ok() ? "matches nothing at all" : expression->error();
+      return absl::InvalidArgumentError(absl::StrCat("output guard pattern `", pattern.name, "`: ", why));
     }
     rules->acts_ = rules->acts_ || pattern.action != Action::kFlag;
     rules->patterns_.push_back({pattern.name, pattern.action, pattern.replacement, std::move(expression)});
@@ -72,7 +73,9 @@ absl::StatusOr<std::vector<GuardRules::Match>> GuardRules::Find(std::string_view
   if (personal_data_) {
     ASSIGN_OR_RETURN(const std::vector<Detection> detections, detectors_->Scan(CanonicalText::Make(text)));
     for (const Detection& detection : detections) {
-      const auto end = static_cast<size_t>(detection.span.end);
+      auto end = static_cast<size_t>(detection.span.end);
+      // The detector knows a private key by its first line; the answer must lose all of them.
+      while (detection.type == "PRIVATE_KEY" && end < text.size() && IsKeyBodyByte(text[end])) ++end;
       if (detection.level < personal_data_->level || end <= from) continue;
       matches.push_back({static_cast<size_t>(detection.span.begin), end, personal_data_->action,
                          replacement(personal_data_->action, personal_data_->replacement),
@@ -139,7 +142,7 @@ std::string GuardWindow::Look(const GuardRules& rules, bool last, std::set<std::
 // How far the text is decided.
 size_t GuardWindow::Limit(const std::vector<GuardRules::Match>& matches, size_t end, bool last) const {
   if (last) return end;
-  size_t limit = end > out_ + kHoldBytes ? CharacterAt(text_, end - kHoldBytes) : out_;
+  size_t limit = end > out_ + kHoldBytes ? std::max(out_, CharacterAt(text_, end - kHoldBytes)) : out_;
   // Not in the middle of a token: what it is may show only at its end.
   size_t token = limit;
   while (token > out_ && limit - token < kTokenBytesMax && IsTokenByte(text_[token - 1])) --token;

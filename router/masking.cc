@@ -115,7 +115,8 @@ class Placeholders {
 struct Span {
   size_t begin, end;
   Kind kind;
-  bool operator<(const Span& other) const { return begin < other.begin; }
+  // By where they begin; of those the longest first.
+  bool operator<(const Span& other) const { return begin != other.begin ? begin < other.begin : end > other.end; }
 };
 
 // False when a span is not what it should be.
@@ -124,7 +125,9 @@ bool MaskField(std::vector<Span> spans, std::string& text, Placeholders& placeho
   std::string masked;
   size_t at = 0;
   for (const Span& span : spans) {
-    if (span.end > text.size() || span.begin < at) return false;  // overlapping: which is it?
+    if (span.end > text.size()) return false;
+    if (span.begin < at && span.end <= at) continue;  // another name for a part of the last one
+    if (span.begin < at) return false;                // overlapping: which is it?
     const std::string value = text.substr(span.begin, span.end - span.begin);
     if (!WrittenPlainly(value, span.kind.shape)) return false;
     if (span.begin > 0 && IsPartOf(text[span.begin - 1])) return false;

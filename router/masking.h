@@ -40,8 +40,8 @@ class Masking {
   static std::optional<Masked> Mask(const TenantConfig& tenant, const Prompt& prompt, const Sensitivity& sensitivity);
 };
 
-// The way back, on the flowing answer: content, reasoning and each tool call's arguments are separate texts. What may be
-// the beginning of a placeholder is held back, so a placeholder split over chunks is found.
+// The way back, on the flowing answer: content, reasoning and each tool call's arguments are separate texts. What may
+// be the beginning of a placeholder is held back, so a placeholder split over chunks is found.
 class Unmasking {
  public:
   using Events = std::vector<v1::GenerateStreamResponse>;

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // One automaton over the words of all lists. Its state after a byte says how many of the last bytes could still begin a
-// word; exactly those are held back. Words are valid UTF-8 and so is the text, so no character is ever cut. What the word
-// lists let through goes on into the window of the other rules.
+// word; exactly those are held back. Words are valid UTF-8 and so is the text, so no character is ever cut. What the
+// word lists let through goes on into the window of the other rules.
 #include "router/output_guard.h"
 
 #include <algorithm>

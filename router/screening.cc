@@ -77,7 +77,7 @@ CanonicalText::Span ScreenedField::InField(CanonicalText::Span span) const {
 absl::Status CheckInputFilter(const Screened& screened) {
   for (const Screened::Attack& attack : screened.attacks) {
     if (attack.action != InputFilterConfig::Action::kBlock) continue;
-    return absl::PermissionDeniedError(absl::StrCat("the input filter blocks this request: ", std::string(attack.kind)));
+    return absl::PermissionDeniedError(absl::StrCat("the input filter blocks this: ", std::string(attack.kind)));
   }
   return absl::OkStatus();
 }
@@ -115,7 +115,8 @@ void Screening::AddAttacks(const Prompt& prompt, Screened& screened) const {
   std::set<std::string> trusted;
   for (int i = 0; i < prompt.content().messages_size(); ++i) {
     const v1::Role role = prompt.content().messages(i).role();
-    if (role == v1::ROLE_SYSTEM || role == v1::ROLE_ASSISTANT) trusted.insert(absl::StrCat("messages[", i, "].content"));
+    if (role != v1::ROLE_SYSTEM && role != v1::ROLE_ASSISTANT) continue;
+    trusted.insert(absl::StrCat("messages[", i, "].content"));
   }
   std::array<Screened::Attack, kAttackNames.size()> highest;
   for (const ScreenedField& field : screened.fields) {

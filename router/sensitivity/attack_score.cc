@@ -75,7 +75,8 @@ const Clue kClues[] = {
     {"case when (", S, kSqlCondition, .3}, {"rlike (select", S, kSqlCondition, .5}, {"having min(0)", S,
     kSqlCondition, .65}, {" like '%", S, kSqlCondition, .1}, {"make_set(", S, kSqlCondition, .5},
     {"elt(", S, kSqlCondition, .35}, {"case when", S, kSqlCondition, .2}, {"*(select ", S, kSqlCondition, .5},
-    {"+(select ", S, kSqlCondition, .5}, {"select count(*) from", S, kSqlCondition, .2}, {"order by 1--", S, kSqlCondition, .65}, {"iif(", S, kSqlCondition, .3},
+    {"+(select ", S, kSqlCondition, .5}, {"select count(*) from", S, kSqlCondition, .2},
+    {"order by 1--", S, kSqlCondition, .65}, {"iif(", S, kSqlCondition, .3},
     // HTML that runs: elements, handlers, script addresses and what such scripts call.
     {"<script", X, kXssScript, .4}, {"</script", X, kXssScript, .3}, {"alert(", X, kXssCode, .35},
     {"prompt(", X, kXssCode, .25}, {"confirm(", X, kXssCode, .25}, {"eval(", X, kXssCode, .25},
@@ -92,7 +93,8 @@ const Clue kClues[] = {
     {"/etc/passwd", C, kShellFile, .35}, {"/etc/shadow", C, kShellFile, .4}, {"boot.ini", C, kShellFile, .35},
     {"win.ini", C, kShellFile, .3}, {"/dev/tcp/", C, kShellFile, .5}, {"cmd.exe", C, kShellFile, .3},
     {"web-inf/web.xml", C, kShellFile, .35}, {"system32", C, kShellFile, .2}, {"/bin/sh", C, kShellFile, .2},
-    {"{file}", C, kShellFile, .3}, {"..0x5c", C, kShellTraversal, .6}, {"/../../", C, kShellTraversal, .4}, {"/./.././", C, kShellTraversal, .6},
+    {"{file}", C, kShellFile, .3}, {"..0x5c", C, kShellTraversal, .6}, {"/../../", C, kShellTraversal, .4},
+    {"/./.././", C, kShellTraversal, .6},
     {"../..//", C, kShellTraversal, .6}, {"system('", C, kShellFetch, .3}, {"etcpasswd", C, kShellFile, .6},
     {"nc -e", C, kShellFetch, .5}, {"bash -i", C, kShellFetch, .35},
     {"curl http", C, kShellFetch, .15}, {"wget http", C, kShellFetch, .15}, {"| sh", C, kShellFetch, .3},
@@ -269,7 +271,7 @@ bool IsTautology(std::string_view text, size_t at) {
   if (text[at] == '=') {
     ++at;
     if (at < text.size() && text[at] == '=') ++at;
-  } else if (text.substr(at, 4) == "like") {
+  } else if (text.substr(at, 4) == "like" || text.substr(at, 4) == "LIKE") {
     at += 4;
   } else {
     return false;
@@ -378,7 +380,7 @@ class Reader {
     if (clue.group == kVerb) {
       // `Don't forget` asks for the opposite.
       const std::string_view before = text_.substr(begin > 18 ? begin - 18 : 0, std::min<size_t>(begin, 18));
-      for (const std::string_view no : {"don't ", "not ", "never ", "别", "不要", "nicht "}) {
+      for (const std::string_view no : {"n't ", "not ", "never ", "别", "不要", "nicht "}) {
         if (before.ends_with(no)) return;
       }
       verb_ = end;

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Attack score: does a text look like an attack on what stands behind the model: SQL, HTML, a shell, or the model's own
-// instructions? A score, not a verdict: people ask about SQL. Hand-written phrases with weights, put together (noisy-or)
-// within a window of two neighbouring sentences, so that a long innocent text around them changes nothing. Linear.
+// instructions? A score, not a verdict: people ask about SQL. Hand-written phrases with weights, put together
+// (noisy-or) within a window of two neighbouring sentences, so that a long innocent text around them changes nothing.
+// Linear.
 //
 // Thread-safety: all functions from any thread.
 #pragma once

@@ -19,14 +19,26 @@ using headgate::router::GuardWordList;
 using headgate::router::OutputGuard;
 using headgate::v1::GenerateStreamResponse;
 
-const OutputGuard& TheGuard() {
-  static const std::unique_ptr<OutputGuard> guard = [] {
+headgate::router::OutputGuardConfig Words() {
+  using Action = GuardWordList::Action;
+  return {{{"redact", Action::kRedact, {"secret", "cretin", "ab", "密码"}},
+           {"stop", Action::kStop, {"stop here", "机密"}},
+           {"flag", Action::kFlag, {"here", "a"}}}};
+}
+
+// Word lists alone, and with rules that need a window.
+const OutputGuard& TheGuard(bool window) {
+  static const std::unique_ptr<OutputGuard> words = *OutputGuard::Make(Words());
+  static const std::unique_ptr<OutputGuard> rules = [] {
     using Action = GuardWordList::Action;
-    return *OutputGuard::Make({{{"redact", Action::kRedact, {"secret", "cretin", "ab", "密码"}},
-                                {"stop", Action::kStop, {"stop here", "机密"}},
-                                {"flag", Action::kFlag, {"here", "a"}}}});
+    headgate::router::OutputGuardConfig config = Words();
+    config.patterns = {{"ticket", Action::kReplace, "TICKET-[0-9]{4,8}", "[ticket]"},
+                       {"project", Action::kRedact, "(?i)project +[a-z]+"},
+                       {"halt", Action::kStop, "halt[0-9]+"}};
+    config.personal_data = headgate::router::GuardPersonalData{};
+    return *OutputGuard::Make(config, *headgate::router::MakePatternDetectors({}));
   }();
-  return *guard;
+  return window ? *rules : *words;
 }
 
 struct Answer {
@@ -36,8 +48,8 @@ struct Answer {
 };
 
 // Reasoning first, then content, as answers are written.
-Answer Relay(std::string_view text, std::string_view lengths) {
-  const auto stream = TheGuard().NewStream();
+Answer Relay(bool window, std::string_view text, std::string_view lengths) {
+  const auto stream = TheGuard(window).NewStream();
   Answer answer;
   const auto push = [&](GenerateStreamResponse event) {
     for (const GenerateStreamResponse& out : stream->Filter(std::move(event))) {
@@ -75,6 +87,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const std::string_view lengths = bytes.substr(0, std::min<size_t>(4, size / 2));
   const std::string_view text = bytes.substr(lengths.size());
-  if (!(Relay(text, lengths) == Relay(text, ""))) std::abort();
+  for (const bool window : {false, true}) {
+    if (!(Relay(window, text, lengths) == Relay(window, text, ""))) std::abort();
+  }
   return 0;
 }

@@ -125,6 +125,11 @@ TEST(ParseChatRequestTest, RefusesByName) {
       {"role function", R"({"messages":[{"role":"function","content":"x"}]})", "messages[0].role"},
       {"image part", R"({"messages":[{"role":"user","content":[{"type":"text","text":"a"},
           {"type":"image_url","image_url":{"url":"data:"}}]}]})", "messages[0].content[1].type"},
+      {"file part", R"({"messages":[{"role":"user","content":[
+          {"type":"file","file":{"file_id":"f","filename":"a.pdf"}}]}]})", "messages[0].content[0].type"},
+      {"audio part", R"({"messages":[{"role":"user","content":[
+          {"type":"input_audio","input_audio":{"data":"UklGRg==","format":"wav"}}]}]})",
+       "messages[0].content[0].type"},
       {"part with more", R"({"messages":[{"role":"user","content":[{"type":"text","text":"a","x":1}]}]})",
        "messages[0].content[0].x"},
       {"prefix message", R"({"messages":[{"role":"assistant","content":"a","prefix":true}]})", "messages[0].prefix"},
