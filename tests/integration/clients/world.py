@@ -31,10 +31,12 @@ def skip(why):
 
 
 class World:
-    """Use as a context: programs run and files exist inside it only. `http`, `grpc`, `emulator`: addresses."""
+    """Use as a context: programs run and files exist inside it only. `http`, `grpc`, `admin`, `emulator`: addresses."""
 
-    def __init__(self, binaries):
+    def __init__(self, binaries, front=None):
+        """`front`: called with the emulator's address; returns what stands under `cloud:` instead of that address."""
         self.binaries = pathlib.Path(binaries)
+        self.front = front
         self.programs = []
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="headgate-clients-"))
 
@@ -72,8 +74,9 @@ class World:
         self.write("tenants.yaml", "tenants:\n  - name: alpha\n    api_key_sha256: "
                    f"[\"{hashlib.sha256(KEY.encode()).hexdigest()}\"]\n")
         (self.folder / "audit").mkdir()
+        cloud = self.front(self) if self.front else f"base_url: http://{self.emulator}"
         router = self.start("headgate-router", "--config", self.write("router.yaml", f"""\
-listen: {{grpc: "127.0.0.1:0", http: "127.0.0.1:0", admin: "127.0.0.1:0", metrics: "127.0.0.1:0"}}
+listen: {{grpc: "127.0.0.1:0", http: "127.0.0.1:0", admin: "127.0.0.1:0", metrics: "127.0.0.1:0", reflection: true}}
 tenants_file: tenants.yaml
 local:
   endpoints:
@@ -81,13 +84,13 @@ local:
       address: {engine}
 cloud:
   enabled: true
-  base_url: http://{self.emulator}
+  {cloud}
   api_key_file: cloud.key
 audit:
   directory: audit
   key_file: audit.key
 """))
-        self.http, self.grpc = router["http"], router["grpc"]
+        self.http, self.grpc, self.admin = router["http"], router["grpc"], router["admin"]
         self.wait_ready()
 
     def write(self, name, text):
