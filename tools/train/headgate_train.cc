@@ -25,8 +25,9 @@ using Shift = std::array<std::array<float, kTopics>, 2>;
 constexpr uint64_t kSeed = 20261122;
 constexpr int kNameEpochs = 6, kTopicEpochs = 8, kFolds = 5;
 constexpr size_t kTuneWeight = 3;           // people's own words count more than generated ones
-constexpr double kOrdinaryShare = 0.0025;   // of ordinary prompts above the threshold, a topic
-constexpr double kHardShare = 0.01;         // of hard negatives
+// Of ordinary prompts and of hard negatives above a topic's threshold, in Han script and in others. The English ones
+// may be looser: at the same shares nothing ordinary of the part of the shared data that is not trained on was flagged.
+constexpr double kOrdinaryShare[] = {0.0025, 0.012}, kHardShare[] = {0.01, 0.02};
 
 struct Prediction {
   const Document* document;
@@ -50,7 +51,7 @@ Shift Calibrate(const std::vector<Prediction>& predictions) {
         if (p.document->sensitive || p.highest.han[t] != (language == 0)) continue;
         (p.document->group == "hard_negative" ? hard : ordinary).push_back(p.highest.score[t]);
       }
-      const float zero = std::max(Quantile(ordinary, kOrdinaryShare), Quantile(hard, kHardShare));
+      const float zero = std::max(Quantile(ordinary, kOrdinaryShare[language]), Quantile(hard, kHardShare[language]));
       shift[language][t] = -std::clamp(zero, -1.5f, 1.5f);
     }
   }

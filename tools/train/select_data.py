@@ -16,6 +16,7 @@ FILES = [
     ("en_presidio_synth_v2.jsonl", 50, "ordinary", "public"),
     ("en_presidio_generated_large.jsonl", 50, "ordinary", "public"),
     ("multi_pii_anon_legal.jsonl", 12, "ordinary", "public"),
+    ("en_wnut17_entities.jsonl", 25, "ordinary", "public"),
     ("en_seed_tasks.jsonl", 50, "ordinary", "public"),
     ("zh_belle_seed_tasks.jsonl", 50, "ordinary", "public"),
     ("en_mts_dialog_health.jsonl", 34, "ordinary", "public_health"),
@@ -40,7 +41,7 @@ def convert(row, group):
         "group": "positive" if row["label"] else group,
         "source": row["source"],
     }
-    if "spans" in row:
+    if "spans" in row and row["kind"] != "entity_layer":  # those name everybody: no label of private persons
 
         def at(i):
             return len(text[:i].encode())

@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "49406bcc045aea13212b933295151dd6525d9cdfe7dbbe7046b97bcde2db08e3";
+    "77a1b7100ac658b183ce63ea28e3582767c723b79dd7bdb353d72ed017986d17";
 inline constexpr char kNameSha256[] =
-    "e2c6250f0f84cf16c180d457cf2b8176489d8b033792d738345559a4ca1118af";
+    "a6a33c755fc101ae87d8d10efa3a0b7fc8031ba4a4a433f7c880b8e0c483b6a3";
 
 }  // namespace headgate::router
