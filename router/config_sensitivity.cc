@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The section `sensitivity`: levels, keyword lists with their files, allow-lists.
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <string_view>
@@ -41,19 +42,20 @@ void ReadDetectorLevels(YamlMap& parent, SensitivityConfig* out) {
 // The lines of a dictionary: one entry a line, `#` begins a comment line.
 void ReadWordsFile(YamlMap& map, const std::string& file, std::vector<std::string>* words) {
   constexpr size_t kWordsMax = 200'000, kWordBytesMax = 256;
+  const std::string name = std::filesystem::path(file).filename().string();
   std::ifstream in(file, std::ios::binary);
-  if (!in) return map.Complain("words_file", absl::StrCat("cannot be read: ", file));
+  if (!in) return map.Complain("words_file", absl::StrCat("cannot be read: ", name));
   std::string line;
   for (size_t number = 1; std::getline(in, line); ++number) {
     const std::string_view stripped = Stripped(line);
     if (stripped.empty() || stripped[0] == '#') continue;
     if (stripped.size() > kWordBytesMax || words->size() == kWordsMax) {
-      return map.Complain("words_file", absl::StrCat(file, ":", number, ": at most ", kWordBytesMax, " bytes an entry and ",
-                                                     kWordsMax, " entries"));
+      return map.Complain("words_file", absl::StrCat(name, ":", number, ": at most ", kWordBytesMax,
+                                                     " bytes an entry and ", kWordsMax, " entries"));
     }
     words->emplace_back(stripped);
   }
-  if (words->empty()) map.Complain("words_file", absl::StrCat("has no entry: ", file));
+  if (words->empty()) map.Complain("words_file", absl::StrCat("has no entry: ", name));
 }
 
 // Either `words` or `words_file`, which is watched like the configuration itself.
@@ -101,7 +103,9 @@ void ReadAllowLists(YamlMap& parent, SensitivityConfig* out) {
     map.Get("types", &list.types);
     for (const std::string& type : list.types) {
       if (IsAllowable(type)) continue;
-      map.Complain("types", absl::StrCat("`", type, "` cannot be allowed; only contacts and addresses can: ", std::string(kAllowable)));
+      map.Complain(
+          "types",
+          absl::StrCat("`", type, "` cannot be allowed; only contacts and addresses can: ", std::string(kAllowable)));
     }
     GetWords(map, "values", &list.values);
     map.Finish();

@@ -102,10 +102,12 @@ constexpr const DetectorType* FindDetectorType(std::string_view name) {
 
 // Types whose values may be public: the only ones that an allow-list may name.
 inline constexpr std::string_view kAllowable =
-    "EMAIL, PHONE_CN_MOBILE, PHONE_CN_LANDLINE, PHONE_US, PHONE_E164, WECHAT_ID, QQ_ID, ADDRESS, IP_ADDRESS, MAC_ADDRESS, "
+    "EMAIL, PHONE_CN_MOBILE, PHONE_CN_LANDLINE, PHONE_US, PHONE_E164, WECHAT_ID, QQ_ID, ADDRESS, IP_ADDRESS, "
+    "MAC_ADDRESS, "
     "TAX_ID, SWIFT_BIC";
 constexpr bool IsAllowable(std::string_view type) {
-  for (size_t at = kAllowable.find(type); !type.empty() && at != std::string_view::npos; at = kAllowable.find(type, at + 1)) {
+  for (size_t at = kAllowable.find(type); !type.empty() && at != std::string_view::npos;
+       at = kAllowable.find(type, at + 1)) {
     const size_t end = at + type.size();
     if ((at == 0 || kAllowable[at - 1] == ' ') && (end == kAllowable.size() || kAllowable[end] == ',')) return true;
   }

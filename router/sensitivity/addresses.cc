@@ -45,7 +45,8 @@ size_t AddressBegin(std::string_view text, size_t at) {
     if (IsOneOf(han, U"在住址到于是为往至的")) break;
     if (han != 0) {
       at -= 3;
-    } else if (IsAlnum(text[at - 1]) || text[at - 1] == '-' || (text[at - 1] == ' ' && at > 3 && HanBefore(text, at - 1) != 0)) {
+    } else if (IsAlnum(text[at - 1]) || text[at - 1] == '-' ||
+               (text[at - 1] == ' ' && at > 3 && HanBefore(text, at - 1) != 0)) {
       --at;
     } else {
       break;
@@ -64,7 +65,8 @@ void ReportCluster(const Evidence& evidence, const Cluster& cluster, Report repo
   const std::string_view text = evidence.text();
   if (cluster.roads + cluster.units == 0) return;
   const TextRange range{AddressBegin(text, cluster.begin), cluster.end};
-  const bool home = evidence.Before(Cue::kHome, {cluster.begin, cluster.end}, kHomeChars) || evidence.Near(Cue::kHome, range, 12);
+  const bool home =
+      evidence.Before(Cue::kHome, {cluster.begin, cluster.end}, kHomeChars) || evidence.Near(Cue::kHome, range, 12);
   const bool company = evidence.Near(Cue::kCompany, range, kCompanyChars);
   const bool region = evidence.Near(Cue::kRegion, range, 0);
   double score = 0.3;
@@ -90,7 +92,10 @@ void ReadChineseAddresses(const Evidence& evidence, Report report) {
   for (const Evidence::Hit& hit : evidence.hits()) {
     if (hit.cue != Cue::kHouseNumber) continue;
     const size_t number = NumberBegin(text, hit.begin + 1);
-    if (cluster.end > 0 && (number > cluster.end + kGapBytesMax || text.substr(cluster.end, number > cluster.end ? number - cluster.end : 0).find_first_of("\n;") != std::string_view::npos)) {
+    if (cluster.end > 0 &&
+        (number > cluster.end + kGapBytesMax ||
+         text.substr(cluster.end, number > cluster.end ? number - cluster.end : 0).find_first_of("\n;") !=
+             std::string_view::npos)) {
       ReportCluster(evidence, cluster, report);
       cluster = {};
     }
@@ -135,7 +140,9 @@ bool HouseNumberBefore(std::string_view text, size_t street, LatinAddress& addre
     const bool ordinal = digits > 0 && word.size() > digits && IsLetter(word.back()) && word.size() - digits == 2;
     if (digits > 0 && !ordinal) {
       if (words == 0 || digits > 6 || word.size() > digits + 1) return false;
-      if (at > 0 && (text[at - 1] == '.' || text[at - 1] == ',' || text[at - 1] == '$') && at > 1 && IsDigit(text[at - 2])) return false;
+      if (at > 0 && (text[at - 1] == '.' || text[at - 1] == ',' || text[at - 1] == '$') && at > 1 &&
+          IsDigit(text[at - 2]))
+        return false;
       address.range.begin = at;
       return true;
     }
@@ -155,7 +162,8 @@ bool PostalCodeAfter(std::string_view text, size_t at, size_t* end) {
       if (stop - at == 5 && (at == 0 || !IsAlnum(text[at - 1]))) return *end = stop, true;
       if (stop - at == 1 && at > 0 && IsUpper(text[at - 1]) && stop + 3 < text.size()) {
         const size_t inward = text[stop] == ' ' ? stop + 1 : stop + 2;
-        if (inward + 2 < text.size() && text[inward - 1] == ' ' && IsDigit(text[inward]) && IsUpper(text[inward + 1]) && IsUpper(text[inward + 2])) {
+        if (inward + 2 < text.size() && text[inward - 1] == ' ' && IsDigit(text[inward]) && IsUpper(text[inward + 1]) &&
+            IsUpper(text[inward + 2])) {
           return *end = inward + 3, true;
         }
       }
@@ -166,7 +174,9 @@ bool PostalCodeAfter(std::string_view text, size_t at, size_t* end) {
 }
 
 bool IsFamousAddress(std::string_view address) {
-  for (const std::string_view famous : {"1600 Pennsylvania", "10 Downing", "221B Baker", "350 Fifth", "11 Wall", "4 Privet", "742 Evergreen", "123 Main", "1 Infinite", "42 Wallaby", "12 Grimmauld"}) {
+  for (const std::string_view famous :
+       {"1600 Pennsylvania", "10 Downing", "221B Baker", "350 Fifth", "11 Wall", "4 Privet", "742 Evergreen",
+        "123 Main", "1 Infinite", "42 Wallaby", "12 Grimmauld"}) {
     if (address.substr(0, famous.size()) == famous) return true;
   }
   return false;
@@ -200,7 +210,9 @@ void ReadUnit(const Evidence& evidence, const Evidence::Hit& unit, Report report
   while (at < text.size() && (text[at] == '.' || text[at] == ' ' || text[at] == '#')) ++at;
   size_t end = at;
   while (end < text.size() && IsAlnum(text[end]) && end - at < 6) ++end;
-  if (end == at || std::none_of(text.begin() + static_cast<std::ptrdiff_t>(at), text.begin() + static_cast<std::ptrdiff_t>(end), IsDigit)) return;
+  if (end == at || std::none_of(text.begin() + static_cast<std::ptrdiff_t>(at),
+                                text.begin() + static_cast<std::ptrdiff_t>(end), IsDigit))
+    return;
   const std::string_view word = text.substr(unit.begin, unit.end - unit.begin);
   const bool box = word.find("ox") != std::string_view::npos || word.find("OX") != std::string_view::npos;
   if (!box && word[0] != 'A' && word[0] != 'a' && word[0] != 'S' && word[0] != 'U' && word[0] != 'F') return;

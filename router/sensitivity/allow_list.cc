@@ -27,7 +27,8 @@ std::string Key(std::string_view type, std::string_view canonical) {
 absl::StatusOr<AllowList> AllowList::Make(const std::vector<AllowListConfig>& lists) {
   AllowList allowed;
   for (const AllowListConfig& list : lists) {
-    if (list.owner.empty()) return absl::InvalidArgumentError(absl::StrCat("allow list `", list.name, "` has no owner"));
+    if (list.owner.empty())
+      return absl::InvalidArgumentError(absl::StrCat("allow list `", list.name, "` has no owner"));
     for (const std::string& type : list.types) {
       if (!IsAllowable(type)) {
         return absl::InvalidArgumentError(absl::StrCat("allow list `", list.name, "`: `", type, "` cannot be allowed"));

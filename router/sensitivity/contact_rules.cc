@@ -80,7 +80,8 @@ std::optional<Value> Landline(const Match& match) {
   if (shape.separated()) {
     const size_t area = shape.group_size(0);
     if (!shape.free_standing() || shape.has_comma() || shape.LooksLikeIpv4()) return std::nullopt;
-    if (area == (three_digit_area ? 3u : 4u) && shape.group_count() <= 3 && !shape.has_dot()) return Value{range, kScoreLikely};
+    if (area == (three_digit_area ? 3u : 4u) && shape.group_count() <= 3 && !shape.has_dot())
+      return Value{range, kScoreLikely};
     if (!phone) return std::nullopt;
     return Value{range, kScoreLikely};
   }
@@ -101,7 +102,8 @@ std::optional<Value> UsPhone(const Match& match) {
   const std::string_view digits = match.view.substr(match.begin, 10);
   TextRange range = match.InText(match.begin, match.end);
   // A country code of one digit may stand before: `1-415-555-2671`, `+1415...`.
-  if (range.begin > 0 && IsDigit(text[range.begin - 1]) && text.substr(std::max<size_t>(range.begin, 2) - 2, 2) != "+1") {
+  if (range.begin > 0 && IsDigit(text[range.begin - 1]) &&
+      text.substr(std::max<size_t>(range.begin, 2) - 2, 2) != "+1") {
     return std::nullopt;
   }
   if (range.end < text.size() && IsDigit(text[range.end])) return std::nullopt;
@@ -133,7 +135,8 @@ std::optional<Value> NationalPhone(const Match& match) {
   const TextRange range = match.InText(match.begin, end);
   if (TouchesDigit(text, range) || InsideMixedToken(text, range) || IsHotline(match, range)) return std::nullopt;
   const NumberShape shape(text, range);
-  if (!shape.separated() || !shape.free_standing() || shape.has_comma() || shape.LooksLikeIpv4() || shape.group_count() > 4) {
+  if (!shape.separated() || !shape.free_standing() || shape.has_comma() || shape.LooksLikeIpv4() ||
+      shape.group_count() > 4) {
     return std::nullopt;
   }
   constexpr std::string_view kMobile[] = {"5-6", "5-3-3", "4-3-3", "4-3-4"};
@@ -195,10 +198,12 @@ std::optional<Ipv4> ReadIpv4(std::string_view text, size_t begin) {
 // Not a private, local, documentation or multicast address, nor one of the resolvers that everybody names.
 bool IsPublicIpv4(const Ipv4& address) {
   const auto [a, b, c, d] = address.parts;
-  if (a == 0 || a == 10 || a == 127 || a >= 224 || (a == 172 && b >= 16 && b < 32) || (a == 192 && b == 168)) return false;
+  if (a == 0 || a == 10 || a == 127 || a >= 224 || (a == 172 && b >= 16 && b < 32) || (a == 192 && b == 168))
+    return false;
   if ((a == 169 && b == 254) || (a == 100 && b >= 64 && b < 128) || (a == 198 && (b == 18 || b == 19))) return false;
   if ((a == 192 && b == 0) || (a == 198 && b == 51 && c == 100) || (a == 203 && b == 0 && c == 113)) return false;
-  if ((a == 8 && b == 8) || (a == 1 && b == c && (b <= 1)) || (a == 114 && b == 114) || (a == 9 && b == 9)) return false;
+  if ((a == 8 && b == 8) || (a == 1 && b == c && (b <= 1)) || (a == 114 && b == 114) || (a == 9 && b == 9))
+    return false;
   if ((a == 1 && b == 2 && c == 3) || (a == 223 && b == 5 && c == 5) || (a == 255 && d == 255)) return false;
   return true;
 }
@@ -209,14 +214,17 @@ std::optional<Value> IpAddress(const Match& match) {
   while (begin > 0 && IsDigit(text[begin - 1]) && match.begin - begin < 3) --begin;
   const auto address = ReadIpv4(text, begin);
   if (!address || !IsPublicIpv4(*address)) return std::nullopt;
-  const auto joins = [&](size_t at) { return at < text.size() && (IsAlnum(text[at]) || text[at] == '.' || text[at] == '-'); };
+  const auto joins = [&](size_t at) {
+    return at < text.size() && (IsAlnum(text[at]) || text[at] == '.' || text[at] == '-');
+  };
   if (begin > 0 && joins(begin - 1)) return std::nullopt;
   const size_t end = address->range.end;
   if (end < text.size() && (IsAlnum(text[end]) || (text[end] == '.' && joins(end + 1)))) return std::nullopt;
   // Four small numbers are as often a version.
   const bool named = match.evidence.Near(Cue::kIpAddress, address->range, kCloseChars);
   if (match.evidence.Before(Cue::kTechnical, address->range, kVeryCloseChars) && !named) return std::nullopt;
-  const bool large = std::count_if(address->parts.begin(), address->parts.end(), [](int part) { return part > 31; }) >= 2;
+  const bool large =
+      std::count_if(address->parts.begin(), address->parts.end(), [](int part) { return part > 31; }) >= 2;
   if (!named && !large) return std::nullopt;
   return Value{address->range, kScoreLikely};
 }
@@ -243,7 +251,9 @@ std::optional<Value> Ipv6(const Match& match) {
   if (end < text.size() && IsAlnum(text[end])) return std::nullopt;
   if (!(groups == 8 && colons == 7) && !(gap && groups >= 3 && groups < 8)) return std::nullopt;
   const std::string_view head = text.substr(match.begin, 9);
-  if (LowerAscii(head[0]) == 'f' || head.substr(0, 4) == "2001" ? head.find(":db8") != std::string_view::npos || LowerAscii(head[0]) == 'f' : head[0] != '2') {
+  if (LowerAscii(head[0]) == 'f' || head.substr(0, 4) == "2001"
+          ? head.find(":db8") != std::string_view::npos || LowerAscii(head[0]) == 'f'
+          : head[0] != '2') {
     return std::nullopt;  // local, documentation or not yet assigned
   }
   return Value{{match.begin, end}, kScoreLikely};
@@ -259,8 +269,9 @@ std::optional<Value> MacAddress(const Match& match) {
   const auto joins = [&](size_t at) { return IsAlnum(text[at]) || text[at] == separator; };
   if ((range.begin > 0 && joins(range.begin - 1)) || (range.end < text.size() && joins(range.end))) return std::nullopt;
   const std::string_view value = text.substr(match.begin, 17);
-  if (value.find_first_not_of("0:-") == std::string_view::npos || value.find_first_not_of("fF:-") == std::string_view::npos ||
-      value.substr(0, 8) == "00:11:22" || value.substr(0, 8) == "AA:BB:CC" || value.substr(0, 8) == "aa:bb:cc" || value.substr(0, 8) == "00-11-22") {
+  if (value.find_first_not_of("0:-") == std::string_view::npos ||
+      value.find_first_not_of("fF:-") == std::string_view::npos || value.substr(0, 8) == "00:11:22" ||
+      value.substr(0, 8) == "AA:BB:CC" || value.substr(0, 8) == "aa:bb:cc" || value.substr(0, 8) == "00-11-22") {
     return std::nullopt;
   }
   return Value{range, kScoreLikely};
@@ -279,7 +290,10 @@ const std::vector<PatternRule>& ContactRules() {
       {"PHONE_E164", NationalPhone, true, {"0[1-9][0-9]{8}"}},
       {"PHONE_E164", E164, true, {"\\+[1-9][0-9]{7}"}},
       {"EMAIL", Email, false, {"[A-Za-z0-9._%+-]@[A-Za-z0-9]"}, false, false},
-      {"IP_ADDRESS", IpAddress, false, {"[0-9]\\.[0-9]\\.[0-9]", "[0-9]\\.[0-9]{2}\\.[0-9]", "[0-9]\\.[0-9]{3}\\.[0-9]"}},
+      {"IP_ADDRESS",
+       IpAddress,
+       false,
+       {"[0-9]\\.[0-9]\\.[0-9]", "[0-9]\\.[0-9]{2}\\.[0-9]", "[0-9]\\.[0-9]{3}\\.[0-9]"}},
       {"IP_ADDRESS", Ipv6, false, {"[23][0-9A-Fa-f]{3}:[0-9A-Fa-f:]"}},
       {"MAC_ADDRESS", MacAddress, false, {mac}},
   };

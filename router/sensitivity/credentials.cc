@@ -35,7 +35,8 @@ void ReadPassword(const Evidence& evidence, const Evidence::Hit& label, Report r
   if (latin && !connector.strong && !connector.quoted) return;
   const size_t end = EndOfValue(text, begin, "\"'`<|,;&");
   const std::string_view value = text.substr(begin, end - begin);
-  const bool closed = connector.quoted && end < text.size() && (text[end] == '"' || text[end] == '\'' || text[end] == '`');
+  const bool closed =
+      connector.quoted && end < text.size() && (text[end] == '"' || text[end] == '\'' || text[end] == '`');
   // `password: 8 characters` and `密码6位`: a length, not a password.
   const std::string_view after = text.substr(end, 12);
   if (std::all_of(value.begin(), value.end(), IsDigit)) {
@@ -100,7 +101,9 @@ void ReadCookie(const Evidence& evidence, const Evidence::Hit& label, Report rep
 // `?token=...` in a URL.
 void ReadTokenParameter(const Evidence& evidence, const Evidence::Hit& label, Report report) {
   const std::string_view text = evidence.text();
-  if (label.begin == 0 || (text[label.begin - 1] != '?' && text[label.begin - 1] != '&' && text[label.begin - 1] != '#')) return;
+  if (label.begin == 0 ||
+      (text[label.begin - 1] != '?' && text[label.begin - 1] != '&' && text[label.begin - 1] != '#'))
+    return;
   const size_t end = EndOfValue(text, label.end, "\"'`<|&#");
   const std::string_view value = text.substr(label.end, std::min<size_t>(end - label.end, 128));
   if (value.size() >= 16 && LooksGenerated(value)) report("URL_WITH_TOKEN", {label.end, end}, kScoreLabelled);

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The built-in vocabulary of Evidence, in canonical form (simplified characters, half-width, any case). Latin words must
-// stand alone; Chinese ones are found anywhere.
+// The built-in vocabulary of Evidence, in canonical form (simplified characters, half-width, any case). Latin words
+// must stand alone; Chinese ones are found anywhere.
 //
 // Thread-safety: constants.
 #pragma once

@@ -240,7 +240,11 @@ bool IsReadable(std::string_view bytes) {
   }
   size_t letters = 0;
   const CanonicalText text = CanonicalText::Make(bytes);
-  for (const char c : text.text()) letters += IsAlnum(c) || static_cast<uint8_t>(c) >= 0x80 || c == ' ';
+  for (const char c : text.text()) {
+    // What escapes are written with counts too: a value may be escaped inside.
+    const bool escape = c == '&' || c == '#' || c == ';' || c == '%' || c == '\\';
+    letters += IsAlnum(c) || static_cast<uint8_t>(c) >= 0x80 || c == ' ' || escape;
+  }
   return text.valid_utf8() && letters * 3 >= text.text().size();
 }
 

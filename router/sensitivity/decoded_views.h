@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Decoded views: the same text as it reads once escapes (\u0031, %31, &#49;), base64 or hex blobs, numerals in Chinese
-// characters or English words, Unicode tags and gaps between characters are undone, up to two encodings deep. Each view knows where in the original its bytes came from. Made only where a
-// text holds something to decode.
+// characters or English words and gaps between characters are undone, up to two encodings deep. Each view knows where
+// in the original its bytes came from. Made only where a text holds something to decode.
 //
 // Thread-safety: all functions from any thread.
 #pragma once

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // One pass over text() gives the cue words; the next ones give candidates, over joined() those that were written with
-// separators. Each candidate's validator looks around it, bounded; then the readers go over the cue words. Scanning is linear: a match costs a bounded amount of work.
+// separators. Each candidate's validator looks around it, bounded; then the readers go over the cue words. Scanning is
+// linear: a match costs a bounded amount of work.
 //
 // Tested by tables of named rows and against a naive scanner over all substrings.
 #include "router/sensitivity/detectors.h"
@@ -76,16 +77,17 @@ struct CueExpression {
   const char* expression;
 };
 constexpr CueExpression kCueExpressions[] = {
-    {Cue::kHouseNumber, "[0-9]号"}, {Cue::kHouseNumber, "[0-9]号楼"}, {Cue::kHouseNumber, "[0-9]弄"}, {Cue::kHouseNumber, "[0-9A-Za-z]栋"},
-    {Cue::kHouseNumber, "[0-9A-Za-z]幢"}, {Cue::kHouseNumber, "[0-9A-Za-z]座"}, {Cue::kHouseNumber, "[0-9]单元"}, {Cue::kHouseNumber, "[0-9]室"},
-    {Cue::kHouseNumber, "[0-9]房"}, {Cue::kHouseNumber, "[0-9]层"}, {Cue::kHouseNumber, "[0-9]楼"}, {Cue::kHouseNumber, "[0-9]户"},
-    {Cue::kAgeNumber, "[0-9]岁"}, {Cue::kAgeNumber, "[0-9]周岁"}, {Cue::kAgeNumber, "[0-9] years old"}, {Cue::kAgeNumber, "[0-9]-year-old"},
-    {Cue::kAgeNumber, "[0-9] year old"}, {Cue::kAgeNumber, "age: [0-9]{2}"}, {Cue::kAgeNumber, "age [0-9]{2}"},
-    {Cue::kAgeNumber, "aged [0-9]{2}"}, {Cue::kAgeNumber, ", [1-9][0-9],"}, {Cue::kAgeNumber, "\\([1-9][0-9]\\)"}, {Cue::kAgeNumber, "[0-9]yo"},
-    {Cue::kAgeNumber, "[0-9] yo"}, {Cue::kAgeNumber, "[0-9]y/o"}, {Cue::kAgeNumber, "年龄:[0-9]{2}"}, {Cue::kAgeNumber, "年龄[0-9]{2}"},
-    {Cue::kAgeNumber, "[0-9]{2}年生"}, {Cue::kAgeNumber, "[0-9]{2}年出生"}, {Cue::kAgeNumber, "年龄: [0-9]{2}"},
-    {Cue::kSalary, "[0-9]k/month"}, {Cue::kSalary, "[0-9]k/月"},
-    {Cue::kSchoolJob, "GPA [0-9]\\.[0-9]"},
+    {Cue::kHouseNumber, "[0-9]号"},        {Cue::kHouseNumber, "[0-9]号楼"},     {Cue::kHouseNumber, "[0-9]弄"},
+    {Cue::kHouseNumber, "[0-9A-Za-z]栋"},  {Cue::kHouseNumber, "[0-9A-Za-z]幢"}, {Cue::kHouseNumber, "[0-9A-Za-z]座"},
+    {Cue::kHouseNumber, "[0-9]单元"},      {Cue::kHouseNumber, "[0-9]室"},       {Cue::kHouseNumber, "[0-9]房"},
+    {Cue::kHouseNumber, "[0-9]层"},        {Cue::kHouseNumber, "[0-9]楼"},       {Cue::kHouseNumber, "[0-9]户"},
+    {Cue::kAgeNumber, "[0-9]岁"},          {Cue::kAgeNumber, "[0-9]周岁"},       {Cue::kAgeNumber, "[0-9] years old"},
+    {Cue::kAgeNumber, "[0-9]-year-old"},   {Cue::kAgeNumber, "[0-9] year old"},  {Cue::kAgeNumber, "age: [0-9]{2}"},
+    {Cue::kAgeNumber, "age [0-9]{2}"},     {Cue::kAgeNumber, "aged [0-9]{2}"},   {Cue::kAgeNumber, ", [1-9][0-9],"},
+    {Cue::kAgeNumber, "\\([1-9][0-9]\\)"}, {Cue::kAgeNumber, "[0-9]yo"},         {Cue::kAgeNumber, "[0-9] yo"},
+    {Cue::kAgeNumber, "[0-9]y/o"},         {Cue::kAgeNumber, "年龄:[0-9]{2}"},   {Cue::kAgeNumber, "年龄[0-9]{2}"},
+    {Cue::kAgeNumber, "[0-9]{2}年生"},     {Cue::kAgeNumber, "[0-9]{2}年出生"},  {Cue::kAgeNumber, "年龄: [0-9]{2}"},
+    {Cue::kSalary, "[0-9]k/month"},        {Cue::kSalary, "[0-9]k/月"},          {Cue::kSchoolJob, "GPA [0-9]\\.[0-9]"},
 };
 
 // The built-in patterns, compiled once a process: they do not depend on the configuration. Four databases, since words
@@ -197,9 +199,11 @@ class Findings {
 
 // Types that say something of a passage or of a person, not what a value is.
 bool IsValueType(std::string_view type) {
-  constexpr std::string_view kOthers[] = {"HEALTH_RECORD", "FINANCE_RECORD", "PERSON_ATTRIBUTE", "CONFIDENTIAL_MARKING",
-                                          "UNPUBLISHED_RESULT", "CREDENTIAL_TEXT", "INTERNAL_DOCUMENT", "ADDRESS_TEXT"};
-  return type.substr(0, 8) != "KEYWORD:" && std::find(std::begin(kOthers), std::end(kOthers), type) == std::end(kOthers);
+  constexpr std::string_view kOthers[] = {"HEALTH_RECORD",        "FINANCE_RECORD",     "PERSON_ATTRIBUTE",
+                                          "CONFIDENTIAL_MARKING", "UNPUBLISHED_RESULT", "CREDENTIAL_TEXT",
+                                          "INTERNAL_DOCUMENT",    "ADDRESS_TEXT"};
+  return type.substr(0, 8) != "KEYWORD:" &&
+         std::find(std::begin(kOthers), std::end(kOthers), type) == std::end(kOthers);
 }
 
 std::vector<Detection> Findings::Take() {
@@ -277,14 +281,14 @@ absl::Status CheckLevels(const SensitivityConfig& config) {
 }
 
 absl::StatusOr<std::unique_ptr<Detectors>> PatternDetectors::Make(const SensitivityConfig& config,
-                                                                    std::shared_ptr<const TextModels> models,
-                                                                    const Clock& clock) {
+                                                                  std::shared_ptr<const TextModels> models,
+                                                                  const Clock& clock) {
   RETURN_IF_ERROR(CheckLevels(config));
   ASSIGN_OR_RETURN(Keywords keywords, Keywords::Make(config.keyword_lists));
   ASSIGN_OR_RETURN(AllowList allowed, AllowList::Make(config.allow_lists));
   ASSIGN_OR_RETURN(const BuiltIn* built_in, BuiltIn::Get());
-  auto detectors = std::make_unique<PatternDetectors>(*built_in, std::move(keywords), std::move(allowed),
-                                                      std::move(models), clock);
+  auto detectors =
+      std::make_unique<PatternDetectors>(*built_in, std::move(keywords), std::move(allowed), std::move(models), clock);
   for (const DetectorType& type : kDetectorTypes) {
     const auto changed = config.detector_levels.find(type.name);
     detectors->names_.emplace_back(type.name);
@@ -302,7 +306,8 @@ void PatternDetectors::Check(const Match& match, const BuiltIn::Pattern& pattern
   if (value) Add(pattern.type, value->range, value->score, match.text(), findings);
 }
 
-void PatternDetectors::Add(size_t type, TextRange range, double score, std::string_view text, Findings& findings) const {
+void PatternDetectors::Add(size_t type, TextRange range, double score, std::string_view text,
+                           Findings& findings) const {
   if (!allowed_.empty() && score >= kScoreSensitive &&
       allowed_.Allows(names_[type], text.substr(range.begin, range.end - range.begin), clock_.WallTime())) {
     return;

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Evidence: the words of one text that say what stands near them (`passport`, 账号, `order number`, 小说). A validator asks
-// whether such a word is near a value; labels say that a value follows. Distances are in characters, at most
+// Evidence: the words of one text that say what stands near them (`passport`, 账号, `order number`, 小说). A validator
+// asks whether such a word is near a value; labels say that a value follows. Distances are in characters, at most
 // kContextChars: what is farther away changes nothing, so more text never lowers a level.
 //
 // Thread-safety: immutable after Add; the text must remain live.
@@ -24,22 +24,92 @@ inline constexpr size_t kContextChars = 300;
 // What a word speaks of. The words themselves are in cue_words.cc.
 enum class Cue : uint8_t {
   // Numbers that need a word beside them, or are surer with one.
-  kResidentId, kPassport, kHongKongId, kMacauId, kTaiwanId, kPermit, kMilitaryId, kDriverLicence, kSocialSecurity,
-  kSsn, kItin, kNhs, kNino, kNationalId, kCaseNumber, kBarNumber, kEmployeeNo, kPlate, kTaxId, kRouting, kSwift,
-  kAccount, kCard, kCvv, kCrypto, kPhone, kWechat, kQq, kMedicalNo, kInsuranceNo, kIpAddress,
+  kResidentId,
+  kPassport,
+  kHongKongId,
+  kMacauId,
+  kTaiwanId,
+  kPermit,
+  kMilitaryId,
+  kDriverLicence,
+  kSocialSecurity,
+  kSsn,
+  kItin,
+  kNhs,
+  kNino,
+  kNationalId,
+  kCaseNumber,
+  kBarNumber,
+  kEmployeeNo,
+  kPlate,
+  kTaxId,
+  kRouting,
+  kSwift,
+  kAccount,
+  kCard,
+  kCvv,
+  kCrypto,
+  kPhone,
+  kWechat,
+  kQq,
+  kMedicalNo,
+  kInsuranceNo,
+  kIpAddress,
   // Credentials
-  kPassword, kSecret, kOneTimeCode, kCookie, kBearer, kTokenParameter,
+  kPassword,
+  kSecret,
+  kOneTimeCode,
+  kCookie,
+  kBearer,
+  kTokenParameter,
   // Persons
-  kNameLabel, kPersonRole, kSelfName, kTitleAfter, kTitleBefore, kBirth, kGender, kSalary, kMarital, kBelief, kEthnic,
-  kSexuality, kOffence, kDiscipline, kSchoolJob, kDiagnosis, kMedication, kAgeWord,
+  kNameLabel,
+  kPersonRole,
+  kSelfName,
+  kTitleAfter,
+  kTitleBefore,
+  kBirth,
+  kGender,
+  kSalary,
+  kMarital,
+  kBelief,
+  kEthnic,
+  kSexuality,
+  kOffence,
+  kDiscipline,
+  kSchoolJob,
+  kDiagnosis,
+  kMedication,
+  kAgeWord,
   kAgeNumber,
   // Places
-  kHome, kHouseNumber, kStreetWord, kRegion, kUnitWord, kCompany,
+  kHome,
+  kHouseNumber,
+  kStreetWord,
+  kRegion,
+  kUnitWord,
+  kCompany,
   // Documents
-  kRecordHeading, kRecordStrong, kLabItem, kDoctorTurn, kPatientTurn, kMarkingStrong, kMarkingBare, kPrivilege,
-  kUnpublished, kDealWord, kFinanceWord, kMoneyUnit,
+  kRecordHeading,
+  kRecordStrong,
+  kLabItem,
+  kDoctorTurn,
+  kPatientTurn,
+  kMarkingStrong,
+  kMarkingBare,
+  kPrivilege,
+  kUnpublished,
+  kDealWord,
+  kFinanceWord,
+  kMoneyUnit,
   // Contra-words: only ever against values that have no check digit.
-  kOtherNumber, kExample, kFiction, kTechnical, kPublicFigure, kHotline, kGeneralQuestion,
+  kOtherNumber,
+  kExample,
+  kFiction,
+  kTechnical,
+  kPublicFigure,
+  kHotline,
+  kGeneralQuestion,
   kCount,
 };
 

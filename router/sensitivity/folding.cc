@@ -127,8 +127,8 @@ std::u32string SimplifiedHan() {
 
 bool StaysItself(char32_t page) {
   const char32_t first = page << 8;
-  return (first >= 0xAC00 && first < 0xD700) ||
-         (first >= 0x20000 && first < 0x2F800) || (first >= 0x30000 && first < 0xE0000) || first >= 0xF0000;
+  return (first >= 0xAC00 && first < 0xD700) || (first >= 0x20000 && first < 0x2F800) ||
+         (first >= 0x30000 && first < 0xE0000) || first >= 0xF0000;
 }
 
 // General combining marks only: the marks of Indic and similar scripts carry meaning and stay.

@@ -121,7 +121,8 @@ std::optional<Value> TaxpayerNumber(const Match& match) {
   const NumberShape shape(match.text(), range);
   const bool written = shape.groups() == "3-2-4" && shape.one_separator() && shape.free_standing();
   if (match.evidence.Near(Cue::kItin, range)) return Value{range, kScoreLabelled};
-  if (!written || !(match.evidence.Near(Cue::kSsn, range) || match.evidence.Near(Cue::kTaxId, range))) return std::nullopt;
+  if (!written || !(match.evidence.Near(Cue::kSsn, range) || match.evidence.Near(Cue::kTaxId, range)))
+    return std::nullopt;
   return Value{range, kScoreLikely};
 }
 
@@ -138,7 +139,8 @@ std::optional<Value> NationalInsurance(const Match& match) {
   if (!IsNino(id.characters) || (id.range.end < text.size() && IsAlnum(text[id.range.end]))) return std::nullopt;
   if (match.begin > 0 && IsAlnum(text[match.begin - 1])) {
     if (!match.evidence.Near(Cue::kNino, id.range, kCloseChars)) return std::nullopt;
-  } else if (match.evidence.Near(Cue::kOtherNumber, id.range, kCloseChars) && !match.evidence.Near(Cue::kNino, id.range)) {
+  } else if (match.evidence.Near(Cue::kOtherNumber, id.range, kCloseChars) &&
+             !match.evidence.Near(Cue::kNino, id.range)) {
     return std::nullopt;
   }
   return Value{id.range, kScoreLikely};
@@ -153,7 +155,8 @@ std::optional<Value> Plate(const Match& match) {
   while (at < text.size() && body.size() < 7) {
     if (IsAlnum(text[at])) {
       body += UpperAscii(text[at++]);
-    } else if (const size_t gap = SeparatorLength(text, at); gap > 0 && at - first == body.size() * 2 - 1 && !body.empty()) {
+    } else if (const size_t gap = SeparatorLength(text, at);
+               gap > 0 && at - first == body.size() * 2 - 1 && !body.empty()) {
       at += gap;  // one character at a time
     } else {
       break;
@@ -168,7 +171,8 @@ std::optional<Value> Plate(const Match& match) {
   }
   // 挂 学 警 港 澳 领 take the place of the last character.
   const char32_t mark = HanAt(text, end);
-  const bool marked = body.size() == 4 && (mark == U'挂' || mark == U'学' || mark == U'警' || mark == U'港' || mark == U'澳' || mark == U'领');
+  const bool marked = body.size() == 4 && (mark == U'挂' || mark == U'学' || mark == U'警' || mark == U'港' ||
+                                           mark == U'澳' || mark == U'领');
   if (marked) end += 3;
   if (!marked && body.size() != 5 && body.size() != 6) return std::nullopt;
   // New energy: six, of which the first or the last is a letter.
@@ -191,8 +195,16 @@ const std::vector<PatternRule>& IdentityRules() {
       {"HK_ID", HongKongId, false, {"[A-Z][0-9]{6}", "[A-Z][ -./_][0-9]", "[A-Z][0-9][ -./_]"}, true},
       {"MO_ID", MacauId, true, {"[157][0-9]{7}"}},
       {"TW_ID", TaiwanId, false, {"[A-Z][1289][0-9]{2}", "[A-Z][ -./_][1289]", "[A-Z][1289][ -./_]"}, true},
-      {"HK_MO_TW_PERMIT", Permit, false, {"[HMCW][0-9]{3}", "C[A-Z][0-9]{2}", "[HMCW][ -./_][0-9]", "[HMCW][0-9][ -./_]"}, true},
-      {"CN_PASSPORT", CnPassport, false, {"[EGDSPK][0-9]{3}", "E[A-Z][0-9]{3}", "[EGDSPK][ -./_][0-9]", "[EG][0-9][ -./_]"}, true},
+      {"HK_MO_TW_PERMIT",
+       Permit,
+       false,
+       {"[HMCW][0-9]{3}", "C[A-Z][0-9]{2}", "[HMCW][ -./_][0-9]", "[HMCW][0-9][ -./_]"},
+       true},
+      {"CN_PASSPORT",
+       CnPassport,
+       false,
+       {"[EGDSPK][0-9]{3}", "E[A-Z][0-9]{3}", "[EGDSPK][ -./_][0-9]", "[EG][0-9][ -./_]"},
+       true},
       {"US_SSN", SocialSecurity, true, {"[0-9]{9}"}},
       {"US_ITIN", TaxpayerNumber, true, {"9[0-9]{8}"}},
       {"UK_NHS", Nhs, true, {"[0-9]{10}"}},

@@ -68,8 +68,8 @@ struct Code {
   size_t digits = 0;
 };
 
-// The code at `at`: tokens of letters and digits with '-', '/', '.' or single spaces between. A token after the first one
-// must hold a digit, a space ends it where a word begins.
+// The code at `at`: tokens of letters and digits with '-', '/', '.' or single spaces between. A token after the first
+// one must hold a digit, a space ends it where a word begins.
 bool ReadCode(std::string_view text, size_t at, const CodeShape& shape, Code& code) {
   code.range = {at, at};
   size_t letters = 0;
@@ -113,7 +113,8 @@ void ReadShortCode(const Evidence& evidence, const Evidence::Hit& label, Report 
   const size_t length = end - connector.value_begin;
   if (length == 0 || TouchesLetter(text, range)) return;
   const std::string_view digits = text.substr(range.begin, length);
-  if (end < text.size() && (text[end] == '.' || text[end] == ',') && end + 1 < text.size() && IsDigit(text[end + 1])) return;
+  if (end < text.size() && (text[end] == '.' || text[end] == ',') && end + 1 < text.size() && IsDigit(text[end + 1]))
+    return;
   if (label.cue == Cue::kCvv) {
     if (length == 3 || length == 4) report("CVV", range, kScoreLabelled);
   } else if (length >= 4 && length <= 8 && (connector.strong || length >= 6)) {
@@ -129,7 +130,8 @@ void ReadWechat(const Evidence& evidence, const Evidence::Hit& label, Report rep
   const Connector connector = SkipConnector(text, label.end);
   size_t end = connector.value_begin;
   size_t digits = 0, marks = 0;
-  while (end < text.size() && (IsAlnum(text[end]) || text[end] == '_' || text[end] == '-') && end - connector.value_begin <= 20) {
+  while (end < text.size() && (IsAlnum(text[end]) || text[end] == '_' || text[end] == '-') &&
+         end - connector.value_begin <= 20) {
     digits += IsDigit(text[end]), marks += text[end] == '_' || text[end] == '-';
     ++end;
   }
@@ -182,14 +184,17 @@ void ReadTableCode(const Evidence& evidence, const Evidence::Hit& label, const L
   if (!ReadCode(text, connector.value_begin, rule.shape, code)) return;
   // Amounts, shares and years stand after such words too.
   const std::string_view after = text.substr(code.range.end, 8);
-  for (const std::string_view unit : {"元", "万", "%", "年", "月", "个", "次", "人", "位", "岁", " years", " people", "名", "天", "张"}) {
+  for (const std::string_view unit :
+       {"元", "万", "%", "年", "月", "个", "次", "人", "位", "岁", " years", " people", "名", "天", "张"}) {
     if (after.substr(0, unit.size()) == unit) return;
   }
   if (code.range.begin > 0 && (text[code.range.begin - 1] == '$' || text[code.range.begin - 1] == '.')) return;
   if (IsDateLike(text, code) && rule.label != Cue::kMedicalNo) return;
-  if (code.characters.size() < 8 && !connector.strong && code.digits == code.characters.size() && code.digits < 6) return;
+  if (code.characters.size() < 8 && !connector.strong && code.digits == code.characters.size() && code.digits < 6)
+    return;
   const bool resident = rule.label == Cue::kResidentId;
-  if (resident && code.digits == code.characters.size() && code.characters.size() < 15 && code.characters.size() != 8) return;
+  if (resident && code.digits == code.characters.size() && code.characters.size() < 15 && code.characters.size() != 8)
+    return;
   // A mainland ID with a mistake in it still tells whose it is, when its date is one.
   if (resident && code.characters.size() >= 17 &&
       !(code.characters.size() == 18 && IsDateDigits(std::string_view(code.characters).substr(6, 8)))) {
@@ -203,9 +208,10 @@ void ReadTableCode(const Evidence& evidence, const Evidence::Hit& label, const L
 
 Connector SkipConnector(std::string_view text, size_t at) {
   static constexpr std::string_view kWords[] = {
-      "号码", "编号", "号", "是", "为", "如下", "分别", "的", "也", "就", "都", "我", "还是", "地址", "信息", "账号", "设置", "设成", "改成", "改为", "重置",
-      "number", "numbers", "no.", "no", "num", "is", "are", "was", "id", "code", "of", "to", "reads", "equals", "value", "be",
-      "set", "changed", "using", "now", "ending", "reset", "here", "the", "#"};
+      "号码", "编号", "号",      "是",    "为",   "如下",   "分别",  "的",   "也",   "就",     "都",      "我",
+      "还是", "地址", "信息",    "账号",  "设置", "设成",   "改成",  "改为", "重置", "number", "numbers", "no.",
+      "no",   "num",  "is",      "are",   "was",  "id",     "code",  "of",   "to",   "reads",  "equals",  "value",
+      "be",   "set",  "changed", "using", "now",  "ending", "reset", "here", "the",  "#"};
   static constexpr std::string_view kStrongWords = "是为is are was to be equals 设成改成改为";
   Connector connector;
   const size_t limit = std::min(text.size(), at + kConnectorBytesMax);
@@ -216,16 +222,18 @@ Connector SkipConnector(std::string_view text, size_t at) {
       connector.strong = true, ++at;
     } else if (c == '"' || c == '\'' || c == '`') {
       connector.quoted = true, ++at;
-    } else if (c == ' ' || c == '\t' || c == '*' || c == '#' || c == '_' || c == '(' || c == ')' || c == '[' || c == ']' ||
-               (c == '-' && at + 1 < limit && text[at + 1] != '-') || c == ',') {
+    } else if (c == ' ' || c == '\t' || c == '*' || c == '#' || c == '_' || c == '(' || c == ')' || c == '[' ||
+               c == ']' || (c == '-' && at + 1 < limit && text[at + 1] != '-') || c == ',') {
       ++at;
     } else if (c == '\n' && newlines++ == 0) {
       ++at;
-    } else if (text.substr(at, 3) == "“" || text.substr(at, 3) == "”" || text.substr(at, 3) == "「" || text.substr(at, 3) == "→") {
+    } else if (text.substr(at, 3) == "“" || text.substr(at, 3) == "”" || text.substr(at, 3) == "「" ||
+               text.substr(at, 3) == "→") {
       connector.quoted = true, at += 3;
     } else {
-      const auto word = std::find_if(std::begin(kWords), std::end(kWords),
-                                     [&](std::string_view w) { return StartsWithWord(text.substr(at, limit - at), w); });
+      const auto word = std::find_if(std::begin(kWords), std::end(kWords), [&](std::string_view w) {
+        return StartsWithWord(text.substr(at, limit - at), w);
+      });
       if (word == std::end(kWords)) break;
       connector.strong |= kStrongWords.find(*word) != std::string_view::npos;
       at += word->size();

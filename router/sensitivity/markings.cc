@@ -27,7 +27,8 @@ bool HasContent(std::string_view text, TextRange range) {
 }
 
 bool IsQuoted(std::string_view text, TextRange range) {
-  const std::string_view before = text.substr(range.begin >= 3 ? range.begin - 3 : 0, range.begin >= 3 ? 3 : range.begin);
+  const std::string_view before =
+      text.substr(range.begin >= 3 ? range.begin - 3 : 0, range.begin >= 3 ? 3 : range.begin);
   const char last = before.empty() ? ' ' : before.back();
   return last == '"' || last == '\'' || before == "“" || before == "‘" || before == "「";
 }
@@ -41,14 +42,18 @@ bool IsTalkAbout(const Evidence& evidence, TextRange range) {
 // A marking stands at the head of something: alone on its line, in brackets, before a colon or dash.
 bool IsSetApart(std::string_view text, TextRange range) {
   size_t before = range.begin, after = range.end;
-  const auto decoration = [](char c) { return c == ' ' || c == '*' || c == '#' || c == '-' || c == '=' || c == '/' || c == '|'; };
+  const auto decoration = [](char c) {
+    return c == ' ' || c == '*' || c == '#' || c == '-' || c == '=' || c == '/' || c == '|';
+  };
   while (before > 0 && decoration(text[before - 1])) --before;
   while (after < text.size() && text[after] == ' ') ++after;
   const bool opens = before == 0 || text[before - 1] == '\n' || text[before - 1] == '[' || text[before - 1] == '(' ||
-                     (before >= 3 && text.substr(before - 3, 3) == "【") || (before >= 3 && text.substr(before - 3, 3) == "〔");
+                     (before >= 3 && text.substr(before - 3, 3) == "【") ||
+                     (before >= 3 && text.substr(before - 3, 3) == "〔");
   const std::string_view next = text.substr(after, 3);
-  const bool closes = after >= text.size() || std::string_view("\n]):-*=|/,").find(text[after]) != std::string_view::npos ||
-                      next == "】" || next == "〕" || next == "★" || next == "。" || next == "、";
+  const bool closes = after >= text.size() ||
+                      std::string_view("\n]):-*=|/,").find(text[after]) != std::string_view::npos || next == "】" ||
+                      next == "〕" || next == "★" || next == "。" || next == "、";
   return opens && closes;
 }
 
@@ -63,11 +68,13 @@ void ReadMarkings(const Evidence& evidence, Report report) {
     switch (hit.cue) {
       case Cue::kMarkingStrong:
       case Cue::kPrivilege:
-        if (HasContent(text, range) && !IsTalkAbout(evidence, range)) report("CONFIDENTIAL_MARKING", range, kScoreLabelled);
+        if (HasContent(text, range) && !IsTalkAbout(evidence, range))
+          report("CONFIDENTIAL_MARKING", range, kScoreLabelled);
         break;
       case Cue::kMarkingBare: {
         const bool latin = IsLetter(text[hit.begin]);
-        const bool weak_word = latin && (LowerAscii(text[hit.begin]) == 'i' || LowerAscii(text[hit.begin]) == 'r' || LowerAscii(text[hit.begin]) == 'p');
+        const bool weak_word = latin && (LowerAscii(text[hit.begin]) == 'i' || LowerAscii(text[hit.begin]) == 'r' ||
+                                         LowerAscii(text[hit.begin]) == 'p');
         if (!IsSetApart(text, range) || !HasContent(text, range) || IsTalkAbout(evidence, range)) break;
         if (weak_word && !IsUpperWord(text.substr(hit.begin, hit.end - hit.begin))) break;
         report("CONFIDENTIAL_MARKING", range, kScoreLikely);

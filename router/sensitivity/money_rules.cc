@@ -92,13 +92,15 @@ std::optional<Value> CryptoAddress(const Match& match) {
   if (match.begin > 0 && IsAlnum(text[match.begin - 1])) return std::nullopt;
   const TextRange range{match.begin, end};
   if (body.substr(0, 2) == "0x") {
-    const bool hex = std::all_of(body.begin() + 2, body.end(), [](char c) { return IsDigit(c) || (LowerAscii(c) >= 'a' && LowerAscii(c) <= 'f'); });
+    const bool hex = std::all_of(body.begin() + 2, body.end(),
+                                 [](char c) { return IsDigit(c) || (LowerAscii(c) >= 'a' && LowerAscii(c) <= 'f'); });
     if (body.size() != 42 || !hex || !match.evidence.Near(Cue::kCrypto, range)) return std::nullopt;
     return Value{range, kScoreLabelled};
   }
   if (body.substr(0, 3) == "bc1") {
     const bool lower = std::none_of(body.begin(), body.end(), IsUpper);
-    return lower && body.size() >= 42 && body.size() <= 62 ? std::optional<Value>({range, kScoreLabelled}) : std::nullopt;
+    return lower && body.size() >= 42 && body.size() <= 62 ? std::optional<Value>({range, kScoreLabelled})
+                                                           : std::nullopt;
   }
   const size_t digits = static_cast<size_t>(std::count_if(body.begin(), body.end(), IsDigit));
   const size_t upper = static_cast<size_t>(std::count_if(body.begin(), body.end(), IsUpper));
@@ -115,10 +117,14 @@ std::optional<Value> CryptoAddress(const Match& match) {
 const std::vector<PatternRule>& MoneyRules() {
   static const std::vector<PatternRule> rules = {
       {"BANK_CARD", BankCard, true, {"[0-9]{14}"}},
-      {"IBAN", Iban, false, {"[A-Z]{2}[0-9]{2}", "[A-Z]{2}[ -./_][0-9]{2}",
-                             "[A-Z][ -./_][A-Z][ -./_][0-9]"}, true},
+      {"IBAN", Iban, false, {"[A-Z]{2}[0-9]{2}", "[A-Z]{2}[ -./_][0-9]{2}", "[A-Z][ -./_][A-Z][ -./_][0-9]"}, true},
       {"US_ROUTING", Routing, true, {"[0-9]{9}"}},
-      {"CRYPTO_ADDRESS", CryptoAddress, false, {"0x[0-9A-Fa-f]{38}", "bc1[a-z0-9]{36}", "[13T][1-9A-HJ-NP-Za-km-z]{25}"}, false, false},
+      {"CRYPTO_ADDRESS",
+       CryptoAddress,
+       false,
+       {"0x[0-9A-Fa-f]{38}", "bc1[a-z0-9]{36}", "[13T][1-9A-HJ-NP-Za-km-z]{25}"},
+       false,
+       false},
   };
   return rules;
 }

@@ -19,16 +19,21 @@ constexpr double kBare = 0.4, kTagged = 0.5, kMarked = 0.6;
 
 // The families that nine people in ten belong to, and the rest of the traditional list.
 constexpr std::u32string_view kCommonFamilies =
-    U"王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊"
-    U"秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿关兰焦俞左柳甘祝包宁尚符"
-    U"舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦麦褚娄窦戚岑景党宫费卜"
+    U"王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭"
+    U"陆汪范金石廖贾夏韦付方白邹孟熊"
+    U"秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤温康施文牛樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟殷詹申欧耿"
+    U"关兰焦俞左柳甘祝包宁尚符"
+    U"舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦"
+    U"麦褚娄窦戚岑景党宫费卜"
     U"冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝";
 constexpr std::u32string_view kCompoundFirst = U"欧上司诸东夏皇尉公令慕长宇独南";
 constexpr std::u32string_view kCompoundSecond = U"阳官马葛方侯甫迟孙狐容文孤宫";
 // Characters that do not stand in given names.
 constexpr std::u32string_view kNotGiven =
-    U"的了是在和与及或有不我你他她它们这那为把被对从到给让请说要能会可以也都就还很最更吗呢吧啊个些每某种什么怎哪谁么没着过得地之其此因所但而且若如则已将由于向往先生女士小姐后前"
-    U"上下里外中内间时候日月年号元岁点分秒第次回件份项条款章节页级率量数额费税率户账卡机器型类别性质式法则令案件报表单据信息息码网站店厂司局部处科室院校班组队员工人民"
+    U"的了是在和与及或有不我你他她它们这那为把被对从到给让请说要能会可以也都就还很最更吗呢吧啊个些每某种什么怎哪谁么没"
+    U"着过得地之其此因所但而且若如则已将由于向往先生女士小姐后前"
+    U"上下里外中内间时候日月年号元岁点分秒第次回件份项条款章节页级率量数额费税率户账卡机器型类别性质式法则令案件报表单"
+    U"据信息息码网站店厂司局部处科室院校班组队员工人民"
     U"做写买卖吃喝问答看见听想用作去来出进入开关打电话住址街道路省市县区镇乡村今昨每男女，患";
 
 std::bitset<0x5200> MakeSet(std::u32string_view characters) {
@@ -52,23 +57,72 @@ const std::bitset<0x5200>& NotGiven() {
 // Names that stand for nobody, and the people whom everybody knows.
 const std::unordered_set<std::string_view>& Nobodies() {
   static const std::unordered_set<std::string_view> names = {
-      "张三", "李四", "王五", "赵六", "孙七", "周八", "吴九", "小明", "小红", "小刚", "小华", "小李", "小王", "小张", "王小明", "李小明", "张小明", "李明明", "韩梅梅", "李雷", "某某",
-      "毛泽东", "邓小平", "习近平", "周恩来", "江泽民", "胡锦涛", "温家宝", "李克强", "孙中山", "蒋介石", "鲁迅", "李白", "杜甫", "苏轼", "白居易", "王维", "李清照", "曹雪芹", "施耐庵",
-      "吴承恩", "罗贯中", "孔子", "孟子", "老舍", "巴金", "钱钟书", "金庸", "古龙", "莫言", "余华", "马云", "马化腾", "雷军", "任正非", "李彦宏", "刘强东", "张一鸣", "王健林", "董明珠",
-      "姚明", "刘翔", "李娜", "郎平", "周杰伦", "刘德华", "成龙", "李小龙", "周星驰", "张艺谋", "王菲", "邓丽君", "袁隆平", "钱学森", "屠呦呦", "杨振宁", "陈景润", "华罗庚", "诸葛亮",
-      "曹操", "刘备", "孙权", "关羽", "张飞", "孙悟空", "林黛玉", "贾宝玉", "宋江", "武松", "秦始皇", "汉武帝", "武则天", "康熙", "乾隆", "司马迁", "李世民", "朱元璋", "王阳明", "朱熹",
-      "祖冲之", "张衡", "李时珍", "华佗", "岳飞", "文天祥", "郑和", "徐志摩", "林徽因", "梁启超", "康有为", "胡适", "齐白石", "王羲之", "黄晓明", "范冰冰", "杨幂", "张国荣", "梅艳芳", "李嘉诚",
-      "许家印", "王兴", "黄峥", "丁磊", "李宁", "马龙", "樊振东", "孙杨", "苏炳添", "谷爱凌", "梁思成", "冰心", "朱自清", "叶圣陶", "安徒生", "温度", "高兴", "方法", "成绩", "严重", "安全",
-      "高级", "高中", "高考", "文件", "文章", "明确", "明白", "成功", "成本", "时间", "方案", "方面", "程序", "关系", "关键", "应用", "任务", "全部", "全面", "计算", "和平", "黄金",
-      "白色", "金额", "金融", "万元", "石油", "江西", "江苏", "贵州", "云南", "河南", "连续", "连接", "解决", "解释", "管理", "单位", "单独", "路线", "项目", "简单", "简历", "包括", "包装", "费用",
-      "经理", "程度", "高度", "温州", "宁波", "广东", "司机", "公司", "房东", "房屋", "房间", "车辆", "车牌", "马上", "易于", "向量", "古代", "古诗", "华为", "农业", "农村", "商品", "商业", "师傅", "党员",
+      "张三",   "李四",   "王五",   "赵六",   "孙七",   "周八",   "吴九",   "小明",   "小红",   "小刚",   "小华",
+      "小李",   "小王",   "小张",   "王小明", "李小明", "张小明", "李明明", "韩梅梅", "李雷",   "某某",   "毛泽东",
+      "邓小平", "习近平", "周恩来", "江泽民", "胡锦涛", "温家宝", "李克强", "孙中山", "蒋介石", "鲁迅",   "李白",
+      "杜甫",   "苏轼",   "白居易", "王维",   "李清照", "曹雪芹", "施耐庵", "吴承恩", "罗贯中", "孔子",   "孟子",
+      "老舍",   "巴金",   "钱钟书", "金庸",   "古龙",   "莫言",   "余华",   "马云",   "马化腾", "雷军",   "任正非",
+      "李彦宏", "刘强东", "张一鸣", "王健林", "董明珠", "姚明",   "刘翔",   "李娜",   "郎平",   "周杰伦", "刘德华",
+      "成龙",   "李小龙", "周星驰", "张艺谋", "王菲",   "邓丽君", "袁隆平", "钱学森", "屠呦呦", "杨振宁", "陈景润",
+      "华罗庚", "诸葛亮", "曹操",   "刘备",   "孙权",   "关羽",   "张飞",   "孙悟空", "林黛玉", "贾宝玉", "宋江",
+      "武松",   "秦始皇", "汉武帝", "武则天", "康熙",   "乾隆",   "司马迁", "李世民", "朱元璋", "王阳明", "朱熹",
+      "祖冲之", "张衡",   "李时珍", "华佗",   "岳飞",   "文天祥", "郑和",   "徐志摩", "林徽因", "梁启超", "康有为",
+      "胡适",   "齐白石", "王羲之", "黄晓明", "范冰冰", "杨幂",   "张国荣", "梅艳芳", "李嘉诚", "许家印", "王兴",
+      "黄峥",   "丁磊",   "李宁",   "马龙",   "樊振东", "孙杨",   "苏炳添", "谷爱凌", "梁思成", "冰心",   "朱自清",
+      "叶圣陶", "安徒生", "温度",   "高兴",   "方法",   "成绩",   "严重",   "安全",   "高级",   "高中",   "高考",
+      "文件",   "文章",   "明确",   "明白",   "成功",   "成本",   "时间",   "方案",   "方面",   "程序",   "关系",
+      "关键",   "应用",   "任务",   "全部",   "全面",   "计算",   "和平",   "黄金",   "白色",   "金额",   "金融",
+      "万元",   "石油",   "江西",   "江苏",   "贵州",   "云南",   "河南",   "连续",   "连接",   "解决",   "解释",
+      "管理",   "单位",   "单独",   "路线",   "项目",   "简单",   "简历",   "包括",   "包装",   "费用",   "经理",
+      "程度",   "高度",   "温州",   "宁波",   "广东",   "司机",   "公司",   "房东",   "房屋",   "房间",   "车辆",
+      "车牌",   "马上",   "易于",   "向量",   "古代",   "古诗",   "华为",   "农业",   "农村",   "商品",   "商业",
+      "师傅",   "党员",
   };
   return names;
 }
 
 const std::unordered_set<std::string_view>& FirstNames() {
   static const std::unordered_set<std::string_view> names = {
-      "james", "mary", "robert", "patricia", "john", "jennifer", "michael", "linda", "david", "elizabeth", "william", "barbara", "richard", "susan", "joseph", "jessica", "thomas", "sarah", "charles", "karen", "christopher", "lisa", "daniel", "nancy", "matthew", "betty", "anthony", "margaret", "mark", "sandra", "donald", "ashley", "steven", "kimberly", "paul", "emily", "andrew", "donna", "joshua", "michelle", "kenneth", "carol", "kevin", "amanda", "brian", "dorothy", "george", "melissa", "timothy", "deborah", "ronald", "stephanie", "edward", "rebecca", "jason", "sharon", "jeffrey", "laura", "ryan", "cynthia", "jacob", "kathleen", "gary", "amy", "nicholas", "angela", "eric", "shirley", "jonathan", "anna", "stephen", "brenda", "larry", "pamela", "justin", "emma", "scott", "nicole", "brandon", "helen", "benjamin", "samantha", "samuel", "katherine", "gregory", "christine", "alexander", "debra", "frank", "rachel", "patrick", "carolyn", "raymond", "janet", "jack", "catherine", "dennis", "maria", "jerry", "heather", "tyler", "diane", "aaron", "ruth", "jose", "julie", "adam", "olivia", "nathan", "joyce", "henry", "virginia", "douglas", "victoria", "zachary", "kelly", "peter", "lauren", "kyle", "christina", "ethan", "joan", "walter", "evelyn", "noah", "judith", "jeremy", "megan", "christian", "andrea", "keith", "cheryl", "roger", "hannah", "terry", "jacqueline", "gerald", "martha", "harold", "gloria", "sean", "teresa", "austin", "ann", "carl", "sara", "arthur", "madison", "lawrence", "frances", "dylan", "kathryn", "jesse", "janice", "jordan", "jean", "bryan", "abigail", "billy", "alice", "joe", "julia", "bruce", "judy", "gabriel", "sophia", "logan", "grace", "albert", "denise", "willie", "amber", "alan", "doris", "juan", "marilyn", "wayne", "danielle", "elijah", "beverly", "randy", "isabella", "roy", "theresa", "vincent", "diana", "ralph", "natalie", "eugene", "brittany", "russell", "charlotte", "bobby", "marie", "mason", "kayla", "philip", "alexis", "louis", "lori", "carlos", "luis", "miguel", "antonio", "pedro", "ana", "carmen", "rosa", "elena", "sofia", "lucia", "wei", "li", "ming", "mei", "priya", "raj", "anita", "sanjay", "deepak", "amit", "rahul", "neha", "fatima", "ahmed", "mohammed", "muhammad", "omar", "ali", "hassan", "aisha", "yusuf", "ivan", "olga", "natasha", "dmitri", "sergei", "pierre", "jacques", "claire", "hans", "klaus", "ingrid", "lars", "sven", "giovanni", "marco", "giulia", "kenji", "yuki", "hiroshi", "takashi", "jin", "min", "chloe", "mia", "liam", "lucas", "oliver", "zoe", "leah", "tom", "tim", "mike", "steve", "bob", "jim", "bill", "dave", "dan", "chris", "matt", "alex", "sam", "ben", "nick", "kate", "liz", "beth", "sue", "jane", "tina", "monica", "erica", "tanya", "tara", "robin", "leslie", "dana", "tracy", "marcus", "derek", "troy", "craig", "greg", "todd", "chad", "brett", "ian", "neil", "graham", "nigel", "simon", "fiona", "harriet", "eleanor", "lucy", "ella", "ruby", "amelia", "sienna", "maya", "naomi", "rosemary"};
+      "james",     "mary",      "robert",   "patricia",  "john",        "jennifer",  "michael",   "linda",
+      "david",     "elizabeth", "william",  "barbara",   "richard",     "susan",     "joseph",    "jessica",
+      "thomas",    "sarah",     "charles",  "karen",     "christopher", "lisa",      "daniel",    "nancy",
+      "matthew",   "betty",     "anthony",  "margaret",  "mark",        "sandra",    "donald",    "ashley",
+      "steven",    "kimberly",  "paul",     "emily",     "andrew",      "donna",     "joshua",    "michelle",
+      "kenneth",   "carol",     "kevin",    "amanda",    "brian",       "dorothy",   "george",    "melissa",
+      "timothy",   "deborah",   "ronald",   "stephanie", "edward",      "rebecca",   "jason",     "sharon",
+      "jeffrey",   "laura",     "ryan",     "cynthia",   "jacob",       "kathleen",  "gary",      "amy",
+      "nicholas",  "angela",    "eric",     "shirley",   "jonathan",    "anna",      "stephen",   "brenda",
+      "larry",     "pamela",    "justin",   "emma",      "scott",       "nicole",    "brandon",   "helen",
+      "benjamin",  "samantha",  "samuel",   "katherine", "gregory",     "christine", "alexander", "debra",
+      "frank",     "rachel",    "patrick",  "carolyn",   "raymond",     "janet",     "jack",      "catherine",
+      "dennis",    "maria",     "jerry",    "heather",   "tyler",       "diane",     "aaron",     "ruth",
+      "jose",      "julie",     "adam",     "olivia",    "nathan",      "joyce",     "henry",     "virginia",
+      "douglas",   "victoria",  "zachary",  "kelly",     "peter",       "lauren",    "kyle",      "christina",
+      "ethan",     "joan",      "walter",   "evelyn",    "noah",        "judith",    "jeremy",    "megan",
+      "christian", "andrea",    "keith",    "cheryl",    "roger",       "hannah",    "terry",     "jacqueline",
+      "gerald",    "martha",    "harold",   "gloria",    "sean",        "teresa",    "austin",    "ann",
+      "carl",      "sara",      "arthur",   "madison",   "lawrence",    "frances",   "dylan",     "kathryn",
+      "jesse",     "janice",    "jordan",   "jean",      "bryan",       "abigail",   "billy",     "alice",
+      "joe",       "julia",     "bruce",    "judy",      "gabriel",     "sophia",    "logan",     "grace",
+      "albert",    "denise",    "willie",   "amber",     "alan",        "doris",     "juan",      "marilyn",
+      "wayne",     "danielle",  "elijah",   "beverly",   "randy",       "isabella",  "roy",       "theresa",
+      "vincent",   "diana",     "ralph",    "natalie",   "eugene",      "brittany",  "russell",   "charlotte",
+      "bobby",     "marie",     "mason",    "kayla",     "philip",      "alexis",    "louis",     "lori",
+      "carlos",    "luis",      "miguel",   "antonio",   "pedro",       "ana",       "carmen",    "rosa",
+      "elena",     "sofia",     "lucia",    "wei",       "li",          "ming",      "mei",       "priya",
+      "raj",       "anita",     "sanjay",   "deepak",    "amit",        "rahul",     "neha",      "fatima",
+      "ahmed",     "mohammed",  "muhammad", "omar",      "ali",         "hassan",    "aisha",     "yusuf",
+      "ivan",      "olga",      "natasha",  "dmitri",    "sergei",      "pierre",    "jacques",   "claire",
+      "hans",      "klaus",     "ingrid",   "lars",      "sven",        "giovanni",  "marco",     "giulia",
+      "kenji",     "yuki",      "hiroshi",  "takashi",   "jin",         "min",       "chloe",     "mia",
+      "liam",      "lucas",     "oliver",   "zoe",       "leah",        "tom",       "tim",       "mike",
+      "steve",     "bob",       "jim",      "bill",      "dave",        "dan",       "chris",     "matt",
+      "alex",      "sam",       "ben",      "nick",      "kate",        "liz",       "beth",      "sue",
+      "jane",      "tina",      "monica",   "erica",     "tanya",       "tara",      "robin",     "leslie",
+      "dana",      "tracy",     "marcus",   "derek",     "troy",        "craig",     "greg",      "todd",
+      "chad",      "brett",     "ian",      "neil",      "graham",      "nigel",     "simon",     "fiona",
+      "harriet",   "eleanor",   "lucy",     "ella",      "ruby",        "amelia",    "sienna",    "maya",
+      "naomi",     "rosemary"};
   return names;
 }
 
@@ -94,7 +148,8 @@ size_t ChineseNameAt(std::string_view text, size_t at, bool marked) {
     const char32_t next = HanAt(text, end);
     // What follows a name: no letter of the same word. Verbs and particles that lead on to an attribute.
     const bool follows = next == 0 || In(NotGiven(), next) ||
-                         std::u32string_view(U"今昨住患被系现近最身手电工月年生毕曾确诊离已未丧信，同").find(next) != std::u32string_view::npos;
+                         std::u32string_view(U"今昨住患被系现近最身手电工月年生毕曾确诊离已未丧信，同").find(next) !=
+                             std::u32string_view::npos;
     if (follows || (marked && count == 2)) length = end - at;
   }
   if (length == 0 || IsNobody(text.substr(at, length))) return 0;
@@ -150,15 +205,44 @@ struct Word {
 bool IsNamePart(std::string_view word, bool any_case) {
   if (word.size() < 2 || word.size() > 16 || !(IsUpper(word[0]) || any_case)) return false;
   static const std::unordered_set<std::string_view> kNot = {
-      "the", "this", "that", "and", "for", "with", "from", "name", "date", "number", "email", "phone", "address", "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "new", "york", "united", "states", "inc", "llc", "corp", "company", "university", "street", "road", "avenue", "dear", "hello", "please", "thanks", "regards", "sincerely", "his", "her", "their", "our", "your", "my", "is", "was", "has", "had", "were", "are", "in", "on", "at", "of", "to", "by", "as", "an", "we", "he", "she", "they", "it", "you", "who", "what", "when", "where", "how", "why", "not", "born", "aged", "age", "dob", "list", "table", "id", "no", "yes", "field", "tag", "space", "attribute", "column", "type", "value", "string", "variable", "file", "class", "function", "brand", "product", "domain", "server", "user", "names", "doe", "smithson", "city", "state", "country", "first", "last", "full", "given", "must", "should", "can", "will", "would", "could", "if", "or", "but", "so", "be", "do", "did", "get"};
+      "the",       "this",     "that",   "and",       "for",        "with",      "from",     "name",   "date",
+      "number",    "email",    "phone",  "address",   "january",    "february",  "march",    "april",  "may",
+      "june",      "july",     "august", "september", "october",    "november",  "december", "monday", "tuesday",
+      "wednesday", "thursday", "friday", "saturday",  "sunday",     "new",       "york",     "united", "states",
+      "inc",       "llc",      "corp",   "company",   "university", "street",    "road",     "avenue", "dear",
+      "hello",     "please",   "thanks", "regards",   "sincerely",  "his",       "her",      "their",  "our",
+      "your",      "my",       "is",     "was",       "has",        "had",       "were",     "are",    "in",
+      "on",        "at",       "of",     "to",        "by",         "as",        "an",       "we",     "he",
+      "she",       "they",     "it",     "you",       "who",        "what",      "when",     "where",  "how",
+      "why",       "not",      "born",   "aged",      "age",        "dob",       "list",     "table",  "id",
+      "no",        "yes",      "field",  "tag",       "space",      "attribute", "column",   "type",   "value",
+      "string",    "variable", "file",   "class",     "function",   "brand",     "product",  "domain", "server",
+      "user",      "names",    "doe",    "smithson",  "city",       "state",     "country",  "first",  "last",
+      "full",      "given",    "must",   "should",    "can",        "will",      "would",    "could",  "if",
+      "or",        "but",      "so",     "be",        "do",         "did",       "get"};
   std::string lower(word);
   std::transform(lower.begin(), lower.end(), lower.begin(), LowerAscii);
-  return !kNot.contains(lower) && std::all_of(word.begin(), word.end(), [](char c) { return IsLetter(c) || c == '\'' || c == '-'; });
+  return !kNot.contains(lower) &&
+         std::all_of(word.begin(), word.end(), [](char c) { return IsLetter(c) || c == '\'' || c == '-'; });
 }
 
 bool IsPublicLatin(std::string_view name) {
-  for (const std::string_view known :
-       {"Donald Trump", "Joe Biden", "Barack Obama", "George Washington", "Abraham Lincoln", "Elon Musk", "Bill Gates", "Steve Jobs", "Albert Einstein", "Isaac Newton", "William Shakespeare", "Jane Austen", "Mark Twain", "Taylor Swift", "Michael Jordan", "Michael Jackson", "Martin Luther", "John Kennedy", "Winston Churchill", "Marie Curie", "Charles Darwin", "Thomas Edison", "Thomas Jefferson", "Mark Zuckerberg", "Jeff Bezos", "Warren Buffett", "Emma Watson", "Harry Potter", "Sherlock Holmes", "James Bond", "Tom Hanks", "Hillary Clinton", "Bill Clinton", "George Bush", "Ronald Reagan", "Stephen Hawking", "Stephen King", "Walt Disney", "Henry Ford", "Alan Turing", "John Doe", "Jane Doe", "John Smith", "Jane Smith", "Angela Merkel", "Nelson Mandela", "Roger Federer", "Serena Williams", "Tim Cook", "Sam Altman", "Robert Frost", "Emily Dickinson", "Charles Dickens", "Tom Cruise", "Brad Pitt", "Leonardo DiCaprio", "Paul McCartney", "John Lennon", "Elvis Presley", "Frank Sinatra", "Peter Parker", "Bruce Wayne", "Queen Elizabeth", "King Charles"}) {
+  for (const std::string_view known : {"Donald Trump",    "Joe Biden",      "Barack Obama",        "George Washington",
+                                       "Abraham Lincoln", "Elon Musk",      "Bill Gates",          "Steve Jobs",
+                                       "Albert Einstein", "Isaac Newton",   "William Shakespeare", "Jane Austen",
+                                       "Mark Twain",      "Taylor Swift",   "Michael Jordan",      "Michael Jackson",
+                                       "Martin Luther",   "John Kennedy",   "Winston Churchill",   "Marie Curie",
+                                       "Charles Darwin",  "Thomas Edison",  "Thomas Jefferson",    "Mark Zuckerberg",
+                                       "Jeff Bezos",      "Warren Buffett", "Emma Watson",         "Harry Potter",
+                                       "Sherlock Holmes", "James Bond",     "Tom Hanks",           "Hillary Clinton",
+                                       "Bill Clinton",    "George Bush",    "Ronald Reagan",       "Stephen Hawking",
+                                       "Stephen King",    "Walt Disney",    "Henry Ford",          "Alan Turing",
+                                       "John Doe",        "Jane Doe",       "John Smith",          "Jane Smith",
+                                       "Angela Merkel",   "Nelson Mandela", "Roger Federer",       "Serena Williams",
+                                       "Tim Cook",        "Sam Altman",     "Robert Frost",        "Emily Dickinson",
+                                       "Charles Dickens", "Tom Cruise",     "Brad Pitt",           "Leonardo DiCaprio",
+                                       "Paul McCartney",  "John Lennon",    "Elvis Presley",       "Frank Sinatra",
+                                       "Peter Parker",    "Bruce Wayne",    "Queen Elizabeth",     "King Charles"}) {
     if (name.substr(0, known.size()) == known) return true;
   }
   return false;
@@ -167,7 +251,9 @@ bool IsPublicLatin(std::string_view name) {
 Word NextWord(std::string_view text, size_t at, size_t end) {
   while (at < end && !IsLetter(text[at])) ++at;
   Word word{at, at};
-  while (word.end < end && (IsLetter(text[word.end]) || ((text[word.end] == '\'' || text[word.end] == '-') && word.end + 1 < end && IsLetter(text[word.end + 1])))) ++word.end;
+  while (word.end < end && (IsLetter(text[word.end]) || ((text[word.end] == '\'' || text[word.end] == '-') &&
+                                                         word.end + 1 < end && IsLetter(text[word.end + 1]))))
+    ++word.end;
   if (word.end - word.begin > 2 && text.substr(word.end - 2, 2) == "'s") word.end -= 2;
   return word;
 }
@@ -187,8 +273,8 @@ void FindLatin(const Evidence& evidence, TextRange window, std::vector<PersonNam
     }
     const TextRange here{first.begin, first.begin};
     const bool title = evidence.Before(Cue::kTitleBefore, here, 2);
-    const bool marked = title || evidence.Before(Cue::kPersonRole, here, 2) || evidence.Before(Cue::kNameLabel, here, 3) ||
-                        evidence.Before(Cue::kSelfName, here, 1);
+    const bool marked = title || evidence.Before(Cue::kPersonRole, here, 2) ||
+                        evidence.Before(Cue::kNameLabel, here, 3) || evidence.Before(Cue::kSelfName, here, 1);
     if (!IsNamePart(word, marked)) continue;
     std::string lower(word);
     std::transform(lower.begin(), lower.end(), lower.begin(), LowerAscii);
@@ -199,7 +285,9 @@ void FindLatin(const Evidence& evidence, TextRange window, std::vector<PersonNam
     while (parts < 4) {
       const Word next = NextWord(text, end, std::min(window.end + 24, text.size()));
       const std::string_view gap = text.substr(end, next.begin - end);
-      if (next.begin == next.end || (gap != " " && gap != ". " && gap != "\t" && !(gap == ", " && parts == 1 && marked))) break;
+      if (next.begin == next.end ||
+          (gap != " " && gap != ". " && gap != "\t" && !(gap == ", " && parts == 1 && marked)))
+        break;
       const std::string_view part = text.substr(next.begin, next.end - next.begin);
       if (part.size() != 1 ? !IsNamePart(part, IsLower(word[0])) : !IsUpper(part[0])) break;
       end = next.end;
@@ -207,7 +295,8 @@ void FindLatin(const Evidence& evidence, TextRange window, std::vector<PersonNam
     }
     if (parts < 2) continue;  // a full name: `Mr. Ford` is half of one
     const std::string_view name = text.substr(first.begin, end - first.begin);
-    if (!IsPublicLatin(name)) names.push_back({{first.begin, end}, marked && (known || parts >= 2) ? kMarked : known ? 0.5 : kBare});
+    if (!IsPublicLatin(name))
+      names.push_back({{first.begin, end}, marked && (known || parts >= 2) ? kMarked : known ? 0.5 : kBare});
     at = end;
   }
 }
@@ -217,7 +306,9 @@ void AddTagged(const Evidence& evidence, TextRange window, std::vector<PersonNam
   const std::string_view text = evidence.text();
   for (const NameSpan& span : evidence.names()) {
     if (span.end <= window.begin || span.begin >= window.end || span.type == NameType::kAddress) continue;
-    const auto overlaps = [&](const PersonName& name) { return name.range.begin < span.end && span.begin < name.range.end; };
+    const auto overlaps = [&](const PersonName& name) {
+      return name.range.begin < span.end && span.begin < name.range.end;
+    };
     const auto known = std::find_if(names.begin(), names.end(), overlaps);
     if (span.type == NameType::kPublicPerson) {
       if (known != names.end() && known->score < kMarked) names.erase(known);

@@ -20,9 +20,9 @@ struct Numeral {
 };
 constexpr Numeral kNumerals[] = {{u'〇', '0'}, {u'零', '0'}, {u'洞', '0'}, {u'○', '0'},  {u'一', '1'}, {u'壹', '1'},
                                  {u'幺', '1'}, {u'二', '2'}, {u'贰', '2'}, {u'貳', '2'}, {u'两', '2'}, {u'三', '3'},
-                                 {u'叁', '3'}, {u'參', '3'}, {u'参', '3'}, {u'四', '4'}, {u'肆', '4'}, {u'五', '5'}, {u'伍', '5'},
-                                 {u'六', '6'}, {u'陆', '6'}, {u'陸', '6'}, {u'七', '7'}, {u'柒', '7'}, {u'拐', '7'},
-                                 {u'八', '8'}, {u'捌', '8'}, {u'九', '9'}, {u'玖', '9'}, {u'勾', '9'}};
+                                 {u'叁', '3'}, {u'參', '3'}, {u'参', '3'}, {u'四', '4'}, {u'肆', '4'}, {u'五', '5'},
+                                 {u'伍', '5'}, {u'六', '6'}, {u'陆', '6'}, {u'陸', '6'}, {u'七', '7'}, {u'柒', '7'},
+                                 {u'拐', '7'}, {u'八', '8'}, {u'捌', '8'}, {u'九', '9'}, {u'玖', '9'}, {u'勾', '9'}};
 
 // Whether any numeral has this low byte: nine characters in ten are settled by it.
 constexpr std::array<bool, 256> kNumeralLowBytes = [] {
@@ -48,8 +48,9 @@ struct Spelled {
   std::string_view word;
   char digit;
 };
-constexpr Spelled kSpelled[] = {{"zero", '0'}, {"oh", '0'},  {"one", '1'}, {"two", '2'},   {"three", '3'}, {"four", '4'},
-                                {"five", '5'}, {"six", '6'}, {"seven", '7'}, {"eight", '8'}, {"nine", '9'}};
+constexpr Spelled kSpelled[] = {{"zero", '0'},  {"oh", '0'},    {"one", '1'},  {"two", '2'},
+                                {"three", '3'}, {"four", '4'},  {"five", '5'}, {"six", '6'},
+                                {"seven", '7'}, {"eight", '8'}, {"nine", '9'}};
 
 // The English digit that begins at `at` and is a word of its own; its length, or 0.
 size_t SpelledAt(std::string_view text, size_t at, char* digit) {
@@ -60,8 +61,9 @@ size_t SpelledAt(std::string_view text, size_t at, char* digit) {
     const size_t size = spelled.word.size();
     if (spelled.word[0] != first || text.size() - at < size) continue;
     if (at + size < text.size() && IsLetter(text[at + size])) continue;
-    const bool same = std::equal(spelled.word.begin(), spelled.word.end(), text.begin() + static_cast<std::ptrdiff_t>(at),
-                                 [](char a, char b) { return a == LowerAscii(b); });
+    const bool same =
+        std::equal(spelled.word.begin(), spelled.word.end(), text.begin() + static_cast<std::ptrdiff_t>(at),
+                   [](char a, char b) { return a == LowerAscii(b); });
     if (!same) continue;
     *digit = spelled.digit;
     return size;
@@ -88,7 +90,8 @@ constexpr std::array<bool, 256> kBegins = [] {
 }();
 
 bool IsSingleLetter(std::string_view text, size_t at) {
-  return IsLetter(text[at]) && (at == 0 || !IsLetter(text[at - 1])) && (at + 1 >= text.size() || !IsLetter(text[at + 1]));
+  return IsLetter(text[at]) && (at == 0 || !IsLetter(text[at - 1])) &&
+         (at + 1 >= text.size() || !IsLetter(text[at + 1]));
 }
 
 }  // namespace
@@ -130,7 +133,8 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
 }
 
 GappedRun GappedRunAt(std::string_view text, size_t at) {
-  constexpr size_t kTokenMax = 6, kTokensMin = 3, kSinglesMin = 10, kCharactersMin = 12, kDigitsMin = 4, kCharactersMax = 2048;
+  constexpr size_t kTokenMax = 6, kTokensMin = 3, kSinglesMin = 10, kCharactersMin = 12, kDigitsMin = 4,
+                   kCharactersMax = 2048;
   const auto part = [&](size_t i) {
     return i < text.size() && (IsAlnum(text[i]) || std::string_view("+=@:").find(text[i]) != std::string_view::npos);
   };

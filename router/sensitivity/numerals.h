@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Numerals: numbers written in words, digit by digit (一三八, 壹叁捌, 幺三八, one three eight), and characters set apart
-// evenly. Each run knows where in the text its characters came from.
+// Numerals: numbers written in words, digit by digit (一三八, 壹叁捌, 幺三八, one three eight), and characters set
+// apart evenly. Each run knows where in the text its characters came from.
 //
 // Thread-safety: all functions from any thread.
 #pragma once

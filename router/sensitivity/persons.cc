@@ -50,8 +50,12 @@ bool HasDigitNear(std::string_view text, size_t begin, size_t bytes) {
 // Words that need a figure: pay and birth dates.
 bool IsComplete(const Evidence& evidence, const Evidence::Hit& attribute) {
   const std::string_view text = evidence.text();
-  if (attribute.cue == Cue::kSalary) return HasDigitNear(text, attribute.end, 32) || HasDigitNear(text, attribute.begin > 16 ? attribute.begin - 16 : 0, 16);
-  if (attribute.cue == Cue::kBirth) return HasDigitNear(text, attribute.end, 24) || HasDigitNear(text, attribute.begin > 20 ? attribute.begin - 20 : 0, 20);
+  if (attribute.cue == Cue::kSalary)
+    return HasDigitNear(text, attribute.end, 32) ||
+           HasDigitNear(text, attribute.begin > 16 ? attribute.begin - 16 : 0, 16);
+  if (attribute.cue == Cue::kBirth)
+    return HasDigitNear(text, attribute.end, 24) ||
+           HasDigitNear(text, attribute.begin > 20 ? attribute.begin - 20 : 0, 20);
   if (attribute.cue == Cue::kMedication) return HasDigitNear(text, attribute.begin > 24 ? attribute.begin - 24 : 0, 48);
   return true;
 }
@@ -74,7 +78,8 @@ double Contra(const Evidence& evidence, TextRange range) {
   return factor;
 }
 
-void ReadAround(const Evidence& evidence, const std::vector<PersonName>& names, const Evidence::Hit& attribute, Report report) {
+void ReadAround(const Evidence& evidence, const std::vector<PersonName>& names, const Evidence::Hit& attribute,
+                Report report) {
   const std::string_view text = evidence.text();
   const PersonName* best = nullptr;
   double best_score = 0;
@@ -117,8 +122,9 @@ void ReadBirthDate(const Evidence& evidence, const Evidence::Hit& birth, Report 
 
 void ReadPersons(const Evidence& evidence, Report report) {
   bool any = false;
-  for (const Cue cue : {Cue::kAgeNumber, Cue::kBirth, Cue::kSalary, Cue::kDiagnosis, Cue::kOffence, Cue::kSexuality, Cue::kMarital,
-                        Cue::kBelief, Cue::kDiscipline, Cue::kSchoolJob, Cue::kMedication, Cue::kEthnic}) {
+  for (const Cue cue :
+       {Cue::kAgeNumber, Cue::kBirth, Cue::kSalary, Cue::kDiagnosis, Cue::kOffence, Cue::kSexuality, Cue::kMarital,
+        Cue::kBelief, Cue::kDiscipline, Cue::kSchoolJob, Cue::kMedication, Cue::kEthnic}) {
     any |= evidence.Has(cue);
   }
   if (!any) return;

@@ -18,7 +18,9 @@ constexpr size_t kRecordChars = 1500;  // a record's parts lie within as many ch
 bool HasContent(std::string_view text, size_t at, size_t end) {
   text = text.substr(0, end);
   if (at < text.size() && text[at] == ' ') ++at;
-  if (at >= text.size() || (text[at] != ':' && text[at] != ']' && text[at] != '\n' && text[at] != '*' && text.substr(at, 3) != "】")) return false;
+  if (at >= text.size() ||
+      (text[at] != ':' && text[at] != ']' && text[at] != '\n' && text[at] != '*' && text.substr(at, 3) != "】"))
+    return false;
   const bool own_line = text[at] == '\n';
   constexpr size_t kLookBytes = 60;
   size_t letters = 0, blanks = 0, newlines = 0;
@@ -68,8 +70,9 @@ struct Counter {
       const size_t from = last - first > 15 ? last - 15 : first;
       int distinct = 0;
       for (size_t i = from; i <= last; ++i) {
-        const bool again = std::any_of(hits.begin() + static_cast<std::ptrdiff_t>(from), hits.begin() + static_cast<std::ptrdiff_t>(i),
-                                       [&](const Evidence::Hit* other) { return other->word == hits[i]->word; });
+        const bool again =
+            std::any_of(hits.begin() + static_cast<std::ptrdiff_t>(from), hits.begin() + static_cast<std::ptrdiff_t>(i),
+                        [&](const Evidence::Hit* other) { return other->word == hits[i]->word; });
         distinct += !again;
       }
       if (distinct > best) best = distinct, *range = {hits[from]->begin, hits[last]->end};
@@ -79,10 +82,12 @@ struct Counter {
 };
 
 bool BeginsLine(std::string_view text, size_t at) {
-  while (at > 0 && (text[at - 1] == ' ' || text[at - 1] == '*' || text[at - 1] == '#' || text[at - 1] == '[' || text[at - 1] == '-')) --at;
+  while (at > 0 && (text[at - 1] == ' ' || text[at - 1] == '*' || text[at - 1] == '#' || text[at - 1] == '[' ||
+                    text[at - 1] == '-'))
+    --at;
   if (at >= 3 && text.substr(at - 3, 3) == "【") return true;
-  return at == 0 || text[at - 1] == '\n' || text[at - 1] == '.' || text[at - 1] == ';' || text[at - 1] == ',' || text.substr(at >= 3 ? at - 3 : 0, 3) == "。" ||
-         text[at - 1] == ':' || text[at - 1] == '|';
+  return at == 0 || text[at - 1] == '\n' || text[at - 1] == '.' || text[at - 1] == ';' || text[at - 1] == ',' ||
+         text.substr(at >= 3 ? at - 3 : 0, 3) == "。" || text[at - 1] == ':' || text[at - 1] == '|';
 }
 
 }  // namespace
@@ -98,7 +103,8 @@ void ReadRecords(const Evidence& evidence, Report report) {
     const size_t end = evidence.hits()[i].end;
     constexpr size_t kLookHits = 8;
     for (size_t j = i + 1; j < std::min(evidence.hits().size(), i + kLookHits); ++j) {
-      if (evidence.hits()[j].cue == Cue::kRecordHeading && evidence.hits()[j].begin > end) return size_t{evidence.hits()[j].begin};
+      if (evidence.hits()[j].cue == Cue::kRecordHeading && evidence.hits()[j].begin > end)
+        return size_t{evidence.hits()[j].begin};
     }
     return text.size();
   };
@@ -128,10 +134,19 @@ void ReadRecords(const Evidence& evidence, Report report) {
   TextRange range, lab_range;
   const int heading_count = headings.Distinct(text, &range);
   const int lab_count = labs.Distinct(text, &lab_range);
-  double score = heading_count >= 4 ? 0.95 : heading_count == 3 ? 0.85 : heading_count == 2 ? (strong ? 0.75 : 0.45) : strong ? 0.45 : 0;
+  double score = heading_count >= 4   ? 0.95
+                 : heading_count == 3 ? 0.85
+                 : heading_count == 2 ? (strong ? 0.75 : 0.45)
+                 : strong             ? 0.45
+                                      : 0;
   if (heading_count >= 1 && lab_count >= 2) score = std::max(score, 0.8);
   if (heading_count > 0) report("HEALTH_RECORD", range, score);
-  if (lab_count >= 2) report("HEALTH_RECORD", lab_range, lab_count >= 4 ? 0.85 : lab_count == 3 ? 0.7 : evidence.Near(Cue::kPersonRole, lab_range, 100) ? 0.55 : 0.4);
+  if (lab_count >= 2)
+    report("HEALTH_RECORD", lab_range,
+           lab_count >= 4                                    ? 0.85
+           : lab_count == 3                                  ? 0.7
+           : evidence.Near(Cue::kPersonRole, lab_range, 100) ? 0.55
+                                                             : 0.4);
   if (doctor >= 1 && patient >= 1 && doctor + patient >= 3) report("HEALTH_RECORD", {first_turn, last_turn}, 0.85);
 }
 

@@ -56,7 +56,8 @@ struct PatternRule {
   bool number;                           // looked for in joined() as well
   std::vector<std::string> expressions;  // each matches a fixed number of bytes
   bool caseless = false;
-  bool digits = true;  // every value holds at least kRuleDigitsMin digits: texts with fewer are not looked through for it
+  bool digits =
+      true;  // every value holds at least kRuleDigitsMin digits: texts with fewer are not looked through for it
 };
 inline constexpr size_t kRuleDigitsMin = 3;
 
@@ -64,10 +65,10 @@ inline constexpr size_t kRuleDigitsMin = 3;
 using Report = absl::FunctionRef<void(std::string_view type, TextRange range, double score)>;
 using Reader = void (*)(const Evidence& evidence, Report report);
 
-const std::vector<PatternRule>& IdentityRules();  // identity_rules.cc
-const std::vector<PatternRule>& MoneyRules();     // money_rules.cc
-const std::vector<PatternRule>& ContactRules();   // contact_rules.cc
-const std::vector<PatternRule>& SecretRules();    // secret_rules.cc
+const std::vector<PatternRule>& IdentityRules();                // identity_rules.cc
+const std::vector<PatternRule>& MoneyRules();                   // money_rules.cc
+const std::vector<PatternRule>& ContactRules();                 // contact_rules.cc
+const std::vector<PatternRule>& SecretRules();                  // secret_rules.cc
 void ReadLabels(const Evidence& evidence, Report report);       // labels.cc: `passport no: ...`
 void ReadCredentials(const Evidence& evidence, Report report);  // credentials.cc: passwords, tokens, cookies
 void ReadAddresses(const Evidence& evidence, Report report);    // addresses.cc

@@ -52,7 +52,9 @@ std::optional<Value> ConnectionString(const Match& match) {
   }
   if (!LooksLikePassword(password, /*quoted=*/true)) return std::nullopt;
   size_t end = sign + 1;
-  while (end < text.size() && end - sign < kHostMax && (IsAlnum(text[end]) || std::string_view(".-_:/").find(text[end]) != std::string_view::npos)) ++end;
+  while (end < text.size() && end - sign < kHostMax &&
+         (IsAlnum(text[end]) || std::string_view(".-_:/").find(text[end]) != std::string_view::npos))
+    ++end;
   if (end == sign + 1) return std::nullopt;
   return Value{{begin, end}};
 }

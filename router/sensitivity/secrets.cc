@@ -117,16 +117,20 @@ bool LooksLikePassword(std::string_view value, bool quoted) {
   std::string low(value);
   std::transform(low.begin(), low.end(), low.begin(), LowerAscii);
   for (const std::string_view word :
-       {"your", "example", "placeholder", "xxxx", "****", "....", "redacted", "<", "${", "{{", "%s", "$(", "getenv",
-        "environ", "process.env", "input(", "secret_name", "null", "undefined", "changeme", "none", "string", "password",
-        "passwd", "test", "foobar", "____", "config", "self.", "request", "hash", "user.", "args", "params", "req.", "encrypt"}) {
+       {"your",        "example", "placeholder", "xxxx",     "****",   "....",    "redacted",    "<",
+        "${",          "{{",      "%s",          "$(",       "getenv", "environ", "process.env", "input(",
+        "secret_name", "null",    "undefined",   "changeme", "none",   "string",  "password",    "passwd",
+        "test",        "foobar",  "____",        "config",   "self.",  "request", "hash",        "user.",
+        "args",        "params",  "req.",        "encrypt"}) {
     if (low.find(word) != std::string::npos && low.size() < word.size() + 6) return false;
     if (word.size() >= 2 && !IsAlnum(word[0]) && low.find(word) != std::string::npos) return false;
   }
-  if (value.front() == '$' && value.find_first_of("0123456789!#") == std::string_view::npos) return false;  // a variable
-  if (value.find('(') != std::string_view::npos && value.back() == ')') return false;                        // a call
+  if (value.front() == '$' && value.find_first_of("0123456789!#") == std::string_view::npos)
+    return false;                                                                      // a variable
+  if (value.find('(') != std::string_view::npos && value.back() == ')') return false;  // a call
   if (value.find("::") != std::string_view::npos || value.find("->") != std::string_view::npos) return false;
-  if (std::bitset<256> seen; std::for_each(value.begin(), value.end(), [&](char c) { seen.set(static_cast<uint8_t>(c)); }),
+  if (std::bitset<256> seen;
+      std::for_each(value.begin(), value.end(), [&](char c) { seen.set(static_cast<uint8_t>(c)); }),
       seen.count() < 3 && digits < value.size()) {
     return false;
   }

@@ -35,8 +35,8 @@ std::optional<TextRange> JwtAt(std::string_view text, size_t begin);
 
 // A generated token: many different characters, of more than one kind, no placeholder, no words joined by hyphens.
 bool LooksGenerated(std::string_view body);
-// What stands after `password=` could be one: no placeholder, variable, type or function call. Without quotes, a word of
-// letters only is taken for prose.
+// What stands after `password=` could be one: no placeholder, variable, type or function call. Without quotes, a word
+// of letters only is taken for prose.
 bool LooksLikePassword(std::string_view value, bool quoted);
 // A UUID or a hash in hex: names things and is no secret by itself.
 bool IsUuidOrHash(std::string_view value);

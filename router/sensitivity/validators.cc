@@ -76,14 +76,16 @@ bool IsDocumentationEmail(std::string_view local, std::string_view domain) {
   if (const size_t dot = name.rfind('.'); dot != std::string_view::npos) name = name.substr(dot + 1);
   if (name == "example" || OneOf(top, {"example", "test", "invalid", "localhost"})) return true;
   // Mailboxes of a company, not of a person.
-  if (OneOf(local, {"info", "support", "sales", "contact", "help", "service", "press", "media", "alerts", "alert",
-                    "notifications", "notification", "newsletter", "hello", "careers", "jobs", "marketing", "webmaster",
-                    "postmaster", "billing", "feedback", "privacy", "security", "abuse", "helpdesk", "enquiries", "news",
-                    "do-not-reply", "donotreply", "mailer-daemon", "kefu", "customerservice", "service-noreply"})) {
+  if (OneOf(local, {"info",       "support",         "sales",          "contact",      "help",          "service",
+                    "press",      "media",           "alerts",         "alert",        "notifications", "notification",
+                    "newsletter", "hello",           "careers",        "jobs",         "marketing",     "webmaster",
+                    "postmaster", "billing",         "feedback",       "privacy",      "security",      "abuse",
+                    "helpdesk",   "enquiries",       "news",           "do-not-reply", "donotreply",    "mailer-daemon",
+                    "kefu",       "customerservice", "service-noreply"})) {
     return true;
   }
-  if (OneOf(domain, {"email.com", "domain.com", "yourdomain.com", "mydomain.com", "yourcompany.com", "test.com", "abc.com",
-                     "xyz.com", "xxx.com", "foo.com", "bar.com", "foo.bar", "company.example"})) {
+  if (OneOf(domain, {"email.com", "domain.com", "yourdomain.com", "mydomain.com", "yourcompany.com", "test.com",
+                     "abc.com", "xyz.com", "xxx.com", "foo.com", "bar.com", "foo.bar", "company.example"})) {
     return true;
   }
   if (OneOf(local, {"git", "noreply", "no-reply", "yourname", "your.name", "your_name", "youremail", "your.email",
@@ -136,7 +138,8 @@ bool IsHongKongId(std::string_view id) {
   if (!IsLetter(id[0]) || !IsLetter(id[letters - 1]) || !AllDigits(id.substr(letters, 6))) return false;
   const auto value = [](char c) { return IsDigit(c) ? c - '0' : UpperAscii(c) - 'A' + 10; };
   int sum = letters == 2 ? value(id[0]) * 9 : 36 * 9;
-  for (size_t i = letters - 1, weight = 8; i < id.size() - 1; ++i, --weight) sum += value(id[i]) * static_cast<int>(weight);
+  for (size_t i = letters - 1, weight = 8; i < id.size() - 1; ++i, --weight)
+    sum += value(id[i]) * static_cast<int>(weight);
   const char check = "0123456789A"[(11 - sum % 11) % 11];
   return UpperAscii(id.back()) == check;
 }
@@ -165,9 +168,8 @@ bool IsIban(std::string_view iban) {
       {"TR", 26}, {"UA", 29}, {"VA", 22}, {"VG", 24}, {"XK", 20}};
   if (iban.size() < 15) return false;
   const char country[] = {UpperAscii(iban[0]), UpperAscii(iban[1])};
-  const auto known = std::find_if(std::begin(kLengths), std::end(kLengths), [&](const auto& entry) {
-    return entry.first == std::string_view(country, 2);
-  });
+  const auto known = std::find_if(std::begin(kLengths), std::end(kLengths),
+                                  [&](const auto& entry) { return entry.first == std::string_view(country, 2); });
   if (known == std::end(kLengths) || known->second != iban.size()) return false;
   int remainder = 0;
   for (size_t i = 0; i < iban.size(); ++i) {
@@ -181,7 +183,8 @@ bool IsIban(std::string_view iban) {
 bool IsUsRouting(std::string_view digits) {
   if (digits.size() != 9 || !AllDigits(digits)) return false;
   const int prefix = Number(digits.substr(0, 2));
-  if (!((prefix >= 1 && prefix <= 12) || (prefix >= 21 && prefix <= 32) || (prefix >= 61 && prefix <= 72) || prefix == 80)) {
+  if (!((prefix >= 1 && prefix <= 12) || (prefix >= 21 && prefix <= 32) || (prefix >= 61 && prefix <= 72) ||
+        prefix == 80)) {
     return false;
   }
   int sum = 0;

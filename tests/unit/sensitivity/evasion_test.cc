@@ -36,10 +36,11 @@ Text Utf8(char32_t c) {
   if (c < 0x80) return Text(1, static_cast<char>(c));
   if (c < 0x800) return {static_cast<char>(0xC0 | c >> 6), static_cast<char>(0x80 | (c & 0x3F))};
   if (c < 0x10000) {
-    return {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
+    return {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)),
+            static_cast<char>(0x80 | (c & 0x3F))};
   }
-  return {static_cast<char>(0xF0 | c >> 18), static_cast<char>(0x80 | (c >> 12 & 0x3F)), static_cast<char>(0x80 | (c >> 6 & 0x3F)),
-          static_cast<char>(0x80 | (c & 0x3F))};
+  return {static_cast<char>(0xF0 | c >> 18), static_cast<char>(0x80 | (c >> 12 & 0x3F)),
+          static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
 }
 
 Evasion Digits(char32_t zero) {
@@ -111,7 +112,8 @@ const std::vector<Named>& Evasions() {
       {"full_width", FullWidthAll},
       {"bold", Digits(0x1D7CE)},
       {"arabic", Digits(0x0660)},
-      {"keycap", Words({"0️⃣", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "5️⃣", "6️⃣", "7️⃣", "8️⃣", "9️⃣"})},
+      {"keycap", Words({"0️⃣", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "5️⃣", "6️⃣", "7️⃣",
+                        "8️⃣", "9️⃣"})},
       {"circled", Words({"⓪", "①", "②", "③", "④", "⑤", "⑥", "⑦", "⑧", "⑨"})},
       {"chinese", Words({"〇", "一", "二", "三", "四", "五", "六", "七", "八", "九"})},
       {"financial", Words({"零", "壹", "贰", "叁", "肆", "伍", "陆", "柒", "捌", "玖"})},
@@ -135,8 +137,12 @@ const std::vector<Named>& Evasions() {
       {"base64", Base64, true},
       {"hex", Each(Hex2), true},
       {"url", Each([](uint8_t byte) { return "%" + Hex2(byte); }), true},
-      {"html", Each([](uint8_t byte) { return byte < 0x80 ? "&#" + std::to_string(byte) + ";" : Text(1, static_cast<char>(byte)); }), true},
-      {"json_u", Each([](uint8_t byte) { return byte < 0x80 ? "\\u00" + Hex2(byte) : Text(1, static_cast<char>(byte)); }), true},
+      {"html", Each([](uint8_t byte) {
+         return byte < 0x80 ? "&#" + std::to_string(byte) + ";" : Text(1, static_cast<char>(byte));
+       }),
+       true},
+      {"json_u",
+       Each([](uint8_t byte) { return byte < 0x80 ? "\\u00" + Hex2(byte) : Text(1, static_cast<char>(byte)); }), true},
   };
   return evasions;
 }
@@ -162,13 +168,18 @@ Text Iban(std::mt19937& random) {  // the check digits by trying all
 const std::vector<Identifier>& Identifiers() {
   static const std::vector<Identifier> identifiers = {
       {"resident_id", "我的身份证号是 ", " 请核对", RandomResidentId},
-      {"union_pay", "卡号 ", " 收到了吗", [](std::mt19937& random) { return WithLuhnCheck("622202" + RandomDigits(random, 12)); }},
-      {"visa", "card ", " please", [](std::mt19937& random) { return WithLuhnCheck("4539" + RandomDigits(random, 11)); }},
+      {"union_pay", "卡号 ", " 收到了吗",
+       [](std::mt19937& random) { return WithLuhnCheck("622202" + RandomDigits(random, 12)); }},
+      {"visa", "card ", " please",
+       [](std::mt19937& random) { return WithLuhnCheck("4539" + RandomDigits(random, 11)); }},
       {"mobile", "手机 ", " 联系我", [](std::mt19937& random) { return "139" + RandomDigits(random, 7) + "6"; }},
       {"iban", "IBAN ", " for the invoice", Iban},
-      {"api_key", "key ", " is this right", [](std::mt19937& random) {
+      {"api_key", "key ", " is this right",
+       [](std::mt19937& random) {
          Text key = "sk-";
-         for (int i = 0; i < 24; ++i) key += i % 3 == 0 ? static_cast<char>('0' + random() % 10) : static_cast<char>((i % 2 == 0 ? 'a' : 'A') + random() % 26);
+         for (int i = 0; i < 24; ++i)
+           key += i % 3 == 0 ? static_cast<char>('0' + random() % 10)
+                             : static_cast<char>((i % 2 == 0 ? 'a' : 'A') + random() % 26);
          return key;
        }},
   };
@@ -179,9 +190,9 @@ const std::vector<Identifier>& Identifiers() {
 bool Fits(const Identifier& identifier, const Named& evasion) {
   const std::string_view name = evasion.name;
   if (identifier.name != std::string_view("api_key")) return true;
-  return name != "groups_hyphen" && name != "english" && name != "groups_dot" && name != "groups_slash" && name != "groups_underscore" &&
-         name != "groups_comma" && name != "newlines" && name != "groups_space" && name != "chinese" && name != "financial" && name != "spoken" &&
-         name != "arabic" && name != "single_spaces";
+  return name != "groups_hyphen" && name != "english" && name != "groups_dot" && name != "groups_slash" &&
+         name != "groups_underscore" && name != "groups_comma" && name != "newlines" && name != "groups_space" &&
+         name != "chinese" && name != "financial" && name != "spoken" && name != "arabic" && name != "single_spaces";
 }
 
 TEST(Evasion, EachIdentifierIsFoundUnderEach) {
@@ -204,7 +215,8 @@ TEST(Evasion, EachIdentifierIsFoundUnderPairs) {
   for (const Identifier& identifier : Identifiers()) {
     for (const Named& first : Evasions()) {
       for (const Named& second : Evasions()) {
-        // The second one writes what the first one made in another form; two ways to write one digit exclude each other.
+        // The second one writes what the first one made in another form; two ways to write one digit exclude each
+        // other.
         if (!second.ascii || !Fits(identifier, first) || !Fits(identifier, second)) continue;
         const Text text = identifier.before + second.evade(first.evade(identifier.make(random))) + identifier.after;
         ++tried;
@@ -223,7 +235,8 @@ TEST(Evasion, SeparatorsComeOnTopOfOtherDigits) {
   for (const Identifier& identifier : Identifiers()) {
     if (identifier.name == std::string_view("api_key")) continue;
     for (const char* digits : {"full_width", "bold", "arabic", "circled", "chinese", "financial", "spoken"}) {
-      for (const char* apart : {"single_spaces", "groups_space", "groups_hyphen", "zero_width", "newlines", "groups_comma"}) {
+      for (const char* apart :
+           {"single_spaces", "groups_space", "groups_hyphen", "zero_width", "newlines", "groups_comma"}) {
         const auto evade = [](const char* name, const Text& value) {
           for (const Named& evasion : Evasions()) {
             if (evasion.name == std::string_view(name)) return evasion.evade(value);

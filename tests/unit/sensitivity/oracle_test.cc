@@ -121,7 +121,8 @@ TEST(Oracle, AgreesOnRandomTexts) {
     ASSERT_TRUE(detections.ok());
     std::set<Hit> found;
     for (const Detection& detection : *detections) {
-      if (detection.type != "CN_RESIDENT_ID" && detection.type != "BANK_CARD" && detection.type != "PHONE_CN_MOBILE") continue;
+      if (detection.type != "CN_RESIDENT_ID" && detection.type != "BANK_CARD" && detection.type != "PHONE_CN_MOBILE")
+        continue;
       found.emplace(detection.type, static_cast<size_t>(detection.span.begin), static_cast<size_t>(detection.span.end));
     }
     // The text of a failure is made up, so it may be printed.
