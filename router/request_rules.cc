@@ -209,6 +209,15 @@ absl::Status CheckSampling(const v1::Sampling& sampling) {
   return absl::OkStatus();
 }
 
+// What engines offer and the router does not pass on yet: several answers would come mixed, and a cloud knows none of it.
+absl::Status CheckEngineOnly(const v1::GenerateRequest& request) {
+  if (request.n() != 0 && request.n() != 1) return Bad("n", "only 1 through the router");
+  if (request.has_logprobs()) return Bad("logprobs", "is not offered through the router");
+  if (request.stop_token_ids_size() > 0) return Bad("stop_token_ids", "is not offered through the router");
+  if (!request.sampling().logit_bias().empty()) return Bad("sampling.logit_bias", "is not offered through the router");
+  return absl::OkStatus();
+}
+
 absl::Status CheckStops(const v1::GenerateRequest& request) {
   if (request.stop_size() > kStopsMax) return Bad("stop", absl::StrCat("more than ", kStopsMax));
   for (int i = 0; i < request.stop_size(); ++i) {
@@ -233,6 +242,7 @@ absl::Status ValidateRequest(const v1::GenerateRequest& request, const LimitsCon
   RETURN_IF_ERROR(CheckSampling(request.sampling()));
   if (request.has_max_tokens()) RETURN_IF_ERROR(CheckRange("max_tokens", request.max_tokens(), 1, kTokensMax));
   RETURN_IF_ERROR(CheckStops(request));
+  RETURN_IF_ERROR(CheckEngineOnly(request));
   RETURN_IF_ERROR(CheckResponseFormat(request.response_format()));
   RETURN_IF_ERROR(CheckTools(request));
   RETURN_IF_ERROR(CheckEnum("priority", request.priority(), 0, v1::PRIORITY_BATCH));

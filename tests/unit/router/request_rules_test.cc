@@ -198,6 +198,12 @@ INSTANTIATE_TEST_SUITE_P(
     Others, ValidateRequestTest,
     testing::ValuesIn(std::vector<Row>{
         {"model", [](Request& r) { r.set_model(std::string(257, 'm')); }, "model: longer than 256 bytes"},
+        {"n_many", [](Request& r) { r.set_n(2); }, "n: only 1 through the router"},
+        {"logprobs", [](Request& r) { r.set_logprobs(0); }, "logprobs: is not offered through the router"},
+        {"stop_tokens", [](Request& r) { r.add_stop_token_ids(1); },
+         "stop_token_ids: is not offered through the router"},
+        {"logit_bias", [](Request& r) { (*r.mutable_sampling()->mutable_logit_bias())[1] = 1; },
+         "sampling.logit_bias: is not offered through the router"},
         {"stop_many", [](Request& r) { for (int i = 0; i < 16; ++i) r.add_stop("x"); }, "stop: more than 16"},
         {"stop_empty", [](Request& r) { r.add_stop(""); }, "stop[1]: must not be empty"},
         {"stop_long", [](Request& r) { r.add_stop(std::string(257, 's')); }, "stop[1]: longer than 256 bytes"},
