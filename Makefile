@@ -1,7 +1,9 @@
 # The targets are the front door's commands: `./dev help` explains them.
 # MODEL=, ONCE=1, PRESET=, PROVE_REQUESTS=, DATA= and FUZZ_SECONDS= given to make reach it through the environment.
 .DEFAULT_GOAL := help
-.PHONY: run test build setup tidy asan tsan prove bench-engine bench-detect fuzz train eval-detect format clean help
+TARGETS := run test build setup tidy asan tsan prove \
+  bench-engine bench-detect bench-replay fuzz train eval-detect format clean help
+.PHONY: $(TARGETS)
 
-run test build setup tidy asan tsan prove bench-engine bench-detect fuzz train eval-detect format clean help:
+$(TARGETS):
 	@./dev $@

@@ -119,11 +119,13 @@ double BoundAt(const BoundProblem& problem, const std::vector<double>& y) {
   return Grid(problem).Value(y, nullptr, nullptr);
 }
 
-Bound SolveBound(const BoundProblem& problem, double cost_known, int rounds,
-                 const std::function<void(double)>& progress) {
-  const Grid grid(problem);
+namespace {
+
+// Subgradient ascent from a constant y.
+Bound Ascend(const Grid& grid, const BoundProblem& problem, double y_start, double cost_known, int rounds,
+             const std::function<void(double)>& progress) {
   const size_t steps = grid.steps();
-  std::vector<double> y(steps, problem.replica_second);
+  std::vector<double> y(steps, y_start);
   std::vector<double> best_y = y;
   std::vector<double> work(steps), replicas(steps), direction(steps, 0.0), slope(steps);
   Bound bound;
@@ -156,10 +158,26 @@ Bound SolveBound(const BoundProblem& problem, double cost_known, int rounds,
     if (norm <= 0 || scale < 1e-5) break;
     const double length = scale * std::max(1e-9 * std::abs(cost_known), cost_known - value) / norm;
     for (size_t i = 0; i < steps; ++i) y[i] = std::max(0.0, y[i] + length * direction[i]);
-    if (progress) progress(static_cast<double>(round) / rounds);
+    if (progress && round % 50 == 0) progress(static_cast<double>(round) / rounds);
   }
   for (const double price : best_y) bound.price_of_work += price / static_cast<double>(steps);
   return bound;
+}
+
+}  // namespace
+
+Bound SolveBound(const BoundProblem& problem, double cost_known, int rounds,
+                 const std::function<void(double)>& progress) {
+  const Grid grid(problem);
+  Bound best;
+  bool first = true;
+  // The search may stop at a ridge: the best of several beginnings.
+  for (const double share : {1.0, 0.95, 0.85, 0.6}) {
+    Bound bound = Ascend(grid, problem, share * problem.replica_second, cost_known, std::max(1, rounds / 4), progress);
+    if (first || bound.cost > best.cost) best = std::move(bound);
+    first = false;
+  }
+  return best;
 }
 
 BoundProblem MakeBoundProblem(const Scenario& scenario, const Trace& trace) {

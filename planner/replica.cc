@@ -40,51 +40,90 @@ void PrefixCache::Insert(const uint32_t* blocks, uint32_t count) {
   }
 }
 
+void Replica::Sharing::Add(double tokens, uint32_t id, double output) {
+  if (members.empty()) served = 0;  // keeps the sums small
+  members.push_back({served + tokens, id, output});
+  std::push_heap(members.begin(), members.end());
+}
+
+bool Replica::Sharing::Pop(Member* out) {
+  if (members.empty() || NextLeft() > kTokenSlack) return false;
+  *out = members.front();
+  std::pop_heap(members.begin(), members.end());
+  members.pop_back();
+  return true;
+}
+
 Replica::Replica(const ReplicaModel& model, double available_at)
     : model_(model), available_at_(available_at), prefixes_(model.prefix_cache_tokens) {}
 
-std::deque<Job>* Replica::Head() {
-  if (static_cast<int64_t>(decoding_.size()) >= model_.running_max) return nullptr;  // no place for another answer
-  if (!urgent_.empty()) return &urgent_;
-  return ordinary_.empty() ? nullptr : &ordinary_;
+const Replica::Class* Replica::Served() const {
+  if (!urgent_.prompts.empty()) return &urgent_;
+  return ordinary_.prompts.empty() ? nullptr : &ordinary_;
+}
+
+double Replica::Places(bool sensitive) const {
+  const double places = static_cast<double>(model_.running_max);
+  return sensitive ? places : std::max(1.0, places * (1 - model_.sensitive_share));
 }
 
 Replica::Rates Replica::Now() const {
   Rates rates;
-  const double answers = static_cast<double>(decoding_.size());
-  const bool prompt = Head() != nullptr;
+  const double answers = static_cast<double>(answers_.size());
+  const Class* served = Served();
   const double wanted = std::min(1.0, answers * model_.stream_tokens_per_second / model_.decode_tokens_per_second);
-  rates.decode_share = prompt ? std::min(wanted, 1 - model_.prefill_share_min) : wanted;
-  rates.prefill_share = prompt ? 1 - rates.decode_share : 0;
+  rates.decode_share = served != nullptr ? std::min(wanted, 1 - model_.prefill_share_min) : wanted;
+  if (served != nullptr) {
+    rates.prefill_share = 1 - rates.decode_share;
+    rates.per_prompt =
+        rates.prefill_share * model_.prefill_tokens_per_second / static_cast<double>(served->prompts.size());
+  }
   if (answers > 0) rates.per_answer = rates.decode_share * model_.decode_tokens_per_second / answers;
   return rates;
 }
 
 void Replica::Add(const Job& job) {
-  (job.sensitive ? urgent_ : ordinary_).push_back(job);
-  (job.sensitive ? urgent_tokens_ : ordinary_tokens_) += job.prompt_left;
+  (job.sensitive ? urgent_ : ordinary_).waiting.push_back(job);
+  std::vector<ReplicaEvent> none;
+  if (now_ >= available_at_) Admit(none);  // nobody who just came can be late
 }
 
 double Replica::NextEvent() const {
   const Rates rates = Now();
   const double from = std::max(now_, available_at_);
   double next = kNever;
-  if (const auto* queue = Head()) {
-    next = from + std::max(0.0, queue->front().prompt_left) / (rates.prefill_share * model_.prefill_tokens_per_second);
-  }
-  if (!decoding_.empty()) {
-    next = std::min(next, from + std::max(0.0, decoding_.top().first - served_) / rates.per_answer);
-  }
+  if (const Class* served = Served()) next = from + std::max(0.0, served->prompts.NextLeft()) / rates.per_prompt;
+  if (!answers_.empty()) next = std::min(next, from + std::max(0.0, answers_.NextLeft()) / rates.per_answer);
+  // One that waited for the boot begins with it.
+  if (next == kNever && !idle()) next = from;
   return next;
 }
 
-void Replica::DropLate(std::vector<ReplicaEvent>& events) {
-  for (auto* queue : {&urgent_, &ordinary_}) {
-    while (!queue->empty() && !queue->front().begun && now_ > queue->front().begin_by) {
-      (queue == &urgent_ ? urgent_tokens_ : ordinary_tokens_) -= queue->front().prompt_left;
-      events.push_back({ReplicaEvent::Kind::kDropped, queue->front().id, now_});
-      queue->pop_front();
+// Whoever finds a place begins; whoever has waited too long is gone.
+void Replica::Admit(std::vector<ReplicaEvent>& events) {
+  for (Class* of : {&urgent_, &ordinary_}) {
+    while (!of->waiting.empty()) {
+      const Job& job = of->waiting.front();
+      const double taken = static_cast<double>(answers_.size() + urgent_.prompts.size() + ordinary_.prompts.size());
+      if (now_ > job.begin_by) {
+        events.push_back({ReplicaEvent::Kind::kDropped, job.id, now_});
+      } else if (taken + 1 <= Places(of == &urgent_)) {
+        of->prompts.Add(job.prompt_left, job.id, job.output);
+      } else {
+        break;
+      }
+      of->waiting.pop_front();
     }
+  }
+}
+
+void Replica::EndPrompts(Class& from, std::vector<ReplicaEvent>& events) {
+  for (Sharing::Member ready; from.prompts.Pop(&ready);) {
+    events.push_back({ReplicaEvent::Kind::kFirstToken, ready.id, now_});
+    output_mean_ += (ready.output - output_mean_) / 50;
+    // The first token came with the prompt.
+    if (ready.output <= 1) events.push_back({ReplicaEvent::Kind::kEnd, ready.id, now_});
+    else answers_.Add(ready.output - 1, ready.id, ready.output);
   }
 }
 
@@ -92,47 +131,44 @@ void Replica::Advance(double now, std::vector<ReplicaEvent>& events) {
   const Rates rates = Now();
   const double passed = std::max(0.0, now - std::max(now_, available_at_));
   now_ = std::max(now_, now);
+  if (now_ < available_at_) return;
   work_done_ += passed * (rates.prefill_share + rates.decode_share);
-  served_ += passed * rates.per_answer;
-  if (auto* queue = Head()) {
-    Job& job = queue->front();
-    const double done = std::min(job.prompt_left, passed * rates.prefill_share * model_.prefill_tokens_per_second);
-    job.prompt_left -= done;
-    if (done > 0) job.begun = true;
-    double& waiting = queue == &urgent_ ? urgent_tokens_ : ordinary_tokens_;
-    waiting = std::max(0.0, waiting - done);
-    if (job.prompt_left <= kTokenSlack) {
-      const Job ready = job;
-      queue->pop_front();
-      events.push_back({ReplicaEvent::Kind::kFirstToken, ready.id, now_});
-      output_mean_ += (ready.output - output_mean_) / 50;
-      // The first token came with the prompt.
-      if (ready.output <= 1) events.push_back({ReplicaEvent::Kind::kEnd, ready.id, now_});
-      else decoding_.emplace(served_ + ready.output - 1, ready.id);
-    }
+  answers_.served += passed * rates.per_answer;
+  for (Sharing::Member ended; answers_.Pop(&ended);) {
+    events.push_back({ReplicaEvent::Kind::kEnd, ended.id, now_});
   }
-  while (!decoding_.empty() && decoding_.top().first - served_ <= kTokenSlack) {
-    events.push_back({ReplicaEvent::Kind::kEnd, decoding_.top().second, now_});
-    decoding_.pop();
+  if (const Class* served = Served()) {
+    Class& from = served == &urgent_ ? urgent_ : ordinary_;
+    from.prompts.served += passed * rates.per_prompt;
+    EndPrompts(from, events);
   }
-  if (decoding_.empty()) served_ = 0;  // keeps the sums small
-  DropLate(events);
+  Admit(events);
 }
 
 double Replica::PredictFirstToken(double prompt_tokens, bool sensitive) const {
-  const double answers = static_cast<double>(decoding_.size());
-  const double ahead = urgent_tokens_ + (sensitive ? 0 : ordinary_tokens_);
-  const double jobs_ahead = static_cast<double>(urgent_.size() + (sensitive ? 0 : ordinary_.size()));
+  const double ahead = static_cast<double>(urgent_.prompts.size() + (sensitive ? 0 : ordinary_.prompts.size()));
+  const double answers = static_cast<double>(answers_.size());
   // Those ahead will be decoding by then.
   const double decode_share =
       std::min(1 - model_.prefill_share_min,
-               (answers + jobs_ahead) * model_.stream_tokens_per_second / model_.decode_tokens_per_second);
-  double wait = (ahead + prompt_tokens) / ((1 - decode_share) * model_.prefill_tokens_per_second);
-  const double places_short = answers + jobs_ahead + 1 - static_cast<double>(model_.running_max);
-  if (places_short > 0) {
-    // A place comes free at the rate at which answers end.
-    wait = std::max(wait, places_short * output_mean_ / model_.decode_tokens_per_second);
-  }
+               (answers + ahead) * model_.stream_tokens_per_second / model_.decode_tokens_per_second);
+  // Of its own class each takes as much as it does itself, at most; of the better class all.
+  const auto tokens = [](const Class& of, double most) {
+    double sum = 0;
+    for (const Sharing::Member& member : of.prompts.members) {
+      sum += std::clamp(member.ends_at - of.prompts.served, 0.0, most);
+    }
+    for (const Job& job : of.waiting) sum += std::min(job.prompt_left, most);
+    return sum;
+  };
+  double sum = prompt_tokens + tokens(urgent_, sensitive ? prompt_tokens : kNever);
+  if (!sensitive) sum += tokens(ordinary_, prompt_tokens);
+  double wait = sum / ((1 - decode_share) * model_.prefill_tokens_per_second);
+  const double in_line = static_cast<double>(urgent_.waiting.size() + (sensitive ? 0 : ordinary_.waiting.size()));
+  const double taken = answers + static_cast<double>(urgent_.prompts.size() + ordinary_.prompts.size());
+  const double short_of = taken + in_line + 1 - Places(sensitive);
+  // A place comes free at the rate at which answers end.
+  if (short_of > 0) wait += short_of * output_mean_ / model_.decode_tokens_per_second;
   return wait;
 }
 

@@ -1,9 +1,10 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One engine replica under a simulated clock: continuous batching as a fluid. Prompts are computed in order (sensitive
-// first), answers share the decode rate, and both share the replica's time: the work done in a second is one second of
-// prefill rate and decode rate together, never more. The offline bound rests on that.
+// One engine replica under a simulated clock: continuous batching as a fluid, after engine/scheduler.h. Prompts share
+// the prefill evenly within their class, sensitive ones first; answers share the decode rate; both share the replica's
+// time: the work done in a second is one second of prefill rate and decode rate together, never more. The offline bound
+// rests on that.
 //
 // Thread-safety: none.
 #pragma once
@@ -12,7 +13,6 @@
 #include <deque>
 #include <limits>
 #include <list>
-#include <queue>
 #include <utility>
 #include <vector>
 
@@ -43,7 +43,6 @@ struct Job {
   double output = 0;        // tokens
   bool sensitive = false;
   double begin_by = kNever; // dropped when its prompt has not begun by then
-  bool begun = false;
 };
 
 struct ReplicaEvent {
@@ -61,35 +60,60 @@ class Replica {
   // Moves to `now`, at most NextEvent(), and appends what happened.
   void Advance(double now, std::vector<ReplicaEvent>& events);
   double NextEvent() const;
-  // Predicted first token of one more request, seconds from now.
+  // Predicted first token of one more request, seconds from now, if no other comes.
   double PredictFirstToken(double prompt_tokens, bool sensitive) const;
   // Until a prompt of no tokens would begin.
   double PredictWait(bool sensitive) const { return PredictFirstToken(0, sensitive); }
   bool idle() const { return in_system() == 0; }
-  int64_t in_system() const { return static_cast<int64_t>(decoding_.size() + urgent_.size() + ordinary_.size()); }
+  int64_t in_system() const {
+    return static_cast<int64_t>(answers_.size() + urgent_.prompts.size() + urgent_.waiting.size() +
+                                ordinary_.prompts.size() + ordinary_.waiting.size());
+  }
   double work_done() const { return work_done_; }  // seconds
   PrefixCache& prefixes() { return prefixes_; }
   double now() const { return now_; }
 
  private:
+  // Those that are served together, by the count of served tokens at which each ends: a heap, the next to end first.
+  struct Sharing {
+    struct Member {
+      double ends_at;
+      uint32_t id;
+      double output;
+      bool operator<(const Member& other) const {
+        return ends_at != other.ends_at ? ends_at > other.ends_at : id > other.id;
+      }
+    };
+    std::vector<Member> members;
+    double served = 0;
+    size_t size() const { return members.size(); }
+    bool empty() const { return members.empty(); }
+    void Add(double tokens, uint32_t id, double output);
+    // The next to end, when no more than rounding is left of it.
+    bool Pop(Member* out);
+    double NextLeft() const { return members.front().ends_at - served; }
+  };
+  struct Class {
+    Sharing prompts;
+    std::deque<Job> waiting;  // for a place
+  };
   struct Rates {
     double prefill_share = 0;  // of the replica's time
-    double per_answer = 0;     // tokens per second of each answer
     double decode_share = 0;
+    double per_prompt = 0;     // tokens per second of each prompt of the class that is served
+    double per_answer = 0;
   };
   Rates Now() const;
-  std::deque<Job>* Head();
-  const std::deque<Job>* Head() const { return const_cast<Replica*>(this)->Head(); }
-  void DropLate(std::vector<ReplicaEvent>& events);
+  const Class* Served() const;
+  double Places(bool sensitive) const;
+  void Admit(std::vector<ReplicaEvent>& events);
+  void EndPrompts(Class& from, std::vector<ReplicaEvent>& events);
 
   const ReplicaModel model_;
   const double available_at_;
   double now_ = 0;
-  std::deque<Job> urgent_, ordinary_;
-  double urgent_tokens_ = 0, ordinary_tokens_ = 0;
-  // Answers by the token count of `served_` at which they end: all advance together.
-  std::priority_queue<std::pair<double, uint32_t>, std::vector<std::pair<double, uint32_t>>, std::greater<>> decoding_;
-  double served_ = 0;
+  Class urgent_, ordinary_;
+  Sharing answers_;
   double output_mean_ = 100;
   double work_done_ = 0;
   PrefixCache prefixes_;

@@ -21,6 +21,7 @@ void ReadReplica(Map& parent, ReplicaModel* out) {
   map->Get("stream_tokens_per_second", &out->stream_tokens_per_second, 1e-3, 1e6);
   map->Get("running_max", &out->running_max, 1, 100'000);
   map->Get("prefill_share_min", &out->prefill_share_min, 0.01, 0.99);
+  map->Get("reserved_for_sensitive", &out->sensitive_share, 0.0, 0.95);
   map->Get("prefix_cache_tokens", &out->prefix_cache_tokens, 0, int64_t{1} << 40);
   map->Finish();
 }

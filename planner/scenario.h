@@ -25,6 +25,7 @@ struct ReplicaModel {
   double stream_tokens_per_second = 50;      // one answer alone
   int64_t running_max = 32;                  // answers at a time
   double prefill_share_min = 0.5;
+  double sensitive_share = 0.3;              // of running_max: ordinary answers leave it free (local reserve)
   int64_t prefix_cache_tokens = 0;           // 0 = none
 };
 struct CloudModel {

@@ -21,6 +21,7 @@ constexpr double kJitterSigma = 0.3;
 struct Flight {
   double cached = 0;
   float first_token_s = -1;
+  float predicted_s = 0;
   bool cloud = false;
   uint32_t replica = 0;
 };
@@ -150,7 +151,8 @@ class Run {
     if (took <= objective + scenario_.per_output_token_s * request.output_tokens) ++result.end_met;
     (&result == &result_.sensitive ? sensitive_first_ : ordinary_first_).push_back(flight.first_token_s);
     strategy_->Ended({request.client, flight.cloud, request.input_tokens, static_cast<int64_t>(flight.cached),
-                      request.output_tokens, flight.first_token_s, micro_units, id});
+                      request.output_tokens, flight.first_token_s, flight.predicted_s, &result == &result_.sensitive,
+                      micro_units, id});
   }
 
   void EndCloud() {
@@ -240,7 +242,7 @@ class Run {
     Random random(scenario_.seed * 1'000'003 + id);
     const double first_token = model.first_token_s * std::exp(kJitterSigma * random.Normal()) +
                                model.first_token_s_per_1k * (request.input_tokens - cached) / 1000;
-    flights_[id] = {cached, static_cast<float>(first_token), true, 0};
+    flights_[id] = {cached, static_cast<float>(first_token), 0, true, 0};
     cloud_.emplace(now + first_token + std::max(0, request.output_tokens - 1) / model.stream_tokens_per_second, id);
     cloud_prefixes_.Insert(trace_.blocks.data() + request.first_block, request.block_count);
     ++result_.cloud_requests;
@@ -261,10 +263,11 @@ class Run {
         return;
       }
     }
-    flights_[id] = {arrival.local_cached_tokens, -1, false, 0};
+    const double predicted = arrival.local_first_token_s < kNever ? arrival.local_first_token_s : 0;
+    flights_[id] = {arrival.local_cached_tokens, -1, static_cast<float>(predicted), false, 0};
     const double uncached = request.input_tokens - arrival.local_cached_tokens;
     pod->replica.Add({id, std::max(1.0, uncached), static_cast<double>(request.output_tokens), arrival.sensitive,
-                      now + scenario_.deadline_s, false});
+                      now + scenario_.deadline_s});
     pod->replica.prefixes().Insert(trace_.blocks.data() + request.first_block, request.block_count);
   }
 

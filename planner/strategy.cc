@@ -72,16 +72,14 @@ class HeadgateStrategy final : public Strategy {
     CountFlip(load.peak);
     router::Ask ask;
     ask.prompt_tokens = arrival.prompt_tokens;
-    ask.local_wait_seconds = std::min(arrival.local_wait_s, 1e6);
+    ask.local_first_token_seconds = std::min(arrival.local_first_token_s, 1e6);
     ask.local_cached_tokens = arrival.local_cached_tokens;
     ask.cloud_cached_tokens = arrival.cloud_cached_tokens;
     const router::Offer offer = quotes_.For(tenant.name, ask);
     load.quote = offer.quote;
-    if (load.quote) {
-      load.quote->local_delay_seconds = std::min(arrival.local_first_token_s, 1e6);
-      if (arrival.objective_s > 0) {
-        quotes_.local_price().Observe(clock_.Monotonic(), load.quote->local_delay_seconds / arrival.objective_s);
-      }
+    if (load.quote && load.quote->objective_seconds > 0) {
+      quotes_.local_price().Observe(clock_.Monotonic(),
+                                    load.quote->local_delay_seconds / load.quote->objective_seconds);
     }
     quotes_.scaling().Arrived(!eligible, offer.work_seconds, offer.cloud_micro_units_off_peak);
     const int64_t worst = any_budget_ ? WorstCase(arrival) : 0;
@@ -112,6 +110,10 @@ class HeadgateStrategy final : public Strategy {
     usage.set_completion_tokens(answered.output_tokens);
     quotes_.Answered(tenants_[answered.client].name, answered.cloud ? Quote::Side::kCloud : Quote::Side::kLocal, usage,
                      absl::Seconds(answered.first_token_s));
+    if (!answered.cloud && !answered.sensitive) {
+      quotes_.LocalFirstToken(static_cast<double>(answered.prompt_tokens), answered.predicted_s,
+                              answered.first_token_s);
+    }
     if (!answered.cloud || !any_budget_) return;
     const auto hold = holds_.find(answered.id);
     if (hold == holds_.end()) return;

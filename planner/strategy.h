@@ -53,6 +53,8 @@ struct Answered {
   bool cloud = false;
   int64_t prompt_tokens = 0, cached_tokens = 0, output_tokens = 0;
   double first_token_s = 0;
+  double predicted_s = 0;           // local: Arrival::local_first_token_s
+  bool sensitive = false;
   int64_t micro_units = 0;          // cloud only
   uint32_t id = 0;
 };

@@ -78,8 +78,8 @@ class CsvReader {
     if (columns_.count == 0) return absl::InvalidArgumentError(absl::StrCat(trace_.name, ":1: the file is empty"));
     if (trace_.requests.empty()) return absl::InvalidArgumentError(absl::StrCat(trace_.name, ":2: holds no requests"));
     if (gaps_ > 0) {
-      trace_.notes.push_back(absl::StrFormat("%d gaps of more than an hour; the longest ends at line %d and takes %.0f s",
-                                             gaps_, gap_line_, gap_));
+      trace_.notes.push_back(absl::StrFormat(
+          "%d gaps of more than an hour; the longest ends at line %d and takes %.0f s", gaps_, gap_line_, gap_));
     }
     return std::move(trace_);
   }
@@ -94,7 +94,8 @@ class CsvReader {
         {"arrival_s", &columns_.arrival}, {"input_tokens", &columns_.input}, {"output_tokens", &columns_.output},
         {"client", &columns_.client},     {"prefix", &columns_.prefix},      {"sensitive", &columns_.sensitive}};
     for (const absl::string_view name : absl::StrSplit(absl::string_view(row.data(), row.size()), ',')) {
-      const auto* column = std::find_if(std::begin(known), std::end(known), [&](const auto& k) { return name == k.first; });
+      const auto* column =
+          std::find_if(std::begin(known), std::end(known), [&](const auto& k) { return name == k.first; });
       if (column == std::end(known)) {
         return Wrong(1, std::string(name),
                      "unknown column; known: arrival_s, input_tokens, output_tokens, client, prefix, sensitive");
@@ -154,8 +155,9 @@ class CsvReader {
     // The last block may be partly filled.
     const int64_t blocks_max = (int64_t{request->input_tokens} + kBlockTokens - 1) / kBlockTokens + 1;
     if (request->block_count > blocks_max) {
-      return Wrong(line, "prefix", absl::StrCat(request->block_count, " blocks of 512 tokens do not fit into ",
-                                                request->input_tokens, " input tokens"));
+      return Wrong(line, "prefix",
+                   absl::StrCat(request->block_count, " blocks of 512 tokens do not fit into ", request->input_tokens,
+                                " input tokens"));
     }
     return absl::OkStatus();
   }
@@ -212,7 +214,8 @@ absl::StatusOr<Trace> ReadTrace(const std::string& path) {
   for (const char* suffix : {".gz", ".csv"}) {
     if (absl::EndsWith(name, suffix)) name.resize(name.size() - std::string_view(suffix).size());
   }
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == ' ' || c == '\t'; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == ' ' || c == '\t'; }, '_');
   trace->name = name;
   return trace;
 }

@@ -74,8 +74,7 @@ absl::StatusOr<Trace> GenerateTrace(const GeneratorOptions& options) {
   uint32_t next_block = 0;
   for (double now = 0;;) {
     // The quietest moment is at 0, the busiest half a day later.
-    const double rate =
-        options.requests_per_second * (1 - swing * std::cos(now / kDay * 6.283185307179586));
+    const double rate = options.requests_per_second * (1 - swing * std::cos(now / kDay * 6.283185307179586));
     now += Gap(random, options.burstiness) / std::max(rate, 1e-9);
     if (now > options.hours * 3600 || trace.requests.size() >= kRequestsMax) break;
     TraceRequest request;
@@ -98,8 +97,8 @@ absl::StatusOr<Trace> GenerateTrace(const GeneratorOptions& options) {
     }
     request.block_count = static_cast<uint32_t>(trace.blocks.size()) - request.first_block;
     request.input_tokens = static_cast<int32_t>(std::min<int64_t>(continued + fresh, kInputTokensMax));
-    request.sensitivity = random.Uniform() < options.sensitive_share ? TraceRequest::Class::kSensitive
-                                                                    : TraceRequest::Class::kOrdinary;
+    request.sensitivity =
+        random.Uniform() < options.sensitive_share ? TraceRequest::Class::kSensitive : TraceRequest::Class::kOrdinary;
     trace.requests.push_back(request);
   }
   if (trace.requests.empty()) return absl::InvalidArgumentError("hours: too short for a single request at this rate");
@@ -136,7 +135,8 @@ absl::StatusOr<Trace> ReadAuditTrace(const std::string& path) {
   std::sort(trace.requests.begin(), trace.requests.end(),
             [](const TraceRequest& a, const TraceRequest& b) { return a.arrival_s < b.arrival_s; });
   if (without_usage > 0) {
-    trace.notes.push_back(absl::StrCat(without_usage, " outcomes without a usage (refused, cached or failed) left out"));
+    trace.notes.push_back(
+        absl::StrCat(without_usage, " outcomes without a usage (refused, cached or failed) left out"));
   }
   trace.notes.push_back("the audit log does not record prefixes: cached tokens are not replayed");
   return trace;

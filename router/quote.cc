@@ -12,8 +12,8 @@ namespace {
 constexpr double kOutputGuess = 256;      // before a tenant's first answer
 constexpr double kMemory = 200;           // answers: the weight of a new one is at least 1 / kMemory
 constexpr double kSizeAnswersMin = 5;     // fewer say nothing about a size of prompt
-// A prediction is a mean, the objective is meant for nearly all: predictions aim at this part of it.
-constexpr double kObjectiveAimedAt = 0.5;
+// The objective is meant for more than the 95 % of which the prediction is sure: it aims at this part of it.
+constexpr double kObjectiveAimedAt = 0.85;
 constexpr size_t kTenantsMax = 100'000;
 
 int SizeOf(double prompt_tokens, int sizes) {
@@ -76,7 +76,9 @@ Offer QuoteBook::For(const std::string& tenant, const Ask& ask) const {
   quote.cloud_micro_units = static_cast<double>(price->micro_units);
   quote.local_micro_units = local_price_.micro_units_per_work_second() * offer.work_seconds;
   quote.cloud_delay_seconds = cloud_first_token_p90_;
-  quote.local_delay_seconds = ask.local_wait_seconds + WorkSeconds(scaling_config_, prompt - local_cached, 0);
+  offer.local_predicted_seconds = ask.local_first_token_seconds.value_or(
+      ask.local_wait_seconds + WorkSeconds(scaling_config_, prompt - local_cached, 0));
+  quote.local_delay_seconds = offer.local_predicted_seconds * late_ratio_[SizeOf(prompt, kSizes)];
   quote.objective_seconds =
       kObjectiveAimedAt * (absl::ToDoubleSeconds(policy_.first_token_objective) +
                            absl::ToDoubleSeconds(policy_.first_token_objective_per_1k) * prompt / 1000);
@@ -84,6 +86,15 @@ Offer QuoteBook::For(const std::string& tenant, const Ask& ask) const {
   offer.cloud_micro_units_off_peak = quote.cloud_micro_units / PeakRatio(accounting_, cloud_model_, now);
   offer.quote = quote;
   return offer;
+}
+
+void QuoteBook::LocalFirstToken(double prompt_tokens, double predicted_seconds, double seconds) {
+  if (!(predicted_seconds > 0) || !(seconds >= 0)) return;
+  constexpr double kQuantile = 0.95;
+  constexpr double kStep = 0.1;
+  double& ratio = late_ratio_[SizeOf(prompt_tokens, kSizes)];
+  ratio *= std::exp(kStep * (seconds > ratio * predicted_seconds ? kQuantile : kQuantile - 1));
+  ratio = std::clamp(ratio, 0.5, 20.0);
 }
 
 void QuoteBook::Decided(const std::string& tenant, Quote::Side side) {

@@ -3,8 +3,10 @@
 
 // QuoteBook: predicts what an answer would cost, and how long its first token would take, on either side: the input of
 // policy mode `cost`, of the wanted number of replicas and of the planner. It learns from answers: the length of
-// answers and the share of cached prompt tokens per tenant and size of prompt, the cloud's first token (p90).
-// Per tenant because averages over all would tell one tenant about another's traffic; bounded by the configuration.
+// answers and the share of cached prompt tokens per tenant and size of prompt, the cloud's first token (p90), and by
+// how much local first tokens come later than was predicted (p95 by size of prompt: those who come later share the
+// engine). Per tenant because averages over all would tell one tenant about another's traffic; bounded by the
+// configuration.
 //
 // Thread-safety: executor thread only.
 #pragma once
@@ -27,14 +29,16 @@ namespace headgate::router {
 // One request that wants a price.
 struct Ask {
   double prompt_tokens = 0;
-  double max_tokens = 0;                         // 0 = not said
-  double local_wait_seconds = 0;                 // until the best replica would begin its prompt
-  std::optional<double> local_cached_tokens = {};  // known to be cached there; none = as before
+  double max_tokens = 0;                                 // 0 = not said
+  double local_wait_seconds = 0;                         // until the best replica would begin its prompt
+  std::optional<double> local_first_token_seconds = {};  // predicted there, where more than the wait is known
+  std::optional<double> local_cached_tokens = {};        // known to be cached there; none = as before
   std::optional<double> cloud_cached_tokens = {};
 };
 struct Offer {
-  std::optional<Quote> quote;                    // none: the cloud's price is not known
-  double work_seconds = 0;                       // of one replica
+  std::optional<Quote> quote;          // none: the cloud's price is not known
+  double work_seconds = 0;             // of one replica
+  double local_predicted_seconds = 0;  // first token by the engine's load alone, for LocalFirstToken
   double cloud_micro_units_off_peak = 0;
 };
 
@@ -45,6 +49,8 @@ class QuoteBook {
 
   Offer For(const std::string& tenant, const Ask& ask) const;
   void Decided(const std::string& tenant, Quote::Side side);
+  // A local first token: what Offer predicted and what came. Not for sensitive requests: engines serve them first.
+  void LocalFirstToken(double prompt_tokens, double predicted_seconds, double seconds);
   // What an answer turned out to be; `first_token` since it was sent.
   void Answered(const std::string& tenant, Quote::Side side, const v1::Usage& usage, absl::Duration first_token);
 
@@ -76,6 +82,7 @@ class QuoteBook {
   LocalPrice local_price_;
   absl::flat_hash_map<std::string, Learned> learned_;
   double cloud_first_token_p90_ = 1;  // seconds
+  std::array<double, kSizes> late_ratio_ = {1, 1, 1, 1, 1, 1, 1, 1};
 };
 
 }  // namespace headgate::router

@@ -11,7 +11,7 @@ namespace {
 
 constexpr absl::Duration kStep = absl::Seconds(10);
 constexpr double kStepSeconds = 10;
-constexpr int kFloorSteps = 3;  // sensitive work is averaged over half a minute
+constexpr int kFloorSteps = 2;  // sensitive work is averaged over 20 s
 constexpr double kClassFactor = 1.5;
 constexpr int kMiddleClass = 12;  // the class of the price of a replica's own second
 constexpr double kHourSeconds = 3600;
@@ -119,7 +119,7 @@ int64_t Scaling::Wanted(int64_t replicas, double price_level) {
 }
 
 void LocalPrice::Observe(MonotonicTime now, double wait_ratio) {
-  constexpr double kTarget = 0.5;
+  constexpr double kTarget = 1;
   constexpr double kGainPerSecond = 0.1;
   constexpr double kPriceMax = 8;  // in a replica's own price
   const double second = SecondPrice(config_);

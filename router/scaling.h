@@ -43,7 +43,7 @@ class Scaling {
     std::array<double, kClasses> price{};
   };
   void Forget(int64_t index);
-  // The least number that serves the sensitive work of any half minute.
+  // The least number that serves the sensitive work of any 20 s of the window.
   int64_t Floor() const;
   // Cloud money that `replicas` save over the remembered steps, at off-peak prices.
   double Saved(int64_t replicas) const;
@@ -55,8 +55,8 @@ class Scaling {
   std::deque<Step> steps_;  // bounded by window / 10 s
 };
 
-// The opportunity price of local work: 0 while replicas have room, rising while the wait for a first token is above
-// half the objective. It sends what is cheap on the cloud, per unit of local work, there first.
+// The opportunity price of local work: 0 while replicas have room, rising while the predicted first token is later
+// than the objective aimed at. It sends what is cheap on the cloud, per unit of local work, there first.
 class LocalPrice {
  public:
   explicit LocalPrice(const ScalingConfig& config) : config_(config) {}

@@ -18,5 +18,8 @@ void AddStateCommand(CLI::App& app, int& exit_code);
 void AddDrainCommand(CLI::App& app, int& exit_code);
 void AddAuditCommand(CLI::App& app, int& exit_code);
 void AddClassifyCommand(CLI::App& app, int& exit_code);
+void AddReplayCommand(CLI::App& app, int& exit_code);
+void AddTcoCommand(CLI::App& app, int& exit_code);
+void AddBudgetCommand(CLI::App& app, int& exit_code);
 
 }  // namespace headgate::services

@@ -22,6 +22,9 @@ int main(int argc, char** argv) {
   AddStateCommand(app, exit_code);
   AddDrainCommand(app, exit_code);
   AddAuditCommand(app, exit_code);
+  AddReplayCommand(app, exit_code);
+  AddTcoCommand(app, exit_code);
+  AddBudgetCommand(app, exit_code);
   CLI11_PARSE(app, argc, argv);
   if (app.get_subcommands().empty()) {
     std::cerr << "A subcommand is required.\n" << app.help();

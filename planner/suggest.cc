@@ -1,0 +1,141 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Suggest: which change of the configuration saves how much.
+#include <algorithm>
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "planner/comparison.h"
+
+namespace headgate::planner {
+namespace {
+
+struct Change {
+  std::string text;
+  std::function<void(Scenario&)> apply;
+};
+// Changes of one setting; at most one of a group is taken.
+using Group = std::vector<Change>;
+
+std::vector<Group> Groups(const Scenario& scenario, const Trace& trace) {
+  using Mode = router::PolicyConfig::Mode;
+  const double rate = static_cast<double>(trace.requests.size()) / std::max(1.0, trace.span_s());
+  const auto& scaling = scenario.router.scaling;
+  std::vector<Group> groups(4);
+  for (const auto& [name, mode] : {std::pair{"overflow", Mode::kOverflow}, std::pair{"cost", Mode::kCost}}) {
+    if (mode == scenario.router.policy.mode) continue;
+    groups[0].push_back({absl::StrCat("policy.mode: ", name), [m = mode](Scenario& s) { s.router.policy.mode = m; }});
+  }
+  for (const double factor : {0.25, 0.5, 1.0, 2.0}) {
+    const double threshold = factor * rate;
+    groups[0].push_back({absl::StrFormat("policy.mode: overflow, cloud_qps_threshold: %.3g", threshold),
+                         [threshold](Scenario& s) {
+                           s.router.policy.mode = Mode::kOverflow;
+                           s.router.policy.cloud_qps_threshold = threshold;
+                         }});
+  }
+  for (const int64_t n : {0, 1, 2, 3, 4, 6, 8, 12}) {
+    if (n != scaling.replicas_min && n <= scaling.replicas_max) {
+      groups[1].push_back({absl::StrCat("scaling.replicas_min: ", n), [n](Scenario& s) {
+                             s.router.scaling.replicas_min = n;
+                             s.replicas_start = std::max(s.replicas_start, n);
+                           }});
+    }
+    if (n > 0 && n != scaling.replicas_max && n >= scaling.replicas_min) {
+      groups[2].push_back({absl::StrCat("scaling.replicas_max: ", n), [n](Scenario& s) {
+                             s.router.scaling.replicas_max = std::max(n, s.router.scaling.replicas_min);
+                             s.replicas_start = std::min(s.replicas_start, s.router.scaling.replicas_max);
+                           }});
+    }
+  }
+  for (const double value : {0.6, 0.7, 0.8, 0.9}) {
+    groups[3].push_back({absl::StrFormat("scaling.utilisation_max: %g", value),
+                         [value](Scenario& s) { s.router.scaling.utilisation_max = value; }});
+  }
+  return groups;
+}
+
+Result Run(const Scenario& scenario, const Trace& trace) {
+  return Replay(scenario, trace, [&](SimulatedClock& clock) { return MakeHeadgate(scenario, trace, clock, {}); });
+}
+
+bool Cheaper(const Result& a, const Result& b, double share) {
+  if (a.Attained(share) != b.Attained(share)) return a.Attained(share);
+  return a.cost() < b.cost();
+}
+
+}  // namespace
+
+Suggestions Suggest(const Scenario& scenario, const Trace& trace, const Progress& progress) {
+  Suggestions out;
+  const Result base = Run(scenario, trace);
+  out.cost_micro_units = base.cost();
+  out.attained = base.Attained(scenario.attainment);
+  const std::vector<Group> groups = Groups(scenario, trace);
+  double done = 0;
+  double all = 0;
+  for (const Group& group : groups) all += 2.0 * static_cast<double>(group.size());
+  const auto tick = [&] { if (progress) progress("suggest", ++done / all); };
+  for (const Group& group : groups) {
+    for (const Change& change : group) {
+      Scenario changed = scenario;
+      change.apply(changed);
+      const Result result = Run(changed, trace);
+      out.single.push_back({change.text, result.cost(), result.Attained(scenario.attainment)});
+      tick();
+    }
+  }
+  std::stable_sort(out.single.begin(), out.single.end(), [](const Suggestion& a, const Suggestion& b) {
+    return a.attained != b.attained ? a.attained : a.cost_micro_units < b.cost_micro_units;
+  });
+  // By coordinates: each group's best on top of what was taken before.
+  Scenario best = scenario;
+  Result best_result = base;
+  for (const Group& group : groups) {
+    const Change* taken = nullptr;
+    Scenario with = best;
+    for (const Change& change : group) {
+      Scenario changed = best;
+      change.apply(changed);
+      Result result = Run(changed, trace);
+      tick();
+      if (!Cheaper(result, best_result, scenario.attainment)) continue;
+      best_result = std::move(result);
+      with = changed;
+      taken = &change;
+    }
+    best = with;
+    if (taken != nullptr) out.best.push_back(taken->text);
+  }
+  out.best_cost_micro_units = best_result.cost();
+  out.best_attained = best_result.Attained(scenario.attainment);
+  return out;
+}
+
+std::string FormatSuggestions(const Scenario& scenario, const Suggestions& suggestions) {
+  constexpr size_t kShown = 12;
+  const auto line = [&](const std::string& what, double cost, bool attained) {
+    return absl::StrFormat("  %-55s %12.4f  %+7.2f %%%s\n", what, cost / 1e6,
+                           100 * (cost / std::max(1e-9, suggestions.cost_micro_units) - 1),
+                           attained ? "" : "  misses the objective");
+  };
+  std::string text = absl::StrFormat("Least cost with the objective met for %.1f %% of each class\n",
+                                     100 * scenario.attainment);
+  text += line("as configured", suggestions.cost_micro_units, suggestions.attained);
+  text += "one change alone:\n";
+  for (size_t i = 0; i < std::min(kShown, suggestions.single.size()); ++i) {
+    const Suggestion& s = suggestions.single[i];
+    text += line(s.change, s.cost_micro_units, s.attained);
+  }
+  if (suggestions.best.empty()) return text + "together: nothing is better than what is configured\n";
+  text += "together:\n";
+  for (const std::string& change : suggestions.best) absl::StrAppend(&text, "  ", change, "\n");
+  text += line("all of these", suggestions.best_cost_micro_units, suggestions.best_attained);
+  absl::StrAppendFormat(&text, "A monthly budget that fits this: the replay's cloud spending scaled to a month, see "
+                               "`headgate budget suggest`.\n");
+  return text;
+}
+
+}  // namespace headgate::planner

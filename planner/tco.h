@@ -1,0 +1,123 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// TCO: what cloud, local and hybrid cost over one, three and five years, and which inputs decide. Every input carries
+// its date and source; a figure that no input determines is not computed but said to be undetermined.
+//
+//   calls(y)   = calls * (1 + growth)^(y-1)
+//   cloud(y)   = calls(y) * price of a call * (1 + price_drift)^(y-1) + base + transfer; once: customising
+//   work(y)    = calls(y) * (uncached prompt / prefill rate + answer / decode rate), seconds of a replica
+//   replicas   = ceil(mean work rate * peak_to_mean / utilisation_max) + spares;  utilisation = an OUTPUT
+//   local(y)   = replicas bought or replaced * price + power * PUE * tariff + staff + maintenance + facility
+//   hybrid(y)  = local for the sensitive share alone, its spare room filled with ordinary calls, the rest on the cloud
+//   present    = sum of year y / (1 + discount)^(y-1), paid at the beginning of the year
+//
+// Thread-safety: pure functions.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "planner/plot.h"
+#include "planner/trace.h"
+
+namespace headgate::planner {
+
+struct Input {
+  double value = 0;
+  double low = 0, high = 0;       // for tornado and Monte Carlo; both = value when certain
+  std::string date, source;
+};
+// A table that somebody published, to be held against the model.
+struct Published {
+  std::string what;
+  double calls_per_year = 0;      // 0 = the profile's
+  double cloud = 0, local = 0;    // as published; 0 = not there
+  double cloud_years = 1, local_years = 1;
+  std::string note;
+};
+enum class Answer { kUnknown, kNo, kYes };
+struct Evaluation {
+  Answer gpu_team = Answer::kUnknown;            // people who run GPUs
+  Answer only_basic_skills = Answer::kUnknown;
+  Answer response_24h_acceptable = Answer::kUnknown;
+  Answer online_within_72h = Answer::kUnknown;
+};
+struct TcoProfile {
+  std::string file, name, currency;
+  std::map<std::string, Input> inputs;           // by key path such as `local.gpu_price`
+  std::vector<Published> published;
+  Evaluation evaluation;
+  std::vector<std::string> notes;
+
+  bool Has(const std::string& key) const { return inputs.contains(key); }
+  double Get(const std::string& key, double otherwise = 0) const {
+    const auto found = inputs.find(key);
+    return found == inputs.end() ? otherwise : found->second.value;
+  }
+};
+
+// INVALID_ARGUMENT: every missing, contradictory or unknown entry with file, line and key.
+absl::StatusOr<TcoProfile> LoadTcoProfile(const std::string& path);
+absl::StatusOr<TcoProfile> ParseTcoProfile(const std::string& name, const std::string& text);
+// Calls, tokens, peak and sensitive share as the trace has them; `source` names it.
+void SetVolume(const Trace& trace, double sensitive_share, const std::string& date, TcoProfile* profile);
+
+struct YearCost {
+  double cloud = 0, local = 0, hybrid = 0;
+  double calls = 0;
+  double replicas = 0, hybrid_replicas = 0;
+  double utilisation = 0, hybrid_utilisation = 0;
+  double hybrid_local_share = 0;                 // of calls
+};
+struct Tco {
+  bool cloud_known = false, local_known = false; // whether the inputs determine the side
+  std::vector<std::string> undetermined;         // what is missing, by key
+  std::vector<YearCost> years;                   // five
+  double call_price = 0;                         // cloud, year 1
+  // Present value of the first n years.
+  double Cloud(int n) const { return Sum(n, &YearCost::cloud); }
+  double Local(int n) const { return Sum(n, &YearCost::local); }
+  double Hybrid(int n) const { return Sum(n, &YearCost::hybrid); }
+  double discount = 0;
+
+ private:
+  double Sum(int n, double YearCost::*side) const;
+};
+Tco ComputeTco(const TcoProfile& profile);
+
+// Calls a year at which local (all of it) and cloud cost the same over `years`; nullopt: nowhere up to 10^11.
+std::optional<double> BreakEvenCalls(const TcoProfile& profile, int years);
+
+struct Swing {
+  std::string key;
+  double low = 0, high = 0;       // local - cloud over three years at the input's ends
+};
+std::vector<Swing> Tornado(const TcoProfile& profile);  // the widest first
+struct Band {
+  double p5 = 0, p50 = 0, p95 = 0;
+};
+struct MonteCarlo {
+  Band cloud, local, hybrid;      // three years
+  double local_cheaper = 0;       // share of draws
+  int draws = 0;
+};
+// Triangular between low, value and high of every input that has a range.
+MonteCarlo Simulate(const TcoProfile& profile, uint64_t seed, int draws);
+
+// The evaluation model: technical 30, economic 40, urgency 30. Published thresholds as defaults.
+struct Criterion {
+  std::string group, name, measured;
+  double weight = 0;
+  double local = 0, cloud = 0;    // points for either side; both 0 = not known
+};
+std::vector<Criterion> Evaluate(const TcoProfile& profile, const Tco& tco);
+std::string Recommendation(const TcoProfile& profile, const Tco& tco, const std::vector<Criterion>& criteria);
+
+std::string TcoMarkdown(const TcoProfile& profile);
+std::string TcoHtml(const TcoProfile& profile);
+
+}  // namespace headgate::planner

@@ -1,0 +1,297 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The decision: evaluation model, recommendation, migration checklists, as Markdown and as a page.
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "planner/tco.h"
+
+namespace headgate::planner {
+namespace {
+
+constexpr uint64_t kSeed = 20261122;
+constexpr int kDraws = 1000;
+constexpr double kSpendingForLocal = 500'000;  // a year, CNY; published
+constexpr double kCallForCloud = 0.1;          // CNY a call; published
+
+std::string Money(double value) { return absl::StrFormat("%.0f", value); }
+
+Criterion FromAnswer(const char* group, const char* name, double weight, Answer answer, bool yes_is_local) {
+  Criterion criterion{group,  name, answer == Answer::kUnknown ? "not answered" : answer == Answer::kYes ? "yes" : "no",
+                      weight, 0,    0};
+  if (answer == Answer::kUnknown) return criterion;
+  ((answer == Answer::kYes) == yes_is_local ? criterion.local : criterion.cloud) = weight;
+  return criterion;
+}
+
+Table CostTable(const TcoProfile& profile, const Tco& tco) {
+  Table table = {{absl::StrCat("present value, ", profile.currency), "cloud", "local", "hybrid",
+                  "calls in the last year", "replicas", "utilisation (output)", "hybrid replicas",
+                  "hybrid utilisation"}};
+  for (const int years : {1, 3, 5}) {
+    const YearCost& last = tco.years[static_cast<size_t>(years) - 1];
+    table.push_back({absl::StrCat(years, years == 1 ? " year" : " years"),
+                     tco.cloud_known ? Money(tco.Cloud(years)) : "undetermined",
+                     tco.local_known ? Money(tco.Local(years)) : "undetermined",
+                     tco.cloud_known && tco.local_known ? Money(tco.Hybrid(years)) : "undetermined",
+                     absl::StrFormat("%.0f", last.calls), absl::StrFormat("%.0f", last.replicas),
+                     absl::StrFormat("%.1f %%", 100 * last.utilisation), absl::StrFormat("%.0f", last.hybrid_replicas),
+                     absl::StrFormat("%.1f %%", 100 * last.hybrid_utilisation)});
+  }
+  return table;
+}
+
+Table InputTable(const TcoProfile& profile) {
+  Table table = {{"input", "value", "range", "date", "source"}};
+  for (const auto& [key, input] : profile.inputs) {
+    table.push_back({key, absl::StrFormat("%g", input.value),
+                     input.low < input.high ? absl::StrFormat("%g to %g", input.low, input.high) : "-", input.date,
+                     input.source});
+  }
+  return table;
+}
+
+// Every published figure beside what the inputs give for the same volume and years.
+Table PublishedTable(const TcoProfile& profile) {
+  Table table = {{"published", "calls a year", "side", "years", "published sum", "from the inputs", "what that means"}};
+  for (const Published& row : profile.published) {
+    TcoProfile at = profile;
+    if (row.calls_per_year > 0) {
+      Input& calls = at.inputs["volume.calls_per_year"];
+      calls.value = calls.low = calls.high = row.calls_per_year;
+    }
+    const Tco tco = ComputeTco(at);
+    const auto add = [&](const char* side, double sum, double years, bool known, double computed) {
+      if (sum <= 0) return;
+      std::string meaning = "undetermined: the inputs do not say how it comes about";
+      if (known) {
+        const double share = computed > 0 ? sum / computed - 1 : 0;
+        meaning = std::abs(share) < 0.005 ? "reproduced"
+                                          : absl::StrFormat(
+                                                "%+.1f %% against the inputs: a discount, or an input, that "
+                                                "was not published",
+                                                100 * share);
+      }
+      table.push_back({row.what, row.calls_per_year > 0 ? Money(row.calls_per_year) : "-", side,
+                       absl::StrFormat("%g", years), Money(sum), known ? Money(computed) : "-", meaning});
+    };
+    const auto sum = [&](double years, auto side) {
+      return years < 1 ? (tco.*side)(1) * years : (tco.*side)(static_cast<int>(std::lround(std::min(5.0, years))));
+    };
+    add("cloud", row.cloud, row.cloud_years, tco.cloud_known, sum(row.cloud_years, &Tco::Cloud));
+    add("local", row.local, row.local_years, tco.local_known, sum(row.local_years, &Tco::Local));
+    if (row.cloud > 0 && row.local > 0 && row.cloud_years != row.local_years) {
+      const double scaled = row.cloud * row.local_years / row.cloud_years;
+      table.push_back({row.what, "", "both", "", "", "",
+                       absl::StrFormat("the horizons do not match: %g years of cloud at the published yearly sum are "
+                                       "%.0f, against %.0f local",
+                                       row.local_years, scaled, row.local)});
+    }
+    if (!row.note.empty()) table.push_back({row.what, "", "", "", "", "", row.note});
+  }
+  return table;
+}
+
+std::string BreakEvenLine(const TcoProfile& profile, const Tco& tco) {
+  if (!tco.cloud_known || !tco.local_known) return "Break-even: undetermined.\n";
+  const auto calls = BreakEvenCalls(profile, 3);
+  if (!calls)
+    return "Break-even over three years: at no volume; each further call costs more locally than on the cloud.\n";
+  return absl::StrFormat("Break-even over three years: local stays cheaper from %.0f calls a year on.\n", *calls);
+}
+
+// What the reader is told about a side that does not pay.
+std::string PriceOfIndependence(const TcoProfile& profile, const Tco& tco) {
+  if (!tco.cloud_known || !tco.local_known) return "";
+  const double more = tco.Local(3) - tco.Cloud(3);
+  const double hybrid = tco.Hybrid(3) - tco.Cloud(3);
+  if (more <= 0) return absl::StrFormat("Local saves %s %s over three years.\n", Money(-more), profile.currency);
+  const double calls = tco.years[0].calls + tco.years[1].calls + tco.years[2].calls;
+  return absl::StrFormat(
+      "**Local does not pay on price alone.** Privacy, latency and independence of the provider cost %s %s over three "
+      "years when everything is local (%.4f a call); keeping only the sensitive share of %.0f %% local, its spare room "
+      "filled with ordinary calls, costs %s.\n",
+      Money(more), profile.currency, calls > 0 ? more / calls : 0, 100 * profile.Get("volume.sensitive_share"),
+      hybrid > 0 ? Money(hybrid) + " more than the cloud alone" : "nothing more than the cloud alone");
+}
+
+std::string Checklists(const TcoProfile& profile, const Tco& tco) {
+  const auto item = [](bool done, const std::string& text) {
+    return absl::StrCat("- [", done ? "x" : " ", "] ", text, "\n");
+  };
+  const bool volume = profile.Has("volume.calls_per_year");
+  const bool measured = profile.Has("local.prefill_tokens_per_second");
+  std::string text = "### Pilot, 1 to 2 weeks\n";
+  text += item(volume,
+               volume ? absl::StrFormat("volume known: %.0f calls a year (%s)", profile.Get("volume.calls_per_year"),
+                                        profile.inputs.at("volume.calls_per_year").source)
+                      : "measure the volume: `headgate tco --trace` or the audit log");
+  text += item(measured, measured ? absl::StrFormat("engine rates: %g prompt and %g answer tokens a second (%s)",
+                                                    profile.Get("local.prefill_tokens_per_second"),
+                                                    profile.Get("local.decode_tokens_per_second"),
+                                                    profile.inputs.at("local.prefill_tokens_per_second").source)
+                                  : "measure the engine's prompt and answer rates on one GPU");
+  text += item(profile.Has("volume.sensitive_share"), "share of sensitive requests known");
+  text += "### One month of recorded cost and latency\n";
+  text += item(tco.call_price > 0, tco.call_price > 0 ? absl::StrFormat("price of a call on the cloud: %.5f %s",
+                                                                        tco.call_price, profile.currency)
+                                                      : "record the cost: `headgate budget ledger`");
+  text += item(false, "first-token latency of both sides recorded (`gen_ai_server_time_to_first_token_seconds`)");
+  text += item(false, "ledger reconciled with the provider's balance (`headgate budget reconcile`)");
+  text += "### Decision\n";
+  text += item(tco.cloud_known && tco.local_known,
+               tco.cloud_known && tco.local_known
+                   ? absl::StrFormat("three-year total: cloud %s, local %s, hybrid %s %s", Money(tco.Cloud(3)),
+                                     Money(tco.Local(3)), Money(tco.Hybrid(3)), profile.currency)
+                   : "three-year total (undetermined: " + absl::StrJoin(tco.undetermined, ", ") + ")");
+  text += item(false,
+               "contingency plan for an API outage rehearsed (`headgate drill`): local keeps what is sensitive, "
+               "batch waits");
+  text += "### Or: a 3-month proof on a non-core case\n";
+  text += item(false, "case chosen whose failure hurts nobody");
+  text += item(false, "month 1 to 3: cost, first token, success rate recorded; the same table as above at the end");
+  return text;
+}
+
+std::string Body(const TcoProfile& profile, const Tco& tco) {
+  std::string text = absl::StrCat("# ", profile.name, "\n\n");
+  for (const std::string& note : profile.notes) absl::StrAppend(&text, "> ", note, "\n");
+  absl::StrAppend(&text, "\n", MarkdownTable(CostTable(profile, tco)), "\n", BreakEvenLine(profile, tco),
+                  PriceOfIndependence(profile, tco));
+  if (!tco.undetermined.empty()) {
+    absl::StrAppend(&text, "\nThe inputs do not determine everything. Missing: ", absl::StrJoin(tco.undetermined, ", "),
+                    ".\n");
+  }
+  if (profile.Has("local.watts_per_gpu") && profile.Has("local.tariff_per_kwh")) {
+    const double day = profile.Get("local.watts_per_gpu") / 1000 * 24 * profile.Get("local.tariff_per_kwh");
+    absl::StrAppendFormat(&text, "\nPower of one GPU: %g W x 24 h x %g = %.2f %s a day before PUE.\n",
+                          profile.Get("local.watts_per_gpu"), profile.Get("local.tariff_per_kwh"), day,
+                          profile.currency);
+  }
+  if (!profile.published.empty()) {
+    absl::StrAppend(&text, "\n## Published figures\n\n", MarkdownTable(PublishedTable(profile)));
+  }
+  const std::vector<Criterion> criteria = Evaluate(profile, tco);
+  Table table = {{"group", "criterion", "weight", "measured", "local", "cloud"}};
+  for (const Criterion& c : criteria) {
+    const bool known = c.local + c.cloud > 0;
+    table.push_back({c.group, c.name, absl::StrFormat("%g", c.weight), c.measured,
+                     known ? absl::StrFormat("%g", c.local) : "?", known ? absl::StrFormat("%g", c.cloud) : "?"});
+  }
+  absl::StrAppend(&text, "\n## Evaluation (technical 30, economic 40, urgency 30)\n\n", MarkdownTable(table), "\n",
+                  Recommendation(profile, tco, criteria), "\n\n## Migration\n\n", Checklists(profile, tco),
+                  "\n## Inputs\n\n", MarkdownTable(InputTable(profile)));
+  return text;
+}
+
+std::string Charts(const TcoProfile& profile, const Tco& tco) {
+  std::string svg;
+  if (!tco.cloud_known || !tco.local_known) return svg;
+  Chart years{"Running total", "years", profile.currency, 1, 5, {{"cloud", {}}, {"local", {}}, {"hybrid", {}}}};
+  for (int n = 1; n <= 5; ++n) {
+    years.series[0].values.push_back(tco.Cloud(n));
+    years.series[1].values.push_back(tco.Local(n));
+    years.series[2].values.push_back(tco.Hybrid(n));
+  }
+  svg += LineChart(years);
+  if (profile.Has("volume.calls_per_year")) {
+    Chart curve{"Break-even over three years",
+                "calls a year, powers of ten",
+                "log10 of the cost",
+                3,
+                9,
+                {{"cloud", {}}, {"local", {}}, {"hybrid", {}}}};
+    for (double power = 3; power <= 9.001; power += 0.1) {
+      TcoProfile at = profile;
+      at.inputs["volume.calls_per_year"].value = std::pow(10, power);
+      const Tco there = ComputeTco(at);
+      const double costs[] = {there.Cloud(3), there.Local(3), there.Hybrid(3)};
+      for (int i = 0; i < 3; ++i) curve.series[i].values.push_back(std::log10(std::max(1.0, costs[i])));
+    }
+    svg += LineChart(curve);
+  }
+  std::vector<Bar> bars;
+  for (const Swing& swing : Tornado(profile)) {
+    if (bars.size() < 10) bars.push_back({swing.key, swing.low, swing.high});
+  }
+  svg += BarChart("Local - cloud over three years when one input moves", profile.currency, bars,
+                  tco.Local(3) - tco.Cloud(3));
+  const MonteCarlo draws = Simulate(profile, kSeed, kDraws);
+  svg += BarChart(absl::StrFormat("Three years, 5 to 95 %% of %d draws; local cheaper in %.0f %%", draws.draws,
+                                  100 * draws.local_cheaper),
+                  profile.currency,
+                  {{"cloud", draws.cloud.p5, draws.cloud.p95},
+                   {"local", draws.local.p5, draws.local.p95},
+                   {"hybrid", draws.hybrid.p5, draws.hybrid.p95}},
+                  draws.cloud.p50);
+  return svg;
+}
+
+}  // namespace
+
+std::vector<Criterion> Evaluate(const TcoProfile& profile, const Tco& tco) {
+  const Evaluation& e = profile.evaluation;
+  std::vector<Criterion> out;
+  out.push_back(FromAnswer("technical", "a team that runs GPUs", 20, e.gpu_team, true));
+  out.push_back(FromAnswer("technical", "only basic skills", 10, e.only_basic_skills, false));
+  Criterion spending{
+      "economic", absl::StrFormat("cloud spending of %g a year or more", kSpendingForLocal), "undetermined", 25, 0, 0};
+  if (tco.cloud_known) {
+    spending.measured = Money(tco.years[0].cloud);
+    (tco.years[0].cloud >= kSpendingForLocal ? spending.local : spending.cloud) = spending.weight;
+  }
+  Criterion call{"economic", absl::StrFormat("a call costs below %g", kCallForCloud), "undetermined", 15, 0, 0};
+  if (tco.call_price > 0) {
+    call.measured = absl::StrFormat("%.4f", tco.call_price);
+    (tco.call_price < kCallForCloud ? call.cloud : call.local) = call.weight;
+  }
+  out.push_back(spending);
+  out.push_back(call);
+  out.push_back(FromAnswer("urgency", "needed online within 72 h", 20, e.online_within_72h, true));
+  out.push_back(FromAnswer("urgency", "an answer after 24 h is acceptable", 10, e.response_24h_acceptable, false));
+  return out;
+}
+
+std::string Recommendation(const TcoProfile& profile, const Tco& tco, const std::vector<Criterion>& criteria) {
+  double local = 0, cloud = 0, open = 0;
+  for (const Criterion& c : criteria) {
+    local += c.local;
+    cloud += c.cloud;
+    if (c.local + c.cloud == 0) open += c.weight;
+  }
+  std::string text = absl::StrFormat("Points: local %g, cloud %g, open %g. ", local, cloud, open);
+  if (std::abs(local - cloud) <= open) {
+    text += "Undecided: the open points could turn it. Answer them, or run the pilot.";
+  } else if (local > cloud) {
+    text += "Recommendation: local.";
+    if (tco.cloud_known && tco.local_known && tco.Local(3) > tco.Cloud(3)) {
+      text += " The points and the price disagree: see what it costs above; hybrid is the middle.";
+    }
+  } else {
+    text += "Recommendation: cloud";
+    text += profile.Get("volume.sensitive_share") > 0 ? ", with the sensitive share local (hybrid)." : ".";
+  }
+  if (profile.currency != "CNY") text += " The published thresholds are in CNY: convert before relying on them.";
+  return text;
+}
+
+std::string TcoMarkdown(const TcoProfile& profile) { return Body(profile, ComputeTco(profile)); }
+
+std::string TcoHtml(const TcoProfile& profile) {
+  const Tco tco = ComputeTco(profile);
+  const std::vector<Criterion> criteria = Evaluate(profile, tco);
+  std::string body = Charts(profile, tco);
+  absl::StrAppend(&body, HtmlTable(CostTable(profile, tco)), "<p>", Escape(BreakEvenLine(profile, tco)), "</p>\n");
+  if (!profile.published.empty())
+    absl::StrAppend(&body, "<h2>Published figures</h2>", HtmlTable(PublishedTable(profile)));
+  absl::StrAppend(&body, "<h2>Evaluation</h2><p>", Escape(Recommendation(profile, tco, criteria)),
+                  "</p>\n<h2>Inputs</h2>", HtmlTable(InputTable(profile)), "<h2>As text</h2><pre>",
+                  Escape(Body(profile, tco)), "</pre>\n");
+  return HtmlPage(profile.name, body);
+}
+
+}  // namespace headgate::planner

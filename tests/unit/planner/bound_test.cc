@@ -1,0 +1,189 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The bound against brute force on tiny instances and against every policy on small ones.
+#include "planner/bound.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "planner/random.h"
+#include "planner/simulation.h"
+
+namespace headgate::planner {
+namespace {
+
+// Whether the chosen items' work fits: earliest deadline first over the steps is exact for work that may be cut up,
+// with windows in whole steps.
+bool Fits(const BoundProblem& problem, const std::vector<bool>& local, const std::vector<int>& replicas) {
+  struct Piece {
+    int from, to;
+    double work;
+  };
+  std::vector<Piece> pieces;
+  for (size_t i = 0; i < problem.items.size(); ++i) {
+    if (!local[i]) continue;
+    const BoundItem& item = problem.items[i];
+    const auto step = [&](double at) {
+      return std::min(static_cast<int>(replicas.size()) - 1, static_cast<int>(at / problem.step_s));
+    };
+    pieces.push_back({step(item.arrival_s), step(item.prompt_by_s), item.prompt_work});
+    pieces.push_back({step(item.arrival_s), step(item.end_by_s), item.answer_work});
+  }
+  for (int step = 0; step < static_cast<int>(replicas.size()); ++step) {
+    double room = replicas[step] * problem.step_s;
+    std::vector<Piece*> open;
+    for (Piece& piece : pieces) {
+      if (piece.from <= step && piece.work > 1e-12) open.push_back(&piece);
+    }
+    std::sort(open.begin(), open.end(), [](const Piece* a, const Piece* b) { return a->to < b->to; });
+    for (Piece* piece : open) {
+      const double done = std::min(room, piece->work);
+      piece->work -= done;
+      room -= done;
+    }
+    for (const Piece& piece : pieces) {
+      if (piece.to <= step && piece.work > 1e-9) return false;
+    }
+  }
+  return true;
+}
+
+// Every number of replicas in every step, every subset of items.
+double BruteForce(const BoundProblem& problem, int steps) {
+  double best = INFINITY;
+  const int levels = static_cast<int>(problem.replicas_max) + 1;
+  const int paths = static_cast<int>(std::pow(levels, steps));
+  const size_t count = problem.items.size();
+  for (int path = 0; path < paths; ++path) {
+    std::vector<int> replicas;
+    double fixed = 0;
+    int last = static_cast<int>(problem.replicas_start);
+    for (int step = 0, rest = path; step < steps; ++step, rest /= levels) {
+      const int n = rest % levels;
+      fixed += n * problem.replica_second * problem.step_s + std::max(0, n - last) * problem.boot;
+      replicas.push_back(last = n);
+    }
+    if (fixed >= best) continue;
+    for (size_t subset = 0; subset < (size_t{1} << count); ++subset) {
+      double cost = fixed;
+      std::vector<bool> local(count);
+      bool allowed = true;
+      for (size_t i = 0; i < count; ++i) {
+        local[i] = (subset >> i & 1) != 0;
+        if (!local[i]) cost += problem.items[i].price;
+        allowed = allowed && (local[i] || !problem.items[i].sensitive);
+      }
+      if (allowed && cost < best && Fits(problem, local, replicas)) best = cost;
+    }
+  }
+  return best;
+}
+
+BoundProblem Tiny(uint64_t seed) {
+  Random random(seed);
+  BoundProblem problem;
+  problem.replica_second = 1;
+  problem.boot = 20 * random.Uniform();
+  problem.replicas_max = 2;
+  problem.replicas_start = static_cast<int64_t>(random.Below(3));
+  const int count = 3 + static_cast<int>(random.Below(5));
+  for (int i = 0; i < count; ++i) {
+    BoundItem item;
+    item.arrival_s = 35 * random.Uniform();
+    item.prompt_by_s = std::min(39.0, item.arrival_s + 3 + 5 * random.Uniform());
+    item.end_by_s = std::min(39.0, item.prompt_by_s + 10 * random.Uniform());
+    item.prompt_work = 3 * random.Uniform();
+    item.answer_work = 3 * random.Uniform();
+    item.price = 12 * random.Uniform();
+    item.sensitive = random.Uniform() < 0.25;
+    problem.items.push_back(item);
+  }
+  return problem;
+}
+
+TEST(Bound, NeverExceedsBruteForceAndComesClose) {
+  double bounds = 0, optima = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    const BoundProblem problem = Tiny(seed);
+    const double optimum = BruteForce(problem, 4);
+    if (std::isinf(optimum)) continue;
+    const double bound = SolveBound(problem, optimum, 800).cost;
+    ASSERT_LE(bound, optimum * (1 + 1e-9) + 1e-9) << "seed " << seed;
+    bounds += bound;
+    optima += optimum;
+  }
+  EXPECT_GT(bounds, 0.75 * optima);  // fluid and fractional against whole requests on tiny instances
+}
+
+TEST(Bound, HoldsForAnyPrices) {
+  for (uint64_t seed = 100; seed < 130; ++seed) {
+    const BoundProblem problem = Tiny(seed);
+    const double optimum = BruteForce(problem, 4);
+    Random random(seed);
+    for (int i = 0; i < 20; ++i) {
+      std::vector<double> y(4);
+      for (double& price : y) price = 3 * random.Uniform();
+      ASSERT_LE(BoundAt(problem, y), optimum + 1e-9) << "seed " << seed;
+    }
+  }
+}
+
+TEST(Bound, SimpleCasesAreExact) {
+  BoundProblem problem;
+  problem.replica_second = 1;
+  problem.replicas_max = 3;
+  problem.items = {{0, 5, 5, 2, 0, 7, false}};
+  // A tenth of a replica would do for two seconds: fluid. Bought: 7; local: 2.
+  EXPECT_NEAR(SolveBound(problem, 7, 400).cost, 2, 0.05);
+  problem.items[0].price = 1;
+  EXPECT_NEAR(SolveBound(problem, 1, 400).cost, 1, 1e-6);
+  problem.items[0].sensitive = true;  // a whole replica must be up while it is open
+  EXPECT_NEAR(SolveBound(problem, 10, 400).cost, 10, 0.05);
+}
+
+TEST(Bound, NoPolicyThatMeetsTheObjectiveIsCheaper) {
+  auto scenario = ParseScenario("s.yaml", R"(
+policy: {mode: cost, delay_price: 2000, first_token_objective: 4s, switch_margin: 0}
+scaling: {replica_hour_micro_units: 3600000, replicas_min: 0, replicas_max: 6, prefill_tokens_per_second: 1000,
+          decode_tokens_per_second: 200, cold_start: 30s, window: 5m}
+accounting:
+  prices:
+  - {version: v, model: m, currency: USD, valid_from: 2026-01-01, cache_hit: 3000, cache_miss: 1000000, output: 4000000}
+replay: {start: '2026-11-21T00:00:00Z', sensitive_share: 0.2, replicas_start: 3, cloud: {model: m},
+         replica: {prefix_cache_tokens: 100000}}
+)");
+  ASSERT_TRUE(scenario.ok()) << scenario.status();
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    GeneratorOptions options;
+    options.seed = seed;
+    options.hours = 0.2;
+    options.input_tokens = 600;
+    options.output_tokens = 60;
+    options.reused_prefix = 0.3;
+    const Trace trace = *GenerateTrace(options);
+    const double bound = SolveBound(MakeBoundProblem(*scenario, trace), 5e6, 300).cost;
+    EXPECT_GT(bound, 0);
+    for (int n = 1; n <= 6; ++n) {
+      scenario->replicas_start = n;
+      for (const BaselineKind kind : {BaselineKind::kAllCloud, BaselineKind::kAllLocal, BaselineKind::kThreshold,
+                                      BaselineKind::kHysteresis, BaselineKind::kRandomSplit}) {
+        const Baseline baseline{kind, 0.5, {Scaler::Kind::kStatic, n, 0}};
+        const Result result = Replay(*scenario, trace, [&](SimulatedClock& clock) {
+          return MakeBaseline(baseline, *scenario, clock);
+        });
+        EXPECT_GE(result.cost(), bound) << result.name << " seed " << seed;
+      }
+      const Result ours = Replay(*scenario, trace, [&](SimulatedClock& clock) {
+        return MakeHeadgate(*scenario, trace, clock, {});
+      });
+      EXPECT_GE(ours.cost(), bound) << "seed " << seed;
+    }
+    scenario->replicas_start = 3;
+  }
+}
+
+}  // namespace
+}  // namespace headgate::planner

@@ -1,0 +1,220 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "gtest/gtest.h"
+#include "planner/comparison.h"
+#include "planner/replica.h"
+#include "planner/simulation.h"
+
+namespace headgate::planner {
+namespace {
+
+constexpr char kScenario[] = R"(
+policy: {mode: cost, delay_price: 2000, first_token_objective: 3s, switch_margin: 0}
+scaling: {replica_hour_micro_units: 3600000, replicas_min: 1, replicas_max: 4, prefill_tokens_per_second: 1000,
+          decode_tokens_per_second: 200, cold_start: 30s, window: 5m}
+accounting:
+  prices:
+  - {version: v, model: m, currency: USD, valid_from: 2026-01-01, cache_hit: 3000, cache_miss: 1500000, output: 6000000}
+replay: {start: '2026-11-21T00:00:00Z', sensitive_share: 0.2, cloud: {model: m}}
+)";
+
+Scenario Made() {
+  auto scenario = ParseScenario("s.yaml", kScenario);
+  EXPECT_TRUE(scenario.ok()) << scenario.status();
+  return *scenario;
+}
+
+Trace Traffic(uint64_t seed, double hours = 0.3) {
+  GeneratorOptions options;
+  options.seed = seed;
+  options.hours = hours;
+  options.requests_per_second = 2;
+  options.burstiness = 2;
+  options.input_tokens = 400;
+  options.output_tokens = 80;
+  return *GenerateTrace(options);
+}
+
+Result Ours(const Scenario& scenario, const Trace& trace) {
+  return Replay(scenario, trace, [&](SimulatedClock& clock) { return MakeHeadgate(scenario, trace, clock, {}); });
+}
+
+ReplicaModel Model() {
+  ReplicaModel model;
+  model.prefill_tokens_per_second = 1000;
+  model.decode_tokens_per_second = 100;
+  model.stream_tokens_per_second = 50;
+  model.running_max = 10;
+  model.sensitive_share = 0.5;
+  return model;
+}
+
+std::vector<ReplicaEvent> RunDry(Replica& replica) {
+  std::vector<ReplicaEvent> events;
+  while (replica.NextEvent() < kNever) replica.Advance(replica.NextEvent(), events);
+  return events;
+}
+
+TEST(Replica, OneRequestTakesItsOwnTime) {
+  Replica replica(Model(), 0);
+  replica.Add({1, 500, 51, false, kNever});
+  EXPECT_NEAR(replica.PredictFirstToken(500, true), 0.5, 1e-9);  // sensitive: before it
+  const auto events = RunDry(replica);
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_NEAR(events[0].at, 0.5, 1e-6);
+  EXPECT_NEAR(events[1].at, 0.5 + 50 / 50.0, 1e-6);
+  EXPECT_NEAR(replica.work_done(), 0.5 + 50 / 100.0, 1e-6);
+}
+
+TEST(Replica, SensitiveGoesFirstAndEvenSharesWithinAClass) {
+  Replica replica(Model(), 0);
+  replica.Add({1, 1000, 1, false, kNever});
+  replica.Add({2, 100, 1, false, kNever});
+  replica.Add({3, 300, 1, true, kNever});
+  const auto events = RunDry(replica);
+  EXPECT_EQ(events[0].id, 3u);
+  EXPECT_NEAR(events[0].at, 0.3, 1e-6);
+  EXPECT_EQ(events[2].id, 2u);  // the long one does not stall it
+  EXPECT_NEAR(events[2].at, 0.5, 1e-6);
+  EXPECT_NEAR(events[4].at, 1.4, 1e-6);
+}
+
+TEST(Replica, OrdinaryAnswersLeaveTheReserveFree) {
+  Replica replica(Model(), 0);
+  for (uint32_t id = 0; id < 8; ++id) replica.Add({id, 1, 1000, false, kNever});
+  std::vector<ReplicaEvent> events;
+  for (int i = 0; i < 5; ++i) replica.Advance(replica.NextEvent(), events);
+  EXPECT_EQ(events.size(), 5u);  // half of ten places
+  replica.Add({9, 10, 1, true, kNever});
+  replica.Advance(replica.NextEvent(), events);
+  EXPECT_EQ(events[5].id, 9u);
+}
+
+TEST(Replica, LateOnesAreDropped) {
+  ReplicaModel model = Model();
+  model.running_max = 1;
+  model.sensitive_share = 0;
+  Replica replica(model, 5);  // boots until 5 s
+  replica.Add({1, 1000, 1, false, kNever});
+  replica.Add({2, 10, 1, false, 4});
+  const auto events = RunDry(replica);
+  ASSERT_EQ(events.size(), 3u);
+  EXPECT_EQ(events.back().kind, ReplicaEvent::Kind::kDropped);
+  EXPECT_NEAR(events.front().at, 6, 1e-6);
+}
+
+TEST(PrefixCache, MatchesLeadingBlocksAndForgetsTheOldest) {
+  PrefixCache cache(3 * kBlockTokens);
+  const uint32_t a[] = {1, 2}, b[] = {1, 3}, c[] = {4, 5};
+  cache.Insert(a, 2);
+  EXPECT_EQ(cache.Match(b, 2), 1);
+  cache.Insert(c, 2);  // four blocks do not fit
+  EXPECT_EQ(cache.Match(c, 2), 2);
+  EXPECT_LT(cache.Match(a, 2), 2);
+}
+
+// Property: every request ends exactly once, nothing sensitive leaves, the same seed gives the same result.
+TEST(Replay, KeepsItsPromisesOnManySeeds) {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    Scenario scenario = Made();
+    const Trace trace = Traffic(seed);
+    for (const auto mode : {router::PolicyConfig::Mode::kCost, router::PolicyConfig::Mode::kOverflow,
+                            router::PolicyConfig::Mode::kSwitch}) {
+      scenario.router.policy.mode = mode;
+      scenario.router.policy.cloud_qps_threshold = 1;
+      const Result result = Ours(scenario, trace);
+      EXPECT_EQ(result.leaked, 0) << seed;
+      EXPECT_EQ(result.sensitive.requests + result.ordinary.requests, static_cast<int64_t>(trace.requests.size()));
+      EXPECT_EQ(result.cloud_requests + result.local_requests, static_cast<int64_t>(trace.requests.size()));
+      EXPECT_LE(result.sensitive.end_met + result.sensitive.lost, result.sensitive.requests);
+      EXPECT_LE(result.busy_share, 1.0 + 1e-9);
+      const Result again = Ours(scenario, trace);
+      EXPECT_EQ(result.cost(), again.cost());
+      EXPECT_EQ(result.client_switches, again.client_switches);
+    }
+  }
+}
+
+TEST(Replay, ALeakWouldBeSeen) {
+  const Scenario scenario = Made();
+  const Trace trace = Traffic(1, 0.05);
+  class Leaky final : public Strategy {
+   public:
+    std::string name() const override { return "leaky"; }
+    bool ToCloud(uint32_t, const Arrival&) override { return true; }
+    int64_t Replicas(const FleetView&) override { return 1; }
+  };
+  const Result result = Replay(scenario, trace, [](SimulatedClock&) { return std::make_unique<Leaky>(); });
+  EXPECT_EQ(result.leaked, result.sensitive.requests);
+  EXPECT_EQ(result.cloud_requests, result.ordinary.requests);  // and is not carried out
+}
+
+TEST(Replay, NoBudgetIsOverspent) {
+  Scenario scenario = Made();
+  const Trace trace = Traffic(2);
+  const Result free = Ours(scenario, trace);
+  ASSERT_GT(free.cloud_micro_units, 0);
+  const auto limit = static_cast<int64_t>(free.cloud_micro_units / 3);
+  scenario.router.accounting.budget.limit_micro_units = limit;
+  scenario.router.accounting.reserve_output_tokens = 4000;
+  const Result bounded = Ours(scenario, trace);
+  EXPECT_EQ(bounded.overspent_micro_units, 0);
+  EXPECT_LE(bounded.cloud_micro_units, static_cast<double>(limit));
+}
+
+TEST(Replay, TheCapMakesRefusalsNotLosses) {
+  Scenario scenario = Made();
+  scenario.cloud.concurrency_max = 0;
+  const Trace trace = Traffic(3, 0.05);
+  const Baseline all{BaselineKind::kAllCloud, 0, {Scaler::Kind::kStatic, 4, 0}};
+  scenario.replicas_start = 4;
+  const Result result =
+      Replay(scenario, trace, [&](SimulatedClock& clock) { return MakeBaseline(all, scenario, clock); });
+  EXPECT_EQ(result.cloud_requests, 0);
+  EXPECT_EQ(result.rate_limited, result.ordinary.requests);
+}
+
+TEST(Compare, RowsHaveFiveColumnsAndTheSameBytes) {
+  Scenario scenario = Made();
+  scenario.router.scaling.replicas_max = 2;
+  const Trace trace = Traffic(4, 0.05);
+  CompareOptions options;
+  options.bound_rounds = 40;
+  const Comparison first = Compare(scenario, trace, options);
+  const std::string rows = BenchRows(scenario, first);
+  EXPECT_EQ(rows, BenchRows(scenario, Compare(scenario, trace, options)));
+  EXPECT_EQ(HtmlReport(scenario, trace, first), HtmlReport(scenario, trace, Compare(scenario, trace, options)));
+  int counted = 0;
+  const std::vector<std::string> lines = absl::StrSplit(rows, '\n', absl::SkipEmpty());
+  for (const std::string& line : lines) {
+    if (line[0] == '#') continue;
+    ++counted;
+    const std::vector<std::string> columns = absl::StrSplit(line, ' ');
+    EXPECT_EQ(columns.size(), 5u) << line;
+    EXPECT_TRUE(absl::StartsWith(columns.back(), "<=")) << line;
+  }
+  EXPECT_GE(counted, 5);
+}
+
+TEST(Suggest, FindsTheObviousWaste) {
+  Scenario scenario = Made();
+  scenario.router.scaling.replicas_min = 4;
+  scenario.replicas_start = 4;
+  GeneratorOptions options;
+  options.hours = 0.1;
+  options.requests_per_second = 0.2;
+  const Suggestions suggestions = Suggest(scenario, *GenerateTrace(options));
+  ASSERT_FALSE(suggestions.best.empty());
+  EXPECT_TRUE(absl::StrContains(absl::StrJoin(suggestions.best, ";"), "replicas_min"));
+  EXPECT_LT(suggestions.best_cost_micro_units, 0.6 * suggestions.cost_micro_units);
+}
+
+}  // namespace
+}  // namespace headgate::planner

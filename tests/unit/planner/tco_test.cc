@@ -1,0 +1,163 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "planner/tco.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+namespace headgate::planner {
+namespace {
+
+TcoProfile Shipped(const std::string& name) {
+  const char* source = std::getenv("HEADGATE_SOURCE_DIR");
+  auto profile = LoadTcoProfile(absl::StrCat(source == nullptr ? "." : source, "/deploy/config/tco/", name, ".yaml"));
+  EXPECT_TRUE(profile.ok()) << profile.status();
+  return profile.ok() ? *profile : TcoProfile();
+}
+
+TEST(Published, VolumesReproduceWhatTheInputsSayAndNothingElse) {
+  TcoProfile profile = Shipped("published_a");
+  EXPECT_NEAR(ComputeTco(profile).Cloud(1), 12000, 1e-6);
+  EXPECT_FALSE(ComputeTco(profile).local_known);
+  const std::string text = TcoMarkdown(profile);
+  EXPECT_TRUE(absl::StrContains(text, "| 100,000 calls | 100000 | cloud | 1 | 12000 | 12000 | reproduced |")) << text;
+  EXPECT_TRUE(absl::StrContains(text, "| 98000 | 120000 | -18.3 % against the inputs")) << text;
+  EXPECT_TRUE(absl::StrContains(text, "| 820000 | 1200000 | -31.7 % against the inputs")) << text;
+  EXPECT_TRUE(
+      absl::StrContains(text, "the horizons do not match: 3 years of cloud at the published yearly sum are 36000"));
+  EXPECT_TRUE(absl::StrContains(text, "undetermined: the inputs do not say how it comes about"));
+}
+
+TEST(Published, OneCase) {
+  const TcoProfile profile = Shipped("published_b");
+  const Tco tco = ComputeTco(profile);
+  EXPECT_NEAR(tco.Cloud(1), 900000, 1e-6);
+  EXPECT_NEAR(tco.Local(5), 800000, 1e-6);
+  EXPECT_NEAR(tco.Cloud(5), 3300000, 1e-6);
+  EXPECT_TRUE(absl::StrContains(TcoMarkdown(profile), "horizons do not match"));
+}
+
+TEST(Published, OneA100) {
+  const TcoProfile profile = Shipped("published_c");
+  const std::string text = TcoMarkdown(profile);
+  EXPECT_TRUE(absl::StrContains(text, "300 W x 24 h x 0.6 = 4.32 CNY a day")) << text;
+  EXPECT_NEAR(ComputeTco(profile).Local(3), 250000 + 3 * 300000 + 3 * 0.3 * 8766 * 0.6, 1);
+  EXPECT_NEAR(ComputeTco(profile).Local(5), 2 * 250000 + 5 * 300000 + 5 * 0.3 * 8766 * 0.6, 1);  // a second one
+}
+
+TEST(Tco, ByHand) {
+  auto profile = ParseTcoProfile("p.yaml", R"(
+name: n
+currency: USD
+volume:
+  calls_per_year: {value: 31557600, date: 2026-01-01, source: s}
+  input_tokens_per_call: {value: 1000, date: 2026-01-01, source: s}
+  output_tokens_per_call: {value: 100, date: 2026-01-01, source: s}
+  cached_share: {value: 0.5, date: 2026-01-01, source: s}
+  sensitive_share: {value: 0.25, date: 2026-01-01, source: s}
+  peak_to_mean: {value: 2, date: 2026-01-01, source: s}
+cloud:
+  input_per_million: {value: 2, date: 2026-01-01, source: s}
+  cached_per_million: {value: 1, date: 2026-01-01, source: s}
+  output_per_million: {value: 10, date: 2026-01-01, source: s}
+  peak_share: {value: 0.5, date: 2026-01-01, source: s}
+  peak_factor: {value: 2, date: 2026-01-01, source: s}
+local:
+  gpu_price: {value: 1000, date: 2026-01-01, source: s}
+  life_years: {value: 2, date: 2026-01-01, source: s}
+  prefill_tokens_per_second: {value: 1000, date: 2026-01-01, source: s}
+  decode_tokens_per_second: {value: 200, date: 2026-01-01, source: s}
+  utilisation_max: {value: 0.5, date: 2026-01-01, source: s}
+  spare_replicas: {value: 1, date: 2026-01-01, source: s}
+money: {discount_per_year: {value: 1, date: 2026-01-01, source: s}}
+)");
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  const Tco tco = ComputeTco(*profile);
+  // (500 x 2 + 500 x 1 + 100 x 10) / 1e6 x 1.5 = 0.00375 a call; one call a second.
+  EXPECT_NEAR(tco.call_price, 0.00375, 1e-12);
+  EXPECT_NEAR(tco.Cloud(1), 0.00375 * 31557600, 1e-3);
+  EXPECT_NEAR(tco.Cloud(2), 0.00375 * 31557600 * 1.5, 1e-3);  // the second year counts half
+  // One second of work a second: ceil(1 x 2 / 0.5) + 1 = 5 replicas, 20 % busy.
+  EXPECT_EQ(tco.years[0].replicas, 5);
+  EXPECT_NEAR(tco.years[0].utilisation, 0.2, 1e-9);
+  EXPECT_NEAR(tco.Local(3), 5000 + 5000 / 4.0, 1e-6);  // replaced in year 3
+  // A quarter of it: ceil(0.25 x 2 / 0.5) + 1 = 2, with room for 2 x 0.5 / 2 = 0.5 of the work.
+  EXPECT_EQ(tco.years[0].hybrid_replicas, 2);
+  EXPECT_NEAR(tco.years[0].hybrid_local_share, 0.5, 1e-9);
+  EXPECT_NEAR(tco.Hybrid(1), 2000 + 0.5 * tco.Cloud(1), 1e-3);
+  const auto even = BreakEvenCalls(*profile, 3);
+  ASSERT_TRUE(even);
+  TcoProfile at = *profile;
+  at.inputs["volume.calls_per_year"].value = *even * 1.01;
+  EXPECT_LE(ComputeTco(at).Local(3), ComputeTco(at).Cloud(3));
+  at.inputs["volume.calls_per_year"].value = *even * 0.99;
+  EXPECT_GE(ComputeTco(at).Local(3), ComputeTco(at).Cloud(3));
+}
+
+TEST(Tco, ComplaintsNameLineAndKey) {
+  const auto profile = ParseTcoProfile("p.yaml", R"(name: n
+volume:
+  calls_per_year: {value: -5, date: 2026-01-01, source: s}
+cloud:
+  price_per_thousand_tokens: {value: 1, date: 1.1.2026, source: s}
+  input_per_million: {value: 1, source: s}
+local:
+  gpu_price: {value: 5, date: 2026-01-01, source: s, low: 6, high: 7}
+  gpu: {value: 5}
+evaluation: {gpu_team: true, only_basic_skills: true}
+)");
+  ASSERT_FALSE(profile.ok());
+  const std::string message(profile.status().message());
+  for (const char* part :
+       {"currency: is required", "p.yaml:3: volume.calls_per_year.value: -5 is out of range",
+        "p.yaml:5: cloud.price_per_thousand_tokens.date: must be a date", "cloud.input_per_million.date: is required",
+        "contradictory: give price_per_thousand_tokens or input_per_million, not both", "low <= value <= high",
+        "p.yaml:9: local.gpu: unknown key", "contradicts gpu_team", "gpu_price needs life_years",
+        "input_per_million needs output_per_million"}) {
+    EXPECT_TRUE(absl::StrContains(message, part)) << part << "\n" << message;
+  }
+}
+
+TEST(Tco, EvaluationSaysWhatIsOpen) {
+  TcoProfile profile = Shipped("example");
+  const Tco tco = ComputeTco(profile);
+  double weight = 0;
+  for (const Criterion& c : Evaluate(profile, tco)) weight += c.weight;
+  EXPECT_EQ(weight, 100);
+  EXPECT_TRUE(absl::StrContains(Recommendation(profile, tco, Evaluate(profile, tco)), "Recommendation: cloud"));
+  profile.evaluation = {};
+  EXPECT_TRUE(absl::StrContains(Recommendation(profile, tco, Evaluate(profile, tco)), "Undecided"));
+}
+
+TEST(Tco, SimulationIsBoundedByTheInputsAndRepeats) {
+  const TcoProfile profile = Shipped("example");
+  const MonteCarlo first = Simulate(profile, 7, 300);
+  const MonteCarlo second = Simulate(profile, 7, 300);
+  EXPECT_EQ(first.cloud.p50, second.cloud.p50);
+  EXPECT_LT(first.cloud.p5, first.cloud.p95);
+  EXPECT_LE(first.local.p5, first.local.p95);
+  EXPECT_FALSE(Tornado(profile).empty());
+  EXPECT_EQ(TcoHtml(profile), TcoHtml(profile));
+  EXPECT_FALSE(absl::StrContains(TcoHtml(profile), "http-equiv"));
+}
+
+TEST(Tco, VolumeFromATrace) {
+  TcoProfile profile = Shipped("example");
+  GeneratorOptions options;
+  options.hours = 2;
+  options.requests_per_second = 1;
+  const Trace trace = *GenerateTrace(options);
+  SetVolume(trace, 0.2, "2026-11-22", &profile);
+  EXPECT_NEAR(profile.Get("volume.calls_per_year"), 31557600, 2e6);
+  EXPECT_GE(profile.Get("volume.peak_to_mean"), 1);
+  EXPECT_TRUE(absl::StrContains(profile.inputs["volume.calls_per_year"].source, "trace generated_1"));
+}
+
+}  // namespace
+}  // namespace headgate::planner
