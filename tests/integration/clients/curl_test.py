@@ -26,6 +26,7 @@ class CurlTest(unittest.TestCase):
     def line(self, text):
         for name, address in (("8080", self.world.http), ("8081", self.world.grpc), ("8082", self.world.admin)):
             text = text.replace("localhost:" + name, address)
+        text = text.replace('{"request":', '{"tenant": "alpha", "request":')
         return re.sub(r"^(grpcurl|curl)", rf'\1 -H "authorization: Bearer {world.KEY}"', text)
 
     def test_every_line_is_answered(self):
