@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The end-to-end tests on a real cluster (docs/kubernetes.md): e2e.py [--keep] [CASE...]
 
-Reads KUBECONFIG; E2E_LOAD, a command that takes image archives (without it the cluster pulls E2E_REGISTRY); E2E_ADDON,
-a command that installs metrics-server, prometheus, keda, prometheus-adapter (cases that need one are skipped without
-it). Cases run in the order of this file and build on each other; `install` always runs. Prints a line a case; exit status 1
+Reads KUBECONFIG; E2E_LOAD, a command that takes image archives (without it the cluster pulls E2E_REGISTRY);
+E2E_ADDON, a command that installs metrics-server, prometheus, keda, prometheus-adapter (cases that need one are
+skipped without it).
+
+Cases run in the order of this file and build on each other; `install` always runs. Prints a line a case; exit status 1
 when one failed. Everything lies in the namespaces headgate-e2e and headgate-e2e-storage.
 """
 
