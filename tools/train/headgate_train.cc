@@ -29,6 +29,10 @@ constexpr size_t kTuneWeight = 3;           // people's own words count more tha
 // may be looser: at the same shares nothing ordinary of the part of the shared data that is not trained on was flagged.
 constexpr double kOrdinaryShare[] = {0.0025, 0.012}, kHardShare[] = {0.01, 0.02};
 
+// How far a threshold may move from where the model itself is in doubt; less towards flagging more, since the negatives
+// that decide are few.
+constexpr float kZeroMin = -0.75f, kZeroMax = 1.5f;
+
 struct Prediction {
   const Document* document;
   TopicTrainer::Highest highest;
@@ -52,7 +56,7 @@ Shift Calibrate(const std::vector<Prediction>& predictions) {
         (p.document->group == "hard_negative" ? hard : ordinary).push_back(p.highest.score[t]);
       }
       const float zero = std::max(Quantile(ordinary, kOrdinaryShare[language]), Quantile(hard, kHardShare[language]));
-      shift[language][t] = -std::clamp(zero, -1.5f, 1.5f);
+      shift[language][t] = -std::clamp(zero, kZeroMin, kZeroMax);
     }
   }
   return shift;

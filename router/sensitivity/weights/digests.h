@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "77a1b7100ac658b183ce63ea28e3582767c723b79dd7bdb353d72ed017986d17";
+    "ef1cb8f98e4f06b4ec7bf1d65f2f55434e1b48b8992f83deed965dd07f05dd1e";
 inline constexpr char kNameSha256[] =
-    "a6a33c755fc101ae87d8d10efa3a0b7fc8031ba4a4a433f7c880b8e0c483b6a3";
+    "8c90e6c92f822c0832af67f0815ce7d44d20f71d8ab79bd8860eb55b1d25e770";
 
 }  // namespace headgate::router
