@@ -17,8 +17,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "train"))
 
-from evasions import PLACES, SPELLINGS  # noqa: E402
-from identifiers import DIGITS_ONLY, KINDS  # noqa: E402
+from evasions import ENCODINGS, NUMERALS, PLACES, SPELLINGS  # noqa: E402
+from identifiers import DIGITS_ONLY, KINDS, NEUTRAL  # noqa: E402
 from runner import Table, classify  # noqa: E402
 from select_data import FILES, bucket  # noqa: E402
 
@@ -64,11 +64,11 @@ def spelled(name, kind, value, r):
 def evaded(per_pair):
     """Identifiers in frames: plain, each evasion, pairs of evasions; wrong check digits; frames without a value."""
     r = random.Random(SEED)
-    pairs = [(a, b) for a in SPELLINGS for b in SPELLINGS if a != b]
+    pairs = [(a, b) for a in SPELLINGS for b in SPELLINGS if a != b and (a not in ENCODINGS or b in ENCODINGS)]
     for kind, (make, checked, frames) in KINDS.items():
 
         def row(value, evasion, place, lang, label=1, kind=kind):
-            frame = r.choice(frames[lang])
+            frame = r.choice((frames if label else NEUTRAL)[lang])
             text = frame.replace("{}", value)
             return {
                 "messages": PLACES[place](value, text, r),
@@ -87,7 +87,7 @@ def evaded(per_pair):
                 for _ in range(3):
                     yield row(make(r), "plain", place, lang)
             for name in SPELLINGS:
-                if kind not in DIGITS_ONLY and name in ("english_words",):
+                if kind not in DIGITS_ONLY and name in NUMERALS:
                     continue
                 for _ in range(3):
                     value = make(r)
@@ -98,6 +98,8 @@ def evaded(per_pair):
                     if spelled(name, kind, value, r) != value and place != "after_100000":
                         yield row(spelled(name, kind, value, r), name, place, lang)
             for a, b in pairs:
+                if kind not in DIGITS_ONLY and (a in NUMERALS or b in NUMERALS):
+                    continue
                 for _ in range(per_pair):
                     value = make(r)
                     once = SPELLINGS[a](value, r)

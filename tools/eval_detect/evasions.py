@@ -104,6 +104,12 @@ SPELLINGS = {
 }
 
 
+# What readers undo last: nobody writes the digits of a base64 text in words.
+ENCODINGS = ("base64", "hex", "url", "html_decimal", "html_hex", "json_escape")
+# Of runs of digits only: single digits in words are ordinary language.
+NUMERALS = ("zh_plain", "zh_financial", "zh_spoken", "english_words")
+
+
 def user(text):
     return [{"role": "user", "content": text}]
 
@@ -153,7 +159,7 @@ FILLER = "The river was calm and the town was quiet that evening. 河水平静�
 PLACES = {
     "plain": lambda value, text, r: user(text),
     "code": lambda value, text, r: user(
-        f'```python\nvalue = "{value}"  # from the form\nprint(value)\n```\nwhy does it fail?'
+        f"```python\n# {text.replace(value, '')}\nvalue = \"{value}\"\nprint(value)\n```\nwhy does it fail?"
     ),
     "table": lambda value, text, r: user(f"| field | value |\n|---|---|\n| a | {text} |\n| b | 2 |"),
     "xml": lambda value, text, r: user(f"<row><note>{text}</note></row>"),

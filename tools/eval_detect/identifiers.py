@@ -122,5 +122,7 @@ KINDS = {
     ),
     "api_key": (api_key, True, {"zh": ["密钥{}，返回401"], "en": ["my key is {}", "api_key={}"]}),
 }
+# For wrong check digits: by the label policy a number that its own words name is sensitive all the same.
+NEUTRAL = {"zh": ["{} 这个编号查一下进度", "流水 {} 什么状态", "订单{}"], "en": ["order {} status", "ref {} please", "what is {}"]}
 # Letters and signs carry these: digits written as words, or separators, say nothing of what somebody would send.
 DIGITS_ONLY = {"resident_id", "bank_card", "mobile", "uk_nhs"}

@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "ef1cb8f98e4f06b4ec7bf1d65f2f55434e1b48b8992f83deed965dd07f05dd1e";
+    "2d33558cee6ff234f67cf1afad6298187be347e587839be94458b0b54f2f3df0";
 inline constexpr char kNameSha256[] =
-    "8c90e6c92f822c0832af67f0815ce7d44d20f71d8ab79bd8860eb55b1d25e770";
+    "0016c78e0c1258abbfa87abaeaaf7c0563f2b4b17d46e71f976de1dd210caab7";
 
 }  // namespace headgate::router
