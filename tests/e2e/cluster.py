@@ -141,7 +141,7 @@ def emulator():
         "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", folder / "tls.key", "-out",
         folder / "tls.crt")
     certificate, key = (folder / "tls.crt").read_text(), (folder / "tls.key").read_text()
-    secret = pod("cloud", "deepseek-emulator", args=[
+    server = pod("cloud", "deepseek-emulator", command=["/usr/bin/deepseek-emulator"], args=[
         "--listen=0.0.0.0:8443", "--tls-cert=/tls/tls.crt", "--tls-key=/tls/tls.key", "--api-key=e2e-cloud-key",
         "--tokens=8", "--token-ms=5"], mounts=[{"name": "tls", "mountPath": "/tls"}],
         volumes=[{"name": "tls", "secret": {"secretName": "cloud-tls", "defaultMode": 0o440}}])
@@ -150,7 +150,7 @@ def emulator():
           {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cloud-key"},
            "stringData": {"api-key": "e2e-cloud-key"}},
           {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "cloud"},
-           "spec": {"selector": {"app": "cloud"}, "ports": [{"port": 443, "targetPort": 8443}]}}, secret)
+           "spec": {"selector": {"app": "cloud"}, "ports": [{"port": 443, "targetPort": 8443}]}}, server)
     return f"https://{name}"
 
 

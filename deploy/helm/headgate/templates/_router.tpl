@@ -1,7 +1,7 @@
 {{/* router.yaml: what the user wrote, and on top what only the chart can know. */}}
 {{- define "headgate.routerConfig" -}}
 {{- $config := deepCopy .Values.router.config -}}
-{{- $listen := dict "http" "0.0.0.0:8080" "grpc" "0.0.0.0:8081" "admin" "0.0.0.0:8082" "metrics" "0.0.0.0:9090" -}}
+{{- $listen := dict "http" "0.0.0.0:8080" "grpc" "0.0.0.0:8081" "admin" (ternary "0.0.0.0:8082" "127.0.0.1:8082" (gt (len .Values.admin.keySha256) 0)) "metrics" "0.0.0.0:9090" -}}
 {{- if ne .Values.tls.clients.mode "off" -}}
 {{- $tls := dict "certificate_file" "/etc/headgate/tls/tls.crt" "key_file" "/etc/headgate/tls/tls.key" -}}
 {{- if .Values.tls.clients.requireClientCertificate }}{{ $_ := set $tls "ca_file" "/etc/headgate/tls/ca.crt" }}{{ end -}}
