@@ -52,7 +52,7 @@ DecodeLoop::DecodeLoop(const EngineConfig& config, Backend& backend, EngineMetri
       metrics_(metrics),
       clock_(clock),
       slots_(static_cast<size_t>(backend.info().sequences_max)),
-      cells_(backend, config.prefix_cache_tokens < 0 ? backend.info().context_tokens / 2 : config.prefix_cache_tokens),
+      cells_(backend, config.prefix_cache_tokens < 0 ? backend.info().context_tokens / 4 : config.prefix_cache_tokens),
       budget_(config.step_target, config.step_prefill_tokens),
       rows_max_(backend.info().batch_tokens_max),
       ready_(!config.warm_up),
@@ -202,7 +202,7 @@ bool DecodeLoop::Hopeless(const Sequence& sequence, MonotonicTime now) const {
   if (left <= absl::ZeroDuration()) return true;
   if (left == absl::InfiniteDuration()) return false;
   const int32_t tokens = sequence.left() - cells_.Match(sequence.cache_key(), sequence.tokens());
-  return kCertainly * tokens * budget_.prefill_seconds_per_token() > Seconds(left);
+  return kCertainly * tokens * budget_.prefill_seconds_at_best() > Seconds(left);
 }
 
 // Requests that left the queue without having run.

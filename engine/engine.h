@@ -30,7 +30,9 @@ struct EngineConfig {
   int32_t batch_rank_rows = 0;          // most answers of PRIORITY_BATCH in one step, for shorter steps; 0 = all
   absl::Duration aging = absl::Seconds(10);  // waiting this long raises a request by one priority class
   int32_t answer_cells = 128;           // KV cells reserved ahead of a growing answer
-  int32_t prefix_cache_tokens = -1;     // most KV cells that keep finished prefixes; -1 = half of all, 0 = none
+  // Most KV cells that keep finished prefixes; -1 = a quarter of all, 0 = none. Each cached cell costs every step a
+  // little: attention passes over it.
+  int32_t prefix_cache_tokens = -1;
   bool share_between_tenants = false;   // cached prefixes; else a tenant meets its own only
   bool warm_up = false;                 // measure the model before taking requests: not healthy until then
   int32_t max_tokens_default = 512;

@@ -9,6 +9,7 @@ namespace headgate::engine {
 namespace {
 
 constexpr int32_t kTokensAtFirst = 128;
+constexpr double kForget = 0.01;     // of a best speed, each step: it takes a hundred slow ones
 constexpr double kNewWeight = 0.25;  // of the newest step: a few steps follow a change
 
 void Learn(double& value, double seen) { value = value == 0 ? seen : value + kNewWeight * (seen - value); }
@@ -43,7 +44,10 @@ void StepBudget::Observe(int32_t decode_rows, int32_t prefill_rows, double secon
   // A few prompt rows say little about the cost of one: the step's fixed cost is in them.
   if (prefill_rows < kTokensMin) return;
   const double added = std::max(seconds - DecodeSeconds(decode_rows), seconds / 4);
-  Learn(prefill_seconds_, added / prefill_rows);
+  const double seen = added / prefill_rows;
+  Learn(prefill_seconds_, seen);
+  const double best = prefill_seconds_best_;
+  prefill_seconds_best_ = best == 0 || seen < best ? seen : best + kForget * (seen - best);
 }
 
 int32_t StepBudget::PrefillTokens(int32_t decode_rows) const {

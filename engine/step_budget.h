@@ -26,6 +26,8 @@ class StepBudget {
   int32_t PrefillTokens(int32_t decode_rows) const;
 
   double prefill_seconds_per_token() const { return prefill_seconds_; }
+  // The same at the best speed seen lately: one slow step does not change it.
+  double prefill_seconds_at_best() const { return prefill_seconds_best_; }
   // What a step of `rows` decoding sequences takes; 0 = not known.
   double DecodeSeconds(int32_t rows) const;
 
@@ -40,6 +42,7 @@ class StepBudget {
   const int32_t tokens_max_;
   std::array<double, kBuckets> decode_seconds_{};  // 0 = not yet known
   double prefill_seconds_ = 0;                     // of one more prompt token; 0 = not yet known
+  double prefill_seconds_best_ = 0;
 };
 
 }  // namespace headgate::engine

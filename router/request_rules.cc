@@ -209,7 +209,8 @@ absl::Status CheckSampling(const v1::Sampling& sampling) {
   return absl::OkStatus();
 }
 
-// What engines offer and the router does not pass on yet: several answers would come mixed, and a cloud knows none of it.
+// What engines offer and the router does not pass on yet: several answers would come mixed, and a cloud knows none of
+// it.
 absl::Status CheckEngineOnly(const v1::GenerateRequest& request) {
   if (request.n() != 0 && request.n() != 1) return Bad("n", "only 1 through the router");
   if (request.has_logprobs()) return Bad("logprobs", "is not offered through the router");

@@ -167,7 +167,7 @@ class Bench {
 
 int Main(const std::vector<std::string>& arguments) {
   LlamaConfig config;
-  config.context_tokens = 16384;
+  config.context_tokens = 8192;
   config.sequences_max = 32;
   if (arguments.size() < 5 || !absl::SimpleAtoi(arguments[2], &config.threads)) {
     std::cerr << "usage: engine-facade-bench MODEL THREADS decode|prefill COUNT..." << std::endl;

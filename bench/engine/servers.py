@@ -38,9 +38,9 @@ class Answer:
     def first(self):
         return self.times[0] - self.begin if self.times else float("inf")
 
-    def worst_gap(self, since):
-        """The longest wait between two pieces of which the second came after `since`."""
-        return max((b - a for a, b in zip(self.times, self.times[1:]) if b > since), default=0.0)
+    def worst_gap(self, since, until):
+        """The longest wait between two pieces that overlaps the time from `since` to `until`."""
+        return max((b - a for a, b in zip(self.times, self.times[1:]) if b > since and a < until), default=0.0)
 
 
 class Server:

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "engine/backend/llama_log.h"
 #include "engine/backend/llama_sampler.h"
 #include "engine/backend/llama_vocab.h"
+#include "engine/encrypted_model.h"
 #include <llama.h>
 
 namespace headgate::engine {
@@ -252,10 +254,35 @@ absl::Status CheckFile(const std::string& path) {
   }
   std::ifstream file(path, std::ios::binary);
   std::array<char, 4> magic{};
+  if (IsEncryptedModel(path)) return absl::OkStatus();
   if (!file.read(magic.data(), magic.size()) || std::string_view(magic.data(), magic.size()) != "GGUF") {
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a GGUF file"));
   }
   return absl::OkStatus();
+}
+
+// nullptr when libllama refuses the file; its log says why.
+absl::StatusOr<Model> LoadModel(const LlamaConfig& config, llama_model_params params) {
+  if (!IsEncryptedModel(config.model_path)) {
+    return Model(llama_model_load_from_file(config.model_path.c_str(), params));
+  }
+  if (config.model_key.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(config.model_path, ": is encrypted; its key is needed"));
+  }
+  ASSIGN_OR_RETURN(const ModelKey key, LoadModelKey(config.model_key));
+  ASSIGN_OR_RETURN(const auto encrypted, EncryptedModel::Open(config.model_path, key));
+  std::FILE* const stream = encrypted->OpenStream();
+  if (stream == nullptr) return absl::ResourceExhaustedError("no memory for the model's stream");
+  params.load_mode = LLAMA_LOAD_MODE_NONE;  // there is no file to map
+  Model model;
+  try {
+    model.reset(llama_model_load_from_file_ptr(stream, params));
+  } catch (const std::exception&) {
+    model.reset();
+  }
+  std::fclose(stream);
+  RETURN_IF_ERROR(encrypted->status());
+  return model;
 }
 
 absl::Status CheckConfig(const LlamaConfig& config) {
@@ -279,7 +306,7 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeLlamaBackend(const LlamaConfig& con
   try {
     llama_model_params params = llama_model_default_params();
     params.n_gpu_layers = config.gpu_layers;
-    Model model(llama_model_load_from_file(config.model_path.c_str(), params));
+    ASSIGN_OR_RETURN(Model model, LoadModel(config, params));
     if (model == nullptr) {
       const std::string why = log.LastError();
       return absl::InvalidArgumentError(

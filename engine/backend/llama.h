@@ -14,7 +14,8 @@
 namespace headgate::engine {
 
 struct LlamaConfig {
-  std::string model_path;
+  std::string model_path;              // plain, or encrypted by encrypted_model.h
+  std::string model_key;               // of an encrypted one: file:PATH, env:NAME or command:PROGRAM
   std::string model_name;              // served name; empty = from the file's metadata
   std::string chat_template;           // Jinja text; empty = the model's own
   int32_t context_tokens = 8192;       // KV cells in all

@@ -44,6 +44,7 @@ absl::StatusOr<std::unique_ptr<engine::Backend>> Llama(const EngineFlags& flags)
   engine::LlamaConfig config;
   config.model_path = flags.model;
   config.model_name = flags.model_name;
+  config.model_key = flags.model_key;
   config.context_tokens = flags.context_tokens;
   config.sequences_max = flags.parallel;
   config.cache_sequences = flags.prefix_cache_entries;

@@ -19,6 +19,9 @@ const std::map<std::string, ManifestCheck> kManifestChecks = {
 std::string Complaint(const EngineFlags& flags) {
   if (flags.model.empty() == !flags.reference) return "give either --model FILE or --reference";
   if (flags.write_manifest && flags.reference) return "--write-manifest needs --model FILE";
+  if (!flags.encrypt_to.empty() && (flags.model.empty() || flags.model_key.empty())) {
+    return "--encrypt-to needs --model FILE and --model-key";
+  }
   if (flags.reference_step > absl::ZeroDuration() && !flags.reference) return "--reference-step-ms needs --reference";
   if (flags.tls.certificate_file.empty() != flags.tls.key_file.empty()) return "--tls-cert and --tls-key go together";
   if (!flags.tls.ca_file.empty() && flags.tls.certificate_file.empty()) return "--tls-ca needs --tls-cert";
@@ -32,6 +35,9 @@ void AddModelOptions(CLI::App& app, EngineFlags& flags) {
   app.add_option("--manifest", flags.manifest, "Check the model's digest: required, if-present or off")
       ->transform(CLI::CheckedTransformer(kManifestChecks, CLI::ignore_case))
       ->default_str("if-present");
+  app.add_option("--model-key", flags.model_key,
+                 "Key of an encrypted model, 64 hex digits: file:PATH, env:NAME or command:PROGRAM (KMS, HSM)");
+  app.add_option("--encrypt-to", flags.encrypt_to, "Write --model there, encrypted with --model-key, and end");
   app.add_flag("--write-manifest", flags.write_manifest, "Write FILE.manifest.json for --model and end");
   app.add_option("--context-tokens", flags.context_tokens, "KV cells, shared by all requests")
       ->check(CLI::Range(16, 1 << 24))
@@ -60,7 +66,8 @@ void AddSchedulingOptions(CLI::App& app, EngineFlags& flags, int& step_target_ms
   app.add_option("--batch-rows", flags.batch_rank_rows, "Most answers of batch priority in a step; 0 = all")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
-  app.add_option("--prefix-cache-tokens", flags.prefix_cache_tokens, "KV cells that keep prefixes; -1 = half, 0 = none")
+  app.add_option("--prefix-cache-tokens", flags.prefix_cache_tokens,
+                 "KV cells that keep prefixes; -1 = a quarter of all, 0 = none")
       ->check(CLI::Range(-1, 1 << 24))
       ->capture_default_str();
   app.add_option("--prefix-cache-entries", flags.prefix_cache_entries, "Prefixes kept at a time; 0 = none")

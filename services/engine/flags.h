@@ -36,6 +36,8 @@ struct EngineFlags {
   int32_t prefix_cache_entries = 32;
   bool share_between_tenants = false;
   ManifestCheck manifest = ManifestCheck::kIfPresent;
+  std::string model_key;           // of an encrypted model: file:PATH, env:NAME or command:PROGRAM
+  std::string encrypt_to;          // write --model there, encrypted, and end
   bool write_manifest = false;     // write it and end
   absl::Duration drain = absl::Seconds(30);
   TlsConfig tls;                   // all three listeners' gRPC ones

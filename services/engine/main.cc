@@ -16,7 +16,9 @@
 #include "common/clock.h"
 #include "common/hardening.h"
 #include "common/log.h"
+#include "common/status_macros.h"
 #include "common/tls.h"
+#include "engine/encrypted_model.h"
 #include "engine/model_store.h"
 #include "services/engine/engine_server.h"
 #include "services/engine/flags.h"
@@ -75,13 +77,20 @@ int Serve(const EngineFlags& flags) {
   return 0;
 }
 
+absl::Status Encrypt(const EngineFlags& flags) {
+  ASSIGN_OR_RETURN(const engine::ModelKey key, engine::LoadModelKey(flags.model_key));
+  RETURN_IF_ERROR(engine::EncryptModel(flags.model, flags.encrypt_to, key, SystemRandom()));
+  return flags.write_manifest ? engine::WriteManifest(flags.encrypt_to, flags.model_name) : absl::OkStatus();
+}
+
 int Run(int argc, const char* const* argv) {
   std::optional<int> exit_code;
   const EngineFlags flags = ParseEngineFlags(argc, argv, &exit_code);
   if (exit_code) return *exit_code;
   RequireTls13ForGrpc(flags.tls.allow_tls12);
-  if (!flags.write_manifest) return Serve(flags);
-  const absl::Status written = engine::WriteManifest(flags.model, flags.model_name);
+  if (!flags.write_manifest && flags.encrypt_to.empty()) return Serve(flags);
+  const absl::Status written =
+      flags.encrypt_to.empty() ? engine::WriteManifest(flags.model, flags.model_name) : Encrypt(flags);
   if (!written.ok()) std::cerr << "headgate-engine: " << written.message() << std::endl;
   return written.ok() ? 0 : 1;
 }

@@ -74,6 +74,16 @@ TEST(StepBudget, KeepsTheStepUnderTheTarget) {
   EXPECT_EQ(budget.PrefillTokens(4), 512) << "and up again";
 }
 
+TEST(StepBudget, OneSlowStepIsNoReasonToGiveUp) {
+  StepBudget budget(absl::Milliseconds(100), 512);
+  for (int i = 0; i < 10; ++i) budget.Observe(0, 100, 0.1);
+  budget.Observe(0, 100, 30);  // the machine stood still
+  EXPECT_GT(budget.prefill_seconds_per_token(), 0.05);
+  EXPECT_LT(budget.prefill_seconds_at_best(), 0.005);
+  for (int i = 0; i < 500; ++i) budget.Observe(0, 100, 1);
+  EXPECT_NEAR(budget.prefill_seconds_at_best(), 0.01, 0.001) << "but a slow machine is";
+}
+
 TEST(StepBudget, KnowsDecodeStepsBySize) {
   StepBudget budget(absl::Milliseconds(100), 512);
   EXPECT_EQ(budget.DecodeSeconds(1), 0);
