@@ -11,6 +11,7 @@ entity but place, date, nationality, organisation and URL scores at least 0.4; a
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -69,6 +70,8 @@ def presidio(rows):
     """(microseconds, any, strong) a text."""
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NlpEngineProvider
+
+    logging.disable(logging.CRITICAL)  # its URL recogniser complains when it cannot load a list from the network
 
     engine = NlpEngineProvider(
         nlp_configuration={"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": MODEL}]}
