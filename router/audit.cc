@@ -1,165 +1,204 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// A record is one line of JSON with sorted keys and the mac as its last key, so that a verifier takes the mac off the
-// text instead of re-encoding. mac = HMAC-SHA-256(key, line without mac); the line holds the previous record's mac,
-// which is what makes the chain.
 #include "router/audit.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/log.h"
-#include "nlohmann/json.hpp"
+#include "common/mailbox.h"
+#include "router/audit_payload.h"
+#include "router/audit_record.h"
+#include "router/audit_verify.h"
 
 namespace headgate::router {
 namespace {
 
-using nlohmann::json;
+constexpr absl::Duration kProbeEvery = absl::Seconds(1);
+// A medium that takes longer has failed, as far as a request is concerned.
+constexpr absl::Duration kCommitMax = absl::Seconds(2);
 
-constexpr char kMacKey[] = ",\"mac\":\"";
-constexpr size_t kMacHexSize = 64;
-
-// `KIND_CHAIN_START` -> `chain_start`, `SENSITIVITY_LEVEL_RESTRICTED` -> `restricted`.
-std::string ShortName(const std::string& name, size_t prefix_size) {
-  std::string out = name.substr(prefix_size);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
-std::string KindName(v1::AuditRecord::Kind kind) { return ShortName(v1::AuditRecord::Kind_Name(kind), 5); }
-std::string LevelName(v1::SensitivityLevel level) { return ShortName(v1::SensitivityLevel_Name(level), 18); }
-std::string TargetName(v1::Route::Target target) { return ShortName(v1::Route::Target_Name(target), 7); }
-
-json FindingJson(const v1::Finding& finding) {
-  return {{"type", finding.type()},   {"level", LevelName(finding.level())},
-          {"score", finding.score()}, {"field", finding.field()},
-          {"begin", finding.begin()}, {"end", finding.end()}};
-}
-
-json RouteJson(const v1::Route& route) {
-  json out = {{"target", TargetName(route.target())}, {"reasons", json::array()}};
-  for (const std::string& reason : route.reasons()) out["reasons"].push_back(reason);
-  if (!route.endpoint().empty()) out["endpoint"] = route.endpoint();
-  if (!route.model().empty()) out["model"] = route.model();
-  return out;
-}
-
-// What every record of a request has; empty fields are left out.
-void AddRequestFields(const v1::AuditRecord& record, json& out) {
-  const auto add = [&out](const char* key, const std::string& value) {
-    if (!value.empty()) out[key] = value;
-  };
-  add("request_id", record.request_id());
-  add("tenant", record.tenant());
-  add("api", record.api());
-  add("policy_version", record.policy_version());
-  add("classification_state", record.classification_state());
-  add("content_digest", record.content_digest());
-  add("status", record.status());
-  add("stage", record.stage());
-  add("detail", record.detail());
-  if (record.sensitivity() != v1::SENSITIVITY_LEVEL_UNSPECIFIED) out["sensitivity"] = LevelName(record.sensitivity());
-  for (const v1::Finding& finding : record.findings()) out["findings"].push_back(FindingJson(finding));
-  if (record.has_route()) out["route"] = RouteJson(record.route());
-}
-
-void AddOutcomeFields(const v1::AuditRecord& record, json& out) {
-  if (record.has_usage()) {
-    out["usage"] = {{"prompt_tokens", record.usage().prompt_tokens()},
-                    {"completion_tokens", record.usage().completion_tokens()},
-                    {"cached_tokens", record.usage().cached_tokens()},
-                    {"reasoning_tokens", record.usage().reasoning_tokens()}};
-  }
-  if (!record.price_version().empty()) {
-    out["cost"] = {{"micro_units", record.cost_micro_units()},
-                   {"currency", record.currency()},
-                   {"price_version", record.price_version()}};
-  }
-  out["cloud_attempts"] = record.cloud_attempts();
-  out["duration_us"] = record.duration_us();
-}
-
-std::string Encode(const v1::AuditRecord& record) {
-  json out = {{"sequence", record.sequence()},
-              {"chain_id", record.chain_id()},
-              {"kind", KindName(record.kind())},
-              {"time", record.time()},
-              {"previous_mac", record.previous_mac()}};
-  AddRequestFields(record, out);
-  if (record.kind() == v1::AuditRecord::KIND_OUTCOME) AddOutcomeFields(record, out);
-  // Request ids and tenants are ASCII by rule; anything else is escaped rather than trusted.
-  return out.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
-}
-
-absl::Status BadLine(size_t index, std::string_view what) {
-  return absl::DataLossError(absl::StrCat("audit record at line ", index + 1, ": ", std::string(what)));
-}
+std::string Stamp(absl::Time time) { return absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone()); }
 
 }  // namespace
 
-Audit::Audit(const Clock& clock, std::string key, std::unique_ptr<AuditStore> store, std::string chain_id,
-             Metrics& metrics)
+Audit::Audit(Clock& clock, std::string key, std::unique_ptr<AuditStore> store, std::string chain_id, Metrics& metrics,
+             AuditConfig config)
     : clock_(clock),
       key_(std::move(key)),
-      store_(std::move(store)),
       chain_id_(std::move(chain_id)),
+      config_(std::move(config)),
       records_(metrics.GetCounter("headgate_router_audit_records_total", "Audit records written")),
       failures_(metrics.GetCounter("headgate_router_audit_failures_total", "Audit records that could not be written")),
-      writable_gauge_(metrics.GetGauge("headgate_router_audit_writable", "1 while audit records can be written")) {
+      writable_gauge_(metrics.GetGauge("headgate_router_audit_writable", "1 while audit records can be written")),
+      anchor_sequence_(metrics.GetGauge("headgate_router_audit_anchor_sequence",
+                                        "Sequence of the record that the last anchor names", {{"chain", chain_id_}})),
+      anchor_mac_(metrics.GetGauge("headgate_router_audit_anchor_mac",
+                                   "First 12 hex digits of that record's mac, as a number", {{"chain", chain_id_}})),
+      commit_seconds_(metrics.GetHistogram("headgate_router_audit_commit_seconds",
+                                           "Time a request waited for the medium (durability before_egress)",
+                                           {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2})),
+      store_(std::move(store)) {
   writable_gauge_.Set(1);
+}
+
+Audit::~Audit() {
+  Anchor();
+  *alive_ = false;
 }
 
 std::string Audit::NewChainId(const RandomBytes& random) { return Hex(random(8)); }
 
 absl::Status Audit::Write(v1::AuditRecord record) {
+  if (record.kind() == v1::AuditRecord::KIND_CHAIN_START) {
+    record.set_key_id(AuditKeyId(key_));
+    for (v1::ChainHead& head : store_->Predecessors()) *record.add_predecessors() = std::move(head);
+  }
+  if (absl::Status written = WriteOne(record); !written.ok()) {
+    ++lost_;
+    return written;
+  }
+  // The gap is in the log too: who reads it must know that it is not whole.
+  if (lost_ > 0) {
+    v1::AuditRecord gap;
+    gap.set_kind(v1::AuditRecord::KIND_ADMIN);
+    gap.set_policy_version(record.policy_version());
+    gap.set_detail(absl::StrCat("audit writable again; records lost: ", lost_));
+    if (WriteOne(gap).ok()) lost_ = 0;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Audit::WriteOne(v1::AuditRecord& record) {
   record.set_sequence(sequence_);
   record.set_chain_id(chain_id_);
-  record.set_time(absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", clock_.WallTime(), absl::UTCTimeZone()));
+  record.set_time(Stamp(clock_.WallTime()));
   record.set_previous_mac(previous_mac_);
-  std::string line = Encode(record);
-  const std::string mac = Hex(HmacSha256(key_, line));
-  line.pop_back();
-  absl::StrAppend(&line, kMacKey, mac, "\"}");
-
-  if (absl::Status status = store_->Append(line); !status.ok()) {
-    failures_.Increment();
-    if (writable_) HG_LOG(Error, "audit: cannot write, nothing leaves the cluster until it can: ", status.message());
-    writable_ = false;
-    writable_gauge_.Set(0);
-    return absl::UnavailableError("the audit log cannot be written");
-  }
+  std::string mac;
+  const std::string line = WriteAuditLine(key_, record, &mac);
+  if (absl::Status status = store_->Append(line); !status.ok()) return Failed(status);
   if (!writable_) HG_LOG(Info, "audit: writable again");
   writable_ = true;
-  writable_gauge_.Set(1);
+  PublishWritable();
   records_.Increment();
   ++sequence_;
-  previous_mac_ = mac;
+  previous_mac_ = std::move(mac);
   return absl::OkStatus();
+}
+
+absl::Status Audit::Failed(const absl::Status& status) {
+  failures_.Increment();
+  if (writable_) HG_LOG(Error, "audit: cannot write, nothing leaves the cluster until it can: ", status.message());
+  writable_ = false;
+  PublishWritable();
+  ArmProbe();
+  return absl::UnavailableError("the audit log cannot be written");
+}
+
+void Audit::ArmProbe() {
+  if (probe_timer_) return;
+  probe_timer_ = clock_.CallAt(clock_.Monotonic() + kProbeEvery, [this] {
+    probe_timer_.reset();
+    Probe();
+    if (!writable()) ArmProbe();
+  });
+}
+
+// Without it a router without local traffic would stay closed until its next request.
+void Audit::Probe() {
+  if (!writable_) {
+    v1::AuditRecord record;
+    record.set_kind(v1::AuditRecord::KIND_ADMIN);
+    record.set_detail(absl::StrCat("audit writable again; records lost: ", lost_));
+    if (WriteOne(record).ok()) lost_ = 0;
+  }
+  if (commit_overdue_ && !probe_syncing_) {
+    probe_syncing_ = true;
+    store_->Sync([this, alive = alive_](const absl::Status& status) {
+      if (!*alive) return;
+      probe_syncing_ = false;
+      Synced(status);
+    });
+  }
+}
+
+void Audit::Synced(const absl::Status& status) {
+  if (!status.ok()) HG_LOG(Error, "audit: not on the medium, nothing leaves the cluster: ", status.message());
+  commit_overdue_ = !status.ok();
+  if (commit_overdue_) ArmProbe();
+  PublishWritable();
+}
+
+void Audit::PublishWritable() { writable_gauge_.Set(writable() ? 1 : 0); }
+
+Task<absl::Status> Audit::Commit(Executor executor, Cancellation& cancellation) {
+  if (config_.durability != AuditConfig::Durability::kBeforeEgress) co_return absl::OkStatus();
+  const MonotonicTime start = clock_.Monotonic();
+  // Outlives this call when the medium answers too late.
+  const auto answer = std::make_shared<Mailbox<bool>>(executor, 1);
+  store_->Sync([this, alive = alive_, answer](const absl::Status& status) {
+    if (*alive) Synced(status);
+    answer->Close(status);
+  });
+  const auto received = co_await answer->Receive(clock_, start + kCommitMax, cancellation);
+  commit_seconds_.Observe(absl::ToDoubleSeconds(clock_.Monotonic() - start));
+  if (cancellation.cancelled()) co_return cancellation.reason();
+  if (received.ok()) co_return absl::OkStatus();
+  if (absl::IsDeadlineExceeded(received.status())) Synced(absl::UnavailableError("the medium does not answer"));
+  co_return absl::UnavailableError("the audit record is not on the medium");
+}
+
+void Audit::StartAnchors(std::function<void(const std::string&)> out) {
+  anchor_out_ = std::move(out);
+  Anchor();
+  ScheduleAnchor();
+}
+
+void Audit::ScheduleAnchor() {
+  anchor_timer_ = clock_.CallAt(clock_.Monotonic() + config_.anchor_interval, [this] {
+    Anchor();
+    ScheduleAnchor();
+  });
+}
+
+void Audit::Anchor() {
+  if (!anchor_out_ || sequence_ == anchored_) return;
+  anchored_ = sequence_;
+  anchor_sequence_.Set(static_cast<double>(sequence_ - 1));
+  anchor_mac_.Set(static_cast<double>(std::strtoull(previous_mac_.substr(0, 12).c_str(), nullptr, 16)));
+  anchor_out_(WriteAuditAnchor({chain_id_, sequence_ - 1, previous_mac_}, Stamp(clock_.WallTime())));
+}
+
+void Audit::KeepPayloads(const std::string& key, RandomBytes random) {
+  payload_key_ = PayloadChainKey(key, chain_id_);
+  random_ = std::move(random);
+}
+
+bool Audit::KeepsPayloadsOf(const std::string& tenant) const {
+  const auto& tenants = config_.payload.tenants;
+  return !payload_key_.empty() &&
+         (tenants.empty() || std::find(tenants.begin(), tenants.end(), tenant) != tenants.end());
+}
+
+absl::StatusOr<std::string> Audit::WritePayload(const std::string& request_id, const std::string& part,
+                                                const std::string& text) {
+  auto line = SealPayload(payload_key_, {chain_id_, request_id, part}, text, random_);
+  const absl::Status written = line.ok() ? store_->AppendPayload(*line) : line.status();
+  if (!written.ok()) return Failed(written);
+  return Hex(Sha256(*line));
 }
 
 std::string Audit::ContentDigest(const std::string& digest) const { return Hex(HmacSha256(key_, digest)); }
 
 absl::Status VerifyAuditChain(const std::string& key, const std::vector<std::string>& lines) {
-  std::string previous_mac;
-  std::string chain_id;
+  ChainState state;
   for (size_t i = 0; i < lines.size(); ++i) {
-    const std::string& line = lines[i];
-    const std::string ending = "\"}";
-    const size_t tail = sizeof(kMacKey) - 1 + kMacHexSize + ending.size();
-    if (line.size() <= tail || line.compare(line.size() - tail, sizeof(kMacKey) - 1, kMacKey) != 0) {
-      return BadLine(i, "not a complete record");
+    if (absl::Status status = state.Step(key, lines[i]).status(); !status.ok()) {
+      return absl::DataLossError(absl::StrCat("audit record at line ", i + 1, ": ", status.message()));
     }
-    const std::string mac = line.substr(line.size() - ending.size() - kMacHexSize, kMacHexSize);
-    const std::string body = line.substr(0, line.size() - tail) + "}";
-    if (!EqualConstantTime(Hex(HmacSha256(key, body)), mac)) return BadLine(i, "changed, or made with another key");
-    const json record = json::parse(body, nullptr, /*allow_exceptions=*/false);
-    if (record.is_discarded()) return BadLine(i, "not JSON");
-    if (record.value("previous_mac", "?") != previous_mac) return BadLine(i, "a record before it is missing");
-    if (record.value("sequence", uint64_t{0}) != i) return BadLine(i, "out of order");
-    if (i == 0) chain_id = record.value("chain_id", "");
-    if (record.value("chain_id", "") != chain_id) return BadLine(i, "belongs to another chain");
-    previous_mac = mac;
   }
   return absl::OkStatus();
 }

@@ -49,14 +49,14 @@ absl::StatusOr<std::string> SealPayload(const std::string& chain_key, const Payl
   if (text.size() > kTextBytesMax) return absl::InvalidArgumentError("the payload is too large");
   const Context context(EVP_CIPHER_CTX_new());
   const std::string nonce = random(kNonceBytes);
-  const std::string authenticated = Authenticated(name);
+  const std::string bound = Authenticated(name);
   std::string sealed(text.size(), '\0');
   std::string tag(kTagBytes, '\0');
   int n = 0;
   const bool good =
       context != nullptr && nonce.size() == kNonceBytes &&
       EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, Bytes(chain_key), Bytes(nonce)) == 1 &&
-      EVP_EncryptUpdate(context.get(), nullptr, &n, Bytes(authenticated), static_cast<int>(authenticated.size())) == 1 &&
+      EVP_EncryptUpdate(context.get(), nullptr, &n, Bytes(bound), static_cast<int>(bound.size())) == 1 &&
       EVP_EncryptUpdate(context.get(), Bytes(sealed), &n, Bytes(text), static_cast<int>(text.size())) == 1 &&
       EVP_EncryptFinal_ex(context.get(), Bytes(sealed) + n, &n) == 1 &&
       EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, tag.data()) == 1;
@@ -95,7 +95,7 @@ absl::StatusOr<Payload> OpenPayload(const std::string& key, std::string_view lin
   }
   if (bytes.size() > kTextBytesMax) return absl::DataLossError("a payload that is too large");
   const std::string chain_key = PayloadChainKey(key, name->chain_id);
-  const std::string authenticated = Authenticated(*name);
+  const std::string bound = Authenticated(*name);
   const std::string_view sealed =
       std::string_view(bytes).substr(kNonceBytes, bytes.size() - kNonceBytes - kTagBytes);
   std::string tag = bytes.substr(bytes.size() - kTagBytes);
@@ -105,7 +105,7 @@ absl::StatusOr<Payload> OpenPayload(const std::string& key, std::string_view lin
   const bool good =
       context != nullptr &&
       EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, Bytes(chain_key), Bytes(bytes)) == 1 &&
-      EVP_DecryptUpdate(context.get(), nullptr, &n, Bytes(authenticated), static_cast<int>(authenticated.size())) == 1 &&
+      EVP_DecryptUpdate(context.get(), nullptr, &n, Bytes(bound), static_cast<int>(bound.size())) == 1 &&
       EVP_DecryptUpdate(context.get(), Bytes(text), &n, Bytes(sealed), static_cast<int>(sealed.size())) == 1 &&
       EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, kTagBytes, tag.data()) == 1 &&
       EVP_DecryptFinal_ex(context.get(), Bytes(text) + n, &n) == 1;

@@ -3,8 +3,8 @@
 
 // One pass over each chain: its files are listed first, then read in order, each record continuing the one before.
 // After something wrong the pass goes on from what it finds, so that one finding does not hide the next; only authentic
-// records are handed on. What anchors and later chains claim is looked up while passing (`wanted`), and what was not met
-// at the end is missing.
+// records are handed on. What anchors and later chains claim is looked up while passing, and what was not met at the
+// end is missing.
 #include "router/audit_verify.h"
 
 #include <algorithm>
@@ -319,9 +319,8 @@ v1::AuditRecord FirstRecord(const std::string& directory, const std::string& cha
 
 // `headgate_router_audit_anchor_sequence{chain="C"} 12` and `..._mac{chain="C"} 281474976710655`.
 void ReadMetric(const std::string& line, std::map<std::string, AuditAnchor>* anchors) {
-  for (const char* name : {"sequence", "mac"}) {
-    const std::string start = absl::StrCat("headgate_router_audit_anchor_", name, "{");
-    if (!absl::StartsWith(line, start)) continue;
+  for (const char* name : {"headgate_router_audit_anchor_sequence", "headgate_router_audit_anchor_mac"}) {
+    if (!absl::StartsWith(line, absl::StrCat(name, "{"))) continue;
     const size_t chain = line.find("chain=\"");
     const size_t close = line.find("\"", chain == std::string::npos ? 0 : chain + 7);
     const size_t value = line.rfind("} ");
@@ -331,8 +330,9 @@ void ReadMetric(const std::string& line, std::map<std::string, AuditAnchor>* anc
       return;
     }
     AuditAnchor& anchor = (*anchors)[line.substr(chain + 7, close - chain - 7)];
-    if (*name == 's') anchor.sequence = static_cast<uint64_t>(number);
-    if (*name == 'm') anchor.mac = absl::StrCat(absl::Hex(static_cast<uint64_t>(number), absl::kZeroPad12));
+    const bool mac = absl::EndsWith(name, "_mac");
+    if (!mac) anchor.sequence = static_cast<uint64_t>(number);
+    if (mac) anchor.mac = absl::StrCat(absl::Hex(static_cast<uint64_t>(number), absl::kZeroPad12));
   }
 }
 

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Is a folder of audit segments whole and unaltered? Found: a record changed, dropped, reordered, brought in from
-// elsewhere, cut; a segment, manifest or payload that is missing or was changed; a chain that is missing or shorter than
-// an anchor, or a later chain, says.
+// elsewhere, cut; a segment, manifest or payload that is missing or was changed; a chain that is missing or shorter
+// than an anchor, or a later chain, says.
 //
 // Files are read in pieces, and anything may be in them.
 //

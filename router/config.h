@@ -214,9 +214,29 @@ struct AccountingConfig {
 
 struct AuditConfig {
   std::string directory;                   // required
-  std::string key_file;                    // HMAC key, at least 32 bytes
+  std::string key_file;                    // HMAC key, at least 32 bytes; or
+  std::string key_env;                     // the environment variable that holds it
   int64_t segment_bytes_max = 64 << 20;
+  absl::Duration segment_age_max = absl::Hours(24);
+  // kProcess: a record survives the process; a power loss takes at most what was written in sync_interval and during
+  // the flush. kBeforeEgress: a cloud request also waits until its decision is on the medium.
+  enum class Durability { kProcess, kBeforeEgress };
+  Durability durability = Durability::kProcess;
+  absl::Duration sync_interval = absl::Milliseconds(10);
+  absl::Duration anchor_interval = absl::Minutes(1);
+  // Keeps the content of requests and answers, encrypted. Off without a key.
+  struct Payload {
+    std::string key_file;                  // 64 hex digits or 32 bytes
+    std::string key_env;
+    std::vector<std::string> tenants;      // empty: all
+    bool enabled() const { return !key_file.empty() || !key_env.empty(); }
+  };
+  Payload payload;
 };
+// The HMAC key and the payload key (32 bytes), from file or environment. INVALID_ARGUMENT: what is wrong, without the
+// value. REQUIRES for the second: payload.enabled().
+absl::StatusOr<std::string> ReadAuditKey(const AuditConfig& config);
+absl::StatusOr<std::string> ReadPayloadKey(const AuditConfig::Payload& config);
 
 struct CacheConfig {
   int64_t bytes_max = 0;                   // 0 = off

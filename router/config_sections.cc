@@ -3,7 +3,6 @@
 
 #include "router/config_sections.h"
 
-#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -121,24 +120,6 @@ void ReadLocal(Reading& reading) {
   map->Get("resolve_interval", &out.resolve_interval, absl::Milliseconds(100), absl::Minutes(10));
   map->Get("load_age_max", &out.load_age_max, absl::Milliseconds(100), absl::Minutes(1));
   map->Get("connect_timeout", &out.connect_timeout, absl::Milliseconds(1), absl::Minutes(1));
-  map->Finish();
-}
-
-void ReadAudit(Reading& reading) {
-  constexpr size_t kKeyBytesMin = 32;
-  reading.root.Require("audit");
-  auto map = reading.root.GetMap("audit");
-  if (!map) return;
-  AuditConfig& out = reading.config.audit;
-  map->Require("directory");
-  map->Require("key_file");
-  GetPath(*map, "directory", reading.base, &out.directory);
-  if (GetPath(*map, "key_file", reading.base, &out.key_file)) {
-    const auto key = ReadFile(out.key_file, 1 << 20);
-    if (!key.ok()) map->Complain("key_file", std::string(key.status().message()));
-    if (key.ok() && key->size() < kKeyBytesMin) map->Complain("key_file", "the key must be at least 32 bytes");
-  }
-  map->Get("segment_bytes_max", &out.segment_bytes_max, 64 << 10, int64_t{1} << 40);
   map->Finish();
 }
 

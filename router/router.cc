@@ -12,44 +12,14 @@
 #include "absl/strings/str_join.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "router/router_exchange.h"
 
 namespace headgate::router {
+namespace {
 
-// One request on its way: what the stages have found so far.
-struct Router::Exchange {
-  Exchange(const RequestHead& h, std::shared_ptr<const Rules> r) : head(h), rules(std::move(r)) {}
+constexpr size_t kReasoningKeptMax = 1 << 20;
 
-  const RequestHead& head;
-  std::shared_ptr<const Rules> rules;  // the rules it started with, also after a reload
-  std::string_view stage = "admission";
-  std::optional<Ticket> ticket;
-  std::vector<v1::Finding> attacks;  // what the input filter found
-  bool filter_keeps_local = false;
-  Sensitivity sensitivity;
-  bool classified = false;
-  // The same request with placeholders, found clean: what may leave in its place.
-  struct Mask {
-    Masked request;
-    Sensitivity sensitivity;
-  };
-  std::optional<Mask> mask;
-  v1::Route route;
-  Attempts attempts;
-  v1::Usage usage;
-  int64_t deltas = 0;  // content events sent on: the estimate of tokens when the usage never came
-  bool finished = false;
-  std::vector<std::string> guard_flags;
-  v1::Message answer;  // what the client got
-  MonotonicTime first_token = absl::InfiniteDuration();
-  BudgetBook::Hold hold;  // the worst case of a cloud answer, until it is settled
-
-  // What policy and dispatch are told about: the masked request when there is one.
-  const Sensitivity& judged() const { return mask ? mask->sensitivity : sensitivity; }
-  const Prompt& outgoing(const Prompt& prompt) const { return mask ? mask->request.prompt : prompt; }
-  // It stays in the cluster for what it says.
-  bool kept() const { return sensitivity.sensitive() && !mask; }
-};
-
+}  // namespace
 Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& sink,
                                 Cancellation& cancellation) {
   const Rules& rules = *x.rules;
@@ -94,7 +64,8 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
 
   // The record of the decision is written before a byte can leave; if that fails the request stays local.
   x.stage = "audit";
-  CO_RETURN_IF_ERROR(RecordDecision(x, prompt, decision));
+  const absl::Status recorded = co_await RecordDecision(x, prompt, decision, cancellation);
+  if (!recorded.ok()) co_return recorded;
   if (x.kept()) conversation_.RememberSensitive(*x.ticket->tenant, prompt, x.sensitivity.level);
 
   // Send it there; retry and fall back, never towards less trust, until the first content byte.
@@ -159,6 +130,7 @@ Decision Router::Decide(Exchange& x, const Prompt& prompt) {
   Load load = eligible ? meter_.Arrive() : meter_.Peek();
   const Offer offer = quotes_.For(x.ticket->tenant->name, AskFor(prompt));
   load.quote = offer.quote;
+  x.local_predicted_s = offer.local_predicted_seconds;
   quotes_.scaling().Arrived(!eligible, offer.work_seconds, offer.cloud_micro_units_off_peak);
   PublishWanted(offer);
   return Judge(x, load, Fleet(prompt), accounting_.BudgetFor(*x.ticket, prompt, x.rules->config.cloud.model));
@@ -191,33 +163,6 @@ Ask Router::AskFor(const Prompt& prompt) const {
     ask.local_wait_seconds = std::min(ask.local_wait_seconds, rate > 0 ? waiting / rate : 0);
   }
   return ask;
-}
-
-absl::Status Router::RecordDecision(Exchange& x, const Prompt& prompt, Decision& decision) {
-  const auto write = [&] {
-    v1::AuditRecord record = NewRecord(x, v1::AuditRecord::KIND_DECISION);
-    record.mutable_route()->set_target(decision.target == Target::kCloud ? v1::Route::TARGET_CLOUD
-                                                                         : v1::Route::TARGET_LOCAL);
-    for (const std::string& reason : decision.reasons) record.mutable_route()->add_reasons(reason);
-    return parts_.audit.Write(std::move(record));
-  };
-  absl::Status written = write();
-  if (!written.ok() && decision.target == Target::kCloud) {
-    // Not writable any more: deciding again now yields a local decision, without a permit.
-    Budget no_money;
-    no_money.room = false;
-    decision = Judge(x, meter_.Peek(), Fleet(prompt), no_money);
-    written = write();
-    if (decision.target == Target::kCloud && !written.ok()) return written;
-  }
-  if (decision.target == Target::kCloud) {
-    meter_.CommitCloud();
-    x.hold = accounting_.Reserve(*x.ticket, prompt, x.rules->config.cloud.model);
-  }
-  quotes_.Decided(x.ticket->tenant->name,
-                  decision.target == Target::kCloud ? Quote::Side::kCloud : Quote::Side::kLocal);
-  metrics_.Decided(decision);
-  return absl::OkStatus();
 }
 
 Task<absl::Status> Router::Replay(Exchange& x, const Cache::Events& events, AnswerSink& sink) {
@@ -263,6 +208,7 @@ Task<absl::Status> Router::Relay(Exchange& x, const Prompt& prompt, Answer& answ
       if (out.has_delta()) ++x.deltas;
       if (out.has_finish()) x.finished = true;
       Conversation::Collect(out.delta(), x.answer);
+      if (x.reasoning.size() < kReasoningKeptMax) x.reasoning += out.delta().reasoning_content();
       if (cacheable) events.push_back(out);
       written = co_await sink.Write(out);
       if (!written.ok()) co_return written;
@@ -272,27 +218,17 @@ Task<absl::Status> Router::Relay(Exchange& x, const Prompt& prompt, Answer& answ
   co_return absl::OkStatus();
 }
 
-v1::AuditRecord Router::NewRecord(const Exchange& x, v1::AuditRecord::Kind kind) const {
-  v1::AuditRecord record;
-  record.set_kind(kind);
-  record.set_request_id(x.head.request_id);
-  record.set_api(x.head.api);
-  record.set_policy_version(x.rules->config.version);
-  if (x.ticket) record.set_tenant(x.ticket->tenant->name);
-  for (const v1::Finding& attack : x.attacks) *record.add_findings() = attack;
-  if (x.classified) {
-    record.set_sensitivity(x.sensitivity.level);
-    record.set_classification_state(std::string(Name(x.sensitivity.state)));
-    for (const v1::Finding& finding : x.sensitivity.findings) *record.add_findings() = finding;
-    record.set_content_digest(parts_.audit.ContentDigest(x.judged().digest));
-  }
-  return record;
-}
-
 // accounting and audit on every way out, refusals included.
 void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& status) {
   const absl::Duration took = parts_.clock.Monotonic() - x.head.received;
-  v1::AuditRecord record = NewRecord(x, v1::AuditRecord::KIND_OUTCOME);
+  // What was refused before the decision is kept too. An answer that did not come is none.
+  KeepContent(x, "input", prompt.content(), &x.input_digest).IgnoreError();
+  v1::AuditRecord record = NewRecord(x, prompt, v1::AuditRecord::KIND_OUTCOME);
+  if (x.answer.role() != v1::ROLE_UNSPECIFIED) {
+    v1::Message kept = x.answer;
+    kept.set_reasoning_content(x.reasoning);
+    KeepContent(x, "output", kept, record.mutable_output_digest()).IgnoreError();
+  }
   record.set_status(absl::StatusCodeToString(status.code()));
   if (!status.ok()) record.set_stage(std::string(x.stage));
   *record.mutable_route() = x.route;
@@ -314,9 +250,13 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
   }
   if (x.ticket && x.usage.completion_tokens() + x.usage.prompt_tokens() > 0) {
     const Charge charge = accounting_.Settle(*x.ticket, x.route, x.usage, std::move(x.hold));
-    quotes_.Answered(x.ticket->tenant->name,
-                     x.route.target() == v1::Route::TARGET_CLOUD ? Quote::Side::kCloud : Quote::Side::kLocal, x.usage,
-                     x.first_token - x.head.received);
+    const bool cloud = x.route.target() == v1::Route::TARGET_CLOUD;
+    const absl::Duration first_token = x.first_token - x.head.received;
+    quotes_.Answered(x.ticket->tenant->name, cloud ? Quote::Side::kCloud : Quote::Side::kLocal, x.usage, first_token);
+    if (!cloud && !x.judged().sensitive() && first_token < absl::InfiniteDuration()) {
+      quotes_.LocalFirstToken(static_cast<double>(prompt.text_bytes()) / 4, x.local_predicted_s,
+                              absl::ToDoubleSeconds(first_token));
+    }
     *record.mutable_usage() = x.usage;
     record.set_cost_micro_units(charge.micro_units);
     record.set_currency(charge.currency);
@@ -448,16 +388,6 @@ void Router::Apply(std::shared_ptr<const Rules> rules) {
   parts_.endpoints.Apply(config.local);
   rules_ = std::move(rules);
   RecordAdmin(absl::StrCat("configuration ", rules_->config.version)).IgnoreError();
-}
-
-absl::Status Router::RecordAdmin(const std::string& detail) { return RecordChain(v1::AuditRecord::KIND_ADMIN, detail); }
-
-absl::Status Router::RecordChain(v1::AuditRecord::Kind kind, const std::string& detail) {
-  v1::AuditRecord record;
-  record.set_kind(kind);
-  record.set_policy_version(rules_->config.version);
-  record.set_detail(detail);
-  return parts_.audit.Write(std::move(record));
 }
 
 }  // namespace headgate::router

@@ -110,7 +110,10 @@ class Router {
   Decision Judge(Exchange& x, const Load& load, FleetSnapshot fleet, const Budget& budget);
   Ask AskFor(const Prompt& prompt) const;
   void PublishWanted(const Offer& offer);
-  absl::Status RecordDecision(Exchange& x, const Prompt& prompt, Decision& decision);
+  Task<absl::Status> RecordDecision(Exchange& x, const Prompt& prompt, Decision& decision, Cancellation& cancellation);
+  absl::Status WriteDecision(Exchange& x, const Prompt& prompt, const Decision& decision);
+  absl::Status KeepContent(const Exchange& x, const std::string& part, const google::protobuf::Message& content,
+                           std::string* digest);
   Task<absl::Status> Replay(Exchange& x, const Cache::Events& events, AnswerSink& sink);
   Task<absl::Status> Relay(Exchange& x, const Prompt& prompt, Answer& answer, AnswerSink& sink,
                            Cancellation& cancellation);
@@ -120,7 +123,7 @@ class Router {
   Task<absl::StatusOr<Response>> AskLocal(const RequestHead& head, const Prompt& prompt, Cancellation& cancellation,
                                           Call call);
   FleetSnapshot Fleet(const Prompt& prompt) const;
-  v1::AuditRecord NewRecord(const Exchange& x, v1::AuditRecord::Kind kind) const;
+  v1::AuditRecord NewRecord(const Exchange& x, const Prompt& prompt, v1::AuditRecord::Kind kind) const;
   absl::Status RecordChain(v1::AuditRecord::Kind kind, const std::string& detail);
 
   RouterParts parts_;

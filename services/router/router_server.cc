@@ -5,12 +5,14 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <iostream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "boost/asio/co_spawn.hpp"
+#include "boost/asio/post.hpp"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "router/upstream/cloud_client.h"
@@ -92,7 +94,9 @@ RouterServer::RouterServer(Key, boost::asio::io_context& io, RouterFlags flags,
   reload_ok_.Set(1);
 }
 
-RouterServer::~RouterServer() = default;
+RouterServer::~RouterServer() {
+  if (reload_thread_.joinable()) reload_thread_.join();
+}
 
 absl::StatusOr<std::unique_ptr<RouterServer>> RouterServer::Start(boost::asio::io_context& io, RouterFlags flags,
                                                                   std::shared_ptr<const router::Rules> rules) {
@@ -105,12 +109,23 @@ absl::StatusOr<std::unique_ptr<RouterServer>> RouterServer::Start(boost::asio::i
   return server;
 }
 
+absl::Status RouterServer::MakeAudit() {
+  const router::AuditConfig& config = rules_->config.audit;
+  ASSIGN_OR_RETURN(std::string key, router::ReadAuditKey(config));
+  const std::string chain_id = router::Audit::NewChainId(random_);
+  ASSIGN_OR_RETURN(auto store, router::OpenAuditFiles(config, chain_id, key, executor_, *clock_));
+  audit_ = std::make_unique<router::Audit>(*clock_, std::move(key), std::move(store), chain_id, metrics_, config);
+  if (config.payload.enabled()) {
+    ASSIGN_OR_RETURN(const std::string payload_key, router::ReadPayloadKey(config.payload));
+    audit_->KeepPayloads(payload_key, random_);
+    HG_LOG(Warning, "audit.payload: the content of requests and answers is kept, encrypted, in ", config.directory);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RouterServer::MakeRouter() {
   const router::RouterConfig& config = rules_->config;
-  ASSIGN_OR_RETURN(std::string audit_key, ReadFile(config.audit.key_file, kKeyBytesMax));
-  const std::string chain_id = router::Audit::NewChainId(random_);
-  ASSIGN_OR_RETURN(auto store, router::OpenAuditFiles(config.audit, chain_id));
-  audit_ = std::make_unique<router::Audit>(*clock_, std::move(audit_key), std::move(store), chain_id, metrics_);
+  RETURN_IF_ERROR(MakeAudit());
   if (config.cloud.enabled) {
     ASSIGN_OR_RETURN(const std::string key, CloudKey(config.cloud));
     ASSIGN_OR_RETURN(cloud_, router::MakeCloudClient(executor_, *clock_, config.cloud, key, metrics_));
@@ -127,6 +142,8 @@ absl::Status RouterServer::MakeRouter() {
   if (!audit_->writable()) {
     return absl::UnavailableError(absl::StrCat("audit.directory: cannot write to ", config.audit.directory));
   }
+  // Standard output is collected outside the pod, where nobody who can change the files can change it.
+  audit_->StartAnchors([](const std::string& line) { std::cout << line << std::endl; });
   boost::asio::co_spawn(executor_, endpoints_->Run(background_), &DieOnException);
   return absl::OkStatus();
 }
@@ -201,8 +218,26 @@ void RouterServer::ReloadTls() {
   HG_LOG(Info, "tls: certificate files read again");
 }
 
+// Rules are made on a thread of their own: a large dictionary takes longer to compile than a request may wait. One at a
+// time; what changes meanwhile is read afterwards.
 void RouterServer::Reload(const char* why) {
-  auto rules = LoadRules(flags_);
+  if (reloading_) {
+    reload_again_ = true;
+    return;
+  }
+  reloading_ = true;
+  if (reload_thread_.joinable()) reload_thread_.join();  // it has handed its rules over
+  reload_thread_ = std::thread([this, why, alive = std::weak_ptr<const bool>(alive_)] {
+    auto rules = LoadRules(flags_);
+    boost::asio::post(io_, [this, why, alive, rules = std::move(rules)]() mutable {
+      if (!alive.expired()) FinishReload(why, std::move(rules));
+    });
+  });
+}
+
+void RouterServer::FinishReload(const char* why, absl::StatusOr<std::shared_ptr<const router::Rules>> rules) {
+  reloading_ = false;
+  if (std::exchange(reload_again_, false)) return Reload(why);
   metrics_
       .GetCounter("headgate_router_config_reloads_total", "Configuration reloads by result.",
                   {{"result", rules.ok() ? "ok" : "refused"}})
@@ -240,6 +275,15 @@ void RouterServer::WarnOfRestart(const router::RouterConfig& now) const {
       {"local.tls", TlsPaths(now.local.tls) != TlsPaths(then.local.tls)},
       {"audit.directory", now.audit.directory != then.audit.directory},
       {"audit.key_file", now.audit.key_file != then.audit.key_file},
+      {"audit.key_env", now.audit.key_env != then.audit.key_env},
+      {"audit.durability", now.audit.durability != then.audit.durability},
+      {"audit.segment_bytes_max", now.audit.segment_bytes_max != then.audit.segment_bytes_max},
+      {"audit.segment_age_max", now.audit.segment_age_max != then.audit.segment_age_max},
+      {"audit.sync_interval", now.audit.sync_interval != then.audit.sync_interval},
+      {"audit.anchor_interval", now.audit.anchor_interval != then.audit.anchor_interval},
+      {"audit.payload", now.audit.payload.key_file != then.audit.payload.key_file ||
+                            now.audit.payload.key_env != then.audit.payload.key_env ||
+                            now.audit.payload.tenants != then.audit.payload.tenants},
   };
   for (const auto& [name, changed] : rows) {
     if (changed) HG_LOG(Warning, name, " was changed: takes effect at the next start");

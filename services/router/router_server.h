@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/statusor.h"
 #include "boost/asio/signal_set.hpp"
@@ -49,6 +50,7 @@ class RouterServer {
   std::string ListeningLine() const;
 
  private:
+  absl::Status MakeAudit();
   absl::Status MakeRouter();
   absl::Status Listen();
   void WatchReloadSignal();
@@ -56,6 +58,7 @@ class RouterServer {
   void WatchFiles();
 
   void Reload(const char* why);
+  void FinishReload(const char* why, absl::StatusOr<std::shared_ptr<const router::Rules>> rules);
   void ReloadTls();
   void WarnOfRestart(const router::RouterConfig& now) const;
 
@@ -95,6 +98,9 @@ class RouterServer {
   std::unique_ptr<FileWatch> tls_watch_;
   boost::asio::basic_signal_set<Executor> stop_signals_;
   boost::asio::basic_signal_set<Executor> reload_signal_;
+  std::thread reload_thread_;  // reads the configuration and makes the rules
+  bool reloading_ = false, reload_again_ = false;
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);  // for what the thread posts
   Cancellation background_;  // ends the endpoint registry's loop
   bool draining_ = false;
   bool stopping_ = false;

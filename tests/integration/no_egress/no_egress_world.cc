@@ -227,7 +227,7 @@ World::World(const NoEgressOptions& options) : options_(options), random_(static
   auto cloud = MakeCloudClient(io_.get_executor(), *clock_, config.cloud, "cloud-key", metrics_);
   if (!cloud.ok()) Die(cloud.status());
   cloud_ = *std::move(cloud);
-  auto files = OpenAuditFiles(config.audit, "chain");
+  auto files = OpenAuditFiles(config.audit, "chain", kAuditKey, io_.get_executor(), *clock_);
   if (!files.ok()) Die(files.status());
   audit_ = std::make_unique<Audit>(
       *clock_, kAuditKey,

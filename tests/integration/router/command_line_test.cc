@@ -192,7 +192,9 @@ TEST_F(CommandLineTest, AuditVerifyFindsEveryKindOfChange) {
   EXPECT_EQ(Headgate({"audit", "verify", Path("audit"), "--key-file", wrong_key}).code, 1);
 
   std::string file;
-  for (const auto& entry : std::filesystem::directory_iterator(Path("audit"))) file = entry.path().string();
+  for (const auto& entry : std::filesystem::directory_iterator(Path("audit"))) {
+    if (absl::EndsWith(entry.path().string(), ".jsonl")) file = entry.path().string();
+  }
   std::ifstream in(file, std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(in), {}};
   EXPECT_THAT(text, Not(HasSubstr(kResidentId)));
@@ -214,7 +216,63 @@ TEST_F(CommandLineTest, AuditVerifyFindsEveryKindOfChange) {
     const Ended bad = Headgate({"audit", "verify", Path("audit"), "--key-file", key});
     EXPECT_EQ(bad.code, 1);
     EXPECT_THAT(bad.out, HasSubstr("BAD"));
+    EXPECT_EQ(Headgate({"audit", "report", Path("audit"), "--key-file", key, "--out", Path("bad")}).code, 1);
   }
+}
+
+std::string ReadText(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST_F(CommandLineTest, AuditExportAndReport) {
+  StartAll();
+  for (const char* text : {"hello", kResidentId, "again"}) {
+    ASSERT_EQ(PostJson(http("/v1/chat/completions"), ChatBody(text, "\"max_tokens\":2")).status, 200);
+  }
+  router_->Signal(SIGTERM);
+  ASSERT_EQ(router_->WaitExit().value_or(-1), 0);
+  const std::string directory = Path("audit"), key = Path("audit.key"), out = Path("report");
+
+  const Ended cloud = Headgate({"audit", "export", directory, "--key-file", key, "--format", "csv", "--target", "cloud",
+                                "--kind", "outcome"});
+  EXPECT_EQ(cloud.code, 0) << cloud.err;
+  EXPECT_THAT(cloud.err, HasSubstr("2 records"));
+  EXPECT_THAT(cloud.out, AllOf(HasSubstr("time,chain_id,sequence,kind"), HasSubstr(",cloud,")));
+  const Ended sensitive = Headgate({"audit", "export", directory, "--key-file", key, "--level", "confidential"});
+  EXPECT_THAT(sensitive.out, AllOf(HasSubstr("CN_RESIDENT_ID"), Not(HasSubstr(kResidentId)), Not(HasSubstr("public"))));
+  EXPECT_THAT(Headgate({"audit", "export", directory, "--key-file", key, "--from", "2999-01-01"}).err,
+              HasSubstr("0 records"));
+
+  const Ended report = Headgate({"audit", "report", directory, "--key-file", key, "--out", out});
+  EXPECT_EQ(report.code, 0) << report.out << report.err;
+  EXPECT_THAT(report.out, HasSubstr("3 requests, 2 left, 0 sensitive and unmasked; the log is whole"));
+  EXPECT_THAT(ReadText(out + "/report.html"),
+              AllOf(HasSubstr("The log is whole, and nothing sensitive left."), HasSubstr("GB/T 22239-2019")));
+  EXPECT_THAT(ReadText(out + "/matrix.csv"), AllOf(HasSubstr(",restricted,stayed,1,"), HasSubstr(",public,left,2,")));
+  EXPECT_THAT(ReadText(out + "/egress.csv"), AllOf(HasSubstr("everyday"), HasSubstr("127.0.0.1")));
+  EXPECT_THAT(ReadText(out + "/controls.csv"), AllOf(HasSubstr("PIPL"), HasSubstr("EU AI Act"), HasSubstr("shown")));
+
+  const struct {
+    const char* name;
+    std::vector<std::string> arguments;
+    std::vector<std::string> environment;
+    const char* says;
+  } rows[] = {
+      {"no key", {"audit", "verify", directory}, {}, "HEADGATE_AUDIT_KEY"},
+      {"key file missing", {"audit", "verify", directory, "--key-file", Path("none")}, {}, "--key-file"},
+      {"anchors without one", {"audit", "verify", directory, "--key-file", key, "--anchors", key}, {}, "no anchor"},
+      {"bad time", {"audit", "export", directory, "--key-file", key, "--from", "soon"}, {}, "--from"},
+      {"bad recipient", {"audit", "report", directory, "--key-file", key, "--recipient", "x"}, {}, "--recipient"},
+      {"no payloads", {"audit", "payload", directory, "--payload-key-file", key, "--request", "x"}, {}, "no content"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    const Ended ended = Headgate(row.arguments, row.environment);
+    EXPECT_EQ(ended.code, 1);
+    EXPECT_THAT(ended.out + ended.err, HasSubstr(row.says));
+  }
+  EXPECT_EQ(Headgate({"audit", "verify", directory}, {"HEADGATE_AUDIT_KEY=" + std::string(32, 'k')}).code, 0);
 }
 
 }  // namespace

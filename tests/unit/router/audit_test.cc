@@ -13,9 +13,12 @@
 #include <fstream>
 #include <functional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "boost/asio/executor_work_guard.hpp"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "router/audit_record.h"
 #include "tests/fakes/manual_clock.h"
 
 namespace headgate::router {
@@ -27,17 +30,30 @@ const std::string kKey(32, 'k');
 
 class Kept : public AuditStore {
  public:
-  Kept(Lines& lines, const bool& broken) : lines_(lines), broken_(broken) {}
+  using Waiting = std::vector<std::function<void(absl::Status)>>;
+  Kept(Lines& lines, const bool& broken, Waiting* waiting = nullptr)
+      : lines_(lines), broken_(broken), waiting_(waiting) {}
   absl::Status Append(const std::string& line) override {
     if (broken_) return absl::UnavailableError("full");
     lines_.push_back(line);
     return absl::OkStatus();
   }
+  void Sync(std::function<void(absl::Status)> done) override {
+    if (waiting_ == nullptr) return done(absl::OkStatus());
+    waiting_->push_back(std::move(done));
+  }
 
  private:
   Lines& lines_;
   const bool& broken_;
+  Waiting* const waiting_;
 };
+
+AuditConfig Waits() {
+  AuditConfig config;
+  config.durability = AuditConfig::Durability::kBeforeEgress;
+  return config;
+}
 
 struct World {
   boost::asio::io_context io;
@@ -112,15 +128,139 @@ TEST(Audit, AFailedWriteLeavesTheChainWhereItWas) {
   world.broken = false;
   ASSERT_TRUE(world.Write("c").ok());
   EXPECT_TRUE(world.audit.writable());
-  EXPECT_EQ(world.lines.size(), 2u);
+  ASSERT_EQ(world.lines.size(), 3u);
+  EXPECT_THAT(world.lines[2], HasSubstr("records lost: 1"));
   EXPECT_TRUE(VerifyAuditChain(kKey, world.lines).ok());
+}
+
+TEST(Audit, WritesAgainWithoutBeingAsked) {
+  World world;
+  world.broken = true;
+  EXPECT_FALSE(world.Write("a").ok());
+  EXPECT_FALSE(world.Write("b").ok());
+  world.clock.Advance(absl::Seconds(5));
+  EXPECT_FALSE(world.audit.writable());
+  world.broken = false;
+  world.clock.Advance(absl::Seconds(1));
+  EXPECT_TRUE(world.audit.writable());
+  ASSERT_EQ(world.lines.size(), 1u);
+  EXPECT_THAT(world.lines[0], HasSubstr("records lost: 2"));
+  world.clock.Advance(absl::Minutes(1));
+  EXPECT_EQ(world.lines.size(), 1u);
+  EXPECT_EQ(world.clock.timers(), 0u);
+}
+
+TEST(Audit, AProcessWideCommitDoesNotWait) {
+  World world;
+  Cancellation cancellation;
+  EXPECT_TRUE(world.clock.Await(world.audit.Commit(world.io.get_executor(), cancellation)).ok());
+}
+
+TEST(Audit, ACommitWaitsForTheMedium) {
+  World world;
+  Kept::Waiting medium;
+  Lines lines;
+  Audit audit(world.clock, kKey, std::make_unique<Kept>(lines, world.broken, &medium), "c", world.metrics, Waits());
+  struct Row {
+    const char* name;
+    absl::Duration after;
+    absl::Status answer;  // of the medium
+    bool cancel;
+    absl::StatusCode code;
+    bool writable;
+  };
+  const absl::Status bad = absl::UnavailableError("input/output error");
+  const std::vector<Row> rows = {
+      {"in time", absl::Milliseconds(8), absl::OkStatus(), false, absl::StatusCode::kOk, true},
+      {"an error", absl::Milliseconds(8), bad, false, absl::StatusCode::kUnavailable, false},
+      {"in time again", absl::Milliseconds(8), absl::OkStatus(), false, absl::StatusCode::kOk, true},
+      {"too late", absl::Seconds(3), absl::OkStatus(), false, absl::StatusCode::kUnavailable, false},
+      {"the client left", absl::Milliseconds(8), absl::OkStatus(), true, absl::StatusCode::kCancelled, true},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    medium.clear();
+    Cancellation cancellation;
+    std::optional<absl::Status> result;
+    Spawn(world.io, audit.Commit(world.io.get_executor(), cancellation), &result);
+    world.clock.RunUntilIdle();
+    EXPECT_FALSE(result.has_value());
+    if (row.cancel) cancellation.Cancel(absl::CancelledError("left"));
+    world.clock.Advance(row.after);
+    const bool before = audit.writable();
+    for (auto& done : Kept::Waiting(medium)) done(row.answer);
+    EXPECT_EQ(audit.writable(), row.answer.ok()) << "the medium has spoken";
+    world.clock.RunUntilIdle();
+    ASSERT_TRUE(result.has_value());
+    EXPECT_EQ(result->code(), row.code);
+    if (row.after > absl::Seconds(2)) EXPECT_FALSE(before) << "nothing leaves while the disk hangs";
+  }
+}
+
+TEST(Audit, AFailedCommitIsTriedAgain) {
+  World world;
+  Kept::Waiting medium;
+  Lines lines;
+  Audit audit(world.clock, kKey, std::make_unique<Kept>(lines, world.broken, &medium), "c", world.metrics, Waits());
+  Cancellation cancellation;
+  std::optional<absl::Status> result;
+  Spawn(world.io, audit.Commit(world.io.get_executor(), cancellation), &result);
+  world.clock.Advance(absl::Seconds(10));  // nobody answers
+  EXPECT_FALSE(audit.writable());
+  EXPECT_LE(medium.size(), 2u) << "one question at a time";
+  for (auto& done : Kept::Waiting(medium)) done(absl::OkStatus());
+  EXPECT_TRUE(audit.writable());
+}
+
+TEST(Audit, AnchorsSayWhereTheChainStands) {
+  World world;
+  Lines said;
+  {
+    Audit audit(world.clock, kKey, std::make_unique<Kept>(world.lines, world.broken), "c0ffee", world.metrics);
+    v1::AuditRecord record;
+    record.set_kind(v1::AuditRecord::KIND_ADMIN);
+    ASSERT_TRUE(audit.Write(record).ok());
+    audit.StartAnchors([&said](const std::string& line) { said.push_back(line); });
+    ASSERT_EQ(said.size(), 1u);
+    world.clock.Advance(absl::Minutes(5));
+    EXPECT_EQ(said.size(), 1u) << "nothing new, nothing to say";
+    ASSERT_TRUE(audit.Write(record).ok() && audit.Write(record).ok());
+    world.clock.Advance(absl::Minutes(1));
+    ASSERT_EQ(said.size(), 2u);
+    ASSERT_TRUE(audit.Write(record).ok());
+  }
+  ASSERT_EQ(said.size(), 3u) << "the last word";
+  const auto anchor = ReadAuditAnchor("2026-11-22 stdout F " + said[1]);
+  ASSERT_TRUE(anchor.ok()) << anchor.status();
+  EXPECT_EQ(anchor->chain_id, "c0ffee");
+  EXPECT_EQ(anchor->sequence, 2u);
+  EXPECT_THAT(world.lines[2], HasSubstr(anchor->mac));
+}
+
+TEST(Audit, ARecordHasAnUpperBound) {
+  World world;
+  v1::AuditRecord record;
+  record.set_kind(v1::AuditRecord::KIND_DECISION);
+  record.set_detail(std::string(1 << 20, 'd'));
+  for (int i = 0; i < 20'000; ++i) {
+    v1::Finding& finding = *record.add_findings();
+    finding.set_type(i == 19'999 ? "THE_ONE" : std::string(2000, 't'));
+    finding.set_level(i == 19'999 ? v1::SENSITIVITY_LEVEL_RESTRICTED : v1::SENSITIVITY_LEVEL_INTERNAL);
+  }
+  ASSERT_TRUE(world.audit.Write(record).ok());
+  EXPECT_LT(world.lines[0].size(), kAuditLineBytesMax);
+  const auto read = ReadAuditLine(world.lines[0]);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->findings_size(), kAuditFindingsMax);
+  EXPECT_EQ(read->findings_left_out(), 20'000 - kAuditFindingsMax);
+  EXPECT_EQ(read->findings(0).type(), "THE_ONE") << "the highest level is kept";
 }
 
 TEST(Audit, AContentDigestNeedsTheKey) {
   World world;
   Lines lines;
   const bool broken = false;
-  const Audit other(world.clock, std::string(32, 'x'), std::make_unique<Kept>(lines, broken), "c", world.metrics);
+  Audit other(world.clock, std::string(32, 'x'), std::make_unique<Kept>(lines, broken), "c", world.metrics);
   EXPECT_EQ(world.audit.ContentDigest("d"), world.audit.ContentDigest("d"));
   EXPECT_NE(world.audit.ContentDigest("d"), other.ContentDigest("d"));
 }
@@ -133,14 +273,32 @@ class AuditFilesTest : public ::testing::Test {
   }
   ~AuditFilesTest() override { std::filesystem::remove_all(directory_); }
 
+  static AuditConfig Config(const std::string& directory, int64_t segment_bytes_max = 64 << 20) {
+    AuditConfig config;
+    config.directory = directory;
+    config.segment_bytes_max = segment_bytes_max;
+    return config;
+  }
   std::unique_ptr<AuditStore> Open(int64_t segment_bytes_max = 64 << 20) {
-    auto store = OpenAuditFiles({directory_, "", segment_bytes_max}, "chain");
+    auto store = OpenAuditFiles(Config(directory_, segment_bytes_max), "chain", kKey, io_.get_executor(), clock_);
     EXPECT_TRUE(store.ok()) << store.status();
     return *std::move(store);
   }
-  std::vector<std::string> Files() const {
+  absl::StatusCode Refused(const std::string& directory) {
+    return OpenAuditFiles(Config(directory), "chain", kKey, io_.get_executor(), clock_).status().code();
+  }
+  // Runs the executor until `done`: the flushing thread is a real one.
+  void RunUntil(const std::function<bool()>& done) {
+    const auto work = boost::asio::make_work_guard(io_);
+    io_.restart();
+    while (!done() && io_.run_one() > 0) {
+    }
+  }
+  std::vector<std::string> Files(const std::string& suffix = ".jsonl") const {
     std::vector<std::string> files;
-    for (const auto& entry : std::filesystem::directory_iterator(directory_)) files.push_back(entry.path().filename());
+    for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+      if (absl::EndsWith(entry.path().string(), suffix)) files.push_back(entry.path().filename());
+    }
     std::sort(files.begin(), files.end());
     return files;
   }
@@ -153,6 +311,8 @@ class AuditFilesTest : public ::testing::Test {
     return lines;
   }
   std::string directory_;
+  boost::asio::io_context io_;
+  ManualClock clock_{io_};
 };
 
 TEST_F(AuditFilesTest, StartsANewSegmentBeforeOneGrowsTooLarge) {
@@ -166,6 +326,7 @@ TEST_F(AuditFilesTest, StartsANewSegmentBeforeOneGrowsTooLarge) {
   ASSERT_EQ(files.size(), 5u);
   EXPECT_EQ(files[0], "audit-chain-000000.jsonl");
   EXPECT_EQ(files[4], "audit-chain-000004.jsonl");
+  EXPECT_EQ(Files(".manifest.json").size(), 4u) << "the last is not complete";
   EXPECT_EQ(Read(), written);
   for (const std::string& file : files) {
     struct stat info {};
@@ -184,12 +345,11 @@ TEST_F(AuditFilesTest, NeverWritesIntoAFileThatIsThere) {
 TEST_F(AuditFilesTest, SaysWhyADirectoryCannotBeUsed) {
   const std::string file = directory_ + "/file";
   std::ofstream(file) << "x";
-  EXPECT_FALSE(OpenAuditFiles({file, "", 1000}, "chain").ok());
-  EXPECT_FALSE(OpenAuditFiles({directory_ + "/none/below", "", 1000}, "chain").ok());
+  EXPECT_EQ(Refused(file), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(Refused(directory_ + "/none/below"), absl::StatusCode::kOk);
   ASSERT_EQ(::mkdir((directory_ + "/closed").c_str(), 0500), 0);
-  const auto closed = OpenAuditFiles({directory_ + "/closed", "", 1000}, "chain");
   if (::geteuid() != 0) {  // nothing is closed to root
-    EXPECT_EQ(closed.status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(Refused(directory_ + "/closed"), absl::StatusCode::kUnavailable);
   }
 }
 
@@ -200,6 +360,60 @@ TEST_F(AuditFilesTest, RecoversWhenTheDirectoryComesBack) {
   std::filesystem::create_directory(directory_);
   EXPECT_TRUE(store->Append("kept").ok());
   EXPECT_EQ(Read(), Lines{"kept"});
+}
+
+// The kernel would go on writing to a file without a name.
+TEST_F(AuditFilesTest, NoticesThatItsSegmentWasDeleted) {
+  const auto store = Open();
+  ASSERT_TRUE(store->Append("first").ok());
+  std::filesystem::remove_all(directory_);
+  EXPECT_EQ(store->Append("lost").code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(store->Append("lost").code(), absl::StatusCode::kUnavailable);
+  std::filesystem::create_directory(directory_);
+  EXPECT_TRUE(store->Append("kept").ok());
+  EXPECT_EQ(Files(), Lines{"audit-chain-000001.jsonl"});
+}
+
+TEST_F(AuditFilesTest, FlushesWhatWasWrittenForAllWhoWait) {
+  const auto store = Open();
+  int flushed = 0;
+  const auto done = [&flushed](const absl::Status& status) { flushed += status.ok() ? 1 : 100; };
+  store->Sync(done);
+  EXPECT_EQ(flushed, 1) << "nothing was written";
+  ASSERT_TRUE(store->Append("a").ok());
+  store->Sync(done);
+  store->Sync(done);
+  ASSERT_TRUE(store->Append("b").ok());
+  store->Sync(done);  // not covered by the flush that runs
+  EXPECT_EQ(flushed, 1);
+  RunUntil([&] { return flushed == 4; });
+  EXPECT_EQ(flushed, 4);
+  // Nobody waits: it is flushed all the same, an interval after the first record.
+  ASSERT_TRUE(store->Append("c").ok());
+  EXPECT_EQ(clock_.NextTimer(), clock_.Monotonic() + absl::Milliseconds(10));
+}
+
+TEST_F(AuditFilesTest, SeesTheChainsThatWereThereBefore) {
+  Metrics metrics;
+  const auto write = [&](const std::string& chain, int records) {
+    auto store = OpenAuditFiles(Config(directory_), chain, kKey, io_.get_executor(), clock_);
+    Audit audit(clock_, kKey, *std::move(store), chain, metrics);
+    v1::AuditRecord record;
+    for (int i = 0; i < records; ++i) {
+      record.set_kind(i == 0 ? v1::AuditRecord::KIND_CHAIN_START : v1::AuditRecord::KIND_ADMIN);
+      EXPECT_TRUE(audit.Write(record).ok());
+    }
+    clock_.Advance(absl::Seconds(1));
+  };
+  write("aa", 3);
+  write("bb", 1);
+  std::ofstream(directory_ + "/audit-cc-000000.jsonl") << "{\"no\":\"record\"}\n";
+  auto store = OpenAuditFiles(Config(directory_), "dd", kKey, io_.get_executor(), clock_);
+  const auto heads = (*store)->Predecessors();
+  ASSERT_EQ(heads.size(), 2u);
+  EXPECT_EQ(heads[0].chain_id(), "bb");
+  EXPECT_EQ(heads[1].chain_id(), "aa");
+  EXPECT_EQ(heads[1].sequence(), 2u);
 }
 
 // The disk fills up in the middle of a line: a file size limit does the same to write(2), a short count and then an

@@ -130,6 +130,12 @@ TEST_F(ConfigTest, EveryKeyArrives) {
   EXPECT_EQ(loaded->accounting.prices.at(1).peak_output, 3);  // a sheet without a peak clock
   EXPECT_THAT(loaded->accounting.holidays, ElementsAre("2026-10-01"));
   EXPECT_EQ(loaded->audit.directory, "/var/audit");
+  EXPECT_EQ(loaded->audit.segment_age_max, absl::Hours(2));
+  EXPECT_EQ(loaded->audit.durability, AuditConfig::Durability::kBeforeEgress);
+  EXPECT_EQ(loaded->audit.sync_interval, absl::Milliseconds(20));
+  EXPECT_EQ(loaded->audit.anchor_interval, absl::Seconds(30));
+  EXPECT_THAT(loaded->audit.payload.tenants, ElementsAre("t"));
+  EXPECT_EQ(ReadPayloadKey(loaded->audit.payload)->size(), 32u);
   EXPECT_EQ(loaded->cache.bytes_max, 1000);
   ASSERT_EQ(loaded->tenants.size(), 1u);
   EXPECT_THAT(loaded->tenants[0].api_key_sha256, ElementsAre(kHashB));

@@ -1,7 +1,11 @@
 headgate_test(router_path_test LABEL unit
-  SOURCES audit_test.cc cache_test.cc router_path_test.cc
+  SOURCES cache_test.cc router_path_test.cc
   DEPS headgate_fakes headgate_router)
 
 headgate_test(router_guards_test LABEL unit
   SOURCES conversation_test.cc guards_path_test.cc masking_test.cc
   DEPS headgate_fakes headgate_router)
+
+headgate_test(router_audit_test LABEL unit
+  SOURCES audit_test.cc audit_verify_test.cc
+  DEPS headgate_manual_clock headgate_router)

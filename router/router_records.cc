@@ -1,0 +1,99 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What Router writes to the audit log: the decision before a byte can leave, the fields that every record of a request
+// has, the content where it must be kept, and records about the process itself.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+#include "google/protobuf/util/json_util.h"
+#include "router/router_exchange.h"
+#include "router/router.h"
+
+namespace headgate::router {
+
+// For sites that must keep content: a request whose content cannot be kept may not leave.
+absl::Status Router::WriteDecision(Exchange& x, const Prompt& prompt, const Decision& decision) {
+  const absl::Status kept = KeepContent(x, "input", prompt.content(), &x.input_digest);
+  v1::AuditRecord record = NewRecord(x, prompt, v1::AuditRecord::KIND_DECISION);
+  const bool cloud = decision.target == Target::kCloud;
+  record.mutable_route()->set_target(cloud ? v1::Route::TARGET_CLOUD : v1::Route::TARGET_LOCAL);
+  for (const std::string& reason : decision.reasons) record.mutable_route()->add_reasons(reason);
+  const absl::Status written = parts_.audit.Write(std::move(record));
+  return kept.ok() ? written : kept;
+}
+
+Task<absl::Status> Router::RecordDecision(Exchange& x, const Prompt& prompt, Decision& decision,
+                                          Cancellation& cancellation) {
+  absl::Status written = WriteDecision(x, prompt, decision);
+  if (written.ok() && decision.target == Target::kCloud) {
+    // Its place and its money are taken before anything suspends.
+    meter_.CommitCloud();
+    x.hold = accounting_.Reserve(*x.ticket, prompt, x.rules->config.cloud.model);
+    written = co_await parts_.audit.Commit(parts_.executor, cancellation);
+    if (!written.ok() && cancellation.cancelled()) co_return cancellation.reason();
+  }
+  if (!written.ok() && decision.target == Target::kCloud) {
+    // Deciding again, as if there were no money, yields a local decision, without a permit.
+    x.hold = {};
+    Budget no_money;
+    no_money.room = false;
+    decision = Judge(x, meter_.Peek(), Fleet(prompt), no_money);
+    if (decision.target == Target::kCloud) co_return written;
+    WriteDecision(x, prompt, decision).IgnoreError();  // nothing leaves
+  }
+  quotes_.Decided(x.ticket->tenant->name,
+                  decision.target == Target::kCloud ? Quote::Side::kCloud : Quote::Side::kLocal);
+  metrics_.Decided(decision);
+  co_return absl::OkStatus();
+}
+
+absl::Status Router::KeepContent(const Exchange& x, const std::string& part, const google::protobuf::Message& content,
+                                 std::string* digest) {
+  if (!x.ticket || !digest->empty() || !parts_.audit.KeepsPayloadsOf(x.ticket->tenant->name)) return absl::OkStatus();
+  std::string json;
+  if (!google::protobuf::util::MessageToJsonString(content, &json).ok()) {
+    return absl::UnavailableError("the content cannot be kept");
+  }
+  ASSIGN_OR_RETURN(*digest, parts_.audit.WritePayload(x.head.request_id, part, json));
+  return absl::OkStatus();
+}
+
+v1::AuditRecord Router::NewRecord(const Exchange& x, const Prompt& prompt, v1::AuditRecord::Kind kind) const {
+  v1::AuditRecord record;
+  record.set_kind(kind);
+  record.set_request_id(x.head.request_id);
+  record.set_api(x.head.api);
+  record.set_policy_version(x.rules->config.version);
+  record.set_text_bytes(static_cast<int64_t>(prompt.text_bytes()));
+  record.set_input_digest(x.input_digest);
+  if (x.ticket) record.set_tenant(x.ticket->tenant->name);
+  for (const v1::Finding& attack : x.attacks) *record.add_findings() = attack;
+  if (x.classified) {
+    record.set_sensitivity(x.sensitivity.level);
+    record.set_classification_state(std::string(Name(x.sensitivity.state)));
+    for (const v1::Finding& finding : x.sensitivity.findings) *record.add_findings() = finding;
+    record.set_content_digest(parts_.audit.ContentDigest(x.judged().digest));
+  }
+  return record;
+}
+
+absl::Status Router::RecordAdmin(const std::string& detail) { return RecordChain(v1::AuditRecord::KIND_ADMIN, detail); }
+
+absl::Status Router::RecordChain(v1::AuditRecord::Kind kind, const std::string& detail) {
+  v1::AuditRecord record;
+  record.set_kind(kind);
+  record.set_policy_version(rules_->config.version);
+  record.set_detail(detail);
+  // Who gets what leaves from now on: export control asks.
+  const CloudConfig& cloud = rules_->config.cloud;
+  const bool in_force = kind == v1::AuditRecord::KIND_CHAIN_START ||
+                        detail == absl::StrCat("configuration ", rules_->config.version);
+  if (cloud.enabled && in_force) {
+    record.set_detail(absl::StrCat(detail, "; cloud ", cloud.name, " at ", cloud.base_url));
+  }
+  return parts_.audit.Write(std::move(record));
+}
+
+}  // namespace headgate::router
