@@ -142,8 +142,13 @@ Json Judge(const Classifier& classifier, const std::string& text, absl::Status& 
 }
 
 int ClassifyLines(const Classifier& classifier, const std::string& in_path, const std::string& out_path) {
-  std::ifstream in_file(in_path == "-" ? "/dev/stdin" : in_path);
-  std::ofstream out_file(out_path == "-" ? "/dev/stdout" : out_path);
+  // Not /dev/stdout: opening it would cut off the file that it may be.
+  std::ifstream in_opened;
+  std::ofstream out_opened;
+  if (in_path != "-") in_opened.open(in_path);
+  if (out_path != "-") out_opened.open(out_path);
+  std::istream& in_file = in_path == "-" ? std::cin : in_opened;
+  std::ostream& out_file = out_path == "-" ? std::cout : out_opened;
   if (!in_file) return Fail(absl::NotFoundError(absl::StrCat(in_path, ": cannot be read")));
   if (!out_file) return Fail(absl::PermissionDeniedError(absl::StrCat(out_path, ": cannot be written")));
   size_t number = 0, bad = 0;

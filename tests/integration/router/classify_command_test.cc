@@ -98,6 +98,12 @@ TEST_F(ClassifyCommandTest, ABadLineIsNamedAndSensitiveAndTheRestIsRead) {
   EXPECT_EQ(lines[2]["id"], "3");
 }
 
+TEST_F(ClassifyCommandTest, StandardOutputIsAFileToo) {
+  const Ended ended = Classify({"--jsonl", Write("in.jsonl", R"({"id":"7","text":"hello"})"), "-"});
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(Json::parse(ended.out)["id"], "7");
+}
+
 TEST_F(ClassifyCommandTest, MarksTheSpansForPeople) {
   const Ended plain = Classify({"my", "card", "4111111111111111", "please"});
   EXPECT_EQ(plain.code, 0) << plain.err;
