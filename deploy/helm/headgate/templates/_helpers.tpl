@@ -138,5 +138,9 @@ securityContext:
 {{- end -}}
 {{- if and (eq .Values.tls.clients.mode "secret") (not .Values.tls.clients.secret) }}{{ fail "tls.clients.secret: needed by mode secret" }}{{ end -}}
 {{- if and (eq .Values.tls.engines.mode "secret") (not (and .Values.tls.engines.engineSecret .Values.tls.engines.routerSecret)) }}{{ fail "tls.engines: mode secret needs engineSecret and routerSecret" }}{{ end -}}
+{{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.dns) }}{{ fail "networkPolicy.dns: empty would be everywhere" }}{{ end -}}
+{{- range $kind, $route := dict "http" .Values.gateway.http "grpc" .Values.gateway.grpc -}}
+{{- if and $route.enabled (not $route.parentRefs) }}{{ fail (printf "gateway.%s.parentRefs: which gateway?" $kind) }}{{ end -}}
+{{- end -}}
 {{- range list "listen" "audit" "tenants_file" }}{{ if hasKey $.Values.router.config . }}{{ fail (printf "router.config.%s: the chart writes it; use the chart's own values" .) }}{{ end }}{{ end -}}
 {{- end -}}
