@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Headgate Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The generators of training data and of identifiers: the same seed gives the same bytes, spans lie on names, check digits
-are right where they should be and wrong where they should be wrong."""
+"""The generators of training data and of identifiers: the same seed gives the same bytes, spans lie on names, check
+digits are right where they should be and wrong where they should be wrong."""
 
 import os
 import random
