@@ -33,7 +33,7 @@ POOLS = {"enginePools": {
                                                                                      "pvc": {"claims": ["a", "b"]}}},
     "mig": {"resources": {"limits": {"nvidia.com/mig-1g.10gb": 1}}, "model": {
         "source": "download", "sha256": "b" * 64, "download": {"url": "https://models/x", "claim": "c"}}},
-    "spot": {"spot": True, "model": {"source": "imageVolume"}}, "toy": {"model": {"source": "reference"}},
+    "spot": {"spot": True, "model": {"source": "imageVolume", "keySecret": "model-key"}}, "toy": {"model": {"source": "reference"}},
     "vllm": {"kind": "vllm", "image": {"repository": "vllm/vllm-openai", "tag": "v1"}},
     "sglang": {"kind": "sglang", "model": {"source": "pvc", "pvc": {"claims": ["a"], "path": "models"}}}}}
 EVERYTHING = {
@@ -285,10 +285,24 @@ class Values(unittest.TestCase):
             self.assertEqual(environment["DO_NOT_TRACK"], environment["VLLM_NO_USAGE_STATS"], "1")
             self.assertEqual(environment["HF_HUB_OFFLINE"], "1")
 
+    def test_encrypted_model(self):
+        spec = find(render(POOLS), "Deployment", "r-headgate-engine-spot")["spec"]["template"]["spec"]
+        self.assertIn("--model-key=file:/etc/headgate/model-key/model.key", spec["containers"][0]["args"])
+        self.assertIn({"name": "model-key", "mountPath": "/etc/headgate/model-key", "readOnly": True},
+                      spec["containers"][0]["volumeMounts"])
+
     def test_canary_weights(self):
         rule = find(render(EVERYTHING), "HTTPRoute", "r-headgate")["spec"]["rules"][0]
         self.assertEqual([(one["name"], one["weight"]) for one in rule["backendRefs"]],
                          [("r-headgate-router", 90), ("next-headgate-router", 10)])
+
+    def test_egress_to_the_cloud(self):
+        def outside(values):
+            rules = find(render(values), "NetworkPolicy", "r-headgate-router")["spec"]["egress"]
+            return [peer["ipBlock"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
+        self.assertEqual(outside({}), [])
+        self.assertIn("10.0.0.0/8", outside(CLOUD)[0]["except"])
+        self.assertEqual(outside({**CLOUD, "networkPolicy": {"cloudEgress": False}}), [])
 
     def test_restart_only_for_what_needs_one(self):
         def annotation(values):

@@ -116,6 +116,9 @@ args:
 - --model={{ $file }}
 - --manifest={{ $pool.model.manifest }}
 {{- end }}
+{{- if $pool.model.keySecret }}
+- --model-key=file:/etc/headgate/model-key/model.key
+{{- end }}
 {{- with $pool.model.name }}
 - --model-name={{ . }}
 {{- end }}
