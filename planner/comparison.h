@@ -21,7 +21,7 @@
 namespace headgate::planner {
 
 struct CompareOptions {
-  int bound_rounds = 1500;
+  int bound_rounds = 800;
   bool baselines = true;
   bool extras = true;              // the switch mode and the budget run
 };

@@ -156,6 +156,7 @@ replay: {start: '2026-11-21T00:00:00Z', sensitive_share: 0.2, replicas_start: 3,
          replica: {prefix_cache_tokens: 100000}}
 )");
   ASSERT_TRUE(scenario.ok()) << scenario.status();
+  int compared = 0;
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     GeneratorOptions options;
     options.seed = seed;
@@ -163,6 +164,7 @@ replay: {start: '2026-11-21T00:00:00Z', sensitive_share: 0.2, replicas_start: 3,
     options.input_tokens = 600;
     options.output_tokens = 60;
     options.reused_prefix = 0.3;
+    options.sensitive_share = 0.2;
     const Trace trace = *GenerateTrace(options);
     const double bound = SolveBound(MakeBoundProblem(*scenario, trace), 5e6, 300).cost;
     EXPECT_GT(bound, 0);
@@ -174,15 +176,20 @@ replay: {start: '2026-11-21T00:00:00Z', sensitive_share: 0.2, replicas_start: 3,
         const Result result = Replay(*scenario, trace, [&](SimulatedClock& clock) {
           return MakeBaseline(baseline, *scenario, clock);
         });
+        if (!result.Attained(0.99)) continue;
+        ++compared;
         EXPECT_GE(result.cost(), bound) << result.name << " seed " << seed;
       }
       const Result ours = Replay(*scenario, trace, [&](SimulatedClock& clock) {
         return MakeHeadgate(*scenario, trace, clock, {});
       });
-      EXPECT_GE(ours.cost(), bound) << "seed " << seed;
+      if (ours.Attained(0.99)) {
+        EXPECT_GE(ours.cost(), bound) << "seed " << seed;
+      }
     }
     scenario->replicas_start = 3;
   }
+  EXPECT_GE(compared, 30);
 }
 
 }  // namespace

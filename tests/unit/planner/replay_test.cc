@@ -39,6 +39,7 @@ Trace Traffic(uint64_t seed, double hours = 0.3) {
   options.burstiness = 2;
   options.input_tokens = 400;
   options.output_tokens = 80;
+  options.sensitive_share = 0.2;
   return *GenerateTrace(options);
 }
 
@@ -152,6 +153,7 @@ TEST(Replay, ALeakWouldBeSeen) {
     int64_t Replicas(const FleetView&) override { return 1; }
   };
   const Result result = Replay(scenario, trace, [](SimulatedClock&) { return std::make_unique<Leaky>(); });
+  EXPECT_GT(result.leaked, 10);
   EXPECT_EQ(result.leaked, result.sensitive.requests);
   EXPECT_EQ(result.cloud_requests, result.ordinary.requests);  // and is not carried out
 }
