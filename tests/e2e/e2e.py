@@ -171,6 +171,7 @@ class World:
 
     def cloud_fails(self):
         self.upgrade()
+        self.record()  # it ends with the emulator
         load = Load(40, threads=8, rate=12, sensitive=0.3)
         kubectl("delete", "pod", "cloud", "--wait")
         got = load.result()

@@ -33,7 +33,8 @@ POOLS = {"enginePools": {
                                                                                      "pvc": {"claims": ["a", "b"]}}},
     "mig": {"resources": {"limits": {"nvidia.com/mig-1g.10gb": 1}}, "model": {
         "source": "download", "sha256": "b" * 64, "download": {"url": "https://models/x", "claim": "c"}}},
-    "spot": {"spot": True, "model": {"source": "imageVolume", "keySecret": "model-key"}}, "toy": {"model": {"source": "reference"}},
+    "spot": {"spot": True, "model": {"source": "imageVolume", "keySecret": "model-key"}},
+    "toy": {"model": {"source": "reference"}},
     "vllm": {"kind": "vllm", "image": {"repository": "vllm/vllm-openai", "tag": "v1"}},
     "sglang": {"kind": "sglang", "model": {"source": "pvc", "pvc": {"claims": ["a"], "path": "models"}}}}}
 EVERYTHING = {
