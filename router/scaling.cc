@@ -74,8 +74,7 @@ int64_t Scaling::Floor() const {
     }
     most = std::max(most, sum);
   }
-  // It goes before everything else, so it may have all of a replica.
-  return static_cast<int64_t>(std::ceil(most / (kFloorSteps * kStepSeconds)));
+  return static_cast<int64_t>(std::ceil(most / (kFloorSteps * kStepSeconds * config_.utilisation_max)));
 }
 
 double Scaling::Saved(int64_t replicas) const {
