@@ -91,6 +91,7 @@ absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const Loa
     tenant.name = kAnonymousTenant;
     config.tenants.push_back(std::move(tenant));
   }
+  CheckPayloadTenants(reading);
   if (!config.anonymous && config.tenants_file.empty()) {
     root.Complain("tenants_file", "is required, or anonymous: true: otherwise nobody could be admitted");
   }

@@ -98,4 +98,15 @@ void ReadAudit(Reading& reading) {
   map->Finish();
 }
 
+void CheckPayloadTenants(Reading& reading) {
+  for (const std::string& name : reading.config.audit.payload.tenants) {
+    if (name.empty()) continue;  // was complained about
+    const auto& tenants = reading.config.tenants;
+    const bool known = std::any_of(tenants.begin(), tenants.end(), [&](const auto& t) { return t.name == name; });
+    if (!known) {
+      reading.root.Complain("audit", absl::StrCat("payload.tenants: nothing is kept of \"", name, "\": no such tenant"));
+    }
+  }
+}
+
 }  // namespace headgate::router

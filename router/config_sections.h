@@ -39,6 +39,7 @@ void ReadAccounting(Reading& reading);  // after ReadPolicy and ReadCloud
 void ReadBudget(YamlMap& parent, BudgetConfig* out);
 void CheckBudgets(Reading& reading);    // after the tenants file
 void ReadAudit(Reading& reading);
+void CheckPayloadTenants(Reading& reading);  // when the tenants are known
 void ReadCache(Reading& reading);
 // The tenants file's root; after ReadListen and ReadSensitivity.
 void ReadTenants(Reading& reading, YamlMap& tenants_root);

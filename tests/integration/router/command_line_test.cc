@@ -220,6 +220,38 @@ TEST_F(CommandLineTest, AuditVerifyFindsEveryKindOfChange) {
   }
 }
 
+// With everything on: a flush before anything leaves, kept content, anchors on standard output.
+TEST_F(CommandLineTest, AuditKeepsContentAndAnchors) {
+  StartEmulator();
+  StartEngine();
+  Write("payload.key", std::string(32, 'p'));
+  RouterYaml yaml;
+  yaml.audit = "  durability: before_egress\n  payload: {key_file: payload.key}\n";
+  StartRouter(yaml);
+  for (const char* text : {"hello there", kResidentId}) {
+    ASSERT_EQ(PostJson(http("/v1/chat/completions"), ChatBody(text, "\"max_tokens\":2")).status, 200);
+  }
+  EXPECT_EQ(emulator_->stats().chats_total, 1);
+  router_->Signal(SIGTERM);
+  ASSERT_EQ(router_->WaitExit().value_or(-1), 0);
+  const std::string directory = Path("audit"), key = Path("audit.key");
+  const Ended records = Headgate({"audit", "export", directory, "--key-file", key, "--kind", "outcome"});
+  EXPECT_EQ(records.code, 0) << records.err;
+  EXPECT_THAT(records.out, AllOf(HasSubstr("input_digest"), HasSubstr("output_digest"), Not(HasSubstr("hello there"))));
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    std::ifstream in(entry.path(), std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    EXPECT_THAT(bytes, AllOf(Not(HasSubstr("hello there")), Not(HasSubstr(kResidentId)))) << entry.path();
+  }
+  const size_t at = records.out.find("\"request_id\":\"") + 14;
+  const std::string request = records.out.substr(at, records.out.find('"', at) - at);
+  const Ended shown = Headgate(
+      {"audit", "payload", directory, "--payload-key-file", Path("payload.key"), "--request", request});
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("input {"), HasSubstr("hello there"), HasSubstr("output {")));
+  EXPECT_EQ(Headgate({"audit", "payload", directory, "--payload-key-file", key, "--request", request}).code, 1);
+}
+
 std::string ReadText(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};

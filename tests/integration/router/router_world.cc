@@ -55,7 +55,7 @@ std::string RouterWorld::RouterYamlText(const RouterYaml& yaml) const {
                       "local:\n  endpoints:\n    - name: engine\n      address: ", engine_address_,
                       "\ncloud:\n  enabled: true\n  base_url: ", cloud_url,
                       "\n  api_key_file: cloud.key\n  backoff_base: 1ms\n", yaml.cloud,
-                      "audit:\n  directory: audit\n  key_file: audit.key\n",
+                      "audit:\n  directory: audit\n  key_file: audit.key\n", yaml.audit,
                       yaml.tenants.empty() ? "anonymous: true\n" : "tenants_file: tenants.yaml\n", yaml.more);
 }
 

@@ -32,6 +32,7 @@ struct RouterYaml {
   std::string cloud;                  // more lines of `cloud`
   std::string more;                   // more sections
   std::string tenants;                // the tenants file; empty = anonymous
+  std::string audit = "";             // more lines of `audit`
 };
 
 // A valid resident ID of nobody, and what a chat request about it looks like.
