@@ -104,7 +104,8 @@ void CheckPayloadTenants(Reading& reading) {
     const auto& tenants = reading.config.tenants;
     const bool known = std::any_of(tenants.begin(), tenants.end(), [&](const auto& t) { return t.name == name; });
     if (!known) {
-      reading.root.Complain("audit", absl::StrCat("payload.tenants: nothing is kept of \"", name, "\": no such tenant"));
+      reading.root.Complain("audit",
+                            absl::StrCat("payload.tenants: nothing is kept of \"", name, "\": no such tenant"));
     }
   }
 }
