@@ -122,7 +122,7 @@ TEST(EngineService, ABatchIsItsRequestsOneByOne) {
 }
 
 TEST(EngineService, TenantsOfTheMetadataDoNotMeetInTheCache) {
-  EngineProcess engine({});
+  EngineProcess engine;
   const auto stub = engine.Inference();
   const auto cached = [&](const std::string& tenant) {
     grpc::ClientContext context;
