@@ -61,7 +61,8 @@ TEST_F(LlamaBackendTest, RefusesBatchesThatWouldEndTheProcess) {
   EXPECT_EQ(Model().Decode({}).code(), absl::StatusCode::kInternal);
   std::vector<BatchRow> rows(513);
   EXPECT_EQ(Model().Decode(rows).code(), absl::StatusCode::kInternal);
-  rows.resize(5);  // more outputs than sequences
+  // More outputs than sequence ids.
+  rows.resize(static_cast<size_t>(Model().info().sequences_max + Model().info().cache_sequences + 1));
   for (auto& row : rows) row.output = true;
   EXPECT_EQ(Model().Decode(rows).code(), absl::StatusCode::kInternal);
 }
