@@ -33,10 +33,13 @@ QUESTION = ("import openai, os\n"
             "answer = client.chat.completions.create(model='', max_tokens=8,\n"
             "    messages=[{'role': 'user', 'content': 'What is the capital of France?'}])\n"
             "print(len(answer.choices[0].message.content))\n")
+MODELS = ("import os, urllib.request as u\n"
+          "key = {'authorization': 'Bearer ' + os.environ['HEADGATE_KEY']}\n"
+          "print(u.urlopen(u.Request('http://headgate-router:8080/v1/models', headers=key)).read().decode())\n")
 THRESHOLD = 4  # requests a second of each router to the cloud
 
 
-def small(cloud, **engine):
+def small(cloud, model="toy-1", **engine):
     """Values for a small node and short times; the toy model answers at a known speed."""
     price = {"version": "e2e", "model": "deepseek-flash", "currency": "USD", "valid_from": "2026-01-01",
              "cache_hit": 3000, "cache_miss": 150000, "output": 600000}
@@ -47,8 +50,8 @@ def small(cloud, **engine):
         "router": {"autoscaling": {"mode": "off"}, "drainSeconds": 30, "preStopSeconds": 5,
                    "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
                    "config": {"policy": {"cloud_qps_threshold": THRESHOLD}, "accounting": {"prices": [price]}}},
-        "engine": {"model": {"source": "reference"}, "extraArgs": ["--reference-step-ms=20"], "drainSeconds": 30,
-                   "preStopSeconds": 5, "replicas": 2, "autoscaling": {**scaling, **engine},
+        "engine": {"model": {"source": "reference", "name": model}, "extraArgs": ["--reference-step-ms=20"],
+                   "drainSeconds": 30, "preStopSeconds": 5, "replicas": 2, "autoscaling": {**scaling, **engine},
                    "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}}},
         "networkPolicy": {"routerEgress": [{"to": [{"podSelector": {"matchLabels": {"app": "cloud"}}}],
                                             "ports": [{"port": 8443}]}]}}
@@ -191,6 +194,17 @@ class World:
         check(not got["broken"] and not got["refused"], f"broken: {got}")
         return f"rollout of both, delete and eviction of one pod of each: {brief(got)}"
 
+    def model_version(self):
+        """Another model under load, by the rolling upgrade of the pool."""
+        load = Load(60, threads=8, rate=15, sensitive=0.7)
+        self.upgrade(model="toy-2")
+        got = load.result()
+        check(not got["broken"] and not got["refused"], f"broken: {got}")
+        models = until(30, "the new model's name", lambda: (lambda said: said if "toy-2" in said else None)(
+            cluster.inside(MODELS)))
+        check("toy-1" not in models, f"the old model is still listed: {models}")
+        return f"toy-1 to toy-2: {brief(got)}"
+
     def cloud_fails(self):
         self.upgrade()
         self.record()  # it ends with the emulator
@@ -276,8 +290,8 @@ def verify(claim):
     kubectl("delete", "pod", name)
 
 
-CASES = ["install", "server_accepts", "helm_test", "clients", "shares", "changes", "scale_cpu", "scale_external",
-         "scale_keda", "cloud_fails", "record", "upgrade_keeps", "uninstall"]
+CASES = ["install", "server_accepts", "helm_test", "clients", "shares", "changes", "model_version", "scale_cpu",
+         "scale_external", "scale_keda", "cloud_fails", "record", "upgrade_keeps", "uninstall"]
 
 
 def main():
