@@ -115,7 +115,7 @@ TEST(Bound, NeverExceedsBruteForceAndComesClose) {
     bounds += bound;
     optima += optimum;
   }
-  EXPECT_GT(bounds, 0.4 * optima);  // fluid and fractional against whole requests on tiny instances
+  EXPECT_GT(bounds, 0.6 * optima);  // fluid and fractional against whole requests on tiny instances
 }
 
 TEST(Bound, HoldsForAnyPrices) {
@@ -189,7 +189,7 @@ replay: {start: '2026-11-21T00:00:00Z', sensitive_share: 0.2, replicas_start: 3,
     }
     scenario->replicas_start = 3;
   }
-  EXPECT_GE(compared, 30);
+  EXPECT_GE(compared, 5);
 }
 
 }  // namespace
