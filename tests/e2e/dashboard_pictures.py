@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Headgate Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of the dashboards' data: dashboard_pictures.py BINARIES FOLDER. The programs run for a minute under a load that
-changes, a real Prometheus scrapes them, and every panel's queries are drawn as FOLDER/dashboard-NAME.svg."""
+"""Pictures of the dashboards' data: dashboard_pictures.py BINARIES FOLDER. The programs run for a minute under a load
+that changes, a real Prometheus scrapes them, and every panel's queries are drawn as FOLDER/dashboard-NAME.svg."""
 
 import html
 import json
@@ -96,7 +96,8 @@ def main():
                 f'<svg xmlns="http://www.w3.org/2000/svg" width="{COLUMNS * WIDTH}" height="{high}">'
                 "<style>text{font:11px sans-serif}.t{font-weight:bold;font-size:12px}.n{text-anchor:end;fill:#666}"
                 '.f{fill:none;stroke:#ccc}.l{font-size:9px}</style><rect width="100%" height="100%" fill="#fff"/>'
-                f'<text x="8" y="16" class="t">{html.escape(dashboard["title"])}</text>' + "\n".join(cells) + "</svg>\n")
+                f'<text x="8" y="16" class="t">{html.escape(dashboard["title"])}</text>'
+                + "\n".join(cells) + "</svg>\n")
             print(path.stem)
     finally:
         case.doClassCleanups()
