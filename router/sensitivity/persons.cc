@@ -89,10 +89,12 @@ void ReadAround(const Evidence& evidence, const std::vector<PersonName>& names, 
     if (to < from || CharsBetween(text, from, to, kAttributeChars) > kAttributeChars) continue;
     // What is said in another paragraph is said of somebody else.
     if (text.substr(from, to - from).find("\n\n") != std::string_view::npos) continue;
-    const double score = (1 - (1 - name.score) * (1 - Weight(attribute.cue))) * Contra(evidence, name.range);
+    const double score = 1 - (1 - name.score) * (1 - Weight(attribute.cue));
     if (score > best_score) best = &name, best_score = score;
   }
-  if (best != nullptr) report(IsHealth(attribute.cue) ? "HEALTH_RECORD" : "PERSON_ATTRIBUTE", best->range, best_score);
+  if (best == nullptr) return;
+  best_score *= Contra(evidence, best->range);
+  report(IsHealth(attribute.cue) ? "HEALTH_RECORD" : "PERSON_ATTRIBUTE", best->range, best_score);
 }
 
 // A birth date after its label is a person's, named or not.

@@ -11,7 +11,7 @@
 namespace headgate::router {
 namespace {
 
-constexpr size_t kRecordChars = 1500;  // a record's parts lie within as many characters
+constexpr size_t kRecordBytes = 4500;  // a record's parts lie within as many bytes, 1,500 Chinese characters
 
 // Something is written between a heading and the next line or heading: not only blanks, dots and underscores.
 // `end`: where the next heading begins.
@@ -58,14 +58,11 @@ struct Counter {
     }
     hits.push_back(&hit);
   }
-  // The largest number of different words whose hits lie within kRecordChars; `range` is where.
-  int Distinct(std::string_view text, TextRange* range) const {
+  // The largest number of different words whose hits lie within kRecordBytes; `range` is where.
+  int Distinct(TextRange* range) const {
     int best = 0;
     for (size_t first = 0, last = 0; last < hits.size(); ++last) {
-      while (hits[last]->end - hits[first]->begin > kRecordChars * 3 ||
-             CharsBetween(text, hits[first]->begin, hits[last]->end, kRecordChars) > kRecordChars) {
-        ++first;
-      }
+      while (hits[last]->end - hits[first]->begin > kRecordBytes) ++first;
       // Sixteen are enough to decide on.
       const size_t from = last - first > 15 ? last - 15 : first;
       int distinct = 0;
@@ -132,8 +129,8 @@ void ReadRecords(const Evidence& evidence, Report report) {
     }
   }
   TextRange range, lab_range;
-  const int heading_count = headings.Distinct(text, &range);
-  const int lab_count = labs.Distinct(text, &lab_range);
+  const int heading_count = headings.Distinct(&range);
+  const int lab_count = labs.Distinct(&lab_range);
   double score = heading_count >= 4   ? 0.95
                  : heading_count == 3 ? 0.85
                  : heading_count == 2 ? (strong ? 0.75 : 0.45)

@@ -192,6 +192,15 @@ TEST(Classification, RefusesListsThatDoNotCompile) {
   EXPECT_THAT(std::string(classification.status().message()), testing::HasSubstr("codes"));
 }
 
+// Missing or wrong weights are an error where rules are made: at start nothing is served, at a reload the old ones
+// stay.
+TEST(Classification, ModelsThatAreNotTheOnesCheckedInAreRefused) {
+  EXPECT_TRUE(TextModels::Builtin().ok());
+  const std::string wrong(64, '0');
+  EXPECT_EQ(TextModels::Load("weights", wrong, "weights", wrong).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_FALSE(TextModels::Load("", "", "", "").ok());
+}
+
 // More text never lowers the level.
 TEST(Classification, IsMonotone) {
   const auto classification = Classification::Make({});
