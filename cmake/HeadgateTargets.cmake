@@ -1,9 +1,22 @@
-# headgate_module(NAME SOURCES a.cc ... DEPS lib ...): one static library per module, includes from the root.
+# The headers that most files include, parsed once: half of the time of a build from nothing. Each file still includes
+# what it uses; the fuzz preset builds without.
+option(HEADGATE_PCH "Precompile the common headers" ON)
+function(headgate_precompile name)
+  if(HEADGATE_PCH)
+    target_precompile_headers(${name} REUSE_FROM ${ARGV1})
+  endif()
+endfunction()
+
+# headgate_module(NAME [NO_PCH] SOURCES a.cc ... DEPS lib ...): one static library per module, includes from the root.
+# NO_PCH: for optimization flags of its own; g++ 12 crashes on headers that were precompiled with others.
 function(headgate_module name)
-  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "NO_PCH" "" "SOURCES;DEPS" ${ARGN})
   add_library(${name} STATIC ${arg_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${arg_DEPS})
+  if(NOT arg_NO_PCH)
+    headgate_precompile(${name} headgate_pch)
+  endif()
 endfunction()
 
 # headgate_binary(NAME SOURCES ... DEPS ...): build/<preset>/bin/NAME.
@@ -12,6 +25,7 @@ function(headgate_binary name)
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_DEPS})
+  headgate_precompile(${name} headgate_pch)
 endfunction()
 
 # headgate_test(NAME LABEL unit|integration|sim SOURCES ... DEPS ...): a GoogleTest binary, one ctest entry.
@@ -20,6 +34,7 @@ function(headgate_test name)
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
+  headgate_precompile(${name} headgate_test_pch)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   if(NOT arg_LABEL)
     set(arg_LABEL unit)

@@ -19,6 +19,7 @@
 #include "common/tls.h"
 #include "common/yaml_reader.h"
 #include "headgate/v1/inference.pb.h"
+#include "router/config_guards.h"
 
 namespace headgate::router {
 
@@ -49,7 +50,7 @@ struct BudgetConfig {
   int64_t limit_micro_units = 0;            // of the price table's currency; 0 = no budget. Reached: cloud closed
   Period period = Period::kMonth;
   double soft_ratio = 0.8;                  // above this share: alarm
-  std::vector<double> hourly_profile;       // 24 weights from midnight on: when the money is meant to go; empty = evenly
+  std::vector<double> hourly_profile;  // 24 weights from midnight on: when the money is meant to go; empty = evenly
 };
 
 struct TenantConfig {
@@ -158,41 +159,6 @@ struct CloudConfig {
   absl::Duration backoff_max = absl::Seconds(10);    // never above 10 s
   int64_t breaker_failures = 5;            // consecutive, opens
   absl::Duration breaker_open = absl::Seconds(10);
-};
-
-struct GuardWordList {
-  std::string name;
-  enum class Action { kRedact, kStop, kFlag, kReplace } action = Action::kRedact;
-  std::vector<std::string> words;
-  std::string replacement = {};            // kReplace
-};
-
-struct GuardPattern {
-  std::string name;
-  GuardWordList::Action action = GuardWordList::Action::kRedact;
-  std::string pattern;                     // RE2 syntax
-  std::string replacement = {};
-};
-
-// What the detectors find in an answer, at `level` or above.
-struct GuardPersonalData {
-  GuardWordList::Action action = GuardWordList::Action::kRedact;
-  v1::SensitivityLevel level = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
-  std::string replacement = {};
-};
-
-struct OutputGuardConfig {
-  std::vector<GuardWordList> word_lists;
-  std::vector<GuardPattern> patterns = {};
-  std::optional<GuardPersonalData> personal_data = {};  // none: off
-};
-
-struct ConversationConfig {
-  // A conversation that is not known, and cannot be shown to be clean: local, or judged by its text alone.
-  enum class UnknownHistory { kLocal, kClassify };
-  UnknownHistory unknown_history = UnknownHistory::kLocal;
-  int64_t entries_max = 100'000;           // remembered turns and sessions, about 200 bytes each
-  absl::Duration ttl = absl::Hours(24);    // since last seen
 };
 
 // Prices per million tokens in micro-units of `currency` (1 USD = 1,000,000 micro-USD).

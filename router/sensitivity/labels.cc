@@ -159,6 +159,7 @@ void ReadPhone(const Evidence& evidence, const Evidence::Hit& label, Report repo
   if (code.characters.substr(0, 3) == "400" || code.characters.substr(0, 3) == "800") return;
   if (code.characters.find("123456") != std::string::npos && code.characters[0] != '1') return;
   if (code.characters.substr(0, 6) == "123456") return;
+  if (code.characters.size() == 7 && code.characters.substr(0, 5) == "55501") return;  // for films
   if (code.characters.find("55501") != std::string::npos && code.characters.size() >= 10) return;
   report("PHONE_E164", range, kScoreLikely);
 }
@@ -200,7 +201,9 @@ void ReadTableCode(const Evidence& evidence, const Evidence::Hit& label, const L
       !(code.characters.size() == 18 && IsDateDigits(std::string_view(code.characters).substr(6, 8)))) {
     return;
   }
-  if (evidence.Before(Cue::kOtherNumber, code.range, 6)) return;
+  // `订单号 1234`; but 保单号 ends with such a word and is its own label.
+  const bool own_word = evidence.Before(Cue::kOtherNumber, {label.end, label.end}, 0);
+  if (!own_word && evidence.Before(Cue::kOtherNumber, code.range, 6)) return;
   report(rule.type, code.range, kScoreLabelled);
 }
 

@@ -25,7 +25,7 @@ constexpr std::u32string_view kCommonFamilies =
     U"关兰焦俞左柳甘祝包宁尚符"
     U"舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦"
     U"麦褚娄窦戚岑景党宫费卜"
-    U"冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池查麻苑迟邝";
+    U"冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池麻苑迟邝";
 constexpr std::u32string_view kCompoundFirst = U"欧上司诸东夏皇尉公令慕长宇独南";
 constexpr std::u32string_view kCompoundSecond = U"阳官马葛方侯甫迟孙狐容文孤宫";
 // Characters that do not stand in given names.

@@ -182,7 +182,7 @@ class Load:
 
     def result(self):
         out, err = self.process.communicate(timeout=self.limit)
-        check(self.process.returncode == 0, f"the load driver: {err[-800:]}")
+        check(self.process.returncode == 0 and out.strip(), f"the load driver was cut off: {err[-800:]}")
         return json.loads(out)
 
 

@@ -15,6 +15,7 @@ import collections
 import http.client
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ HOST, PORT, SECONDS, THREADS, RATE, SENSITIVE = (kind(value) for kind, value in 
 TOKENS = int(sys.argv[7]) if len(sys.argv) > 7 else 16
 CANARY = "kingfisher-" + os.uname().nodename[-5:]
 AGAIN_SECONDS = 30
+ADDRESS = None
 EVERYDAY = "Name one colour of the rainbow."
 PATIENT = f"{CANARY}: patient Li Wei, resident ID 11010519491231002X, asks which colour calms."
 
@@ -82,7 +84,7 @@ def request(totals, keep, text, kind):
     deadline, came_again = time.monotonic() + AGAIN_SECONDS, False
     while True:
         fresh = keep is None
-        connection = keep or http.client.HTTPConnection(HOST, PORT, timeout=120)
+        connection = keep or http.client.HTTPConnection(ADDRESS, PORT, timeout=120)
         keep = None
         try:
             status, route, first, done, again = once(connection, text)
@@ -131,7 +133,19 @@ def worker(totals, pace, until, number):
             keep = None
 
 
+def address():
+    """The Service's address never changes: the cluster's name server is not what is tested, and is asked once."""
+    for _ in range(60):
+        try:
+            return socket.gethostbyname(HOST)
+        except OSError:
+            threading.Event().wait(1)
+    sys.exit(f"{HOST} does not resolve")
+
+
 def main():
+    global ADDRESS
+    ADDRESS = address()
     totals, pace, until = Totals(), Pace(RATE), time.monotonic() + SECONDS
     threads = [threading.Thread(target=worker, args=(totals, pace, until, number * 7)) for number in range(THREADS)]
     for thread in threads:

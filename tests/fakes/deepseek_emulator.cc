@@ -18,6 +18,7 @@
 #include "tests/fakes/deepseek_chat.h"
 #include "tests/fakes/deepseek_connection.h"
 #include "tests/fakes/deepseek_state.h"
+#include "tests/fakes/time_scale.h"
 
 namespace headgate {
 namespace {
@@ -191,7 +192,7 @@ std::vector<std::string> DeepSeekEmulator::Records() const { return server_->sta
 void DeepSeekEmulator::ClearRecords() { server_->state.ClearRecords(); }
 DeepSeekEmulator::Stats DeepSeekEmulator::stats() const { return server_->state.stats(); }
 bool DeepSeekEmulator::WaitUntil(const std::function<bool(const Stats&)>& done, absl::Duration limit) const {
-  return server_->state.WaitUntil(done, limit);
+  return server_->state.WaitUntil(done, limit * TimeScale());
 }
 
 }  // namespace headgate

@@ -23,6 +23,7 @@ extern "C" {
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "tests/fakes/time_scale.h"
 
 namespace headgate {
 namespace {
@@ -130,7 +131,7 @@ absl::StatusOr<std::string> Process::WaitForLine(const std::string& prefix, absl
     }
     return found.has_value() || exit_code_.has_value();
   };
-  changed_.wait_for(lock, absl::ToChronoMilliseconds(timeout), look);
+  changed_.wait_for(lock, absl::ToChronoMilliseconds(timeout * TimeScale()), look);
   if (found) return *found;
   const std::string why = absl::StrCat("no line '", prefix, "'; stderr: ", Tail(stderr_));
   if (exit_code_) return absl::UnavailableError(absl::StrCat("ended with ", *exit_code_, ": ", why));
@@ -155,7 +156,8 @@ void Process::Signal(int signal) {
 
 absl::StatusOr<int> Process::WaitExit(absl::Duration timeout) {
   std::unique_lock lock(mutex_);
-  if (!changed_.wait_for(lock, absl::ToChronoMilliseconds(timeout), [this] { return exit_code_.has_value(); })) {
+  const auto limit = absl::ToChronoMilliseconds(timeout * TimeScale());
+  if (!changed_.wait_for(lock, limit, [this] { return exit_code_.has_value(); })) {
     return absl::DeadlineExceededError(absl::StrCat("still running; stderr: ", Tail(stderr_)));
   }
   return *exit_code_;

@@ -37,6 +37,8 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
+  // Time-outs are those of an idle machine; TimeScale() multiplies them.
+  //
   // The first line of stdout that starts with `prefix`; lines are looked at from the beginning each time.
   // DEADLINE_EXCEEDED or UNAVAILABLE (ended before), with stderr in the message.
   absl::StatusOr<std::string> WaitForLine(const std::string& prefix, absl::Duration timeout = absl::Seconds(60));

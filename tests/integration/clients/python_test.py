@@ -136,10 +136,9 @@ class PythonTest(unittest.TestCase):
         self.assertTrue(text.choices[0].text)
         streamed = list(self.router.completions.create(model="", prompt="Once", max_tokens=4, stream=True))
         self.assertEqual("".join(chunk.choices[0].text for chunk in streamed if chunk.choices), text.choices[0].text)
-        # The reference engine offers no embeddings, and they never go to the cloud.
-        with self.assertRaises(openai.InternalServerError) as raised:
-            self.router.embeddings.create(model="reference", input="a")
-        self.assertEqual(raised.exception.status_code, 501)
+        vectors = self.router.embeddings.create(model="reference", input=["a canal", "a gate"])  # always local
+        self.assertEqual([entry.index for entry in vectors.data], [0, 1])
+        self.assertTrue(all(entry.embedding for entry in vectors.data))
 
 
 if __name__ == "__main__":

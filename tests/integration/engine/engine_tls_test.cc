@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/tls.h"
+#include "tests/fakes/time_scale.h"
 #include "tests/integration/engine/engine_process.h"
 #include "tests/unit/upstream/test_certificate.h"
 
@@ -29,7 +30,7 @@ grpc::Status List(const std::string& address, const std::string& roots, const ro
   }
   const auto stub = v1::Inference::NewStub(grpc::CreateChannel(address, grpc::SslCredentials(options)));
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20 * TimeScale()));
   v1::ListModelsResponse models;
   return stub->ListModels(&context, {}, &models);
 }

@@ -29,6 +29,14 @@ std::string TestModel() {
   return std::filesystem::exists(cached) ? cached : "";
 }
 
+bool WriteHalfPrecision(const std::string& model, const std::string& to) {
+  llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
+  llama_model_quantize_params params = llama_model_quantize_default_params();
+  params.ftype = LLAMA_FTYPE_MOSTLY_F16;
+  params.allow_requantize = true;
+  return llama_model_quantize(model.c_str(), to.c_str(), &params) == 0;
+}
+
 RawLlama::RawLlama(const std::string& path, int context_tokens, int batch_tokens, int sequences, int threads) {
   llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
   model_.reset(llama_model_load_from_file(path.c_str(), llama_model_default_params()), llama_model_free);

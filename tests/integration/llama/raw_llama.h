@@ -20,6 +20,10 @@ namespace headgate::engine {
 // The model file of the tests, or empty when there is none: the tests then skip.
 std::string TestModel();
 
+// The same model with weights of 16 bits at `to`; false when it cannot be written. Its choices move by 0.03 nat at most
+// with the shape of the batch, the four-bit model's by up to 0.7 (docs/decisions/0003-llama-backend.md).
+bool WriteHalfPrecision(const std::string& model, const std::string& to);
+
 class RawLlama {
  public:
   // Same context size, batch size, sequences and threads as the backend under test: all of them choose kernels.

@@ -51,9 +51,12 @@ class Maker {
   Kind RandomKind();
   Field RandomField(Kind kind);
   std::string Number(const std::string& digits, const std::vector<size_t>& groups);
-  std::string ApiKey(bool plain);
-  std::string Jwt();
-  std::string Item(Kind kind, bool plain);
+  // The value of `kind`; in a long text perhaps evaded, once or twice.
+  enum class Care { kPlain, kShort, kLong };
+  std::string Item(Kind kind, Care care);
+  std::string Evaded(Kind kind, std::string value);
+  std::vector<std::string> Split(const std::string& value);
+  void PutSplit(Kind kind, CanaryRequest& made);
   std::string Sentence(const std::string& canary, const std::string& item);
   std::string Text(Kind kind, Field field, const std::string& canary);
   std::string JsonObject(const std::string& text);
@@ -64,7 +67,10 @@ class Maker {
   void PutTool(Field field, const std::string& text, v1::GenerateRequest& request);
   void Declare(CanaryRequest& made);
   void Spoil(CanaryRequest& made);
+  Api RandomApi();
 
+  std::vector<const Evasion*> evasions_;
+  bool inside_json_ = false;  // the text goes into a JSON document
   std::mt19937_64 wide_;
   std::mt19937 random_;
 };
@@ -122,50 +128,70 @@ std::string Maker::Number(const std::string& digits, const std::vector<size_t>& 
   }
 }
 
-std::string Maker::ApiKey(bool plain) {
-  if (plain) return absl::StrCat("glpat-", Token(24, kAlnum));
-  std::string key;
-  switch (random_() % 5) {
-    case 0: key = absl::StrCat("sk-", Token(40, kAlnum)); break;
-    case 1: key = absl::StrCat("ghp_", Token(36, kAlnum)); break;
-    case 2: key = absl::StrCat("LTAI", Token(24, kAlnum)); break;
-    case 3: key = absl::StrCat("sk-ant-", Token(40, kAlnum)); break;
-    default: key = absl::StrCat("hf_", Token(34, kAlnum)); break;
+std::string RandomToken(size_t size, std::string_view alphabet, std::mt19937& random) {
+  std::string token;
+  while (token.size() < size) token += alphabet[random() % alphabet.size()];
+  return token;
+}
+
+std::string ApiKey(std::mt19937& random) {
+  switch (random() % 5) {
+    case 0: return absl::StrCat("sk-", RandomToken(40, kAlnum, random));
+    case 1: return absl::StrCat("ghp_", RandomToken(36, kAlnum, random));
+    case 2: return absl::StrCat("LTAI", RandomToken(24, kAlnum, random));
+    case 3: return absl::StrCat("sk-ant-", RandomToken(40, kAlnum, random));
+    default: return absl::StrCat("hf_", RandomToken(34, kAlnum, random));
   }
-  if (Chance(15)) return Rewrite(key, FullWidth);
-  if (Chance(15)) return Rewrite(key, Itself, kZeroWidth).substr(0, 200);
-  return key;
 }
 
-std::string Maker::Jwt() {
+std::string Jwt(std::mt19937& random) {
   const auto part = [](const std::string& text) { return std::string(absl::WebSafeBase64Escape(text)); };
-  return absl::StrCat(part(R"({"alg":"HS256","typ":"JWT"})"), ".", part(absl::StrCat(R"({"sub":")", Token(9, kAlnum),
-                      "\"}")), ".", Token(43, kAlnum));
+  return absl::StrCat(part(R"({"alg":"HS256","typ":"JWT"})"), ".",
+                      part(absl::StrCat(R"({"sub":")", RandomToken(9, kAlnum, random), "\"}")), ".",
+                      RandomToken(43, kAlnum, random));
 }
 
-std::string Maker::Item(Kind kind, bool plain) {
+// Up to two evasions that fit each other.
+std::string Maker::Evaded(Kind kind, std::string value) {
+  evasions_.clear();
+  // A JSON document around two more encodings is deeper than screening reads (docs/testing.md).
+  const int count = static_cast<int>(random_() % (inside_json_ ? 2 : 3));
+  const std::vector<Evasion>& all = Evasions();
+  for (int tries = 0; tries < 20 && static_cast<int>(evasions_.size()) < count; ++tries) {
+    const Evasion& evasion = all[random_() % all.size()];
+    if (inside_json_ && evasion.undone == Undone::kDecoding) continue;
+    if (!Fits(evasion, ShapeOf(kind)) || (!evasions_.empty() && !Fits(*evasions_[0], evasion))) continue;
+    evasions_.push_back(&evasion);
+  }
+  for (const Evasion* evasion : evasions_) value = evasion->rewrite(value, random_);
+  return value;
+}
+
+std::string Maker::Item(Kind kind, Care care) {
   switch (kind) {
-    case Kind::kResidentId: {
-      const std::string id = RandomResidentId(random_);
-      return plain ? id : Number(id, {6, 8, 4});
+    case Kind::kResidentId:
+    case Kind::kBankCard:
+    case Kind::kPhone: {
+      const std::string value = MakeValue(kind, random_);
+      if (care == Care::kLong) return Evaded(kind, value);
+      if (care == Care::kPlain) return value;
+      return Number(value, kind == Kind::kResidentId ? std::vector<size_t>{6, 8, 4}
+                           : kind == Kind::kPhone    ? std::vector<size_t>{3, 4, 4}
+                                                     : std::vector<size_t>{4, 4, 4, 4, 3});
     }
-    case Kind::kBankCard: {
-      const std::string card = WithLuhnCheck("62" + RandomDigits(random_, 16));
-      return plain ? card : Number(card, {4, 4, 4, 4, 3});
-    }
-    case Kind::kApiKey: return ApiKey(plain);
-    case Kind::kJwt: return Jwt();
+    case Kind::kApiKey:
+      if (care == Care::kPlain) return absl::StrCat("glpat-", Token(24, kAlnum));
+      return care == Care::kLong ? Evaded(kind, MakeValue(kind, random_)) : MakeValue(kind, random_);
+    case Kind::kJwt: return Jwt(random_);
     case Kind::kPrivateKey:
       return absl::StrCat("-----BEGIN PRIVATE KEY-----\n", Token(64, kAlnum), "\n", Token(64, kAlnum),
                           "\n-----END PRIVATE KEY-----\n");
-    case Kind::kKeyword: {
-      const std::string word = Chance(50) ? kLatinKeyword : kChineseKeyword;
-      if (word == kChineseKeyword) return word;
-      return Chance(50) ? Rewrite(word, FullWidth) : Chance(50) ? Rewrite(word, Itself, kZeroWidth) : word;
-    }
-    case Kind::kPhone: return Number("13" + RandomDigits(random_, 9), {3, 4, 4});
-    case Kind::kEmail: return absl::StrCat("wang.", Token(6, "abcdefghij"), "@huaxia-tech.cn");
-    default: return plain ? "note" : "some everyday words";
+    case Kind::kKeyword:
+      if (Chance(50)) return kChineseKeyword;
+      return care == Care::kLong ? Evaded(kind, kLatinKeyword) : kLatinKeyword;
+    case Kind::kEmail:
+      return care == Care::kLong ? Evaded(kind, MakeValue(kind, random_)) : MakeValue(kind, random_);
+    default: return care == Care::kPlain ? "note" : "some everyday words";
   }
 }
 
@@ -179,11 +205,13 @@ std::string Maker::Sentence(const std::string& canary, const std::string& item) 
 }
 
 std::string Maker::Text(Kind kind, Field field, const std::string& canary) {
-  if (field == Field::kToolName || field == Field::kCallName) return absl::StrCat(canary, "_", Item(kind, true));
-  if (field == Field::kAuthor) return absl::StrCat(canary, " ", Item(kind, true));
-  if (field >= Field::kStop) return absl::StrCat(canary, " ", Item(kind, false));
-  if (!Chance(12)) return Sentence(canary, Item(kind, false));
-  const std::string plain = absl::StrCat("file of ", canary, " with ", Item(kind, true), " in it");
+  if (field == Field::kToolName || field == Field::kCallName) {
+    return absl::StrCat(canary, "_", Item(kind, Care::kPlain));
+  }
+  if (field == Field::kAuthor) return absl::StrCat(canary, " ", Item(kind, Care::kPlain));
+  if (field >= Field::kStop) return absl::StrCat(canary, " ", Item(kind, Care::kShort));
+  if (!Chance(8)) return Sentence(canary, Item(kind, Care::kLong));
+  const std::string plain = absl::StrCat("file of ", canary, " with ", Item(kind, Care::kPlain), " in it");
   return Chance(50) ? absl::StrCat("Decode: ", std::string(absl::Base64Escape(plain)), " please")
                     : absl::StrCat("Decode: ", std::string(absl::BytesToHexString(plain)), " please");
 }
@@ -218,7 +246,8 @@ void Maker::AddExtras(v1::GenerateRequest& request) {
   if (request.messages_size() == 0) return;
   if (Chance(10)) {
     request.mutable_response_format()->set_type(v1::ResponseFormat::TYPE_JSON_OBJECT);
-    request.mutable_messages(0)->mutable_content()->append(" as json");
+    // In front: the parts of a split value stand at the end.
+    request.mutable_messages(0)->mutable_content()->insert(0, "As json: ");
   }
   if (Chance(15) && request.tools_size() == 0) {
     v1::Tool& tool = *request.add_tools();
@@ -314,16 +343,48 @@ void Maker::Spoil(CanaryRequest& made) {
   }
 }
 
+// Over two or three messages of one role, with another's between some; the parts stand at the edges.
+void Maker::PutSplit(Kind kind, CanaryRequest& made) {
+  const std::string value = MakeValue(kind, random_);
+  const size_t parts = 2 + random_() % 2, size = value.size() / parts;
+  const bool answered = Chance(50);
+  for (size_t i = 0; i < parts; ++i) {
+    const std::string part = value.substr(i * size, i + 1 < parts ? size : std::string::npos);
+    if (i > 0 && answered) AddMessage(made.request, v1::ROLE_ASSISTANT, "Go on.");
+    AddMessage(made.request, v1::ROLE_USER,
+               i == 0 ? absl::StrCat(made.canary, " the number begins ", part)
+                      : i + 1 < parts ? part : absl::StrCat(part, " is its end"));
+  }
+  made.split = true;
+  made.field = "split";
+}
+
+Api Maker::RandomApi() {
+  const uint32_t roll = random_() % 100;
+  if (roll < 30) return Api::kDirect;
+  if (roll < 44) return Api::kGrpcStream;
+  if (roll < 56) return Api::kGrpc;
+  if (roll < 76) return Api::kHttpStream;
+  if (roll < 90) return Api::kHttp;
+  return static_cast<Api>(static_cast<int>(Api::kGrpcEmbed) + static_cast<int>(random_() % 4));
+}
+
 CanaryRequest Maker::Make() {
   CanaryRequest made;
   made.kind = RandomKind();
   made.canary = NewCanary(wide_);
+  made.api = RandomApi();
   const Field field = RandomField(made.kind);
   made.field = kFieldNames[static_cast<int>(field)];
   made.sendable = Sendable(field);
-  if (made.kind != Kind::kPrivateKey && field < Field::kStop && field != Field::kPrompt && Chance(15)) {
+  inside_json_ = field == Field::kToolParameters || field == Field::kCallArguments || field == Field::kSchema;
+  const bool number = made.kind == Kind::kResidentId || made.kind == Kind::kBankCard;
+  if (number && !LocalOnly(made.api) && Chance(8)) {
+    made.sendable = true;
+    PutSplit(made.kind, made);
+  } else if (made.kind != Kind::kPrivateKey && field < Field::kStop && field != Field::kPrompt && Chance(15)) {
     // The value in one field, the canary in another: the request stays as a whole.
-    Put(field, Sentence("the file", Item(made.kind, false)), made.request);
+    Put(field, Sentence("the file", Item(made.kind, Care::kLong)), made.request);
     AddMessage(made.request, v1::ROLE_USER, absl::StrCat("And now ", made.canary, "?"));
     made.field = "elsewhere";
     made.sendable = field != Field::kSchema;
@@ -335,7 +396,14 @@ CanaryRequest Maker::Make() {
   if (made.kind == Kind::kTenantFloor) made.api_key = kFloorKey;
   if (made.kind == Kind::kLocalTenant) made.api_key = kLocalKey;
   if (made.api_key == kOpenKey && Chance(2)) made.api_key = kLimitedKey;
-  if (Chance(3)) Spoil(made);
+  // So that what is asked again comes from the cache.
+  if (made.kind == Kind::kEveryday && Chance(20)) made.request.mutable_sampling()->set_temperature(0);
+  if (LocalOnly(made.api)) {
+    made.sendable = false;
+  } else if (Chance(3)) {
+    Spoil(made);
+  }
+  made.evasions = std::move(evasions_);
   return made;
 }
 
@@ -346,6 +414,34 @@ const char* Name(Kind kind) {
                                                  "declared", "tenant_floor", "keyword", "local_tenant", "everyday",
                                                  "phone", "email"};
   return kNames[static_cast<int>(kind)];
+}
+
+const char* Name(Api api) {
+  static constexpr const char* kNames[kApis] = {"direct", "grpc_stream", "grpc", "http_stream", "http",
+                                                "grpc_embed", "http_embed", "grpc_count", "explain"};
+  return kNames[static_cast<int>(api)];
+}
+
+Shape ShapeOf(Kind kind) {
+  switch (kind) {
+    case Kind::kApiKey:
+    case Kind::kJwt: return Shape::kSecret;
+    case Kind::kKeyword: return Shape::kWord;
+    case Kind::kEmail: return Shape::kEmail;
+    default: return Shape::kNumber;
+  }
+}
+
+std::string MakeValue(Kind kind, std::mt19937& random) {
+  switch (kind) {
+    case Kind::kResidentId: return RandomResidentId(random);
+    case Kind::kBankCard: return WithLuhnCheck("62" + RandomDigits(random, 16));
+    case Kind::kApiKey: return ApiKey(random);
+    case Kind::kJwt: return Jwt(random);
+    case Kind::kPhone: return "13" + RandomDigits(random, 9);
+    case Kind::kEmail: return absl::StrCat("wang.", RandomToken(6, "abcdefghij", random), "@huaxia-tech.cn");
+    default: return kLatinKeyword;
+  }
 }
 
 CanaryRequest MakeCanaryRequest(uint64_t seed) { return Maker(seed).Make(); }

@@ -9,8 +9,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "headgate/v1/inference.pb.h"
+#include "tests/integration/no_egress/evasions.h"
 
 namespace headgate::router {
 
@@ -33,6 +35,12 @@ inline constexpr int kKinds = 12;
 const char* Name(Kind kind);
 inline bool MustStay(Kind kind) { return kind <= Kind::kLocalTenant; }
 
+// How a request comes in. The last ones never reach the cloud, whatever they hold.
+enum class Api { kDirect, kGrpcStream, kGrpc, kHttpStream, kHttp, kGrpcEmbed, kHttpEmbed, kGrpcCount, kExplain };
+inline constexpr int kApis = 9;
+const char* Name(Api api);
+inline bool LocalOnly(Api api) { return api >= Api::kGrpcEmbed; }
+
 // Which tenant a request comes from, as its API key.
 inline constexpr char kOpenKey[] = "open-key";
 inline constexpr char kFloorKey[] = "floor-key";
@@ -45,7 +53,10 @@ inline constexpr char kChineseKeyword[] = "长江七号";
 struct CanaryRequest {
   Kind kind = Kind::kEveryday;
   std::string canary;
+  Api api = Api::kDirect;
   std::string field;        // where the canary is: for the report
+  std::vector<const Evasion*> evasions;  // of the value, the first one innermost
+  bool split = false;       // the value, over messages
   bool sendable = true;     // the cloud gets this field when it gets the request
   bool valid = true;        // false: admission must refuse it
   std::string api_key = kOpenKey;
@@ -55,5 +66,8 @@ struct CanaryRequest {
 
 // The same seed gives the same request.
 CanaryRequest MakeCanaryRequest(uint64_t seed);
+// A value of this kind, plain. REQUIRES: a kind with a value of a shape.
+std::string MakeValue(Kind kind, std::mt19937& random);
+Shape ShapeOf(Kind kind);
 
 }  // namespace headgate::router

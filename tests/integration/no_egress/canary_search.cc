@@ -137,10 +137,9 @@ std::string NewCanary(std::mt19937_64& random) {
   return canary;
 }
 
-std::set<std::string> FindWords(std::string_view bytes, std::string_view prefix) {
-  constexpr int kDepth = 2;
+std::set<std::string> FindWords(std::string_view bytes, std::string_view prefix, int depth) {
   std::set<std::string> found;
-  CollectDecoded(std::string(bytes), prefix, kDepth, found);
+  CollectDecoded(std::string(bytes), prefix, depth, found);
   return found;
 }
 

@@ -21,7 +21,7 @@ inline constexpr size_t kCanaryLetters = 16;
 std::string NewCanary(std::mt19937_64& random);
 
 // The words that begin with `prefix`, in lower case and with at most kCanaryLetters letters after it, wherever and
-// however encoded they stand in `bytes`.
-std::set<std::string> FindWords(std::string_view bytes, std::string_view prefix = kCanaryPrefix);
+// however encoded, up to `depth` times, they stand in `bytes`.
+std::set<std::string> FindWords(std::string_view bytes, std::string_view prefix = kCanaryPrefix, int depth = 2);
 
 }  // namespace headgate::router

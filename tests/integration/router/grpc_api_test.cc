@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/digest.h"
+#include "tests/fakes/time_scale.h"
 #include "tests/integration/router/router_world.h"
 
 namespace headgate {
@@ -230,7 +231,7 @@ TEST_F(GrpcApiTest, AClientThatDoesNotReadSlowsTheUpstreamDown) {
 TEST_F(GrpcApiTest, HealthIsServedAndReflectionOnlyWhenConfigured) {
   StartAll();
   const auto channel = grpc::CreateChannel(grpc_, grpc::InsecureChannelCredentials());
-  EXPECT_TRUE(channel->WaitForConnected(absl::ToChronoTime(RealTime().WallTime() + absl::Seconds(10))));
+  EXPECT_TRUE(channel->WaitForConnected(absl::ToChronoTime(RealTime().WallTime() + absl::Seconds(10) * TimeScale())));
   // grpc.health.v1.HealthCheckRequest without a service is empty; SERVING is field 1 = 1.
   EXPECT_EQ(Unary(channel, "/grpc.health.v1.Health/Check", ""), std::string("\x08\x01"));
   EXPECT_EQ(Unary(channel, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", ""), "UNIMPLEMENTED");

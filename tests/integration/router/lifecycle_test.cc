@@ -5,11 +5,14 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <fstream>
 #include <future>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/clock.h"
+#include "tests/fakes/time_scale.h"
 #include "tests/integration/router/router_world.h"
 
 namespace headgate {
@@ -45,7 +48,7 @@ class LifecycleTest : public RouterWorld {
       return true;
     };
     stream.result = std::async(std::launch::async, [call] { return Fetch(call); });
-    EXPECT_EQ(stream.begun.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+    EXPECT_EQ(stream.begun.wait_for(std::chrono::seconds(20 * TimeScale())), std::future_status::ready);
     return stream;
   }
 };
@@ -120,6 +123,16 @@ TEST_F(LifecycleTest, ADrainThatRunsOutEndsStreamsWithAnError) {
   EXPECT_FALSE(result.transport_ok);
   EXPECT_THAT(result.body, AllOf(HasSubstr("\"error\""), HasSubstr("shutting down"), Not(HasSubstr("[DONE]"))));
   EXPECT_EQ(router_->WaitExit().value_or(-1), 0);
+}
+
+// A core file would hold prompts.
+TEST_F(LifecycleTest, CoreDumpsAreOff) {
+  StartAll();
+  for (const Process* process : {router_.get(), engine_.get()}) {
+    std::ifstream limits(absl::StrCat("/proc/", process->pid(), "/limits"));
+    const std::string text(std::istreambuf_iterator<char>(limits), {});
+    EXPECT_THAT(text, testing::ContainsRegex("Max core file size +0 +0 "));
+  }
 }
 
 TEST_F(LifecycleTest, ASecondSignalStopsAtOnce) {

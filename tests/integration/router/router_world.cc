@@ -15,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "common/clock.h"
 #include "services/router/openai_json.h"
+#include "tests/fakes/time_scale.h"
 
 namespace headgate {
 
@@ -115,7 +116,7 @@ double RouterWorld::RouterMetric(const std::string& name) const {
 }
 
 void RouterWorld::WaitFor(const char* what, const std::function<bool()>& true_now) const {
-  const MonotonicTime deadline = RealTime().Monotonic() + absl::Seconds(20);
+  const MonotonicTime deadline = RealTime().Monotonic() + absl::Seconds(20) * TimeScale();
   while (!true_now()) {
     ASSERT_LT(RealTime().Monotonic(), deadline) << "did not come about: " << what;
     std::this_thread::yield();
@@ -160,7 +161,7 @@ v1::GetStateResponse RouterWorld::State() const {
 void RouterWorld::WaitForIdleEngine() const {
   const auto engine = v1::Engine::NewStub(Channel(engine_address_));
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(RealTime().WallTime() + absl::Seconds(20)));
+  context.set_deadline(absl::ToChronoTime(RealTime().WallTime() + absl::Seconds(20) * TimeScale()));
   v1::WatchLoadRequest request;
   request.set_interval_ms(10);
   const auto reader = engine->WatchLoad(&context, request);

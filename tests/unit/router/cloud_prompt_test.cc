@@ -17,7 +17,7 @@ namespace headgate::router {
 // The tests' own key to the gate: the friend that CloudPermit names, with another body. This binary does not link
 // policy.cc.
 Decision Policy::Decide(const std::string& request_id, const TenantConfig&, const Sensitivity& sensitivity, const Load&,
-                        const FleetSnapshot&) const {
+                        const FleetSnapshot&, const Budget&) const {
   Decision decision;
   decision.permit = CloudPermit(request_id, sensitivity.digest);
   return decision;

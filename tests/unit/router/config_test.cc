@@ -174,7 +174,8 @@ TEST_F(ConfigTest, AllComplaintsOfBothFilesAtOnce) {
             "router.yaml:6: policy.mode: unknown value \"burst\"; use one of overflow, switch, cost\n"
             "router.yaml:7: cache.ttl: must be a duration such as 250ms, 10s or 5m\n"
             "tenants.yaml:2: tenants[0]: a tenant needs api_key_sha256 or peer_identities\n"
-            "tenants.yaml:2: tenants[0].cloud: unknown key; known here: api_key_sha256, budget, burst, cloud_allowed, masking, name, "
+            "tenants.yaml:2: tenants[0].cloud: unknown key; known here: api_key_sha256, budget, burst, cloud_allowed, "
+            "masking, name, "
             "peer_identities, requests_per_second, sensitivity_floor");
 }
 

@@ -3,7 +3,8 @@ headgate_test(router_config_test LABEL unit
   DEPS headgate_router_values)
 
 headgate_test(router_stages_test LABEL unit
-  SOURCES accounting_test.cc admission_test.cc policy_test.cc request_rules_test.cc traffic_meter_test.cc
+  SOURCES accounting_test.cc admission_test.cc budget_test.cc policy_test.cc request_rules_test.cc scaling_test.cc
+          traffic_meter_test.cc
   DEPS headgate_manual_clock headgate_router)
 
 # What must not compile. The control shows that the same call with nothing wrong does.

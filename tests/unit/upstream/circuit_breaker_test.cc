@@ -15,9 +15,10 @@
 namespace headgate::router {
 namespace {
 
-// A row is a script: `+N` waits N seconds, `a` begins an attempt (must succeed), `x` must be refused, `c` first content,
-// `s` success, `f` failure, `b` abandoned, `t` trips for 60 s; `=state` checks. What a script says of an attempt, it says
-// of the oldest that has not ended, or of a new one; `2s` of the second oldest. Breaker: 3 failures, 10 s.
+// A row is a script: `+N` waits N seconds, `a` begins an attempt (must succeed), `x` must be refused, `c` first
+// content, `s` success, `f` failure, `b` abandoned, `t` trips for 60 s; `=state` checks. What a script says of an
+// attempt, it says of the oldest that has not ended, or of a new one; `2s` of the second oldest. Breaker: 3 failures,
+// 10 s.
 struct Row {
   const char* name;
   const char* script;
@@ -58,29 +59,29 @@ TEST_P(CircuitBreakerTest, Script) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rows, CircuitBreakerTest,
-                         testing::ValuesIn(std::vector<Row>{
-                             {"stays_closed_below_the_limit", "a f a f =closed a s a f a f =closed"},
-                             {"opens_at_the_limit", "a f a f a f =open x"},
-                             {"abandoned_attempts_say_nothing", "a f a b a f a b =closed a f =open"},
-                             {"half_open_lets_one_probe_through", "f f f +9 x +1 =half_open a x s =closed a a"},
-                             {"abandoned_probe_frees_the_place", "f f f +10 a x b a s =closed"},
-                             {"failed_probe_doubles_the_time", "f f f +10 a f =open +19 x +1 a f +39 x +1 a s =closed"},
-                             {"success_resets_the_doubling", "f f f +10 a f +20 a s f f f +9 x +1 a"},
-                             {"time_is_at_most_ten_times",
-                              "f f f +10 a f +20 a f +40 a f +80 a f +99 x +1 a f +99 x +1 a"},
-                             {"trip_opens_at_once_and_for_long", "a t =open +59 x +1 =half_open a"},
-                             {"trip_after_failures_is_not_shortened", "t f f f f +59 x +1 a"},
-                             {"old_news_is_ignored_while_open", "a a a a a f f f =open s =open f +9 x +1 a"},
-                             {"old_news_is_ignored_while_half_open", "a a a a f f f +10 a s =half_open x s =closed"},
-                             {"old_news_is_ignored_once_closed", "a a a a f f f +10 a 2s =closed f f f =closed f =open"},
-                             {"an_old_attempt_does_not_free_the_probes_place", "a a a a f f f +10 a b x s =closed"},
-                             {"an_answering_probe_makes_room_for_the_next", "f f f +10 a c a x c =half_open s =closed"},
-                             {"a_probe_that_dies_after_its_first_content", "f f f +10 a c f =open +19 x +1 a"},
-                             {"one_probe_finishes_another_dies", "f f f +10 a c a 2s =closed f f =closed f =open"},
-                             {"failures_count_anew_after_closing", "f f f +10 a s f f =closed f =open"},
-                         }),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Rows, CircuitBreakerTest,
+    testing::ValuesIn(std::vector<Row>{
+        {"stays_closed_below_the_limit", "a f a f =closed a s a f a f =closed"},
+        {"opens_at_the_limit", "a f a f a f =open x"},
+        {"abandoned_attempts_say_nothing", "a f a b a f a b =closed a f =open"},
+        {"half_open_lets_one_probe_through", "f f f +9 x +1 =half_open a x s =closed a a"},
+        {"abandoned_probe_frees_the_place", "f f f +10 a x b a s =closed"},
+        {"failed_probe_doubles_the_time", "f f f +10 a f =open +19 x +1 a f +39 x +1 a s =closed"},
+        {"success_resets_the_doubling", "f f f +10 a f +20 a s f f f +9 x +1 a"},
+        {"time_is_at_most_ten_times", "f f f +10 a f +20 a f +40 a f +80 a f +99 x +1 a f +99 x +1 a"},
+        {"trip_opens_at_once_and_for_long", "a t =open +59 x +1 =half_open a"},
+        {"trip_after_failures_is_not_shortened", "t f f f f +59 x +1 a"},
+        {"old_news_is_ignored_while_open", "a a a a a f f f =open s =open f +9 x +1 a"},
+        {"old_news_is_ignored_while_half_open", "a a a a f f f +10 a s =half_open x s =closed"},
+        {"old_news_is_ignored_once_closed", "a a a a f f f +10 a 2s =closed f f f =closed f =open"},
+        {"an_old_attempt_does_not_free_the_probes_place", "a a a a f f f +10 a b x s =closed"},
+        {"an_answering_probe_makes_room_for_the_next", "f f f +10 a c a x c =half_open s =closed"},
+        {"a_probe_that_dies_after_its_first_content", "f f f +10 a c f =open +19 x +1 a"},
+        {"one_probe_finishes_another_dies", "f f f +10 a c a 2s =closed f f =closed f =open"},
+        {"failures_count_anew_after_closing", "f f f +10 a s f f =closed f =open"},
+    }),
+    [](const auto& info) { return info.param.name; });
 
 TEST(CircuitBreaker, ConfigureAppliesFromNowOn) {
   boost::asio::io_context io;

@@ -1,0 +1,231 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tests/integration/no_egress/observed.h"
+
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "nlohmann/json.hpp"
+#include "router/audit.h"
+#include "tests/integration/no_egress/canary_search.h"
+
+namespace headgate::router {
+namespace {
+
+struct Decided {
+  bool cloud = false, sensitive = true;
+};
+
+class Judgement {
+ public:
+  explicit Judgement(const Observed& observed) : observed_(observed) {}
+  NoEgressReport Run() {
+    report_.complaints = observed_.complaints;
+    report_.requests = static_cast<int>(observed_.requests.size());
+    report_.detector_faults = observed_.detector_faults;
+    report_.audit_faults = observed_.audit_faults;
+    report_.reloads = observed_.reloads;
+    report_.seconds_run = observed_.seconds;
+    ReadReceived();
+    ReadAudit();
+    for (size_t i = 0; i < observed_.requests.size(); ++i) JudgeOne(i);
+    JudgeOutcomes();
+    for (const std::string& canary : received_) {
+      if (canary.size() == kCanaryPrefix.size() + kCanaryLetters && !known_.contains(canary)) {
+        report_.complaints.push_back("a canary that belongs to no request");
+      }
+    }
+    JudgeTexts();
+    return std::move(report_);
+  }
+
+ private:
+  void ReadReceived() {
+    for (const std::string& record : observed_.received) {
+      report_.received_bytes += record.size();
+      received_.merge(FindWords(record));
+      if (!FindWords(record, kRequestIdPrefix).empty()) report_.complaints.push_back("a request id left the cluster");
+    }
+    if (!observed_.received_all) report_.complaints.push_back("the emulator did not record everything");
+  }
+
+  void ReadAudit() {
+    const absl::Status chain = VerifyAuditChain(observed_.audit_key, observed_.audit);
+    if (!chain.ok()) report_.complaints.push_back(std::string(chain.message()));
+    for (const std::string& line : observed_.audit) {
+      const auto record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+      if (record.is_discarded()) continue;
+      const std::string kind = record.value("kind", ""), id = record.value("request_id", "");
+      if (kind == "outcome") ++outcomes_[id];
+      if (kind != "decision") continue;
+      const std::string level = record.value("sensitivity", "restricted");
+      Decided& decided = decisions_[id];
+      decided.cloud = record["route"].value("target", "") == "cloud";
+      decided.sensitive =
+          record.value("classification_state", "") != "classified" || (level != "public" && level != "internal");
+      report_.decided_sensitive += decided.sensitive;
+    }
+    // Another request with the same content may have gone, rightly.
+    for (size_t i = 0; i < observed_.requests.size(); ++i) {
+      const CanaryRequest& request = observed_.requests[i];
+      known_.insert(request.canary);
+      const auto found = decisions_.find(RequestIdOf(i));
+      if (found != decisions_.end() && found->second.cloud && !found->second.sensitive) went_.insert(request.canary);
+    }
+  }
+
+  void Leak(const CanaryRequest& request, const char* why) {
+    std::string how;
+    for (const Evasion* evasion : request.evasions) absl::StrAppend(&how, " ", evasion->name);
+    if (request.split) how = " split";
+    report_.leaks.push_back(
+        absl::StrCat(Name(request.kind), how, " in ", request.field, " by ", Name(request.api), ": ", why));
+    ++report_.leaks_by_kind[request.kind];
+  }
+
+  void JudgeEnd(size_t index) {
+    const CanaryRequest& request = observed_.requests[index];
+    const Ended& ended = observed_.ended[index];
+    const auto complain = [&](const char* what) {
+      report_.complaints.push_back(
+          absl::StrCat("request ", index, " (", Name(request.kind), " by ", Name(request.api), "): ", what));
+    };
+    const bool ok = ended.status.ok();
+    if (ended.times != 1) complain("did not end exactly once");
+    if (ended.routes > 1 || ended.finishes > 1 || ended.after_finish) complain("events after its end");
+    if (ok && !LocalOnly(request.api) && (ended.routes != 1 || ended.finishes != 1)) {
+      complain("OK without a route and a finish");
+    }
+    if (ok && !request.valid) complain("should have been refused");
+    if (ended.cached && ended.level >= v1::SENSITIVITY_LEVEL_CONFIDENTIAL) complain("sensitive, from the cache");
+    if (!FindWords(ended.said).empty()) complain("a canary is in an error message or an explanation");
+    report_.answered[request.api] += ok;
+    report_.cached += ok && ended.cached;
+    report_.failed += !ok && request.valid;
+    report_.refused += !request.valid;
+    const bool cloud = ok && ended.target == v1::Route::TARGET_CLOUD;
+    report_.cloud_answers += cloud;
+    report_.local_answers += ok && !cloud;
+    // The positive control: what the cloud answered, it got.
+    if (cloud && request.sendable && !received_.contains(request.canary)) {
+      complain("answered by the cloud, but not in its record");
+    }
+  }
+
+  void JudgeOne(size_t index) {
+    JudgeEnd(index);
+    const CanaryRequest& request = observed_.requests[index];
+    const Ended& ended = observed_.ended[index];
+    if (MustStay(request.kind)) {
+      ++report_.evasions[request.split ? "split"
+                         : request.evasions.empty()
+                             ? "plain"
+                             : absl::StrJoin(request.evasions, "+", [](std::string* out, const Evasion* evasion) {
+                                 out->append(evasion->name);
+                               })];
+    }
+    const bool found = received_.contains(request.canary);
+    report_.reached_cloud += found || ended.target == v1::Route::TARGET_CLOUD;
+    if (!found) return;
+    report_.everyday_found += request.kind == Kind::kEveryday;
+    if (MustStay(request.kind)) return Leak(request, "must never leave");
+    if (LocalOnly(request.api)) return Leak(request, "a call that only the cluster answers");
+    if (!request.sendable) return Leak(request, "a field that is never sent");
+    if (!request.valid) return Leak(request, "an invalid request");
+    if (went_.contains(request.canary)) return;
+    const auto decision = decisions_.find(RequestIdOf(index));
+    if (decision == decisions_.end() || !decision->second.cloud) {
+      return Leak(request, "no record of a decision for the cloud");
+    }
+    Leak(request, "decided sensitive");
+  }
+
+  // Outcomes that are missing were refused by the store, each of which counts as a fault.
+  void JudgeOutcomes() {
+    int missing = 0;
+    for (size_t i = 0; i < observed_.requests.size(); ++i) {
+      const CanaryRequest& request = observed_.requests[i];
+      const auto found = outcomes_.find(RequestIdOf(i));
+      const int outcomes = found == outcomes_.end() ? 0 : found->second;
+      if (outcomes > 1) report_.complaints.push_back("a request has two audit outcomes");
+      // A body that is no request, and a client that left before it was one, do not get as far as the router.
+      const bool router = observed_.ended[i].status.ok() || request.api == Api::kDirect;
+      if (router && request.api != Api::kExplain) missing += outcomes == 0;
+    }
+    if (!observed_.audit_lies && missing > observed_.audit_faults) {
+      report_.complaints.push_back(absl::StrCat(missing, " audit outcomes are missing"));
+    }
+  }
+
+  void JudgeTexts() {
+    report_.log_bytes = observed_.log.size();
+    if (!FindWords(observed_.log).empty()) report_.complaints.push_back("a canary is in the log");
+    if (!FindWords(observed_.metrics).empty()) report_.complaints.push_back("a canary is in the metrics");
+    if (!FindWords(observed_.files).empty()) report_.complaints.push_back("a canary is in a file");
+    if (!FindWords(absl::StrJoin(observed_.audit, "\n")).empty()) {
+      report_.complaints.push_back("a canary is in the audit log");
+    }
+  }
+
+  const Observed& observed_;
+  std::set<std::string> received_, known_, went_;  // canaries
+  std::map<std::string, Decided> decisions_;       // by request id
+  std::map<std::string, int> outcomes_;
+  NoEgressReport report_;
+};
+
+template <typename Key>
+void AddCounts(const std::map<Key, int>& from, std::map<Key, int>& to) {
+  for (const auto& [key, count] : from) to[key] += count;
+}
+
+}  // namespace
+
+const char* Name(Guard guard) {
+  static constexpr const char* kNames[kGuards] = {
+      "none", "detectors", "folding", "decoding", "seams", "declared_level", "tenant_floor",
+      "local_only_tenant", "fail_closed", "audit_first", "less_trust", "closed_fields", "quiet_log", "quiet_metrics",
+      "quiet_errors", "quiet_audit", "quiet_files"};
+  return kNames[static_cast<int>(guard)];
+}
+
+std::string RequestIdOf(size_t index) { return absl::StrFormat("%s-%07d", kRequestIdPrefix, index); }
+
+void NoEgressReport::Add(const NoEgressReport& other) {
+  leaks.insert(leaks.end(), other.leaks.begin(), other.leaks.end());
+  complaints.insert(complaints.end(), other.complaints.begin(), other.complaints.end());
+  AddCounts(other.leaks_by_kind, leaks_by_kind);
+  AddCounts(other.answered, answered);
+  AddCounts(other.evasions, evasions);
+  int* const mine[] = {&requests, &reached_cloud, &everyday_found, &cloud_answers, &local_answers, &cached, &refused,
+                       &failed, &decided_sensitive, &detector_faults, &audit_faults, &reloads};
+  const int theirs[] = {other.requests, other.reached_cloud, other.everyday_found, other.cloud_answers,
+                        other.local_answers, other.cached, other.refused, other.failed, other.decided_sensitive,
+                        other.detector_faults, other.audit_faults, other.reloads};
+  for (size_t i = 0; i < std::size(mine); ++i) *mine[i] += theirs[i];
+  received_bytes += other.received_bytes;
+  log_bytes += other.log_bytes;
+  seconds_run += other.seconds_run;
+  seconds_judge += other.seconds_judge;
+}
+
+std::string NoEgressReport::Summary() const {
+  std::string apis;
+  for (const auto& [api, count] : answered) absl::StrAppend(&apis, " ", Name(api), " ", count);
+  return absl::StrFormat(
+      "no egress: %d requests, %d reached the cloud, %d everyday canaries found there, %d leaks, %d complaints; "
+      "answers %d cloud, %d local, %d cached, refused %d, failed %d; decided sensitive %d; faults: detectors %d, audit "
+      "%d; %d reloads; %d ways of writing a value; answered by%s; %.1f MB received, %.1f MB logged; %.1f s + %.1f s of "
+      "searching",
+      requests, reached_cloud, everyday_found, leaks.size(), complaints.size(), cloud_answers, local_answers, cached,
+      refused, failed, decided_sensitive, detector_faults, audit_faults, reloads, evasions.size(), apis,
+      static_cast<double>(received_bytes) / 1e6, static_cast<double>(log_bytes) / 1e6, seconds_run, seconds_judge);
+}
+
+NoEgressReport Judge(const Observed& observed) { return Judgement(observed).Run(); }
+
+}  // namespace headgate::router

@@ -1,0 +1,226 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// The rules without models: each type with its value, its look-alikes, allow-lists, and that more text never lowers a
+// level.
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "router/detector_types.h"
+#include "router/sensitivity/detectors.h"
+#include "tests/fakes/manual_clock.h"
+#include "tests/unit/sensitivity/samples.h"
+
+namespace headgate::router {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+const Detectors& Rules() {
+  static const auto detectors = [] {
+    auto made = MakePatternDetectors({});
+    EXPECT_TRUE(made.ok()) << made.status();
+    return std::move(*made);
+  }();
+  return *detectors;
+}
+
+// `TYPE value` of what was found at or above the default threshold.
+std::vector<std::string> Found(const Detectors& detectors, const std::string& text) {
+  const auto detections = detectors.Scan(CanonicalText::Make(text));
+  EXPECT_TRUE(detections.ok()) << detections.status();
+  std::vector<std::string> found;
+  for (const Detection& detection : *detections) {
+    if (detection.level < v1::SENSITIVITY_LEVEL_CONFIDENTIAL) continue;
+    const auto begin = static_cast<size_t>(detection.span.begin);
+    found.push_back(detection.type + " " + text.substr(begin, static_cast<size_t>(detection.span.end) - begin));
+  }
+  return found;
+}
+
+struct PositiveRow {
+  const char* name;
+  const char* text;
+  const char* found;
+};
+
+TEST(Rules, FindEachType) {
+  const PositiveRow rows[] = {
+      {"old_id", "身份证号 110105491231002 已换发", "CN_RESIDENT_ID 110105491231002"},
+      {"cn_passport", "护照号是E51384627，帮我填表", "CN_PASSPORT E51384627"},
+      {"cn_passport_two_letters", "passport EA5138462", "CN_PASSPORT EA5138462"},
+      {"passport_elsewhere", "Passport No.: C01X00T47", "PASSPORT C01X00T47"},
+      {"hk_id_brackets", "A123456(3)", "HK_ID A123456(3)"},
+      {"hk_id_with_word", "香港身份证 A1234563", "HK_ID A1234563"},
+      {"tw_id", "身份證字號 A123456789", "TW_ID A123456789"},
+      {"permit", "港澳通行证 C12345678", "HK_MO_TW_PERMIT C12345678"},
+      {"military", "军官证号：军字第1384627", "CN_MILITARY_ID 1384627"},
+      {"ssn_written", "his number is 536-22-8726 I think", "US_SSN 536-22-8726"},
+      {"ssn_with_word", "SSN 536228726", "US_SSN 536228726"},
+      {"itin", "ITIN 912-78-4567", "US_ITIN 912-78-4567"},
+      {"nhs", "NHS number 943 476 5919", "UK_NHS 943 476 5919"},
+      {"nino", "National Insurance QQ: AB123456C", "UK_NINO AB123456C"},
+      {"driver", "driver's license number: D4810923", "DRIVER_LICENCE D4810923"},
+      {"plate", "车牌沪B5K88D违章", "CN_PLATE 沪B5K88D"},
+      {"plate_new_energy", "粤BD12345 停在门口", "CN_PLATE 粤BD12345"},
+      {"iban", "IBAN GB82 WEST 1234 5698 7654 32", "IBAN GB82 WEST 1234 5698 7654 32"},
+      {"account", "收款账号：6217 0012 3456", "BANK_ACCOUNT 6217 0012 3456"},
+      {"routing", "routing number 021000021", "US_ROUTING 021000021"},
+      {"swift", "SWIFT: DEUTDEFF500", "SWIFT_BIC DEUTDEFF500"},
+      {"cvv", "CVV 731", "CVV 731"},
+      {"bitcoin", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
+       "CRYPTO_ADDRESS bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"},
+      {"landline", "座机010-65512345", "PHONE_CN_LANDLINE 010-65512345"},
+      {"us_phone", "reach me at (415) 832-2671", "PHONE_US 415) 832-2671"},
+      {"e164", "+44 20 7946 0958", "PHONE_E164 +44 20 7946 0958"},
+      {"uk_mobile", "sunil 07911 284603", "PHONE_E164 07911 284603"},
+      {"wechat", "加我微信：qwe_chen0304", "WECHAT_ID qwe_chen0304"},
+      {"qq", "QQ号 284719305", "QQ_ID 284719305"},
+      {"ip", "login from ip 116.228.40.17", "IP_ADDRESS 116.228.40.17"},
+      {"mac", "3C:22:FB:9A:01:7E", "MAC_ADDRESS 3C:22:FB:9A:01:7E"},
+      {"mrn", "MRN: 00482913", "MEDICAL_RECORD_NO 00482913"},
+      {"insurance", "保单号：PDAA20244401", "INSURANCE_NO PDAA20244401"},
+      {"case", "docket no. FD-04-1187-24", "CASE_NUMBER FD-04-1187-24"},
+      {"password", "password: Hunter2!x9", "PASSWORD Hunter2!x9"},
+      {"password_zh", "数据库密码是 Qw3rty#2024", "PASSWORD Qw3rty#2024"},
+      {"password_json", "{\"password\":\"gr4nite/Wharf!\"}", "PASSWORD gr4nite/Wharf!"},
+      {"secret", "client_secret = 8fK2mQ9xLr4TzW7vB1nYc3", "GENERIC_SECRET 8fK2mQ9xLr4TzW7vB1nYc3"},
+      {"bearer", "Authorization: Bearer 8fK2mQ9xLr4TzW7vB1nYc3", "GENERIC_SECRET 8fK2mQ9xLr4TzW7vB1nYc3"},
+      {"cookie", "Cookie: sessionid=k8f2m9qx4lr7tzw1vbn3", "COOKIE k8f2m9qx4lr7tzw1vbn3"},
+      {"connection", "postgres://app:Zx8kQ2mW@db.internal:5432/pay",
+       "CONNECTION_STRING postgres://app:Zx8kQ2mW@db.internal:5432/pay"},
+      {"one_time_code", "验证码是 482913", "ONE_TIME_CODE 482913"},
+      {"address_zh", "收货地址：上海市浦东新区张江路123弄4号楼501室", "ADDRESS 上海市浦东新区张江路123弄4号楼501室"},
+      {"address_en", "ship it to 1420 Maple Street, Apt 5B", "ADDRESS 1420 Maple Street"},
+      {"person_age", "患者张建国，男，56岁", "PERSON_ATTRIBUTE 张建国"},
+      {"person_pay", "姓名：李秀英，月薪：23000元", "PERSON_ATTRIBUTE 李秀英"},
+      {"person_en", "Patient Maria Gonzalez, 45-year-old", "PERSON_ATTRIBUTE Maria Gonzalez"},
+      {"birth_date", "Date of birth: 11/09/1998", "DATE_OF_BIRTH 11/09/1998"},
+      {"record_zh", "主诉：咳嗽三天。现病史：三天前受凉后咳嗽。查体：双肺呼吸音粗。",
+       "HEALTH_RECORD 主诉：咳嗽三天。现病史：三天前受凉后咳嗽。查体"},
+      {"marking", "【机密】三季度营收下滑12%，原因待查清楚后再发", "CONFIDENTIAL_MARKING 机密"},
+      {"unpublished", "尚未公布：三季度营收下滑12%，净利润亏损", "UNPUBLISHED_RESULT 尚未公布"},
+  };
+  for (const PositiveRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), Contains(row.found)) << row.name;
+}
+
+struct NegativeRow {
+  const char* name;
+  const char* text;
+};
+
+TEST(Rules, LeaveLookAlikesAlone) {
+  const NegativeRow rows[] = {
+      {"passport_word", "What documents do I need for a passport in 2024?"},
+      {"hk_id_wrong_check", "A123456(4)"},
+      {"iban_wrong_check", "IBAN GB83 WEST 1234 5698 7654 32"},
+      {"usci_is_public", "统一社会信用代码 91350100M000100Y43"},
+      {"order_number", "订单号 202503170918273645519 显示已签收"},
+      {"tracking", "Tracking 1Z999AA10123456784 hasn't moved since Tuesday"},
+      {"version", "upgrade to 5.15.0 from 4.19.1"},
+      {"private_address", "curl http://127.0.0.1:8000 or 192.168.1.7"},
+      {"film_phone", "call 555-0100"},
+      {"hotline", "客服热线 010-65512345"},
+      {"company_mailbox", "write to support@northfjord-energy.com"},
+      {"password_prose", "the password is required and must be long"},
+      {"password_code", "password = request.form['password']"},
+      {"password_placeholder", "DB_PASSWORD=<your-password>"},
+      {"secret_uuid", "token a3d1c4e8-90b2-4f57-8c6e-1b2f3a4d5e6f"},
+      {"company_address", "公司总部位于建国路88号"},
+      {"famous_address", "The President lives at 1600 Pennsylvania Avenue"},
+      {"exercise", "小明有5个苹果，今年8岁"},
+      {"name_alone", "写一封邮件给张建国"},
+      {"novel", "写一篇小说：主角李秀英，月薪23000元"},
+      {"empty_record", "门诊病历模板：主诉：  现病史：  既往史：  查体：  诊断："},
+      {"marking_question", "什么是商业机密？怎么保护"},
+      {"marking_word", "How do I keep data confidential in the cloud?"},
+      {"template_birth", "Date of birth: ____"},
+  };
+  for (const NegativeRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
+}
+
+TEST(Rules, EveryTypeHasALevelAndAName) {
+  for (const DetectorType& type : kDetectorTypes) {
+    EXPECT_EQ(FindDetectorType(type.name), &type) << "given twice: " << type.name;
+    EXPECT_GE(type.level, v1::SENSITIVITY_LEVEL_INTERNAL);
+  }
+  EXPECT_EQ(FindDetectorType("NO_SUCH_TYPE"), nullptr);
+  EXPECT_TRUE(IsAllowable("EMAIL"));
+  EXPECT_FALSE(IsAllowable("MAIL"));
+  EXPECT_FALSE(IsAllowable("CN_RESIDENT_ID"));
+}
+
+// Text more than 300 characters away, on either side, changes nothing: not even a text full of contra-words.
+TEST(Rules, FarTextNeverLowersALevel) {
+  const std::string contra =
+      "例如 小说 故事 订单号 example order number version fiction 总统 客服热线 公司总部 what is 什么是 ";
+  const std::string blank(310, '~');
+  const std::vector<std::string> texts = {"患者张建国，男，56岁，确诊肺癌",
+                                          "座机010-65512345",
+                                          "姓名：李秀英，月薪：23000元",
+                                          "护照号是E12345678",
+                                          "收货地址：张江路123弄4号楼501室",
+                                          "ship it to 1420 Maple Street, Apt 5B",
+                                          "【机密】三季度营收下滑12%，原因待查",
+                                          "password: Hunter2!x9",
+                                          "11010519491231002X"};
+  for (const std::string& text : texts) {
+    const auto alone = Found(Rules(), text);
+    ASSERT_FALSE(alone.empty()) << text;
+    for (const std::string& more : {contra + "\n" + blank + "\n" + text, text + "\n" + blank + "\n" + contra}) {
+      const auto with = Found(Rules(), more);
+      for (const std::string& found : alone) EXPECT_THAT(with, Contains(found)) << text;
+    }
+  }
+}
+
+TEST(Rules, ContraWordsNeverTouchCheckDigits) {
+  const std::string contra = "示例 小说 订单号 version example ";
+  for (const std::string& value :
+       {std::string(kResidentId), std::string(kVisa), std::string("GB82WEST12345698765432")}) {
+    EXPECT_FALSE(Found(Rules(), contra + value + " " + contra).empty()) << value;
+  }
+}
+
+TEST(Rules, AllowListsEnd) {
+  SensitivityConfig config;
+  boost::asio::io_context io;
+  ManualClock clock(io);
+  config.allow_lists = {{"switchboard",
+                         "ops",
+                         clock.WallTime() + absl::Hours(1),
+                         {"PHONE_CN_MOBILE", "EMAIL"},
+                         {"138-1234-5678", "Zhang@Company.com"}}};
+  const auto detectors = MakePatternDetectors(config, nullptr, clock);
+  ASSERT_TRUE(detectors.ok()) << detectors.status();
+  EXPECT_THAT(Found(**detectors, "13812345678 zhang@company.com"), testing::IsEmpty());
+  EXPECT_THAT(Found(**detectors, "13912345678"), Contains("PHONE_CN_MOBILE 13912345678")) << "only the value itself";
+  clock.JumpWall(absl::Hours(1));
+  EXPECT_THAT(Found(**detectors, "13812345678"), Contains("PHONE_CN_MOBILE 13812345678")) << "on the day it ends";
+  config.allow_lists[0].types = {"CN_RESIDENT_ID"};
+  EXPECT_THAT(std::string(MakePatternDetectors(config).status().message()), HasSubstr("CN_RESIDENT_ID"));
+  config.allow_lists[0].types = {"EMAIL"};
+  config.allow_lists[0].owner = "";
+  EXPECT_THAT(std::string(MakePatternDetectors(config).status().message()), HasSubstr("owner"));
+}
+
+// A hundred thousand entries: found, whole words only.
+TEST(Rules, LargeDictionaries) {
+  SensitivityConfig config;
+  KeywordListConfig list{"projects", v1::SENSITIVITY_LEVEL_RESTRICTED, {}};
+  for (int i = 0; i < 100000; ++i) list.words.push_back("project " + std::to_string(i) + " alpha");
+  config.keyword_lists = {list};
+  const auto detectors = MakePatternDetectors(config);
+  ASSERT_TRUE(detectors.ok());
+  EXPECT_THAT(Found(**detectors, "about Project 77123 Alpha."), Contains("KEYWORD:projects Project 77123 Alpha"));
+  EXPECT_THAT(Found(**detectors, "project 77123 alphabet"), testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace headgate::router
