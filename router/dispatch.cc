@@ -93,13 +93,13 @@ class Dispatch::StreamAnswer : public Answer {
   }
   // To a local engine.
   StreamAnswer(Dispatch& dispatch, v1::Route route, std::shared_ptr<Endpoint> endpoint, const Prompt& prompt,
-               MonotonicTime deadline)
-      : dispatch_(dispatch), deadline_(deadline), idle_timeout_(absl::InfiniteDuration()), use_(std::move(endpoint)) {
+               const Ticket& ticket)
+      : dispatch_(dispatch), deadline_(ticket.deadline), idle_timeout_(absl::InfiniteDuration()), use_(std::move(endpoint)) {
     route_ = std::move(route);
     route_.set_target(v1::Route::TARGET_LOCAL);
     route_.set_endpoint((*use_)->name);
     route_.set_model((*use_)->load.model());
-    stream_ = (*use_)->upstream->Generate(prompt, CallOptions{route_.request_id(), deadline_});
+    stream_ = (*use_)->upstream->Generate(prompt, CallOptions{ticket.request_id, deadline_, ticket.tenant->name});
   }
   ~StreamAnswer() override {
     if (stream_) End(Outcome::kCancelled);
@@ -316,7 +316,7 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exch
     const bool healthy = endpoints_.Fresh(**endpoint);
     ++exchange.attempts.local;
     auto answer =
-        std::make_unique<StreamAnswer>(*this, exchange.route, *std::move(endpoint), exchange.prompt, deadline);
+        std::make_unique<StreamAnswer>(*this, exchange.route, *std::move(endpoint), exchange.prompt, exchange.ticket);
     Begun begun = co_await answer->Begin(deadline, exchange.cancellation);
     switch (begun.outcome) {
       case Outcome::kOk:

@@ -150,6 +150,7 @@ class EngineStream : public AnswerStream {
     mailbox_.SetOnTaken([this] { call_->ReadMore(); });
     SetDeadline(call_->context(), clock, options.deadline);
     call_->context().AddMetadata("x-request-id", options.request_id);
+    if (!options.tenant.empty()) call_->context().AddMetadata("x-headgate-tenant", options.tenant);
     // Serialised before this returns: the prompt need not outlive the call.
     stub->async()->GenerateStream(&call_->context(), &prompt.content(), call_.get());
     call_->Start(call_);

@@ -34,6 +34,7 @@ class AnswerStream {
 struct CallOptions {
   std::string request_id;
   MonotonicTime deadline;
+  std::string tenant = {};  // whose it is: engines share prefixes and fairness within a tenant only
 };
 
 class LocalUpstream {

@@ -112,7 +112,7 @@ class EngineClientTest : public testing::Test {
                          [this](const v1::Load& load) { loads_.push_back(load); });
   }
   std::unique_ptr<AnswerStream> Generate(LocalUpstream& client) {
-    return client.Generate(prompt_, CallOptions{"req-7", Soon()});
+    return client.Generate(prompt_, CallOptions{"req-7", Soon(), "ward-3"});
   }
   auto Next(AnswerStream& stream) { return Await(stream.Next(Soon(), never_)); }
   // Everything up to the end; the content, joined.
@@ -144,7 +144,9 @@ TEST_F(EngineClientTest, StreamsAnAnswer) {
   FakeServer server;
   server.set_handler([this](grpc::ServerContext& context, const v1::GenerateRequest& request, Writer& writer) {
     const auto found = context.client_metadata().find("x-request-id");
-    const bool same = found != context.client_metadata().end() && found->second == "req-7";
+    const auto tenant = context.client_metadata().find("x-headgate-tenant");
+    const bool same = found != context.client_metadata().end() && found->second == "req-7" &&
+                      tenant != context.client_metadata().end() && tenant->second == "ward-3";
     const absl::Duration left = absl::FromChrono(context.deadline()) - clock_->WallTime();
     writer.Write(ContentEvent(request.prompt()));
     writer.Write(ContentEvent(same ? " id" : " no id"));
