@@ -97,6 +97,7 @@ Accounting::Accounting(const Clock& clock, const AccountingConfig& config, Metri
 
 void Accounting::Apply(const AccountingConfig& config, const std::vector<TenantConfig>& tenants) {
   config_ = config;
+  unpriced_logged_ = false;
   budgets_.Apply(config.budget, tenants);
   any_budget_ = config.budget.limit_micro_units > 0 ||
                 std::any_of(tenants.begin(), tenants.end(),
@@ -148,7 +149,7 @@ Charge Accounting::Settle(const Ticket& ticket, const v1::Route& route, const v1
   if (!charge.ok()) {
     metrics_.GetCounter("headgate_router_unpriced_requests_total", "Cloud answers without a valid price.")
         .Increment();
-    HG_LOG(Warning, "accounting: ", charge.status().message());
+    if (!std::exchange(unpriced_logged_, true)) HG_LOG(Warning, "accounting: ", charge.status().message());
     budgets_.Settle(std::move(hold), std::nullopt);
     return {};
   }

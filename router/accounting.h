@@ -63,6 +63,7 @@ class Accounting {
 
   const Clock& clock_;
   AccountingConfig config_;
+  bool unpriced_logged_ = false;  // once for a configuration; the metric counts them
   Metrics& metrics_;
   BudgetBook budgets_;
   bool any_budget_ = false;

@@ -94,7 +94,10 @@ class Dispatch::StreamAnswer : public Answer {
   // To a local engine.
   StreamAnswer(Dispatch& dispatch, v1::Route route, std::shared_ptr<Endpoint> endpoint, const Prompt& prompt,
                const Ticket& ticket)
-      : dispatch_(dispatch), deadline_(ticket.deadline), idle_timeout_(absl::InfiniteDuration()), use_(std::move(endpoint)) {
+      : dispatch_(dispatch),
+        deadline_(ticket.deadline),
+        idle_timeout_(absl::InfiniteDuration()),
+        use_(std::move(endpoint)) {
     route_ = std::move(route);
     route_.set_target(v1::Route::TARGET_LOCAL);
     route_.set_endpoint((*use_)->name);
