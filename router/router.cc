@@ -6,6 +6,7 @@
 // outcome.
 #include "router/router.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,15 @@ namespace {
 constexpr size_t kReasoningKeptMax = 1 << 20;
 
 }  // namespace
+
+Task<absl::Status> Router::Generate(const RequestHead& head, const Prompt& prompt, AnswerSink& sink,
+                                    Cancellation& cancellation) {
+  Exchange x(head, rules_);
+  const absl::Status status = co_await Path(x, prompt, sink, cancellation);
+  Conclude(x, prompt, status);
+  co_return status;
+}
+
 Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& sink,
                                 Cancellation& cancellation) {
   const Rules& rules = *x.rules;
@@ -45,7 +55,8 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
 
   // Was it said before, or is that not known? Once sensitive, a conversation stays local.
   x.stage = "conversation";
-  metrics_.Recalled(Name(conversation_.Recall(*x.ticket->tenant, prompt, x.sensitivity)));
+  const auto known = conversation_.Recall(*x.ticket->tenant, prompt, x.sensitivity);  // may raise it
+  metrics_.Recalled(Name(known));
 
   // Opt-in: values that may be masked are; if the rest is found clean, it may leave in the request's place.
   x.stage = "masking";
@@ -58,17 +69,21 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
     co_return replayed;
   }
 
-  // Cloud or local: the one decision, pure. Only here is a CloudPermit minted.
+  // Cloud or local: Decide gathers rate, prices, budget and fleet; Policy::Decide itself is pure, and the only one to
+  // mint a CloudPermit.
   x.stage = "policy";
   Decision decision = Decide(x, prompt);
 
-  // The record of the decision is written before a byte can leave; if that fails the request stays local.
+  // The record of the decision is written before a byte can leave. For the cloud this takes place and budget there and
+  // may wait for the disk; if it fails, `decision` becomes a local one (router_records.cc).
   x.stage = "audit";
   const absl::Status recorded = co_await RecordDecision(x, prompt, decision, cancellation);
   if (!recorded.ok()) co_return recorded;
+  // For conversation: from here on its next turns are kept too, whatever becomes of this one.
   if (x.kept()) conversation_.RememberSensitive(*x.ticket->tenant, prompt, x.sensitivity.level);
 
-  // Send it there; retry and fall back, never towards less trust, until the first content byte.
+  // Send it there; retry and fall back, never towards less trust, until the first content byte. For the cloud the gate
+  // is here: permit and prompt become a CloudPrompt (cloud_prompt.h), or nothing is sent.
   x.stage = "dispatch";
   auto answer =
       co_await dispatch_.Send(*x.ticket, x.outgoing(prompt), x.judged(), std::move(decision), x.attempts, cancellation);
@@ -264,35 +279,8 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
   }
   metrics_.Ended(x.head.api, x.route, status, status.ok() ? std::string_view() : x.stage, took,
                 x.first_token - x.head.received, x.usage);
-  // Nothing more can be done for this request when this fails; Audit has raised the alarm and closed the gate.
+  // Nothing more can be done for this request when this fails; Audit has raised the alarm and closed the cloud.
   parts_.audit.Write(std::move(record)).IgnoreError();
-}
-
-Router::Router(RouterParts parts, std::shared_ptr<const Rules> rules)
-    : parts_(std::move(parts)),
-      rules_(std::move(rules)),
-      metrics_(parts_.metrics),
-      admission_(parts_.clock, rules_->config),
-      meter_(parts_.clock, rules_->config.policy),
-      conversation_(parts_.clock, rules_->config.conversation, HmacSha256(parts_.cache_key, "conversation"),
-                    parts_.metrics),
-      cache_(parts_.clock, rules_->config.cache, parts_.cache_key, parts_.metrics),
-      dispatch_(parts_.executor, parts_.clock, parts_.random, rules_->config.cloud, parts_.endpoints, parts_.cloud,
-                parts_.metrics),
-      accounting_(parts_.clock, rules_->config.accounting, parts_.metrics),
-      quotes_(parts_.clock, rules_->config) {
-  accounting_.Apply(rules_->config.accounting, rules_->config.tenants);
-  RecordChain(v1::AuditRecord::KIND_CHAIN_START, "start").IgnoreError();
-}
-
-Router::~Router() { RecordChain(v1::AuditRecord::KIND_CHAIN_END, "stop").IgnoreError(); }
-
-Task<absl::Status> Router::Generate(const RequestHead& head, const Prompt& prompt, AnswerSink& sink,
-                                    Cancellation& cancellation) {
-  Exchange x(head, rules_);
-  const absl::Status status = co_await Path(x, prompt, sink, cancellation);
-  Conclude(x, prompt, status);
-  co_return status;
 }
 
 template <typename Response, typename Call>
@@ -369,6 +357,25 @@ Task<absl::StatusOr<v1::ListModelsResponse>> Router::ListModels(const RequestHea
   }
   co_return models;
 }
+
+Router::Router(RouterParts parts, std::shared_ptr<const Rules> rules)
+    : parts_(std::move(parts)),
+      rules_(std::move(rules)),
+      metrics_(parts_.metrics),
+      admission_(parts_.clock, rules_->config),
+      meter_(parts_.clock, rules_->config.policy),
+      conversation_(parts_.clock, rules_->config.conversation, HmacSha256(parts_.cache_key, "conversation"),
+                    parts_.metrics),
+      cache_(parts_.clock, rules_->config.cache, parts_.cache_key, parts_.metrics),
+      dispatch_(parts_.executor, parts_.clock, parts_.random, rules_->config.cloud, parts_.endpoints, parts_.cloud,
+                parts_.metrics),
+      accounting_(parts_.clock, rules_->config.accounting, parts_.metrics),
+      quotes_(parts_.clock, rules_->config) {
+  accounting_.Apply(rules_->config.accounting, rules_->config.tenants);
+  RecordChain(v1::AuditRecord::KIND_CHAIN_START, "start").IgnoreError();
+}
+
+Router::~Router() { RecordChain(v1::AuditRecord::KIND_CHAIN_END, "stop").IgnoreError(); }
 
 void Router::Drain() {
   admission_.Drain();

@@ -101,7 +101,7 @@ class Router {
   absl::Status RecordAdmin(const std::string& detail);
 
  private:
-  struct Exchange;  // one request on its way (router.cc)
+  struct Exchange;  // one request on its way (router_exchange.h)
 
   Task<absl::Status> Path(Exchange& x, const Prompt& prompt, AnswerSink& sink, Cancellation& cancellation);
   absl::Status Filter(Exchange& x, const Screened& screened);

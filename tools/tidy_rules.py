@@ -270,7 +270,7 @@ def stages(tree):
         header = tree.get(f"router/{stage}.h", "")
         if header and not re.search(rf"\bclass {camel(stage)}\b", code_only(header)):
             yield f"router/{stage}.h", 1, f"stage {stage} needs class {camel(stage)}"
-    for document in ("docs/life-of-a-request.md", "router/README.md"):
+    for document in ("docs/life-of-a-request.md", "router/README.md", "docs/architecture.md", "README.md"):
         text = tree.get(document)
         if text is None:
             if not DOCS_MAY_BE_MISSING:
@@ -279,13 +279,26 @@ def stages(tree):
         headings = [(number, re.sub(r"[`#*\d.]|\s", "", line)) for number, line in enumerate(text.split("\n"), 1)
                     if line.startswith("#")]
         found = [(number, name) for number, name in headings if name in STAGES]
-        if document.startswith("docs/"):
+        if document == "docs/life-of-a-request.md":
             if [name for _, name in found] != STAGES:
                 yield document, 1, "its headings must be the stages in their order: " + ", ".join(STAGES)
         else:
             for stage in STAGES:
                 if not re.search(rf"\b{stage}\b", text):
                     yield document, 1, f"it does not name stage {stage}"
+
+
+_REASON = re.compile(r'"([a-z]+(?:_[a-z]+)*)"')
+
+
+def reasons(tree):
+    """Every reason code of policy is explained where users look it up, and in policy.h."""
+    for line, match in lines_of(code_only(tree.get("router/policy.cc", ""), keep_strings=True),
+                                _REASON):
+        for document, form in (("docs/life-of-a-request.md", f"| `{match.group(1)}` |"),
+                               ("router/policy.h", match.group(1))):
+            if form not in tree.get(document, ""):
+                yield "router/policy.cc", line, f"reason code {match.group(1)} is not in {document}: explain it there"
 
 
 _METRIC = re.compile(r"(?<![\w/:-])(headgate_(?:router|engine)_[a-z0-9_]*[a-z0-9]|vllm:[a-z0-9_]*[a-z0-9])(?![\w(:/*])")
@@ -316,4 +329,4 @@ def metrics(tree):
             yield path, line, f"metric {name} is not in docs/metrics.md: document it there"
 
 
-TREE_RULES = [includes, stage_calls, bans, catch_all, coroutines, places, licence, columns, stages, metrics]
+TREE_RULES = [includes, stage_calls, bans, catch_all, coroutines, places, licence, columns, stages, reasons, metrics]

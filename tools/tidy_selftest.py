@@ -91,7 +91,8 @@ def tree_rules(check):
     good = {f"router/{stage}{suffix}": f"class {rules.camel(stage)} {{}};\n"
             for stage in rules.STAGES for suffix in (".h", ".cc")}
     good["docs/life-of-a-request.md"] = "".join(f"## `{stage}`\n" for stage in rules.STAGES)
-    good["router/README.md"] = " ".join(rules.STAGES)
+    for document in ("router/README.md", "docs/architecture.md", "README.md"):
+        good[document] = " ".join(rules.STAGES)
 
     def without(path, replacement=None):
         tree = {key: text for key, text in good.items() if key != path}
@@ -104,6 +105,11 @@ def tree_rules(check):
     check("stage order", list(rules.stages(without("docs/life-of-a-request.md", "".join(
         f"## {stage}\n" for stage in reversed(rules.STAGES))))))
     check("stage in README missing", list(rules.stages(without("router/README.md", "admission"))))
+
+    coded = {"router/policy.cc": 'return "over";\n', "router/policy.h": "over",
+             "docs/life-of-a-request.md": "| `over` |"}
+    check("reasons: quiet", not list(rules.reasons(coded)))
+    check("reason unexplained", list(rules.reasons({**coded, "docs/life-of-a-request.md": "over"})))
 
     code = {"router/x.cc": 'Get("headgate_router_things_total")\n'}
     check("metrics: quiet", not list(rules.metrics({**code, "docs/metrics.md": "`headgate_router_things_total`"})))
