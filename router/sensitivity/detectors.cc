@@ -327,7 +327,7 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalTex
   Findings findings(text, kTypeCount + lists_.size());
   Evidence evidence(text.text());
   const auto add = [&](std::string_view type, TextRange range, double score) {
-    Add(TypeIndex(type), range, score, text.text(), findings);
+    if (score >= kScoreSensitive) Add(TypeIndex(type), range, score, text.text(), findings);
   };
   RETURN_IF_ERROR(built_in_.cues.Scan(text.text(), [&](size_t word, size_t begin, size_t end) {
     if (CutsWord(text.text(), begin) || CutsWord(text.text(), end)) return;

@@ -12,11 +12,12 @@ constexpr size_t kCharBytesMax = 4;
 
 }  // namespace
 
-size_t CharsBetween(std::string_view text, size_t begin, size_t end, size_t limit) {
-  if (end - begin > limit * kCharBytesMax) return limit + 1;
+bool Within(std::string_view text, size_t begin, size_t end, size_t limit) {
+  if (end - begin <= limit) return true;
+  if (end - begin > limit * kCharBytesMax) return false;
   size_t chars = 0;
   for (size_t at = begin; at < end; ++at) chars += (static_cast<uint8_t>(text[at]) & 0xC0) != 0x80;
-  return std::min(chars, limit + 1);
+  return chars <= limit;
 }
 
 void Evidence::Add(const Hit& hit) {
@@ -37,7 +38,7 @@ bool Evidence::Before(Cue cue, TextRange range, size_t chars) const {
   const auto [first, last] = Between(range.begin > window ? range.begin - window : 0, range.begin + 1);
   for (size_t i = last; i > first; --i) {
     const Hit& hit = hits_[i - 1];
-    if (hit.cue == cue) return CharsBetween(text_, hit.end, range.begin, chars) <= chars;  // the nearest one
+    if (hit.cue == cue) return Within(text_, hit.end, range.begin, chars);  // the nearest one
   }
   return false;
 }
@@ -50,7 +51,7 @@ bool Evidence::After(Cue cue, TextRange range, size_t chars) const {
     const Hit& hit = hits_[i];
     if (hit.cue != cue) continue;
     if (hit.begin < range.end) return true;  // inside
-    return CharsBetween(text_, range.end, hit.begin, chars) <= chars;
+    return Within(text_, range.end, hit.begin, chars);
   }
   return false;
 }

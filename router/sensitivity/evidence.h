@@ -153,7 +153,7 @@ class Evidence {
   std::bitset<static_cast<size_t>(Cue::kCount)> present_;
 };
 
-// Characters of `text` in [begin, end), counted up to `limit` + 1.
-size_t CharsBetween(std::string_view text, size_t begin, size_t end, size_t limit);
+// At most `limit` characters of `text` lie in [begin, end).
+bool Within(std::string_view text, size_t begin, size_t end, size_t limit);
 
 }  // namespace headgate::router

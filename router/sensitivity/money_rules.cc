@@ -51,7 +51,12 @@ std::optional<Value> BankCard(const Match& match) {
 std::optional<Value> Iban(const Match& match) {
   const std::string_view text = match.text();
   if (match.begin > 0 && IsDigit(text[match.begin - 1])) return std::nullopt;
-  constexpr size_t kLengthMax = 34, kLengthMin = 15;
+  constexpr size_t kLengthMax = 34;
+  // Most candidates are a word's end and a number: their country settles it.
+  const bool together = IsLetter(text[match.begin + 1]);
+  const char country[] = {text[match.begin], text[match.begin + (together ? 1 : 2)]};
+  const size_t length = IbanLength({country, 2});
+  if (length == 0) return std::nullopt;
   std::string characters;
   std::array<size_t, kLengthMax> ends{};
   for (size_t at = match.begin; at < text.size() && characters.size() < kLengthMax;) {
@@ -65,13 +70,12 @@ std::optional<Value> Iban(const Match& match) {
     characters += text[at++];
     ends[characters.size() - 1] = at;
   }
-  for (size_t length = kLengthMin; length <= characters.size(); ++length) {
-    if (!IsIban(std::string_view(characters).substr(0, length))) continue;
-    const size_t end = ends[length - 1];
-    if (end < text.size() && IsDigit(text[end])) continue;
-    return Value{{match.begin, end}};
+  if (length > characters.size() || !IsIban(std::string_view(characters).substr(0, length))) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  const size_t end = ends[length - 1];
+  if (end < text.size() && IsDigit(text[end])) return std::nullopt;
+  return Value{{match.begin, end}};
 }
 
 std::optional<Value> Routing(const Match& match) {

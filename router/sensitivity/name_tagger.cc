@@ -12,7 +12,10 @@ namespace {
 
 constexpr std::string_view kMagic = "HGNT0001";
 constexpr size_t kFileTags = NameTagger::kTags - 1;  // O is the zero that the others are measured against
-constexpr size_t kCueBefore = 6, kCueAfter = 24;     // units around a cue; an address is longer than a name
+// A window begins this many units before a cue, and ends where nothing is likelier to be a name than not, as many after
+// the last one.
+constexpr size_t kCueBefore = 4, kCueAfter = 3;
+constexpr int16_t kNever = -12000;  // far below what weights add up to, and far from the end of 16 bits
 
 // Tag 2t+1 begins type t, 2t+2 is inside of it.
 size_t TypeOf(size_t tag) { return (tag - 1) / 2; }
@@ -35,16 +38,24 @@ absl::StatusOr<NameTagger> NameTagger::Load(std::string_view bytes) {
   }
   bytes.remove_prefix(8);
   NameTagger tagger;
-  for (auto& from : tagger.transitions_) {
-    for (int16_t& to : from) to = Read<int16_t>(bytes);
+  for (size_t from = 0; from < kTags; ++from) {
+    Lanes& to = tagger.transitions_[from];
+    to = Lanes{} + kNever;
+    for (size_t tag = 0; tag < kTags; ++tag) {
+      const auto value = std::clamp<int16_t>(Read<int16_t>(bytes), -4000, 4000);
+      // Inside only follows begin or inside of the same type.
+      if (tag == 0 || Begins(tag) || (from != 0 && TypeOf(from) == TypeOf(tag))) to[tag] = value;
+    }
   }
-  tagger.cue_ = Read<int16_t>(bytes);
+  const auto cue = Read<int16_t>(bytes);
   tagger.unit_scale_ = Read<float>(bytes);
   tagger.rows_.resize(kRows);
-  for (auto& row : tagger.rows_) {
+  for (size_t i = 0; i < kRows; ++i) {
+    auto& row = tagger.rows_[i];
     row.fill(0);
     std::memcpy(&row[1], bytes.data(), kFileTags);
     bytes.remove_prefix(kFileTags);
+    tagger.cues_[i] = *std::max_element(row.begin() + 1, row.begin() + kTags) > cue;
   }
   return tagger;
 }
@@ -81,56 +92,77 @@ std::array<uint32_t, NameTagger::kFeatures> NameTagger::Features(const std::vect
   return rows;
 }
 
+bool NameTagger::IsCue(const Unit& unit) const {
+  if (unit.kind > UnitKind::kUpper && unit.kind != UnitKind::kDigits) return false;
+  return cues_[(MixHash(101, unit.hash) >> 7) & (kRows - 1)];
+}
+
 std::vector<NameSpan> NameTagger::Tag(const std::vector<Unit>& units) const {
   std::vector<NameSpan> spans;
-  size_t first = 0, last = 0;  // the window being collected
-  for (size_t at = 0; at < units.size(); ++at) {
-    if (units[at].kind > UnitKind::kUpper && units[at].kind != UnitKind::kDigits) continue;
-    const auto& row = rows_[(MixHash(101, units[at].hash) >> 7) & (kRows - 1)];
-    const int8_t best = *std::max_element(row.begin() + 1, row.begin() + kTags);
-    if (best <= cue_) continue;
-    const size_t from = at > kCueBefore ? at - kCueBefore : 0;
-    if (from > last || last == 0) {
-      if (last > first) TagRange(units, first, last, spans);
-      first = std::max(from, last);
-    }
-    last = std::min(units.size(), at + kCueAfter);
+  std::vector<Step> steps;
+  for (size_t at = 0, read = 0; at < units.size(); ++at) {
+    if (!IsCue(units[at])) continue;
+    at = read = TagFrom(units, std::max(at > kCueBefore ? at - kCueBefore : 0, read), at, steps, spans);
   }
-  if (last > first) TagRange(units, first, last, spans);
   return spans;
 }
 
-void NameTagger::TagRange(const std::vector<Unit>& units, size_t first, size_t last,
-                          std::vector<NameSpan>& spans) const {
-  const size_t count = last - first;
-  std::vector<std::array<int32_t, kTags>> emission(count);
-  std::vector<std::array<uint8_t, kTags>> from(count);
-  std::array<int32_t, kTags> score{};
-  for (size_t i = 0; i < count; ++i) {
-    std::array<int32_t, 8> sum{};
-    for (const uint32_t row : Features(units, first + i)) {
-      for (size_t tag = 0; tag < 8; ++tag) sum[tag] += rows_[row][tag];
-    }
-    std::array<int32_t, kTags> next;
-    for (size_t to = 0; to < kTags; ++to) {
-      emission[i][to] = sum[to];
-      int32_t best = INT32_MIN;
-      for (size_t tag = 0; tag < kTags; ++tag) {
-        // Inside only follows begin or inside of the same type.
-        const bool inside = to > 0 && !Begins(to);
-        if (inside && (i == 0 || tag == 0 || TypeOf(tag) != TypeOf(to))) continue;
-        const int32_t value = (i == 0 ? (tag == 0 ? 0 : INT32_MIN / 2) : score[tag]) + transitions_[tag][to];
-        if (value > best) best = value, from[i][to] = static_cast<uint8_t>(tag);
-      }
-      next[to] = best == INT32_MIN ? INT32_MIN / 2 : best + sum[to];
-    }
-    score = next;
+NameTagger::Lanes NameTagger::Emission(const std::array<uint32_t, kFeatures>& features) const {
+  using Bytes = int8_t __attribute__((vector_size(8)));
+  Lanes sum{};
+  for (const uint32_t row : features) {
+    Bytes bytes;
+    std::memcpy(&bytes, rows_[row].data(), sizeof(bytes));
+    sum += __builtin_convertvector(bytes, Lanes);
   }
-  size_t tag = static_cast<size_t>(std::max_element(score.begin(), score.end()) - score.begin());
+  return sum;
+}
+
+// Reads the window of the cue at `cue` and of those that follow at once; returns its last unit. Scores are relative to
+// that of O, which every tag leads to, so that 16 bits are enough for any length.
+size_t NameTagger::TagFrom(const std::vector<Unit>& units, size_t first, size_t cue, std::vector<Step>& steps,
+                           std::vector<NameSpan>& spans) const {
+  steps.clear();
+  Lanes score = Lanes{} + kNever;
+  score[0] = 0;  // nothing goes on from before the window
+  size_t at = first;
+  for (;; ++at) {
+    if (at > cue && IsCue(units[at])) cue = at;
+    Step& step = steps.emplace_back();
+    step.emission = Emission(Features(units, at));
+    Lanes best = score[0] + transitions_[0], from{};
+    for (size_t tag = 1; tag < kTags; ++tag) {
+      const Lanes value = score[tag] + transitions_[tag];
+      const Lanes better = value > best;
+      best = better ? value : best;
+      from = better ? Lanes{} + static_cast<int16_t>(tag) : from;
+    }
+    step.from = from;
+    best += step.emission;
+    best -= best[0];
+    score = best > kNever ? best : Lanes{} + kNever;
+    if (at + 1 == units.size()) break;
+    if (at < cue + kCueAfter) continue;
+    int16_t highest = 0;
+    for (size_t tag = 1; tag < kTags; ++tag) highest = std::max<int16_t>(highest, score[tag]);
+    if (highest == 0) break;
+  }
+  size_t tag = 0;
+  for (size_t other = 1; other < kTags; ++other) {
+    if (score[other] > score[tag]) tag = other;
+  }
+  ReadSpans(units, first, steps, tag, spans);
+  return at;
+}
+
+// `tag`: of the last unit.
+void NameTagger::ReadSpans(const std::vector<Unit>& units, size_t first, const std::vector<Step>& steps, size_t tag,
+                           std::vector<NameSpan>& spans) const {
+  const size_t count = steps.size();
   std::vector<uint8_t> tags(count);
   for (size_t i = count; i-- > 0;) {
     tags[i] = static_cast<uint8_t>(tag);
-    tag = from[i][tag];
+    tag = static_cast<size_t>(steps[i].from[tag]);
   }
   for (size_t i = 0; i < count;) {
     if (tags[i] == 0) {
@@ -138,9 +170,9 @@ void NameTagger::TagRange(const std::vector<Unit>& units, size_t first, size_t l
       continue;
     }
     size_t end = i + 1;
-    int64_t margin = emission[i][tags[i]];
+    int64_t margin = steps[i].emission[tags[i]];
     while (end < count && tags[end] == tags[i] + (Begins(tags[i]) ? 1 : 0) && !Begins(tags[end])) {
-      margin += emission[end][tags[end]];
+      margin += steps[end].emission[tags[end]];
       ++end;
     }
     const float mean = static_cast<float>(margin) / static_cast<float>(end - i);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -45,12 +46,22 @@ class NameTagger {
   static std::array<uint32_t, kFeatures> Features(const std::vector<Unit>& units, size_t at);
 
  private:
-  void TagRange(const std::vector<Unit>& units, size_t first, size_t last, std::vector<NameSpan>& spans) const;
+  // A score a tag, and one that is not used: processors add and compare them at once.
+  using Lanes = int16_t __attribute__((vector_size(16)));
+  struct Step {
+    Lanes emission, from;
+  };
+  Lanes Emission(const std::array<uint32_t, kFeatures>& features) const;
+  bool IsCue(const Unit& unit) const;
+  size_t TagFrom(const std::vector<Unit>& units, size_t first, size_t cue, std::vector<Step>& steps,
+                 std::vector<NameSpan>& spans) const;
+  void ReadSpans(const std::vector<Unit>& units, size_t first, const std::vector<Step>& steps, size_t tag,
+                 std::vector<NameSpan>& spans) const;
 
   std::vector<std::array<int8_t, 8>> rows_;
-  std::array<std::array<int16_t, kTags>, kTags> transitions_{};  // from, to; in units of the weights
-  int16_t cue_ = 0;        // a unit whose own row gives a tag more than this begins a cue window
-  float unit_scale_ = 0;   // of the mean margin a unit, for the score
+  std::bitset<kRows> cues_;               // rows of units that begin a cue window
+  std::array<Lanes, kTags> transitions_;  // from, to; in units of the weights
+  float unit_scale_ = 0;                  // of the mean margin a unit, for the score
 };
 
 }  // namespace headgate::router

@@ -227,25 +227,20 @@ bool IsNamePart(std::string_view word, bool any_case) {
 }
 
 bool IsPublicLatin(std::string_view name) {
-  for (const std::string_view known : {"Donald Trump",    "Joe Biden",      "Barack Obama",        "George Washington",
-                                       "Abraham Lincoln", "Elon Musk",      "Bill Gates",          "Steve Jobs",
-                                       "Albert Einstein", "Isaac Newton",   "William Shakespeare", "Jane Austen",
-                                       "Mark Twain",      "Taylor Swift",   "Michael Jordan",      "Michael Jackson",
-                                       "Martin Luther",   "John Kennedy",   "Winston Churchill",   "Marie Curie",
-                                       "Charles Darwin",  "Thomas Edison",  "Thomas Jefferson",    "Mark Zuckerberg",
-                                       "Jeff Bezos",      "Warren Buffett", "Emma Watson",         "Harry Potter",
-                                       "Sherlock Holmes", "James Bond",     "Tom Hanks",           "Hillary Clinton",
-                                       "Bill Clinton",    "George Bush",    "Ronald Reagan",       "Stephen Hawking",
-                                       "Stephen King",    "Walt Disney",    "Henry Ford",          "Alan Turing",
-                                       "John Doe",        "Jane Doe",       "John Smith",          "Jane Smith",
-                                       "Angela Merkel",   "Nelson Mandela", "Roger Federer",       "Serena Williams",
-                                       "Tim Cook",        "Sam Altman",     "Robert Frost",        "Emily Dickinson",
-                                       "Charles Dickens", "Tom Cruise",     "Brad Pitt",           "Leonardo DiCaprio",
-                                       "Paul McCartney",  "John Lennon",    "Elvis Presley",       "Frank Sinatra",
-                                       "Peter Parker",    "Bruce Wayne",    "Queen Elizabeth",     "King Charles"}) {
-    if (name.substr(0, known.size()) == known) return true;
-  }
-  return false;
+  static constexpr std::string_view kKnown[] = {
+      "Donald Trump", "Joe Biden", "Barack Obama", "George Washington", "Abraham Lincoln", "Elon Musk", "Bill Gates",
+      "Steve Jobs", "Albert Einstein", "Isaac Newton", "William Shakespeare", "Jane Austen", "Mark Twain",
+      "Taylor Swift", "Michael Jordan", "Michael Jackson", "Martin Luther", "John Kennedy", "Winston Churchill",
+      "Marie Curie", "Charles Darwin", "Thomas Edison", "Thomas Jefferson", "Mark Zuckerberg", "Jeff Bezos",
+      "Warren Buffett", "Emma Watson", "Harry Potter", "Sherlock Holmes", "James Bond", "Tom Hanks",
+      "Hillary Clinton", "Bill Clinton", "George Bush", "Ronald Reagan", "Stephen Hawking", "Stephen King",
+      "Walt Disney", "Henry Ford", "Alan Turing", "John Doe", "Jane Doe", "John Smith", "Jane Smith", "Angela Merkel",
+      "Nelson Mandela", "Roger Federer", "Serena Williams", "Tim Cook", "Sam Altman", "Robert Frost",
+      "Emily Dickinson", "Charles Dickens", "Tom Cruise", "Brad Pitt", "Leonardo DiCaprio", "Paul McCartney",
+      "John Lennon", "Elvis Presley", "Frank Sinatra", "Peter Parker", "Bruce Wayne", "Queen Elizabeth",
+      "King Charles"};
+  return std::any_of(std::begin(kKnown), std::end(kKnown),
+                     [&](std::string_view known) { return name.starts_with(known); });
 }
 
 Word NextWord(std::string_view text, size_t at, size_t end) {

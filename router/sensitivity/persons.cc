@@ -70,9 +70,9 @@ double Contra(const Evidence& evidence, TextRange range) {
   for (const NameSpan& name : evidence.names()) {
     if (name.type != NameType::kPublicPerson) continue;
     const bool near = name.end <= range.begin
-                          ? CharsBetween(evidence.text(), name.end, range.begin, kContraChars) <= kContraChars
+                          ? Within(evidence.text(), name.end, range.begin, kContraChars)
                           : name.begin >= range.end &&
-                                CharsBetween(evidence.text(), range.end, name.begin, kContraChars) <= kContraChars;
+                                Within(evidence.text(), range.end, name.begin, kContraChars);
     if (near) return factor * 0.6;
   }
   return factor;
@@ -86,7 +86,7 @@ void ReadAround(const Evidence& evidence, const std::vector<PersonName>& names, 
   for (const PersonName& name : names) {
     const bool before = name.range.end <= attribute.begin;
     const size_t from = before ? name.range.end : attribute.end, to = before ? attribute.begin : name.range.begin;
-    if (to < from || CharsBetween(text, from, to, kAttributeChars) > kAttributeChars) continue;
+    if (to < from || !Within(text, from, to, kAttributeChars)) continue;
     // What is said in another paragraph is said of somebody else.
     if (text.substr(from, to - from).find("\n\n") != std::string_view::npos) continue;
     const double score = 1 - (1 - name.score) * (1 - Weight(attribute.cue));

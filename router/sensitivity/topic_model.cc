@@ -15,17 +15,39 @@ constexpr size_t kSegmentUnitsMax = 64;  // a longer one is cut: no text is one 
 
 constexpr uint32_t Row(uint32_t hash) { return (hash >> 9) & (TopicModel::kRows - 1); }
 
-using Sums = std::array<int32_t, 8>;
+// A value a topic, and two that are not used: processors add them at once.
+using Sums = int32_t __attribute__((vector_size(32)));
+using Floats = float __attribute__((vector_size(32)));
 
-void Add(const std::array<int8_t, 8>& row, Sums& sums) {
-  for (size_t i = 0; i < sums.size(); ++i) sums[i] += row[i];
+// At most kUnitRows rows.
+void AddRows(const std::vector<std::array<int8_t, 8>>& rows, const uint32_t* first, size_t count, Sums& sums) {
+  using Bytes = int8_t __attribute__((vector_size(8)));
+  using Shorts = int16_t __attribute__((vector_size(16)));
+  Shorts sum{};
+  for (size_t i = 0; i < count; ++i) {
+    Bytes bytes;
+    std::memcpy(&bytes, rows[first[i]].data(), sizeof(bytes));
+    sum += __builtin_convertvector(bytes, Shorts);
+  }
+  sums += __builtin_convertvector(sum, Sums);
 }
 
 // Sums over all units before each, so that a window costs one subtraction.
 struct Prefix {
-  std::vector<Sums> all, with_person;
-  std::vector<uint32_t> han, persons;
+  Sums all, with_person;
+  uint32_t han, persons;
 };
+
+void Widen(const std::array<float, kTopics>& values, Floats& wide) {
+  wide = Floats{};
+  for (size_t topic = 0; topic < kTopics; ++topic) wide[topic] = values[topic];
+}
+
+bool Any(const Sums& mask) {
+  std::array<uint64_t, 4> parts;
+  std::memcpy(&parts, &mask, sizeof(parts));
+  return (parts[0] | parts[1] | parts[2] | parts[3]) != 0;
+}
 
 }  // namespace
 
@@ -108,36 +130,37 @@ std::array<TopicScore, kTopics> TopicModel::Score(const std::vector<Unit>& units
   if (units.empty()) return best;
   const bool persons =
       std::any_of(units.begin(), units.end(), [](const Unit& unit) { return unit.kind == UnitKind::kPerson; });
-  Prefix prefix;
-  prefix.all.resize(units.size() + 1);
-  prefix.with_person.resize(persons ? units.size() + 1 : 0);
-  prefix.han.resize(units.size() + 1);
-  prefix.persons.resize(units.size() + 1);
+  std::vector<Prefix> prefix(units.size() + 1);
   for (size_t at = 0; at < units.size(); ++at) {
     const UnitRows rows = RowsOf(units, at, persons);
-    prefix.all[at + 1] = prefix.all[at];
-    for (size_t i = 0; i < rows.count; ++i) Add(rows_[rows.rows[i]], prefix.all[at + 1]);
-    if (persons) {
-      prefix.with_person[at + 1] = prefix.with_person[at];
-      for (size_t i = 0; i < rows.person_count; ++i) Add(rows_[rows.person_rows[i]], prefix.with_person[at + 1]);
-    }
-    prefix.han[at + 1] = prefix.han[at] + (units[at].kind == UnitKind::kHan ? 1 : 0);
-    prefix.persons[at + 1] = prefix.persons[at] + (units[at].kind == UnitKind::kPerson ? 1 : 0);
+    const Prefix& before = prefix[at];
+    Prefix& after = prefix[at + 1];
+    after.all = before.all;
+    AddRows(rows_, rows.rows.data(), rows.count, after.all);
+    after.with_person = before.with_person;
+    if (persons) AddRows(rows_, rows.person_rows.data(), rows.person_count, after.with_person);
+    after.han = before.han + (units[at].kind == UnitKind::kHan ? 1 : 0);
+    after.persons = before.persons + (units[at].kind == UnitKind::kPerson ? 1 : 0);
   }
-  std::array<float, kTopics> highest;
-  highest.fill(-1e9f);
+  Floats scale;
+  Floats biases[2];
+  Widen(scale_, scale);
+  for (size_t script = 0; script < 2; ++script) Widen(bias_[script], biases[script]);
+  Floats highest = Floats{} - 1e9f;
   ForEachWindow(units, [&](const UnitWindow& window) {
+    const Prefix& from = prefix[window.first];
+    const Prefix& to = prefix[window.last];
     const size_t count = window.last - window.first;
-    const size_t han = prefix.han[window.last] - prefix.han[window.first];
-    const bool person = prefix.persons[window.last] > prefix.persons[window.first];
-    const auto& bias = bias_[han * 4 > count ? 0 : 1];
+    Sums sum = to.all - from.all;
+    if (to.persons > from.persons) sum += to.with_person - from.with_person;
     const float norm = 1.0f / WindowNorm(count);
+    const Floats& bias = biases[(to.han - from.han) * 4 > count ? 0 : 1];
+    const Floats value = bias + scale * __builtin_convertvector(sum, Floats) * norm;
+    const Sums higher = value > highest;
+    if (!Any(higher)) return;
+    highest = higher ? value : highest;
     for (size_t topic = 0; topic < kTopics; ++topic) {
-      int32_t sum = prefix.all[window.last][topic] - prefix.all[window.first][topic];
-      if (person) sum += prefix.with_person[window.last][topic] - prefix.with_person[window.first][topic];
-      const float value = bias[topic] + scale_[topic] * static_cast<float>(sum) * norm;
-      if (value <= highest[topic]) continue;
-      highest[topic] = value;
+      if (higher[topic] == 0) continue;
       best[topic].begin = units[window.first].begin;
       best[topic].end = units[window.last - 1].end;
     }

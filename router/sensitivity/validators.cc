@@ -154,7 +154,7 @@ bool IsTaiwanId(std::string_view id) {
   return (sum + id[9] - '0') % 10 == 0;
 }
 
-bool IsIban(std::string_view iban) {
+size_t IbanLength(std::string_view begin) {
   // ISO 13616 registry: country and total length.
   constexpr std::pair<std::string_view, size_t> kLengths[] = {
       {"AD", 24}, {"AE", 23}, {"AL", 28}, {"AT", 20}, {"AZ", 28}, {"BA", 20}, {"BE", 16}, {"BG", 22}, {"BH", 22},
@@ -166,11 +166,15 @@ bool IsIban(std::string_view iban) {
       {"NO", 15}, {"PK", 24}, {"PL", 28}, {"PS", 29}, {"PT", 25}, {"QA", 29}, {"RO", 24}, {"RS", 22}, {"SA", 24},
       {"SC", 31}, {"SE", 24}, {"SI", 19}, {"SK", 24}, {"SM", 27}, {"ST", 25}, {"SV", 28}, {"TL", 23}, {"TN", 24},
       {"TR", 26}, {"UA", 29}, {"VA", 22}, {"VG", 24}, {"XK", 20}};
-  if (iban.size() < 15) return false;
-  const char country[] = {UpperAscii(iban[0]), UpperAscii(iban[1])};
+  if (begin.size() < 2) return 0;
+  const char country[] = {UpperAscii(begin[0]), UpperAscii(begin[1])};
   const auto known = std::find_if(std::begin(kLengths), std::end(kLengths),
                                   [&](const auto& entry) { return entry.first == std::string_view(country, 2); });
-  if (known == std::end(kLengths) || known->second != iban.size()) return false;
+  return known == std::end(kLengths) ? 0 : known->second;
+}
+
+bool IsIban(std::string_view iban) {
+  if (iban.size() < 15 || IbanLength(iban) != iban.size()) return false;
   int remainder = 0;
   for (size_t i = 0; i < iban.size(); ++i) {
     const char c = UpperAscii(iban[(i + 4) % iban.size()]);

@@ -41,6 +41,8 @@ bool IsHongKongId(std::string_view id);
 bool IsTaiwanId(std::string_view id);
 // Country code, check digits (mod 97) and that country's length; any case.
 bool IsIban(std::string_view iban);
+// Characters of an IBAN that begins like this, by its country; 0: there is no such country.
+size_t IbanLength(std::string_view begin);
 // 9 digits of a US bank routing number: Federal Reserve prefix, weights 3-7-1.
 bool IsUsRouting(std::string_view digits);
 // 10 digits, mod 11.
