@@ -20,6 +20,7 @@
 #include "common/yaml_reader.h"
 #include "headgate/v1/inference.pb.h"
 #include "router/config_guards.h"
+#include "router/config_upstreams.h"
 
 namespace headgate::router {
 
@@ -123,42 +124,6 @@ struct ScalingConfig {
   absl::Duration cold_start = absl::Seconds(60);
   absl::Duration window = absl::Minutes(10);  // the past that the next minutes are expected to resemble
   double utilisation_max = 0.85;           // the part of a replica that is planned with
-};
-
-struct EndpointConfig {
-  std::string name;
-  std::string address;                     // host:port; a name is resolved, each address is an endpoint
-};
-
-struct LocalConfig {
-  std::vector<EndpointConfig> endpoints;
-  std::vector<std::string> address_ranges = {"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
-                                             "fc00::/7"};  // where a local backend must resolve to
-  TlsConfig tls;
-  std::string tls_server_name;             // expected identity of engines
-  absl::Duration resolve_interval = absl::Seconds(5);
-  absl::Duration load_age_max = absl::Seconds(1);  // older = full
-  absl::Duration connect_timeout = absl::Seconds(2);
-};
-
-struct CloudConfig {
-  bool enabled = false;
-  std::string name = "deepseek";
-  std::string base_url;                    // https://...; http only for loopback
-  std::string model = "deepseek-flash";
-  std::string api_key_file;                // or
-  std::string api_key_env;                 // name of an environment variable
-  std::string ca_file;                     // extra trust anchor; empty = the system's
-  bool thinking = false;
-  int64_t connections_max = 256;
-  absl::Duration connect_timeout = absl::Seconds(5);
-  absl::Duration first_token_timeout = absl::Seconds(30);
-  absl::Duration idle_timeout = absl::Seconds(300);  // re-armed by keep-alives
-  int64_t attempts_max = 3;
-  absl::Duration backoff_base = absl::Milliseconds(100);
-  absl::Duration backoff_max = absl::Seconds(10);    // never above 10 s
-  int64_t breaker_failures = 5;            // consecutive, opens
-  absl::Duration breaker_open = absl::Seconds(10);
 };
 
 // Prices per million tokens in micro-units of `currency` (1 USD = 1,000,000 micro-USD).

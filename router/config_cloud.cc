@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The section about the cloud.
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -14,6 +15,7 @@ namespace headgate::router {
 namespace {
 
 constexpr absl::Duration kBackoffMax = absl::Seconds(10);
+constexpr size_t kKeysMax = 16;
 
 // What is wrong with the address of the cloud; empty = nothing.
 std::string WrongBaseUrl(const std::string& url, bool loopback_only, bool* loopback) {
@@ -36,19 +38,57 @@ std::string WrongBaseUrl(const std::string& url, bool loopback_only, bool* loopb
   return "";
 }
 
+void CheckKeyFile(YamlMap& map, const std::string& key_name, const std::string& file) {
+  const auto key = ReadFile(file, 1 << 16);
+  if (!key.ok()) map.Complain(key_name, std::string(key.status().message()));
+  if (key.ok() && absl::StripAsciiWhitespace(*key).empty()) map.Complain(key_name, "the file is empty");
+}
+
 void ReadCloudKey(YamlMap& map, const std::string& base, bool loopback, CloudConfig* out) {
   const bool from_file = GetPath(map, "api_key_file", base, &out->api_key_file);
   map.Get("api_key_env", &out->api_key_env);
-  if (from_file) {
-    const auto key = ReadFile(out->api_key_file, 1 << 16);
-    if (!key.ok()) map.Complain("api_key_file", std::string(key.status().message()));
-    if (key.ok() && absl::StripAsciiWhitespace(*key).empty()) map.Complain("api_key_file", "the file is empty");
-  }
+  if (from_file) CheckKeyFile(map, "api_key_file", out->api_key_file);
   if (!out->api_key_file.empty() && !out->api_key_env.empty()) {
     map.Complain("api_key_env", "give api_key_file or api_key_env, not both");
   }
-  if (out->enabled && !loopback && out->api_key_file.empty() && out->api_key_env.empty()) {
-    map.Complain("enabled", "needs api_key_file or api_key_env");
+  if (map.Get("api_key_files", &out->api_key_files)) {
+    if (!out->api_key_file.empty() || !out->api_key_env.empty()) {
+      map.Complain("api_key_files", "give one key or several, not both");
+    }
+    if (out->api_key_files.empty() || out->api_key_files.size() > kKeysMax) {
+      map.Complain("api_key_files", absl::StrCat("needs 1 to ", kKeysMax, " files"));
+    }
+    for (size_t i = 0; i < out->api_key_files.size(); ++i) {
+      std::string& file = out->api_key_files[i];
+      if (!file.empty() && file.front() != '/') file = (std::filesystem::path(base) / file).string();
+      CheckKeyFile(map, absl::StrCat("api_key_files[", i, "]"), file);
+    }
+  }
+  if (out->enabled && !loopback && out->api_key_file.empty() && out->api_key_env.empty() &&
+      out->api_key_files.empty()) {
+    map.Complain("enabled", "needs api_key_file, api_key_env or api_key_files");
+  }
+}
+
+void ReadCloudLimits(YamlMap& map, CloudConfig* out) {
+  map.Get("concurrency_max", &out->concurrency_max, 1, 1'000'000);
+  map.Get("calls_per_day", &out->calls_per_day, 0, int64_t{1} << 40);
+  map.Get("calls_per_day_ratio", &out->calls_per_day_ratio, 0.01, 2.0);
+  if (map.Has("calls_per_day_ratio") && out->calls_per_day == 0) {
+    map.Complain("calls_per_day_ratio", "unreachable rule: calls_per_day is not set, so there is no limit");
+  }
+  map.Get("balance_interval", &out->balance_interval, absl::ZeroDuration(), absl::Hours(24));
+  if (out->balance_interval > absl::ZeroDuration() && out->balance_interval < absl::Seconds(1)) {
+    map.Complain("balance_interval", "must be 0 (off) or at least 1s");
+  }
+  map.Get("balance_min_micro_units", &out->balance_min_micro_units, 0, int64_t{1} << 60);
+  if (out->balance_min_micro_units > 0 && out->balance_interval == absl::ZeroDuration()) {
+    map.Complain("balance_min_micro_units", "unreachable rule: balance_interval is 0, so the balance is not known");
+  }
+  map.Get("hedge_after", &out->hedge_after, absl::ZeroDuration(), absl::Minutes(10));
+  map.Get("hedge_share", &out->hedge_share, 0.0, 0.1);
+  if (map.Has("hedge_share") && out->hedge_after == absl::ZeroDuration()) {
+    map.Complain("hedge_share", "unreachable rule: hedge_after is not set, so nothing is hedged");
   }
 }
 
@@ -78,6 +118,7 @@ void ReadCloud(Reading& reading) {
   }
   map->Get("thinking", &out.thinking);
   map->Get("connections_max", &out.connections_max, 1, 10'000);
+  ReadCloudLimits(*map, &out);
   map->Get("connect_timeout", &out.connect_timeout, absl::Milliseconds(1), absl::Minutes(1));
   map->Get("first_token_timeout", &out.first_token_timeout, absl::Milliseconds(10), absl::Minutes(30));
   map->Get("idle_timeout", &out.idle_timeout, absl::Milliseconds(10), absl::Hours(1));

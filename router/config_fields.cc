@@ -12,6 +12,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "common/digest.h"
 
 namespace headgate::router {
@@ -140,6 +142,24 @@ std::string WrongRange(const std::string& range) {
     return absl::StrCat("has bits beyond its prefix; write ", network.canonical().to_string());
   }
   return network.prefix_length() < kPrefixLengthMinV6 ? "is too wide to be called local; use /7 or narrower" : "";
+}
+
+std::string WrongIdentity(const std::string& identity) {
+  static constexpr char kWrong[] =
+      "is neither a SPIFFE URI such as spiffe://cluster.local/ns/a/sa/engine nor a DNS name";
+  constexpr absl::string_view kScheme = "spiffe://";
+  absl::string_view text = identity;
+  if (identity.size() > 2048) return kWrong;
+  if (absl::ConsumePrefix(&text, kScheme)) {
+    absl::ConsumeSuffix(&text, "/*");
+    const size_t slash = text.find('/');
+    if (text.empty() || slash == 0 || (slash != absl::string_view::npos && slash + 1 == text.size())) return kWrong;
+  }
+  const bool uri = text.size() != identity.size();
+  const auto fits = [uri](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_' || (uri && c == '/');
+  };
+  return !text.empty() && std::all_of(text.begin(), text.end(), fits) ? "" : kWrong;
 }
 
 bool IpInRanges(const std::string& text, const std::vector<std::string>& ranges) {

@@ -63,6 +63,8 @@ bool IsIpLiteral(const std::string& host);
 bool IsLoopbackHost(const std::string& host);
 // Whether `range` is a CIDR range without host bits; the message says what is wrong, empty = good.
 std::string WrongRange(const std::string& range);
+// What is wrong with an identity that an engine may prove (engine_identity.h); empty = nothing.
+std::string WrongIdentity(const std::string& identity);
 // REQUIRES: IsIpLiteral(ip), every range good.
 bool IpInRanges(const std::string& ip, const std::vector<std::string>& ranges);
 

@@ -99,6 +99,22 @@ void ReadLimits(Reading& reading) {
   map->Finish();
 }
 
+static void ReadIdentities(YamlMap& map, LocalConfig* out) {
+  constexpr size_t kIdentitiesMax = 256;
+  if (!map.Get("tls_identities", &out->tls_identities)) return;
+  if (!out->tls.enabled()) {
+    map.Complain("tls_identities", "unreachable rule: local.tls is not set, so no engine shows an identity");
+  }
+  if (!out->tls_server_name.empty()) map.Complain("tls_identities", "give tls_server_name or tls_identities, not both");
+  if (out->tls_identities.empty() || out->tls_identities.size() > kIdentitiesMax) {
+    map.Complain("tls_identities", absl::StrCat("needs 1 to ", kIdentitiesMax, " identities"));
+  }
+  for (size_t i = 0; i < out->tls_identities.size(); ++i) {
+    const std::string wrong = WrongIdentity(out->tls_identities[i]);
+    if (!wrong.empty()) map.Complain(absl::StrCat("tls_identities[", i, "]"), wrong);
+  }
+}
+
 void ReadLocal(Reading& reading) {
   reading.root.Require("local");
   auto map = reading.root.GetMap("local");
@@ -117,6 +133,12 @@ void ReadLocal(Reading& reading) {
   if (!out.tls_server_name.empty() && !out.tls.enabled()) {
     map->Complain("tls_server_name", "unreachable rule: local.tls is not set, so no engine shows an identity");
   }
+  ReadIdentities(*map, &out);
+  map->Get("reserved_share", &out.reserved_share, 0.0, 1.0);
+  map->Get("queue_max", &out.queue_max, 1, 1'000'000);
+  map->Get("queue_target", &out.queue_target, absl::Milliseconds(1), absl::Minutes(10));
+  map->Get("queue_interval", &out.queue_interval, absl::Milliseconds(1), absl::Minutes(10));
+  if (out.queue_target > out.queue_interval) map->Complain("queue_target", "is above local.queue_interval");
   map->Get("resolve_interval", &out.resolve_interval, absl::Milliseconds(100), absl::Minutes(10));
   map->Get("load_age_max", &out.load_age_max, absl::Milliseconds(100), absl::Minutes(1));
   map->Get("connect_timeout", &out.connect_timeout, absl::Milliseconds(1), absl::Minutes(1));

@@ -93,11 +93,11 @@ class Dispatch::StreamAnswer : public Answer {
   }
   // To a local engine.
   StreamAnswer(Dispatch& dispatch, v1::Route route, std::shared_ptr<Endpoint> endpoint, const Prompt& prompt,
-               const Ticket& ticket)
+               const Ticket& ticket, bool sensitive)
       : dispatch_(dispatch),
         deadline_(ticket.deadline),
         idle_timeout_(absl::InfiniteDuration()),
-        use_(std::move(endpoint)) {
+        use_(std::in_place, std::move(endpoint), sensitive, static_cast<double>(prompt.text_bytes()) / 4) {
     route_ = std::move(route);
     route_.set_target(v1::Route::TARGET_LOCAL);
     route_.set_endpoint((*use_)->name);
@@ -319,7 +319,8 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exch
     const bool healthy = endpoints_.Fresh(**endpoint);
     ++exchange.attempts.local;
     auto answer =
-        std::make_unique<StreamAnswer>(*this, exchange.route, *std::move(endpoint), exchange.prompt, exchange.ticket);
+        std::make_unique<StreamAnswer>(*this, exchange.route, *std::move(endpoint), exchange.prompt, exchange.ticket,
+                                       sensitive);
     Begun begun = co_await answer->Begin(deadline, exchange.cancellation);
     switch (begun.outcome) {
       case Outcome::kOk:

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // EndpointRegistry: the engine pods that exist now, with their pushed load. Names are resolved again and again; each
-// address is an endpoint; an address outside the configured ranges is refused (local is a fact, not a label).
+// address is an endpoint; an address outside the configured ranges is refused, counted and reported (local is a fact,
+// not a label). Engines are connected to by the address that was checked, never by name, so a name that changes its
+// answer moves no connection. A failed request makes the names be looked up again within a second.
 //
 // Thread-safety: executor thread only.
 #pragma once
@@ -23,41 +25,12 @@
 #include "common/task.h"
 #include "headgate/v1/engine.pb.h"
 #include "router/config.h"
+#include "router/upstream/address_ranges.h"
+#include "router/upstream/endpoint.h"
+#include "router/upstream/endpoint_choice.h"
 #include "router/upstream/inference_client.h"
 
 namespace headgate::router {
-
-struct Endpoint {
-  std::string name;     // configured name, with `/address` when a name resolves to several
-  std::string address;  // ip:port
-  std::unique_ptr<LocalUpstream> upstream;
-  v1::Load load;
-  MonotonicTime load_at = -absl::InfiniteDuration();
-  int64_t in_flight = 0;                               // of this router (EndpointUse counts)
-  int64_t started_since_load = 0;                      // of those, what the last load report cannot know of yet
-  int64_t failures = 0;                                // consecutive
-  MonotonicTime retry_at = -absl::InfiniteDuration();  // after failures: not before this
-  bool gone = false;                                   // no longer resolved; finishes what it has
-};
-
-// One request at an endpoint, from before it is sent until its stream is gone. Keeps the endpoint alive.
-class EndpointUse {
- public:
-  explicit EndpointUse(std::shared_ptr<Endpoint> endpoint) : endpoint_(std::move(endpoint)) {
-    ++endpoint_->in_flight;
-    ++endpoint_->started_since_load;
-  }
-  EndpointUse(EndpointUse&&) = default;
-  EndpointUse& operator=(EndpointUse&&) = delete;
-  ~EndpointUse() {
-    if (endpoint_) --endpoint_->in_flight;
-  }
-  Endpoint& operator*() const { return *endpoint_; }
-  Endpoint* operator->() const { return endpoint_.get(); }
-
- private:
-  std::shared_ptr<Endpoint> endpoint_;
-};
 
 class EndpointRegistry {
  public:
@@ -76,16 +49,25 @@ class EndpointRegistry {
   // Resolves again soon. Endpoints outside the new ranges leave at once; a new TLS identity reconnects all.
   void Apply(const LocalConfig& config);
 
-  // The better of two random endpoints by expected wait: fresh pushed load first, then own in-flight. Never one that is
-  // draining, gone or backing off, nor one whose address is in `exclude`. For not-sensitive traffic a stale or full
-  // endpoint does not count; for `sensitive` those only come last. Null when none is left.
-  std::shared_ptr<Endpoint> Pick(bool sensitive, const std::vector<std::string>& exclude) const;
+  // EndpointChoice::Pick over the endpoints of now.
+  std::shared_ptr<Endpoint> Pick(const LocalAsk& ask, const std::vector<std::string>& exclude) {
+    return choice_.Pick(endpoints_, ask, exclude);
+  }
+  std::shared_ptr<Endpoint> Pick(bool sensitive, const std::vector<std::string>& exclude) {
+    return Pick(LocalAsk{.sensitive = sensitive}, exclude);
+  }
+  // For calls that take no place in a batch: any engine that is not draining or ejected, those that report first.
+  std::shared_ptr<Endpoint> PickAny() const;
+  void Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) { choice_.Remember(ask, endpoint); }
   void ReportSuccess(Endpoint& endpoint);
+  // Ejects it: 250 ms, doubling with every failure in a row, at most 5 s, and until it has reported its load again.
   void ReportFailure(Endpoint& endpoint);
+  // Called whenever an engine may have room again. One caller; empty = nobody.
+  void SetOnRoom(std::function<void()> on_room) { fleet_->on_room = std::move(on_room); }
 
-  int ReadyCount() const;  // endpoints with a fresh load and room
+  int ReadyCount();  // endpoints that could take a request that is not sensitive
   // Its last load report is at most load_age_max old.
-  bool Fresh(const Endpoint& endpoint) const;
+  bool Fresh(const Endpoint& endpoint) const { return choice_.Fresh(endpoint); }
   const std::vector<std::shared_ptr<Endpoint>>& endpoints() const { return endpoints_; }
 
  private:
@@ -100,11 +82,7 @@ class EndpointRegistry {
   void Replace(const std::vector<Found>& found);
   std::shared_ptr<Endpoint> Connected(const Found& found);
   void Leave(Endpoint& endpoint);
-  void SetGauges() const;
-  bool Usable(const Endpoint& endpoint) const;
-  bool HasRoom(const Endpoint& endpoint) const;
-  // Seconds, roughly: only good for comparing.
-  double ExpectedWait(const Endpoint& endpoint) const;
+  void SetGauges();
 
   Executor executor_;
   Clock& clock_;
@@ -113,6 +91,10 @@ class EndpointRegistry {
   Connect connect_;
   Resolve resolve_;
   Metrics& metrics_;
+  const std::shared_ptr<FleetCount> fleet_ = std::make_shared<FleetCount>();
+  EndpointChoice choice_;
+  uint64_t last_id_ = 0;
+  bool resolve_soon_ = false;
   std::vector<std::shared_ptr<Endpoint>> endpoints_;
   std::set<std::string> complaints_;  // logged already and still true
   Mailbox<bool> applied_;             // wakes Run
@@ -120,8 +102,5 @@ class EndpointRegistry {
 
 // The system's resolver. At most 5 s a name.
 EndpointRegistry::Resolve MakeDnsResolve(Executor executor, Clock& clock);
-
-// Whether `ip` lies in one of `ranges` (CIDR). Unparsable = false.
-bool AddressInRanges(const std::string& ip, const std::vector<std::string>& ranges);
 
 }  // namespace headgate::router

@@ -14,11 +14,9 @@
 #include "common/mailbox.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
-#include "grpcpp/security/tls_certificate_provider.h"
-#include "grpcpp/security/tls_credentials_options.h"
 #include "headgate/v1/engine.grpc.pb.h"
 #include "headgate/v1/inference.grpc.pb.h"
+#include "router/upstream/engine_channel.h"
 #include "router/upstream/grpc_call.h"
 
 namespace headgate::router {
@@ -26,14 +24,9 @@ namespace {
 
 using Event = v1::GenerateStreamResponse;
 
-constexpr int kReceiveBytesMax = 16 << 20;  // 256 embeddings
-constexpr int kSendBytesMax = 64 << 20;     // admission's limit is lower
 constexpr size_t kEventsHeld = 16;          // of a stream whose client is slow; then the engine is held back
 constexpr size_t kMessageBytesMax = 256;
 constexpr int kLoadIntervalMs = 100;
-constexpr unsigned kCertificatePollSeconds = 10;
-constexpr int kKeepaliveTimeMs = 20'000;
-constexpr int kKeepaliveTimeoutMs = 5'000;
 constexpr absl::Duration kWatchBackoffMin = absl::Milliseconds(100);
 constexpr absl::Duration kWatchBackoffMax = absl::Seconds(2);
 // The router's own deadline decides; gRPC's is for the engine and for calls that nobody waits for.
@@ -66,22 +59,6 @@ void SetDeadline(grpc::ClientContext& context, const Clock& clock, MonotonicTime
   context.set_deadline(absl::ToChronoTime(clock.WallTime() + (deadline - clock.Monotonic()) + kDeadlineGrace));
 }
 
-// Null when TLS is asked for and its files cannot be used: never plaintext instead.
-std::shared_ptr<grpc::ChannelCredentials> Credentials(const TlsConfig& tls) {
-  if (!tls.enabled()) return grpc::InsecureChannelCredentials();
-  if (const absl::Status checked = CheckTls(tls); !checked.ok()) {
-    HG_LOG(Error, "engines cannot be reached, TLS files: ", std::string(checked.message()));
-    return nullptr;
-  }
-  grpc::experimental::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-      tls.key_file, tls.certificate_file, tls.ca_file, kCertificatePollSeconds));
-  // Without a CA of its own the system's trust anchors verify the engine.
-  if (!tls.ca_file.empty()) options.watch_root_certs();
-  if (!tls.certificate_file.empty()) options.watch_identity_key_cert_pairs();
-  return grpc::experimental::TlsCredentials(options);
-}
-
 // gRPC 1.51 stops its callback threads when the last channel with callback calls goes, by joining them. A call's last
 // reference often goes on such a thread, which then waits for itself and aborts. So one channel, to nowhere, never
 // goes.
@@ -103,31 +80,6 @@ union Immortal {
 void KeepCallbackThreads() {
   static Immortal immortal;
   (void)immortal;
-}
-
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const LocalConfig& config) {
-  const auto credentials = Credentials(config.tls);
-  if (credentials == nullptr) return nullptr;
-  const int connect_ms = static_cast<int>(absl::ToInt64Milliseconds(config.connect_timeout));
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);                     // dispatch retries, and knows when it may not
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, connect_ms);  // also bounds one attempt to connect
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS,
-                   static_cast<int>(absl::ToInt64Milliseconds(kWatchBackoffMin)));
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, static_cast<int>(absl::ToInt64Milliseconds(kWatchBackoffMax)));
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  arguments.SetMaxReceiveMessageSize(kReceiveBytesMax);
-  arguments.SetMaxSendMessageSize(kSendBytesMax);
-  if (!config.tls_server_name.empty()) {
-    arguments.SetString(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, config.tls_server_name);
-  }
-  const char* scheme = address.front() == '[' ? "ipv6:" : "ipv4:";
-  return grpc::CreateCustomChannel(absl::StrCat(scheme, address), credentials, arguments);
 }
 
 class EngineStream : public AnswerStream {
@@ -221,8 +173,8 @@ class LoadWatch {
 class EngineClient : public LocalUpstream {
  public:
   EngineClient(Executor executor, Clock& clock, RandomBytes random, const std::string& address,
-               const LocalConfig& config, EndpointRegistry::OnLoad on_load)
-      : executor_(executor), clock_(clock), channel_(MakeChannel(address, config)) {
+               const LocalConfig& config, Metrics& metrics, EndpointRegistry::OnLoad on_load)
+      : executor_(executor), clock_(clock), channel_(MakeEngineChannel(address, config, clock, metrics)) {
     if (channel_ == nullptr) return;
     KeepCallbackThreads();
     inference_ = v1::Inference::NewStub(channel_);
@@ -280,7 +232,7 @@ class EngineClient : public LocalUpstream {
 
   Executor executor_;
   Clock& clock_;
-  const std::shared_ptr<grpc::Channel> channel_;  // null: TLS files unusable
+  const std::shared_ptr<grpc::Channel> channel_;  // null: refused, or TLS files unusable
   std::unique_ptr<v1::Inference::Stub> inference_;
   std::unique_ptr<v1::Engine::Stub> engine_;
   std::optional<LoadWatch> watch_;
@@ -289,9 +241,10 @@ class EngineClient : public LocalUpstream {
 }  // namespace
 
 std::unique_ptr<LocalUpstream> ConnectEngine(Executor executor, Clock& clock, RandomBytes random,
-                                             const std::string& address, const LocalConfig& config,
+                                             const std::string& address, const LocalConfig& config, Metrics& metrics,
                                              EndpointRegistry::OnLoad on_load) {
-  return std::make_unique<EngineClient>(executor, clock, std::move(random), address, config, std::move(on_load));
+  return std::make_unique<EngineClient>(executor, clock, std::move(random), address, config, metrics,
+                                        std::move(on_load));
 }
 
 }  // namespace headgate::router

@@ -22,11 +22,12 @@
 namespace headgate::router {
 
 // `address` is `ip:port` or `[ip]:port`: no name is ever resolved here, no proxy used, no connection shared with
-// another client. With `config.tls` the engine must prove `config.tls_server_name` (empty: its address); certificate
-// files are read again when they change. Connects by itself, again and again; `on_load` is called on the executor until
-// the client is destroyed. `clock` must outlive the client and its streams.
+// another client; an address outside config.address_ranges is not connected to. With `config.tls` the engine must prove
+// one of `config.tls_identities`, or `config.tls_server_name` (empty: its address); certificate files are read again
+// when they change. Connects by itself, again and again; `on_load` is called on the executor until the client is
+// destroyed. `clock` and `metrics` must outlive the client and its streams.
 std::unique_ptr<LocalUpstream> ConnectEngine(Executor executor, Clock& clock, RandomBytes random,
-                                             const std::string& address, const LocalConfig& config,
+                                             const std::string& address, const LocalConfig& config, Metrics& metrics,
                                              EndpointRegistry::OnLoad on_load);
 
 }  // namespace headgate::router

@@ -131,7 +131,8 @@ absl::Status RouterServer::MakeRouter() {
     ASSIGN_OR_RETURN(cloud_, router::MakeCloudClient(executor_, *clock_, config.cloud, key, metrics_));
   }
   const auto connect = [this](const std::string& address, router::EndpointRegistry::OnLoad on_load) {
-    return router::ConnectEngine(executor_, *clock_, random_, address, rules_->config.local, std::move(on_load));
+    return router::ConnectEngine(executor_, *clock_, random_, address, rules_->config.local, metrics_,
+                                 std::move(on_load));
   };
   endpoints_ = std::make_unique<router::EndpointRegistry>(executor_, *clock_, random_, config.local, connect,
                                                           router::MakeDnsResolve(executor_, *clock_), metrics_);

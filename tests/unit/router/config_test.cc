@@ -107,6 +107,17 @@ TEST_F(ConfigTest, EveryKeyArrives) {
   EXPECT_EQ(loaded->policy.switch_dwell, absl::Seconds(30));
   EXPECT_EQ(loaded->local.endpoints.at(1).address, "[fd00::1]:9001");
   EXPECT_EQ(loaded->local.load_age_max, absl::Seconds(2));
+  EXPECT_EQ(loaded->local.reserved_share, 0.5);
+  EXPECT_EQ(loaded->local.queue_max, 9);
+  EXPECT_EQ(loaded->local.queue_target, absl::Milliseconds(20));
+  EXPECT_EQ(loaded->local.queue_interval, absl::Milliseconds(40));
+  EXPECT_EQ(loaded->cloud.concurrency_max, 39);
+  EXPECT_EQ(loaded->cloud.calls_per_day, 1000);
+  EXPECT_EQ(loaded->cloud.calls_per_day_ratio, 1.5);
+  EXPECT_EQ(loaded->cloud.balance_interval, absl::Minutes(1));
+  EXPECT_EQ(loaded->cloud.balance_min_micro_units, 5'000'000);
+  EXPECT_EQ(loaded->cloud.hedge_after, absl::Seconds(3));
+  EXPECT_EQ(loaded->cloud.hedge_share, 0.01);
   EXPECT_EQ(loaded->cloud.base_url, "https://api.deepseek.com");
   EXPECT_EQ(loaded->cloud.api_key_file, (folder_ / "cloud.key").string());
   EXPECT_TRUE(loaded->cloud.thinking);

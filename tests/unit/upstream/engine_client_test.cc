@@ -108,7 +108,7 @@ class EngineClientTest : public testing::Test {
     return *std::move(result);
   }
   std::unique_ptr<LocalUpstream> Connect(const std::string& address) {
-    return ConnectEngine(io_.get_executor(), *clock_, SeededRandom(1), address, config_,
+    return ConnectEngine(io_.get_executor(), *clock_, SeededRandom(1), address, config_, metrics_,
                          [this](const v1::Load& load) { loads_.push_back(load); });
   }
   std::unique_ptr<AnswerStream> Generate(LocalUpstream& client) {
@@ -131,6 +131,7 @@ class EngineClientTest : public testing::Test {
   std::unique_ptr<Clock> clock_ = MakeRealClock(io_);
   Cancellation never_;
   LocalConfig config_;
+  Metrics metrics_;
   std::vector<v1::Load> loads_;
   Prompt prompt_{[] {
     v1::GenerateRequest request;
@@ -336,7 +337,8 @@ TEST_F(EngineClientTest, LoadKeepsComingAcrossStreamsUntilTheClientGoes) {
   client.reset();
   FakeServer other;
   const auto another =
-      ConnectEngine(io_.get_executor(), *clock_, SeededRandom(1), other.address(), config_, [](const v1::Load&) {});
+      ConnectEngine(io_.get_executor(), *clock_, SeededRandom(1), other.address(), config_, metrics_,
+                    [](const v1::Load&) {});
   (void)Await(another->ListModels(Soon(), never_));
   io_.poll();
   EXPECT_EQ(loads_.size(), seen);
@@ -370,7 +372,7 @@ std::string Text(BIO* bio) {
   const long size = BIO_get_mem_data(bio, &data);
   return std::string(data, static_cast<size_t>(size));
 }
-Pem SelfSigned(const std::string& name) {
+Pem SelfSigned(const std::string& name, const std::string& uri = "") {
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
   const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), &X509_free);
   X509_set_version(certificate.get(), 2);
@@ -383,7 +385,8 @@ Pem SelfSigned(const std::string& name) {
                              0);
   X509_set_issuer_name(certificate.get(), subject);
   for (const auto& [nid, value] : std::vector<std::pair<int, std::string>>{
-           {NID_subject_alt_name, "DNS:" + name}, {NID_basic_constraints, "critical,CA:TRUE"}}) {
+           {NID_subject_alt_name, "DNS:" + name + (uri.empty() ? "" : ",URI:" + uri)},
+           {NID_basic_constraints, "critical,CA:TRUE"}}) {
     const std::unique_ptr<X509_EXTENSION, decltype(&X509_EXTENSION_free)> extension(
         X509V3_EXT_conf_nid(nullptr, nullptr, nid, value.c_str()), &X509_EXTENSION_free);
     X509_add_ext(certificate.get(), extension.get(), -1);
@@ -434,6 +437,47 @@ TEST_F(EngineClientTest, MutualTlsProvesTheEnginesIdentity) {
     const auto models = Await(client->ListModels(Soon(), never_));
     EXPECT_EQ(models.status().code(), row.connects ? StatusCode::kOk : StatusCode::kUnavailable) << models.status();
   }
+}
+
+TEST_F(EngineClientTest, AnIdentityOutsideTheListIsRefusedAndCounted) {
+  const Pem engine = SelfSigned("engine.internal", "spiffe://cluster.local/ns/models/sa/engine");
+  grpc::SslServerCredentialsOptions options;
+  options.pem_key_cert_pairs = {{engine.key, engine.certificate}};
+  FakeServer server(grpc::SslServerCredentials(options));
+  const Pem stranger = SelfSigned("engine.internal");
+  const std::string engine_ca = Write("engine.pem", engine.certificate),
+                    other_ca = Write("stranger.pem", stranger.certificate);
+  struct Row {
+    const char* name;
+    std::vector<std::string> identities;
+    std::string ca;
+    bool connects;
+  };
+  const std::vector<Row> rows = {
+      {"by URI", {"spiffe://cluster.local/ns/models/sa/engine"}, engine_ca, true},
+      {"by name", {"spiffe://elsewhere/x", "engine.internal"}, engine_ca, true},
+      {"another identity", {"spiffe://cluster.local/ns/models/sa/payroll", "payroll.internal"}, engine_ca, false},
+      {"the right words of another authority", {"engine.internal"}, other_ca, false},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    config_.tls = {"", "", row.ca, false};
+    config_.tls_identities = row.identities;
+    const auto client = Connect(server.address());
+    const auto models = Await(client->ListModels(Soon(), never_));
+    EXPECT_EQ(models.status().code(), row.connects ? StatusCode::kOk : StatusCode::kUnavailable) << models.status();
+  }
+  EXPECT_GT(metrics_.GetCounter("headgate_router_refused_identities_total", "").Value(), 0);
+}
+
+TEST_F(EngineClientTest, AnAddressOutsideTheRangesIsNotConnectedTo) {
+  FakeServer server;
+  config_.address_ranges = {"10.0.0.0/8"};
+  const auto client = Connect(server.address());
+  EXPECT_EQ(Await(client->ListModels(Soon(), never_)).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(server.watches(), 0);
+  const auto named = Connect("localhost:1");
+  EXPECT_EQ(Await(named->ListModels(Soon(), never_)).status().code(), StatusCode::kUnavailable);
 }
 
 TEST_F(EngineClientTest, UnusableTlsFilesFailAlsoWhereTheServerIsPlain) {

@@ -1,0 +1,67 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Where answers come from, as configured: the sections `local` and `cloud`.
+//
+// Thread-safety: plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/tls.h"
+
+namespace headgate::router {
+
+struct EndpointConfig {
+  std::string name;
+  std::string address;                     // host:port; a name is resolved, each address is an endpoint
+};
+
+struct LocalConfig {
+  std::vector<EndpointConfig> endpoints;
+  std::vector<std::string> address_ranges = {"127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+                                             "fc00::/7"};  // where a local backend must resolve to
+  TlsConfig tls;
+  std::string tls_server_name;             // expected identity of engines; or
+  std::vector<std::string> tls_identities; // SPIFFE URIs (`/*` at the end: all below) and DNS names, one must be proved
+  double reserved_share = 0.3;             // of the engines' sequences, kept for sensitive requests
+  int64_t queue_max = 1000;                // requests that wait for an engine
+  absl::Duration queue_target = absl::Milliseconds(400);  // CoDel: 20 % of the first-token objective, and
+  absl::Duration queue_interval = absl::Seconds(2);       // the objective
+  absl::Duration resolve_interval = absl::Seconds(5);
+  absl::Duration load_age_max = absl::Seconds(1);  // older = full
+  absl::Duration connect_timeout = absl::Seconds(2);
+};
+
+struct CloudConfig {
+  bool enabled = false;
+  std::string name = "deepseek";
+  std::string base_url;                    // https://...; http only for loopback
+  std::string model = "deepseek-flash";
+  std::string api_key_file;                // or
+  std::string api_key_env;                 // name of an environment variable; or
+  std::vector<std::string> api_key_files;  // several keys, used in turn
+  std::string ca_file;                     // extra trust anchor; empty = the system's
+  bool thinking = false;
+  int64_t connections_max = 256;
+  int64_t concurrency_max = 2500;          // answers under way; lowered while the cloud says 429
+  int64_t calls_per_day = 0;               // authorised volume, UTC days; 0 = unlimited
+  double calls_per_day_ratio = 1.0;        // of it, where the cloud closes; never above 2
+  absl::Duration balance_interval = absl::Minutes(5);  // 0 = not asked for
+  int64_t balance_min_micro_units = 0;     // alarm below
+  absl::Duration hedge_after = absl::ZeroDuration();   // of a local first token; 0 = off
+  double hedge_share = 0.02;               // of local requests, at most
+  absl::Duration connect_timeout = absl::Seconds(5);
+  absl::Duration first_token_timeout = absl::Seconds(30);
+  absl::Duration idle_timeout = absl::Seconds(300);  // re-armed by keep-alives
+  int64_t attempts_max = 3;
+  absl::Duration backoff_base = absl::Milliseconds(100);
+  absl::Duration backoff_max = absl::Seconds(10);    // never above 10 s
+  int64_t breaker_failures = 5;            // consecutive, opens
+  absl::Duration breaker_open = absl::Seconds(10);
+};
+
+}  // namespace headgate::router

@@ -1,0 +1,95 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Endpoint: one engine pod as the router knows it, and EndpointUse: one request at it.
+//
+// Thread-safety: executor thread only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "common/clock.h"
+#include "headgate/v1/engine.pb.h"
+#include "router/upstream/inference_client.h"
+#include "router/upstream/prefix_affinity.h"
+
+namespace headgate::router {
+
+// What a request asks of the engines.
+struct LocalAsk {
+  bool sensitive = true;
+  double prompt_tokens = 0;  // roughly
+  PrefixKeys prefix = {};
+};
+
+// What the endpoints of one registry share.
+struct FleetCount {
+  int64_t open_in_flight = 0;     // requests of this router that are not sensitive, at engines
+  std::function<void()> on_room;  // called when room may have come free; may be empty
+};
+
+struct Endpoint {
+  uint64_t id = 0;      // never used twice in a process
+  std::string name;     // configured name, with `/address` when a name resolves to several
+  std::string address;  // ip:port
+  std::unique_ptr<LocalUpstream> upstream;
+  std::shared_ptr<FleetCount> fleet = std::make_shared<FleetCount>();
+  v1::Load load;
+  MonotonicTime load_at = -absl::InfiniteDuration();
+  int64_t in_flight = 0;                               // of this router (EndpointUse counts)
+  int64_t reports = 0;                                 // load reports so far
+  int64_t started_since_load = 0;                      // of those, what the last load report cannot know of yet
+  int64_t ended_since_load = 0;                        // and what it still counts
+  double prompt_tokens_since_load = 0;                 // theirs
+  int64_t failures = 0;                                // consecutive
+  MonotonicTime retry_at = -absl::InfiniteDuration();  // after failures: ejected until then
+  bool gone = false;                                   // no longer resolved; finishes what it has
+
+  void Reported(const v1::Load& report, MonotonicTime now) {
+    load = report;
+    load_at = now;
+    ++reports;
+    started_since_load = 0;
+    ended_since_load = 0;
+    prompt_tokens_since_load = 0;
+    if (fleet->on_room) fleet->on_room();
+  }
+};
+
+// One request at an endpoint, from before it is sent until its stream is gone. Keeps the endpoint alive.
+class EndpointUse {
+ public:
+  explicit EndpointUse(std::shared_ptr<Endpoint> endpoint, bool sensitive = true, double prompt_tokens = 0)
+      : endpoint_(std::move(endpoint)), open_(sensitive ? 0 : 1), report_(endpoint_->reports) {
+    ++endpoint_->in_flight;
+    ++endpoint_->started_since_load;
+    endpoint_->prompt_tokens_since_load += prompt_tokens;
+    endpoint_->fleet->open_in_flight += open_;
+  }
+  EndpointUse(EndpointUse&&) = default;
+  EndpointUse& operator=(EndpointUse&&) = delete;
+  ~EndpointUse() {
+    if (!endpoint_) return;
+    --endpoint_->in_flight;
+    if (endpoint_->reports == report_) {
+      --endpoint_->started_since_load;
+    } else {
+      ++endpoint_->ended_since_load;
+    }
+    endpoint_->fleet->open_in_flight -= open_;
+    if (endpoint_->fleet->on_room) endpoint_->fleet->on_room();
+  }
+  Endpoint& operator*() const { return *endpoint_; }
+  Endpoint* operator->() const { return endpoint_.get(); }
+
+ private:
+  std::shared_ptr<Endpoint> endpoint_;
+  int64_t open_;    // 1: not sensitive
+  int64_t report_;  // the last one when it began
+};
+
+}  // namespace headgate::router

@@ -1,0 +1,77 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// EndpointChoice: which engine gets a request. Filter (gone, draining, ejected, silent, full), score (predicted seconds
+// to the first token), pick (random among the best, so that routers with the same reports do not herd).
+//
+// Reserve: of the sequences of all engines that report, `reserved_share` is kept for sensitive requests (rounded up,
+// but at least one sequence stays open unless the share is 1). Requests that are not sensitive are sent only while
+// fewer than the open ones are under way, counting this router's exactly and taking what other routers have there for
+// not sensitive. An engine's KV cells are kept in the same share.
+//
+// Panic: when more than half of the engines that report were ejected for failing requests, the ejections no longer
+// count: it is then more likely something else. That only ever chooses among engines: where a request may go, cloud or
+// not, is not decided here.
+//
+// Thread-safety: executor thread only.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/clock.h"
+#include "common/digest.h"
+#include "router/config.h"
+#include "router/upstream/endpoint.h"
+#include "router/upstream/prefix_affinity.h"
+
+namespace headgate::router {
+
+class EndpointChoice {
+ public:
+  using Endpoints = std::vector<std::shared_ptr<Endpoint>>;
+  EndpointChoice(const Clock& clock, RandomBytes random, const LocalConfig& config,
+                 std::shared_ptr<const FleetCount> fleet);
+  void Apply(const LocalConfig& config);
+
+  // Null when none is left. Sensitive requests may also go to engines whose report is old when no engine reports:
+  // they have nowhere else to go. `exclude` holds addresses. Looks at no more than 16 engines that could take it,
+  // however many there are, and at those that know its beginning.
+  std::shared_ptr<Endpoint> Pick(const Endpoints& endpoints, const LocalAsk& ask,
+                                 const std::vector<std::string>& exclude);
+  // The request was sent there: the engine will know its beginning.
+  void Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint);
+
+  // Its last load report is at most load_age_max old.
+  bool Fresh(const Endpoint& endpoint) const;
+  // Neither gone, draining nor ejected, with a fresh report and room.
+  bool Ready(const Endpoints& endpoints, const Endpoint& endpoint, bool sensitive);
+  // Predicted seconds to the first token.
+  double FirstTokenSeconds(const Endpoint& endpoint, double prompt_tokens) const;
+
+ private:
+  struct Totals {
+    MonotonicTime at = -absl::InfiniteDuration();
+    double sequences = 0;        // of all that report; infinite when one does not say
+    double of_others = 0;        // under way there, from other routers
+    double reporting = 0, ejected = 0;
+    double prefill_rate = 0;     // mean of the known ones: what a starting engine is taken for
+  };
+  const Totals& Sum(const Endpoints& endpoints);
+  bool OpenHasRoom(const Totals& totals) const;
+  bool HasRoom(const Totals& totals, const Endpoint& endpoint, bool sensitive) const;
+  std::shared_ptr<Endpoint> Best(const Endpoints& candidates, const LocalAsk& ask);
+
+  const Clock& clock_;
+  RandomBytes random_;
+  double reserved_share_;
+  absl::Duration load_age_max_;
+  std::shared_ptr<const FleetCount> fleet_;
+  PrefixAffinity affinity_;
+  absl::flat_hash_map<uint64_t, std::weak_ptr<Endpoint>> known_;  // by id: those in affinity_
+  Totals totals_;
+};
+
+}  // namespace headgate::router

@@ -1,0 +1,263 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Places come free by events (an answer ends, an engine reports), which call Pump; a tick looks after what only time
+// changes: ejections that end, reports that age, waiters that have waited too long.
+
+#include "router/upstream/local_queue.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "router/upstream/upstream_error.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr absl::Duration kTick = absl::Milliseconds(20);
+constexpr int kScanMax = 16;  // heads of tenants that are looked at when the first cannot use what is free
+constexpr double kOutputWeight = 2;
+constexpr absl::Duration kRateHalfLife = absl::Seconds(5);
+constexpr absl::Duration kRetryAfterMin = absl::Seconds(1);
+constexpr absl::Duration kRetryAfterMax = absl::Seconds(60);
+// A pace that only just fails the deadline may be wrong.
+constexpr double kHopeless = 1.5;
+
+constexpr const char* kBandNames[] = {"sensitive", "interactive", "batch"};
+
+}  // namespace
+
+struct LocalQueue::Waiter {
+  Waiter(Executor executor, Work& w, MonotonicTime now) : work(w), since(now), place(executor, 1) {}
+  Work& work;
+  const MonotonicTime since;
+  Mailbox<EndpointUse> place;
+  bool queued = false;
+};
+
+LocalQueue::LocalQueue(Executor executor, Clock& clock, RandomBytes random, const LocalConfig& config,
+                       EndpointRegistry& endpoints, Metrics& metrics)
+    : executor_(executor),
+      clock_(clock),
+      random_(std::move(random)),
+      config_(config),
+      endpoints_(endpoints),
+      metrics_(metrics),
+      rate_at_(clock.Monotonic()) {
+  endpoints_.SetOnRoom([this] { Pump(); });
+}
+
+LocalQueue::~LocalQueue() { endpoints_.SetOnRoom(nullptr); }
+
+void LocalQueue::Apply(const LocalConfig& config) { config_ = config; }
+
+double LocalQueue::Counter(const std::string& tenant) const {
+  const auto found = counters_.find(tenant);
+  return found == counters_.end() ? 0 : found->second;
+}
+
+void LocalQueue::Charge(const std::string& tenant, double tokens) {
+  const double before = Counter(tenant);
+  counters_[tenant] = before + tokens;
+  for (Line& line : lines_) {
+    if (line.order.erase({before, tenant}) > 0) line.order.emplace(before + tokens, tenant);
+  }
+}
+
+void LocalQueue::Served(const std::string& tenant, int64_t output_tokens) {
+  Charge(tenant, kOutputWeight * static_cast<double>(std::max<int64_t>(0, output_tokens)));
+}
+
+void LocalQueue::Add(Waiter& waiter) {
+  Line& line = this->line(waiter.work.band);
+  const std::string& tenant = waiter.work.tenant;
+  auto& own = line.tenants[tenant];
+  if (own.empty()) {
+    // Who was away has saved nothing up: it begins where the least served of the waiting is.
+    if (!line.order.empty()) Charge(tenant, std::max(0.0, line.order.begin()->first - Counter(tenant)));
+    line.order.emplace(Counter(tenant), tenant);
+  }
+  own.push_back(&waiter);
+  line.arrivals.insert(waiter.since);
+  ++line.waiting;
+  waiter.queued = true;
+  SetGauges();
+  if (!timer_) Tick();
+}
+
+void LocalQueue::Remove(Waiter& waiter) {
+  if (!std::exchange(waiter.queued, false)) return;
+  Line& line = this->line(waiter.work.band);
+  const auto own = line.tenants.find(waiter.work.tenant);
+  std::erase(own->second, &waiter);
+  if (own->second.empty()) {
+    line.order.erase({Counter(own->first), own->first});
+    line.tenants.erase(own);
+  }
+  line.arrivals.erase(line.arrivals.find(waiter.since));
+  --line.waiting;
+  SetGauges();
+}
+
+absl::Duration LocalQueue::ExpectedWait(Band band) const {
+  double ahead = 1;
+  for (size_t i = 0; i <= static_cast<size_t>(band); ++i) ahead += static_cast<double>(lines_[i].waiting);
+  const double idle = absl::FDivDuration(clock_.Monotonic() - rate_at_, kRateHalfLife);
+  const double rate = rate_ * std::exp2(-idle);
+  return rate > 0 ? absl::Seconds(ahead / rate) : absl::InfiniteDuration();
+}
+
+absl::Status LocalQueue::Overloaded(const char* why) {
+  // By then the queue is worked off; spread, so that they do not all come back at once.
+  absl::Duration after = std::clamp(ExpectedWait(Band::kBatch), kRetryAfterMin, kRetryAfterMax);
+  after = std::min(kRetryAfterMax, after * (1 + RandomUnit(random_) / 4));
+  return WithRetryAfter(absl::UnavailableError(why), after);
+}
+
+void LocalQueue::Refuse(Waiter& waiter, const char* why) {
+  metrics_
+      .GetCounter("headgate_router_queue_refusals_total", "Requests for a local engine that were refused.",
+                  {{"band", kBandNames[static_cast<size_t>(waiter.work.band)]}})
+      .Increment();
+  Remove(waiter);
+  waiter.place.Close(Overloaded(why));
+}
+
+LocalQueue::Waiter* LocalQueue::Victim(Band highest, bool oldest) {
+  for (size_t i = kBands; i-- > static_cast<size_t>(highest);) {
+    if (lines_[i].waiting == 0) continue;
+    // Of the tenant that has the most waiting.
+    const auto own = std::max_element(lines_[i].tenants.begin(), lines_[i].tenants.end(),
+                                      [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+    if (!oldest) return own->second.back();
+    Waiter* victim = own->second.front();
+    for (const auto& [tenant, waiters] : lines_[i].tenants) {
+      if (waiters.front()->since < victim->since) victim = waiters.front();
+    }
+    return victim;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<Endpoint> LocalQueue::Pick(Work& work) {
+  if (!work.tried.empty() && clock_.Monotonic() >= work.tried_until) work.tried.clear();
+  return endpoints_.Pick(work.ask, work.tried);
+}
+
+EndpointUse LocalQueue::Take(const Work& work, const std::shared_ptr<Endpoint>& endpoint) {
+  endpoints_.Remember(work.ask, endpoint);
+  Charge(work.tenant, work.ask.prompt_tokens);
+  const MonotonicTime now = clock_.Monotonic();
+  constexpr double kLn2 = 0.6931471805599453;
+  rate_ = rate_ * std::exp2(-absl::FDivDuration(now - rate_at_, kRateHalfLife)) +
+          kLn2 / absl::ToDoubleSeconds(kRateHalfLife);
+  rate_at_ = now;
+  return EndpointUse(endpoint, work.ask.sensitive, work.ask.prompt_tokens);
+}
+
+bool LocalQueue::PumpBand(Band band) {
+  Line& line = this->line(band);
+  int looked = 0;
+  for (const auto& [counter, tenant] : line.order) {
+    auto& own = line.tenants.find(tenant)->second;
+    Waiter& waiter = line.newest_first ? *own.back() : *own.front();
+    if (const auto endpoint = Pick(waiter.work)) {
+      Remove(waiter);
+      (void)waiter.place.Offer(Take(waiter.work, endpoint));
+      return true;
+    }
+    // Nothing free for this band at all; only what a waiter has tried may differ.
+    if (waiter.work.tried.empty() || ++looked == kScanMax) return false;
+  }
+  return false;
+}
+
+void LocalQueue::Pump() {
+  if (pumping_) return;
+  pumping_ = true;
+  bool given = true;
+  while (given) {
+    given = false;
+    for (size_t i = 0; i < kBands && !given; ++i) given = PumpBand(static_cast<Band>(i));
+  }
+  pumping_ = false;
+}
+
+void LocalQueue::Control(Band band) {
+  Line& line = this->line(band);
+  const MonotonicTime now = clock_.Monotonic();
+  // The last one is not dropped: it costs nobody anything.
+  if (line.waiting <= 1 || now - *line.arrivals.begin() < config_.queue_target) {
+    line.above_until = line.drop_at = absl::InfiniteDuration();
+    line.newest_first = false;
+    line.drops = 0;
+    return;
+  }
+  if (line.above_until == absl::InfiniteDuration()) line.above_until = now + config_.queue_interval;
+  if (now < line.above_until) return;
+  line.newest_first = true;
+  if (line.drop_at == absl::InfiniteDuration()) line.drop_at = now;
+  while (now >= line.drop_at && line.waiting > 1) {
+    Refuse(*Victim(band, /*oldest=*/true), "local engines are overloaded");
+    line.drop_at += config_.queue_interval / std::sqrt(++line.drops);
+  }
+}
+
+void LocalQueue::Tick() {
+  timer_.reset();
+  Pump();
+  Control(Band::kBatch);
+  Control(Band::kInteractive);
+  for (const Line& line : lines_) {
+    if (line.waiting > 0 && !timer_) {
+      timer_ = clock_.CallAt(clock_.Monotonic() + kTick, [this] { Tick(); });
+    }
+  }
+}
+
+Task<absl::StatusOr<EndpointUse>> LocalQueue::Enter(Work& work, Cancellation& cancellation) {
+  if (cancellation.cancelled()) co_return cancellation.reason();
+  // Whoever waits in this band or above was first.
+  bool first = true;
+  for (size_t i = 0; i <= static_cast<size_t>(work.band); ++i) first = first && lines_[i].waiting == 0;
+  if (first) {
+    if (const auto endpoint = Pick(work)) co_return Take(work, endpoint);
+  }
+  Waiter waiter(executor_, work, clock_.Monotonic());
+  if (waiter.since >= work.until) co_return Overloaded("no local capacity in time");
+  const absl::Duration expected = ExpectedWait(work.band);
+  if (work.band != Band::kSensitive && expected < absl::InfiniteDuration() &&
+      waiting(work.band) > 0 && waiter.since + expected > work.until + (kHopeless - 1) * (work.until - waiter.since)) {
+    co_return Overloaded("no local capacity before the deadline");
+  }
+  size_t all = 0;
+  for (const Line& line : lines_) all += line.waiting;
+  if (all >= static_cast<size_t>(config_.queue_max)) {
+    const auto below = static_cast<Band>(static_cast<size_t>(work.band) + 1);
+    Waiter* victim = work.band == Band::kBatch ? nullptr : Victim(below, /*oldest=*/false);
+    if (victim == nullptr) co_return Overloaded("the queue for local engines is full");
+    Refuse(*victim, "the queue for local engines is full");
+  }
+  Add(waiter);
+  auto place = co_await waiter.place.Receive(clock_, work.until, cancellation);
+  Remove(waiter);
+  if (!place.ok()) {
+    if (!cancellation.cancelled() && absl::IsDeadlineExceeded(place.status())) {
+      co_return Overloaded("no local capacity in time");
+    }
+    co_return place.status();
+  }
+  co_return **std::move(place);
+}
+
+void LocalQueue::SetGauges() {
+  for (size_t i = 0; i < kBands; ++i) {
+    metrics_
+        .GetGauge("headgate_router_queue_waiting", "Requests that wait for a local engine.",
+                  {{"band", kBandNames[i]}})
+        .Set(static_cast<double>(lines_[i].waiting));
+  }
+}
+
+}  // namespace headgate::router
