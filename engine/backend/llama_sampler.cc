@@ -19,6 +19,7 @@
 #include "engine/backend/llama_json.h"
 #include <json.h>
 #include <llama.h>
+#include <llama-cpp.h>
 #include <sampling.h>
 
 namespace headgate::engine {
@@ -145,6 +146,14 @@ void SetGrammar(const LlamaVocab& vocab, const std::string& grammar, common_para
   }
 }
 
+// common_sampler_init loses its chain when a grammar does not parse: a client could make the engine grow.
+bool GrammarParses(const llama_model* model, const common_params_sampling& params) {
+  const std::string& grammar = common_grammar_value(params.grammar);
+  if (grammar.empty()) return true;
+  const llama_sampler_ptr alone(llama_sampler_init_grammar(llama_model_get_vocab(model), grammar.c_str(), "root"));
+  return alone != nullptr;
+}
+
 }  // namespace
 
 std::string EncodeGrammar(const common_chat_params& chat) {
@@ -190,7 +199,11 @@ absl::StatusOr<std::unique_ptr<Sampler>> MakeLlamaSampler(llama_context* context
     common_params_sampling params;
     SetNumbers(sampling, params);
     SetGrammar(vocab, grammar, params);
-    common_sampler_ptr sampler(common_sampler_init(llama_get_model(context), params));
+    const llama_model* const model = llama_get_model(context);
+    common_sampler_ptr sampler(GrammarParses(model, params) ? common_sampler_init(model, params) : nullptr);
+    if (sampler == nullptr && !grammar.empty()) {
+      return absl::InvalidArgumentError("response_format or tools: the grammar is not supported");
+    }
     if (sampler == nullptr) return absl::InvalidArgumentError("sampling: not accepted by the model");
     return std::make_unique<LlamaSampler>(context, vocab, std::move(sampler));
   } catch (const std::exception&) {  // what() may quote the grammar
