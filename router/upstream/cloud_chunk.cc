@@ -1,0 +1,177 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Strict RFC 8259: cloud_wire_test.cc compares it with nlohmann's parser on chunks and on broken ones.
+#include "router/upstream/cloud_chunk.h"
+
+#include <cstdint>
+#include <utility>
+
+namespace headgate::router {
+namespace {
+
+constexpr int kDepthMax = 16;
+
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
+
+  std::optional<PlainChunk> Read() {
+    PlainChunk chunk;
+    const bool good = Object(0, [&](std::string_view key) {
+      if (key == "error" || key == "usage") return Null();
+      if (key == "choices") return Once(choices_) && (Null() || Choices(chunk));
+      return Skip(1);
+    });
+    Blanks();
+    if (!good || at_ != end_) return std::nullopt;
+    return chunk;
+  }
+
+ private:
+  static bool Once(bool& seen) { return !std::exchange(seen, true); }
+
+  bool Choices(PlainChunk& chunk) {
+    if (!Take('[')) return false;
+    if (Take(']')) return true;
+    const bool good = Object(2, [&](std::string_view key) {
+      if (key == "delta") return Once(delta_) && (Null() || Delta(chunk));
+      if (key == "finish_reason") return Once(finish_) && TextOrNull(chunk.finish_reason);
+      return Skip(3);
+    });
+    return good && Take(']');
+  }
+  bool Delta(PlainChunk& chunk) {
+    return Object(3, [&](std::string_view key) {
+      if (key == "content") return Once(content_) && TextOrNull(chunk.content);
+      if (key == "reasoning_content") return Once(reasoning_) && TextOrNull(chunk.reasoning_content);
+      if (key == "tool_calls") return Null();
+      return Skip(4);
+    });
+  }
+
+  void Blanks() {
+    while (at_ != end_ && (*at_ == ' ' || *at_ == '\t' || *at_ == '\r' || *at_ == '\n')) ++at_;
+  }
+  bool Take(char c) {
+    Blanks();
+    if (at_ == end_ || *at_ != c) return false;
+    ++at_;
+    return true;
+  }
+  bool Word(std::string_view word) {
+    Blanks();
+    if (static_cast<size_t>(end_ - at_) < word.size() || std::string_view(at_, word.size()) != word) return false;
+    at_ += word.size();
+    return true;
+  }
+  bool Null() { return Word("null"); }
+  bool TextOrNull(std::string& out) { return Null() || Text(&out); }
+
+  template <typename Member>
+  bool Object(int depth, Member member) {
+    if (depth > kDepthMax || !Take('{')) return false;
+    if (Take('}')) return true;
+    do {
+      Blanks();
+      const char* const begin = at_ + 1;
+      if (!Text(nullptr)) return false;
+      const std::string_view key(begin, static_cast<size_t>(at_ - begin) - 1);
+      if (key.find('\\') != std::string_view::npos || !Take(':') || !member(key)) return false;
+    } while (Take(','));
+    return Take('}');
+  }
+
+  // Any value, checked and dropped.
+  bool Skip(int depth) {
+    Blanks();
+    if (at_ == end_ || depth > kDepthMax) return false;
+    switch (*at_) {
+      case '{': return Object(depth, [&](std::string_view) { return Skip(depth + 1); });
+      case '[': return Array(depth);
+      case '"': return Text(nullptr);
+      case 't': return Word("true");
+      case 'f': return Word("false");
+      case 'n': return Null();
+      default: return Number();
+    }
+  }
+  bool Array(int depth) {
+    if (!Take('[')) return false;
+    if (Take(']')) return true;
+    do {
+      if (!Skip(depth + 1)) return false;
+    } while (Take(','));
+    return Take(']');
+  }
+  // Whole numbers of at most 15 digits: others are rare, and may be out of a double's range.
+  bool Number() {
+    if (at_ != end_ && *at_ == '-') ++at_;
+    const char* const begin = at_;
+    while (at_ != end_ && *at_ >= '0' && *at_ <= '9') ++at_;
+    const auto digits = at_ - begin;
+    return digits > 0 && digits <= 15 && (digits == 1 || *begin != '0') &&
+           (at_ == end_ || (*at_ != '.' && *at_ != 'e' && *at_ != 'E'));
+  }
+
+  // A string; appended to `out` unless null.
+  bool Text(std::string* out) {
+    if (!Take('"')) return false;
+    const char* begin = at_;
+    const auto flush = [&] {
+      if (out != nullptr) out->append(begin, static_cast<size_t>(at_ - begin));
+    };
+    while (at_ != end_) {
+      const auto c = static_cast<uint8_t>(*at_);
+      if (c == '"') {
+        flush();
+        ++at_;
+        return true;
+      }
+      if (c < 0x20) return false;
+      if (c == '\\') {
+        flush();
+        if (!Escape(out)) return false;
+        begin = at_;
+      } else if (c < 0x80) {
+        ++at_;
+      } else if (!Character(c)) {
+        return false;
+      }
+    }
+    return false;
+  }
+  bool Escape(std::string* out) {
+    constexpr std::string_view kNames = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
+    if (end_ - at_ < 2) return false;
+    const size_t which = kNames.find(at_[1]);
+    if (which == std::string_view::npos) return false;
+    if (out != nullptr) out->push_back(kMeanings[which]);
+    at_ += 2;
+    return true;
+  }
+  // One character of two to four bytes, by table 3-7 of the Unicode standard.
+  bool Character(uint8_t first) {
+    const int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
+    if (first < 0xC2 || first > 0xF4 || end_ - at_ <= more) return false;
+    const auto second = static_cast<uint8_t>(at_[1]);
+    const uint8_t low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    const uint8_t high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    if (second < low || second > high) return false;
+    for (int i = 2; i <= more; ++i) {
+      if ((static_cast<uint8_t>(at_[i]) & 0xC0) != 0x80) return false;
+    }
+    at_ += more + 1;
+    return true;
+  }
+
+  const char* at_;
+  const char* const end_;
+  bool choices_ = false, delta_ = false, finish_ = false, content_ = false, reasoning_ = false;
+};
+
+}  // namespace
+
+std::optional<PlainChunk> ReadPlainChunk(std::string_view json) { return Scanner(json).Read(); }
+
+}  // namespace headgate::router

@@ -1,0 +1,99 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/upstream/cloud_chunk.h"
+
+#include <gtest/gtest.h>
+
+#include "common/digest.h"
+#include "nlohmann/json.hpp"
+
+namespace headgate::router {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr char kUsual[] =
+    R"({"id":"1","object":"chat.completion.chunk","created":1763800000,"model":"m","choices":[{"index":0,"delta":)"
+    R"({"role":"assistant","content":"a\n\"b\" é 中 😀"},"logprobs":null,"finish_reason":null}],"usage":null})";
+
+struct Row {
+  const char* name;
+  std::string chunk;
+  bool plain;
+  const char* content = "";
+  const char* reasoning = "";
+  const char* finish = "";
+};
+
+const Row kRows[] = {
+    {"usual", kUsual, true, "a\n\"b\" é 中 😀"},
+    {"reasoning", R"({"choices":[{"delta":{"content":null,"reasoning_content":"r"}}]})", true, "", "r"},
+    {"finish", R"({"choices":[{"delta":{},"finish_reason":"stop"}]})", true, "", "", "stop"},
+    {"blanks, other members", " { \"x\" : [1, -2, {\"y\": true}] , \"choices\" : [ { \"delta\" : null } ] } ", true},
+    {"no choices", R"({"choices":[]})", true},
+    {"all short escapes", R"({"choices":[{"delta":{"content":"\"\\\/\b\f\n\r\t"}}]})", true, "\"\\/\b\f\n\r\t"},
+    {"error", R"({"error":{"message":"m"}})", false},
+    {"usage", R"({"choices":[],"usage":{"prompt_tokens":1}})", false},
+    {"tool calls", R"({"choices":[{"delta":{"tool_calls":[]}}]})", false},
+    {"two choices", R"({"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]})", false},
+    {"twice", R"({"choices":[{"delta":{"content":"a","content":"b"}}]})", false},
+    {"unicode escape", R"({"choices":[{"delta":{"content":"\u00e9"}}]})", false},
+    {"escaped key", R"({"choices":[{"delta":{"c\u006fntent":"a"}}]})", false},
+    {"content is no text", R"({"choices":[{"delta":{"content":1}}]})", false},
+    {"no object", "[]", false},
+    {"cut", R"({"choices":[{"delta":{"content":"a)", false},
+    {"more behind", R"({"choices":[]}x)", false},
+    {"not UTF-8", "{\"choices\":[{\"delta\":{\"content\":\"\xC0\x80\"}}]}", false},
+    {"surrogate", "{\"choices\":[{\"delta\":{\"content\":\"\xED\xA0\x80\"}}]}", false},
+    {"control byte", "{\"choices\":[{\"delta\":{\"content\":\"\n\"}}]}", false},
+    {"leading zero", R"({"choices":[],"x":01})", false},
+    {"deep", "{\"x\":" + std::string(40, '[') + std::string(40, ']') + "}", false},
+};
+
+TEST(CloudChunkTest, ReadsWhatIsPlain) {
+  for (const Row& row : kRows) {
+    SCOPED_TRACE(row.name);
+    const auto chunk = ReadPlainChunk(row.chunk);
+    ASSERT_EQ(chunk.has_value(), row.plain);
+    if (!chunk) continue;
+    EXPECT_EQ(chunk->content, row.content);
+    EXPECT_EQ(chunk->reasoning_content, row.reasoning);
+    EXPECT_EQ(chunk->finish_reason, row.finish);
+  }
+}
+
+std::string TextAt(const Json& json, const char* pointer) {
+  const Json::json_pointer at(pointer);
+  return json.contains(at) && json.at(at).is_string() ? json.at(at).get<std::string>() : "";
+}
+
+// What it accepts after damage, the whole parser accepts too, and reads the same.
+TEST(CloudChunkTest, NeverReadsMoreThanTheWholeParser) {
+  const RandomBytes random = SeededRandom(7);
+  constexpr std::string_view kBytes = "\"\\{}[]:,0n \xC3\xA9\xF0\x80\n";
+  int accepted = 0;
+  for (int i = 0; i < 40000; ++i) {
+    std::string chunk = kRows[static_cast<size_t>(i) % std::size(kRows)].chunk;
+    const std::string dice = random(4);
+    const auto die = [&dice](size_t k) { return static_cast<size_t>(static_cast<unsigned char>(dice[k])); };
+    const size_t at = (die(0) * 256 + die(1)) % chunk.size();
+    if (die(2) % 3 == 0) chunk.erase(at, 1);
+    if (die(2) % 3 == 1) chunk[at] = kBytes[die(3) % kBytes.size()];
+    if (die(2) % 3 == 2) chunk.insert(at, 1, kBytes[die(3) % kBytes.size()]);
+    const auto plain = ReadPlainChunk(chunk);
+    if (!plain) continue;
+    ++accepted;
+    const Json whole = Json::parse(chunk, nullptr, /*allow_exceptions=*/false);
+    ASSERT_TRUE(whole.is_object()) << chunk;
+    EXPECT_EQ(plain->content, TextAt(whole, "/choices/0/delta/content")) << chunk;
+    EXPECT_EQ(plain->reasoning_content, TextAt(whole, "/choices/0/delta/reasoning_content")) << chunk;
+    EXPECT_EQ(plain->finish_reason, TextAt(whole, "/choices/0/finish_reason")) << chunk;
+    EXPECT_TRUE(!whole.contains("error") || whole["error"].is_null()) << chunk;
+    EXPECT_TRUE(!whole.contains("usage") || whole["usage"].is_null()) << chunk;
+  }
+  EXPECT_GT(accepted, 1000);
+}
+
+}  // namespace
+}  // namespace headgate::router
