@@ -55,6 +55,9 @@ class Accounting {
   // A cloud answer of unknown price is booked in tokens and counted in headgate_router_unpriced_requests_total.
   // A cloud answer's hold becomes what it cost; of unknown cost, the whole hold.
   Charge Settle(const Ticket& ticket, const v1::Route& route, const v1::Usage& usage, BudgetBook::Hold hold = {});
+  // Brings back what this month's records in `audit_directory` say was spent, whatever their macs: the budgets of a
+  // process that has just begun. Reads files; before the first request. Returns the number of answers.
+  int64_t Restore(const std::string& audit_directory);
   BudgetBook& budgets() { return budgets_; }
 
  private:

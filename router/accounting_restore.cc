@@ -1,0 +1,77 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What was spent before this process began, from the audit log: budgets survive a restart.
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "absl/time/civil_time.h"
+#include "common/log.h"
+#include "router/accounting.h"
+#include "router/audit_record.h"
+#include "router/audit_segments.h"
+
+namespace headgate::router {
+namespace {
+
+// The longest period is a month; months begin in Beijing.
+absl::Time MonthBegin(absl::Time now) {
+  const absl::TimeZone beijing = absl::FixedTimeZone(8 * 60 * 60);
+  return absl::FromCivil(absl::CivilMonth(absl::ToCivilSecond(now, beijing)), beijing);
+}
+
+// Segments that were written to since `since`.
+std::vector<std::string> SegmentsSince(const std::string& directory, absl::Time since) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    const auto name = ParseFileName(it->path().filename().string());
+    if (!name || name->kind != SegmentName::Kind::kRecords) continue;
+    std::error_code stat;
+    const auto written = std::chrono::file_clock::to_sys(it->last_write_time(stat));
+    if (!stat && absl::FromChrono(std::chrono::time_point_cast<std::chrono::microseconds>(written)) < since) continue;
+    files.push_back(it->path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
+int64_t Accounting::Restore(const std::string& audit_directory) {
+  if (!any_budget_ || audit_directory.empty() || config_.prices.empty()) return 0;
+  const absl::Time since = MonthBegin(clock_.WallTime());
+  int64_t answers = 0, unread = 0;
+  for (const std::string& file : SegmentsSince(audit_directory, since)) {
+    auto reader = LineReader::Open(file, kAuditLineBytesMax);
+    std::string line;
+    if (!reader.ok()) {
+      ++unread;
+      continue;
+    }
+    for (auto next = (*reader)->Read(&line); next == LineReader::Next::kLine; next = (*reader)->Read(&line)) {
+      if (line.find("\"cost\"") == std::string::npos) continue;  // most lines; parsing is the slow part
+      const auto record = ReadAuditLine(line);
+      absl::Time when;
+      std::string error;
+      if (!record.ok() || !absl::ParseTime(absl::RFC3339_full, record->time(), &when, &error) ||
+          record->currency() != config_.prices.front().currency) {
+        ++unread;
+        continue;
+      }
+      if (record->cost_micro_units() <= 0) continue;
+      budgets_.Restore(record->tenant(), when, record->cost_micro_units());
+      ++answers;
+    }
+  }
+  if (unread > 0) {
+    HG_LOG(Warning, "accounting: ", unread, " records of what was spent cannot be read; budgets do not know them");
+  }
+  return answers;
+}
+
+}  // namespace headgate::router
