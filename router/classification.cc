@@ -128,9 +128,10 @@ Sensitivity Classification::Classify(v1::SensitivityLevel declared, const Tenant
       break;  // the answer is settled; a broken detector should not cost the rest of the request as well
     }
     for (const Detection& detection : *detections) {
-      if (field.seam > 0 && (detection.span.end <= field.seam || detection.span.begin >= field.seam)) continue;
-      v1::Finding finding = MakeFinding(detection.type, Known(detection.level), field.field);
       const CanonicalText::Span span = field.InField(detection.span);
+      std::string name = field.FieldOf(span);
+      if (name.empty()) continue;
+      v1::Finding finding = MakeFinding(detection.type, Known(detection.level), std::move(name));
       finding.set_score(detection.score);
       finding.set_begin(span.begin);
       finding.set_end(span.end);

@@ -4,9 +4,9 @@
 #include "router/screening.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,52 +15,42 @@
 namespace headgate::router {
 namespace {
 
-constexpr size_t kSeamBytes = 64;  // of either side; a longer value has a recognisable beginning or end on one of them
-
-bool IsContinuation(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
-
-// The last / first bytes of `text`, whole characters only.
-std::string_view Tail(std::string_view text) {
-  size_t begin = text.size() > kSeamBytes ? text.size() - kSeamBytes : 0;
-  while (begin < text.size() && IsContinuation(text[begin])) ++begin;
-  return text.substr(begin);
-}
-std::string_view Head(std::string_view text) {
-  size_t end = std::min(text.size(), kSeamBytes);
-  while (end > 0 && end < text.size() && IsContinuation(text[end])) --end;
-  return text.substr(0, end);
-}
-
-void AddSeam(std::string_view tail, std::string_view content, std::string field, Screened& screened) {
-  if (tail.empty() || content.empty()) return;
-  std::string both(tail);
-  both += Head(content);
-  ScreenedField seam{std::move(field), CanonicalText::Make(both), "seam"};
-  seam.seam = static_cast<int32_t>(tail.size());
-  screened.fields.push_back(std::move(seam));
-}
-
-// A value split over messages: the end of what was said so far, over all roles and by the same role, with the beginning
-// of the next message. The tail runs over short messages, so three parts are found as well as two.
-void AddSeams(const v1::GenerateRequest& content, Screened& screened) {
-  struct Said {
-    std::string tail;
-    int last = -1;
-  };
-  Said all;
-  std::map<int, Said> by_role;
-  for (int i = 0; i < content.messages_size(); ++i) {
-    const v1::Message& message = content.messages(i);
-    if (message.content().empty()) continue;
-    Said& role = by_role[message.role()];
-    const auto name = [i](const Said& said) { return absl::StrCat("messages[", said.last, "..", i, "].content"); };
-    AddSeam(all.tail, message.content(), name(all), screened);
-    if (role.tail != all.tail) AddSeam(role.tail, message.content(), name(role), screened);
-    for (Said* said : {&all, &role}) {
-      said->tail = std::string(Tail(said->tail + std::string(Tail(message.content()))));
-      said->last = i;
-    }
+void AddViews(const std::string& field, const std::string& view, const CanonicalText& text,
+              const std::vector<Seam>& seams, DecodeBudget& budget, Screened& screened) {
+  for (DecodedView& decoded : DecodeViews(text, budget)) {
+    const std::string name = view.empty() ? std::string(decoded.name) : view;
+    screened.fields.push_back({field, CanonicalText::Make(decoded.text), name, std::move(decoded.origin), seams});
   }
+}
+
+// Where nothing can be split, there is no seam.
+bool MayHoldSeams(const v1::GenerateRequest& content) {
+  return content.messages_size() > 1 ||
+         (content.messages_size() == 1 &&
+          (!content.messages(0).name().empty() || !content.messages(0).reasoning_content().empty() ||
+           !content.messages(0).tool_calls().empty()));
+}
+
+void AddSeams(const v1::GenerateRequest& content, Screened& screened) {
+  if (!MayHoldSeams(content)) return;
+  std::unordered_map<std::string, size_t> as_sent;
+  for (size_t i = 0; i < screened.fields.size(); ++i) {
+    if (screened.fields[i].view.empty()) as_sent.emplace(screened.fields[i].field, i);
+  }
+  const auto canonical_of = [&](const std::string& field) {
+    const auto found = as_sent.find(field);
+    return found == as_sent.end() ? nullptr : &screened.fields[found->second].text;
+  };
+  std::vector<SeamText> texts = MakeSeams(content, canonical_of);
+  size_t bytes = 0;
+  for (const SeamText& text : texts) bytes += text.text.size();
+  DecodeBudget budget = DecodeBudgetFor(bytes);
+  for (SeamText& text : texts) {
+    CanonicalText canonical = CanonicalText::Make(text.text);
+    AddViews("", "seam", canonical, text.seams, budget, screened);
+    screened.fields.push_back({"", std::move(canonical), "seam", {}, std::move(text.seams)});
+  }
+  if (budget.exhausted) screened.not_inspectable.push_back("decode_limit");
 }
 
 }  // namespace
@@ -72,6 +62,19 @@ CanonicalText::Span ScreenedField::InField(CanonicalText::Span span) const {
   int32_t last = span.end;  // several bytes of a view may come from one place: go on to where the next begins
   while (static_cast<size_t>(last) + 1 < origin.size() && at(last) == at(span.end - 1)) ++last;
   return {at(span.begin), at(last)};
+}
+
+std::string ScreenedField::FieldOf(CanonicalText::Span in_field) const {
+  if (seams.empty()) return field;
+  int first = -1, last = -1;
+  for (const Seam& seam : seams) {
+    if (seam.at <= in_field.begin || seam.at >= in_field.end) continue;
+    if (first < 0) first = seam.before;
+    last = seam.after;
+  }
+  if (first < 0) return "";
+  if (first == last) return absl::StrCat("messages[", first, "]");
+  return absl::StrCat("messages[", first, "..", last, "].content");
 }
 
 absl::Status CheckInputFilter(const Screened& screened) {
@@ -120,7 +123,7 @@ void Screening::AddAttacks(const Prompt& prompt, Screened& screened) const {
   }
   std::array<Screened::Attack, kAttackNames.size()> highest;
   for (const ScreenedField& field : screened.fields) {
-    if (trusted.contains(field.field)) continue;
+    if (field.view == "seam" || trusted.contains(field.field)) continue;
     const AttackScores scores = ScoreAttacks(field.text.text());
     for (size_t kind = 0; kind < scores.size(); ++kind) {
       if (scores[kind] > highest[kind].score) highest[kind] = {kAttackNames[kind], scores[kind], field.field};
@@ -141,16 +144,13 @@ Screened Screening::Screen(const Prompt& prompt) const {
     screened.not_inspectable.push_back("too_long");
   }
   size_t left = static_cast<size_t>(std::max<int64_t>(inspect_bytes_max_, 0));
-  DecodeBudget budget{2 * left};
+  DecodeBudget budget = DecodeBudgetFor(std::min(left, prompt.text_bytes()));
   prompt.ForEachText([&](const std::string& field, std::string_view text) {
     if (text.size() > left) return;
     left -= text.size();
     CanonicalText canonical = CanonicalText::Make(text);
     if (!canonical.valid_utf8()) screened.not_inspectable.push_back(absl::StrCat("invalid_utf8 ", field));
-    for (DecodedView& view : DecodeViews(canonical, budget)) {
-      screened.fields.push_back(
-          {field, CanonicalText::Make(view.text), std::string(view.name), std::move(view.origin)});
-    }
+    AddViews(field, "", canonical, {}, budget, screened);
     screened.fields.push_back({field, std::move(canonical)});
   });
   if (budget.exhausted) screened.not_inspectable.push_back("decode_limit");

@@ -16,6 +16,7 @@
 #include "headgate/v1/router.pb.h"
 #include "router/config.h"
 #include "router/prompt.h"
+#include "router/screening_seams.h"
 #include "router/sensitivity/attack_score.h"
 #include "router/sensitivity/canonical_text.h"
 
@@ -23,18 +24,21 @@ namespace headgate::router {
 
 // One text to be read by the detectors: a string of the request, or a view derived from it.
 struct ScreenedField {
-  std::string field;  // `messages[2].content`; `messages[1..2].content` is the seam between two messages
+  std::string field;  // `messages[2].content`; empty for texts put together
   CanonicalText text;
-  // How the text was derived: empty (as sent), `seam`, `unescaped`, `base64`, `hex`, `numerals`, `ungapped`.
+  // How the text was derived: empty (as sent), `decoded`, `unwrapped`; `seam`: put together, and perhaps decoded.
   std::string view = {};
-  // Derived views: where in the field (for a seam: in the tail and head put together) each byte of the view came from,
-  // one past the end included. Empty: the identity.
+  // Derived views: where in the field (in what was put together) each byte of the view came from, one past the end
+  // included. Empty: the identity.
   std::vector<uint32_t> origin = {};
-  // Seams: bytes of the tail. A value on one side only was found in its own message already.
-  int32_t seam = 0;
+  // Of texts put together: in order.
+  std::vector<Seam> seams = {};
 
   // The range of the field's own bytes that a detection's `span` stands for.
   CanonicalText::Span InField(CanonicalText::Span span) const;
+  // The field's name for a finding at `in_field`: of texts put together `messages[1..2].content`. Empty: it lies on one
+  // side of all seams, so it was found in its own message already.
+  std::string FieldOf(CanonicalText::Span in_field) const;
 };
 
 // Everything the detectors read. Content: never logged.

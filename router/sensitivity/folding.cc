@@ -102,6 +102,10 @@ constexpr LookAlike kLookAlikes[] = {
     {U'×', 'x'},
 };
 
+// What stands for more characters than this is a whole phrase in one sign (U+FDFA) and stays: texts grow at most
+// fourfold.
+constexpr size_t kExpansionMax = 4;
+
 constexpr char32_t kHanFirst = 0x4E00, kHanEnd = 0xA000;
 
 // Traditional characters as simplified ones, by ICU's table: all of them in one call, which is much cheaper than one
@@ -241,6 +245,7 @@ Folding::Folding() : page_of_(kCodePoints >> 8), pages_(256, kSame) {
         folded = {c};
       } else if (!U_IS_SURROGATE(c)) {
         Fold(nfkc, c, 6, folded);
+        if (folded.size() > kExpansionMax) folded = {c};
       }
       for (char32_t& part : folded) part = simplify(simplify(part));
       const bool same = U_IS_SURROGATE(c) || (folded.size() == 1 && folded[0] == c);

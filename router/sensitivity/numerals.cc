@@ -52,15 +52,13 @@ constexpr Spelled kSpelled[] = {{"zero", '0'},  {"oh", '0'},    {"one", '1'},  {
                                 {"three", '3'}, {"four", '4'},  {"five", '5'}, {"six", '6'},
                                 {"seven", '7'}, {"eight", '8'}, {"nine", '9'}};
 
-// The English digit that begins at `at` and is a word of its own; its length, or 0.
-size_t SpelledAt(std::string_view text, size_t at, char* digit) {
-  const char first = LowerAscii(text[at]);
+// The English digit that begins at `at`, whatever follows; its length, or 0.
+size_t WordAt(std::string_view text, size_t at, char* digit) {
+  const char first = at < text.size() ? LowerAscii(text[at]) : 0;
   if (std::string_view("zotfsen").find(first) == std::string_view::npos) return 0;
-  if (at > 0 && IsLetter(text[at - 1])) return 0;
   for (const Spelled& spelled : kSpelled) {
     const size_t size = spelled.word.size();
     if (spelled.word[0] != first || text.size() - at < size) continue;
-    if (at + size < text.size() && IsLetter(text[at + size])) continue;
     const bool same =
         std::equal(spelled.word.begin(), spelled.word.end(), text.begin() + static_cast<std::ptrdiff_t>(at),
                    [](char a, char b) { return a == LowerAscii(b); });
@@ -69,6 +67,14 @@ size_t SpelledAt(std::string_view text, size_t at, char* digit) {
     return size;
   }
   return 0;
+}
+
+// The same, where a word ends behind it or the next digit begins. Whoever asks has seen to what stands before.
+size_t SpelledAt(std::string_view text, size_t at, char* digit) {
+  const size_t size = WordAt(text, at, digit);
+  if (size == 0 || at + size >= text.size() || !IsLetter(text[at + size])) return size;
+  char next = 0;
+  return WordAt(text, at + size, &next) > 0 ? size : 0;
 }
 
 // The numeral at `at`, Chinese or English; its length in bytes, or 0.
@@ -89,12 +95,24 @@ constexpr std::array<bool, 256> kBegins = [] {
   return begins;
 }();
 
-bool IsSingleLetter(std::string_view text, size_t at) {
-  return IsLetter(text[at]) && (at == 0 || !IsLetter(text[at - 1])) &&
-         (at + 1 >= text.size() || !IsLetter(text[at + 1]));
+// Letters of a code such as `GB82 WEST 1234`: one, or a few capitals. 0 when it is another word.
+size_t CodeLettersAt(std::string_view text, size_t at) {
+  constexpr size_t kCapitalsMax = 6;
+  if (!IsLetter(text[at])) return 0;
+  size_t end = at;
+  while (end < text.size() && IsUpper(text[end]) && end - at <= kCapitalsMax) ++end;
+  if (end == at) ++end;
+  return end - at > kCapitalsMax || (end < text.size() && IsLetter(text[end])) ? 0 : end - at;
 }
 
 }  // namespace
+
+bool IsSpelledNumeral(std::string_view token) {
+  char digit = 0;
+  size_t at = 0;
+  while (const size_t size = WordAt(token, at, &digit)) at += size;
+  return at > 0 && at == token.size();
+}
 
 void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const NumeralRun&)> visit) {
   for (size_t at = 0; at < text.size();) {
@@ -117,11 +135,17 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
         append({&digit, 1});
         at += length;
         ++numerals;
-      } else if (IsDigit(text[at]) || LowerAscii(text[at]) == 'x' || IsSingleLetter(text, at)) {
+      } else if (IsDigit(text[at]) || LowerAscii(text[at]) == 'x') {
         append(text.substr(at, 1));
         ++at;
+      } else if (const size_t letters = CodeLettersAt(text, at); letters > 0) {
+        for (size_t i = 0; i < letters; ++i, ++at) append(text.substr(at, 1));
       } else if (const size_t gap = SeparatorLength(text, at); gap > 0) {
-        append(text.substr(at, gap));
+        // Between words a gap is a gap, whatever it is; between digits it may mean something.
+        char next = 0;
+        const bool between_words = IsLetter(text[at - 1]) && !run.text.empty() && IsDigit(run.text.back()) &&
+                                   WordAt(text, at + gap, &next) > 0;
+        append(between_words ? " " : text.substr(at, gap));
         at += gap;
       } else {
         break;
@@ -133,10 +157,10 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
 }
 
 GappedRun GappedRunAt(std::string_view text, size_t at) {
-  constexpr size_t kTokenMax = 6, kTokensMin = 3, kSinglesMin = 10, kCharactersMin = 12, kDigitsMin = 4,
-                   kCharactersMax = 2048;
+  constexpr size_t kTokenMax = 6, kTokensMin = 3, kSinglesMin = 8, kCharactersMin = 8, kDigitsMin = 4,
+                   kCharactersMax = 2048, kNumberMax = 20;
   const auto part = [&](size_t i) {
-    return i < text.size() && (IsAlnum(text[i]) || std::string_view("+=@:").find(text[i]) != std::string_view::npos);
+    return i < text.size() && (IsAlnum(text[i]) || std::string_view("+=@:()").find(text[i]) != std::string_view::npos);
   };
   GappedRun run;
   run.end = run.next = at + 1;
@@ -178,7 +202,8 @@ GappedRun GappedRunAt(std::string_view text, size_t at) {
   }
   run.next = std::max(run.end, at + 1);
   const bool enough = tokens >= (length == 1 ? kSinglesMin : kTokensMin);
-  if (enough && closed.size() >= kCharactersMin && digits >= kDigitsMin && letters >= 1) {
+  const bool code = letters >= 1 || digits > kNumberMax;
+  if (enough && closed.size() >= kCharactersMin && digits >= kDigitsMin && code) {
     run.closed = std::move(closed);
     run.origin = std::move(origin);
   }

@@ -21,8 +21,12 @@ struct NumeralRun {
   std::string text;              // digits, and the separators and letters among them
   std::vector<uint32_t> origin;  // of each byte of `text`
 };
-// Runs of at least six numerals; digits, separators and single letters may stand among them.
+// Runs of at least six numerals; digits, separators, single letters and short groups of capitals may stand among them.
+// English numerals may be written without a gap.
 void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const NumeralRun&)> visit);
+
+// `token` is digits in English words, without gaps.
+bool IsSpelledNumeral(std::string_view token);
 
 struct GappedRun {
   size_t end = 0, next = 0;  // of the run; where to look on
@@ -30,7 +34,7 @@ struct GappedRun {
   std::vector<uint32_t> origin;
 };
 // The run of tokens that begins at `at`: at least three of one length (the last may be shorter) with the same separator
-// between, 12 characters in all, letters and at least four digits.
+// between, 8 characters in all, at least four digits, and letters unless it is too long to be a number.
 GappedRun GappedRunAt(std::string_view text, size_t at);
 
 }  // namespace headgate::router

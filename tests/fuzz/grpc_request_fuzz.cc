@@ -41,8 +41,8 @@ void CheckRequest(v1::GenerateRequest request) {
   Check(screened.digest == prompt.digest());
   bool invalid = false;
   for (const ScreenedField& field : screened.fields) {
-    invalid |= !field.text.valid_utf8() && field.seam == 0;
-    if (field.seam > 0 || !sizes.contains(field.field) || field.text.text().empty()) continue;
+    invalid |= !field.text.valid_utf8() && field.view.empty();
+    if (field.view == "seam" || !sizes.contains(field.field) || field.text.text().empty()) continue;
     const CanonicalText::Span span = field.InField(field.text.Original(0, field.text.text().size()));
     Check(span.begin >= 0 && span.begin <= span.end && static_cast<size_t>(span.end) <= sizes[field.field]);
   }

@@ -1,0 +1,158 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/screening_seams.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "router/sensitivity/numerals.h"
+#include "router/sensitivity/validators.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kSeamBytes = 64;       // of either side; a longer value is no words
+constexpr size_t kSeamBytesMax = 4096;  // a value of 20 characters, encoded twice, takes about 1,000
+constexpr std::string_view kBetweenParts = "\n\n\n\n";  // more separators than a number may hold
+
+bool IsContinuation(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
+bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+// What could belong to a value that is spelled, set apart or encoded: anything but an ordinary word.
+bool MayBeValue(std::string_view token) {
+  if (token.size() == 1 || IsSpelledNumeral(token)) return true;
+  bool capital_after_first = false;
+  for (size_t i = 0; i < token.size(); ++i) {
+    const char c = token[i];
+    if (static_cast<uint8_t>(c) >= 0x80) return false;
+    if (IsDigit(c) || c == '%' || c == '&' || c == '\\' || c == '#') return true;
+    capital_after_first |= i > 0 && IsUpper(c);
+  }
+  return capital_after_first;
+}
+
+// Texts that follow each other.
+class Chain {
+ public:
+  void Add(std::string_view text, int message) {
+    if (text.empty()) return;
+    if (any_ && !broken_) out_.seams.push_back({static_cast<int32_t>(out_.text.size()), last_, message});
+    const std::string_view head = ValueHead(text), tail = ValueTail(text);
+    if (head.size() + tail.size() + kBetweenParts.size() >= text.size()) {
+      out_.text += text;
+    } else {
+      absl::StrAppend(&out_.text, std::string(head), std::string(kBetweenParts), std::string(tail));
+    }
+    any_ = true;
+    broken_ = false;
+    last_ = message;
+  }
+  // What follows has nothing to do with what was before.
+  void Break() {
+    if (any_ && !broken_) out_.text += kBetweenParts;
+    broken_ = true;
+  }
+  SeamText Take() { return std::move(out_); }
+
+ private:
+  SeamText out_;
+  bool any_ = false, broken_ = false;
+  int last_ = 0;
+};
+
+// A tool call's arguments without the punctuation at their edges and the first key: `{"part": "1101"}` is 1101.
+std::string_view Inside(std::string_view json) {
+  constexpr std::string_view kEdges = "{}[] \n\r\t:,";
+  if (json.empty() || (json.front() != '{' && json.front() != '[')) return json;
+  if (const size_t colon = json.find(':'); json.front() == '{' && colon < kSeamBytes) json.remove_prefix(colon + 1);
+  const size_t begin = json.find_first_not_of(kEdges);
+  if (begin == std::string_view::npos) return {};
+  json = json.substr(begin, json.find_last_not_of(kEdges) + 1 - begin);
+  if (json.front() == '"') json.remove_prefix(1);
+  if (!json.empty() && json.back() == '"') json.remove_suffix(1);
+  return json;
+}
+
+}  // namespace
+
+std::string_view ValueTail(std::string_view text) {
+  size_t begin = text.size() > kSeamBytes ? text.size() - kSeamBytes : 0;
+  while (begin < text.size() && IsContinuation(text[begin])) ++begin;
+  const size_t floor = text.size() > kSeamBytesMax ? text.size() - kSeamBytesMax : 0;
+  for (size_t token = begin; token > floor; begin = token) {
+    size_t end = token;
+    while (end > floor && IsSpace(text[end - 1])) --end;
+    token = end;
+    while (token > floor && !IsSpace(text[token - 1]) && static_cast<uint8_t>(text[token - 1]) < 0x80) --token;
+    // The 64 bytes may have begun in the middle of it.
+    while (end < text.size() && !IsSpace(text[end]) && static_cast<uint8_t>(text[end]) < 0x80) ++end;
+    if (token >= begin || !MayBeValue(text.substr(token, end - token))) break;
+  }
+  return text.substr(begin);
+}
+
+std::string_view ValueHead(std::string_view text) {
+  size_t end = std::min(text.size(), kSeamBytes);
+  while (end > 0 && end < text.size() && IsContinuation(text[end])) --end;
+  const size_t ceiling = std::min(text.size(), kSeamBytesMax);
+  for (size_t token = end; token < ceiling; end = token) {
+    size_t begin = token;
+    while (begin < ceiling && IsSpace(text[begin])) ++begin;
+    token = begin;
+    while (token < ceiling && !IsSpace(text[token]) && static_cast<uint8_t>(text[token]) < 0x80) ++token;
+    while (begin > 0 && !IsSpace(text[begin - 1]) && static_cast<uint8_t>(text[begin - 1]) < 0x80) --begin;
+    if (token <= end || !MayBeValue(text.substr(begin, token - begin))) break;
+  }
+  return text.substr(0, end);
+}
+
+std::vector<SeamText> MakeSeams(const v1::GenerateRequest& content,
+                                const std::function<const CanonicalText*(const std::string& field)>& canonical_of) {
+  Chain all, names, within, backwards;
+  std::array<Chain, v1::Role_ARRAYSIZE> by_role;
+  const auto read = [&](const std::string& field, const std::string& text) {
+    const CanonicalText* canonical = text.empty() ? nullptr : canonical_of(field);
+    return canonical == nullptr ? std::string_view() : canonical->text();
+  };
+  for (int i = 0; i < content.messages_size(); ++i) {
+    const v1::Message& message = content.messages(i);
+    const std::string path = absl::StrCat("messages[", i, "].");
+    const std::string_view name = read(path + "name", message.name()), text = read(path + "content", message.content());
+    all.Add(text, i);
+    names.Add(name, i);
+    if (v1::Role_IsValid(message.role())) by_role[static_cast<size_t>(message.role())].Add(text, i);
+    within.Break();
+    backwards.Break();
+    if (name.empty() && message.tool_calls().empty() && message.reasoning_content().empty()) continue;
+    backwards.Add(text, i);
+    backwards.Add(name, i);
+    within.Add(name, i);
+    within.Add(text, i);
+    within.Add(read(path + "reasoning_content", message.reasoning_content()), i);
+    for (int call = 0; call < message.tool_calls_size(); ++call) {
+      const std::string_view arguments =
+          Inside(read(absl::StrCat(path, "tool_calls[", call, "].arguments"), message.tool_calls(call).arguments()));
+      within.Add(arguments, i);
+      all.Add(arguments, i);
+    }
+  }
+  std::vector<SeamText> texts;
+  const auto take = [&](Chain& chain) {
+    SeamText made = chain.Take();
+    if (made.seams.empty()) return;
+    const auto same = [&](const SeamText& other) { return other.text == made.text; };
+    if (std::none_of(texts.begin(), texts.end(), same)) texts.push_back(std::move(made));
+  };
+  take(all);
+  for (Chain& chain : by_role) take(chain);
+  take(names);
+  take(within);
+  take(backwards);
+  return texts;
+}
+
+}  // namespace headgate::router

@@ -1,0 +1,144 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/sensitivity/blobs.h"
+
+#include <unicode/utf8.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "router/sensitivity/canonical_text.h"
+#include "router/sensitivity/escapes.h"
+#include "router/sensitivity/secrets.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kHexBytesMin = 16;
+constexpr size_t kReadableBytesMin = 6;
+
+bool IsControl(char c) {
+  const auto byte = static_cast<uint8_t>(c);
+  return (byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7F;
+}
+
+bool IsUtf8(std::string_view bytes) {
+  const auto* text = reinterpret_cast<const uint8_t*>(bytes.data());
+  const auto size = static_cast<int32_t>(bytes.size());
+  for (int32_t at = 0; at < size;) {
+    UChar32 code_point;
+    U8_NEXT(text, at, size, code_point);
+    if (code_point < 0) return false;
+  }
+  return true;
+}
+
+// Text rather than the noise that any word decodes to: valid UTF-8 without control characters.
+bool IsReadable(std::string_view bytes) {
+  if (bytes.size() < kReadableBytesMin || std::any_of(bytes.begin(), bytes.end(), IsControl) || !IsUtf8(bytes)) {
+    return false;
+  }
+  size_t letters = 0;
+  const CanonicalText text = CanonicalText::Make(bytes);
+  for (const char c : text.text()) {
+    // What escapes are written with counts too: a value may be escaped inside.
+    const bool escape = c == '&' || c == '#' || c == ';' || c == '%' || c == '\\';
+    letters += IsAlnum(c) || static_cast<uint8_t>(c) >= 0x80 || c == ' ' || escape;
+  }
+  return letters * 3 >= text.text().size();
+}
+
+std::optional<std::string> DecodeHex(std::string_view text) {
+  if (text.size() % 2 != 0 || text.size() < kHexBytesMin) return std::nullopt;
+  std::string out;
+  out.reserve(text.size() / 2);
+  for (size_t i = 0; i < text.size(); i += 2) {
+    const int64_t byte = HexNumber(text, i, 2);
+    if (byte < 0) return std::nullopt;
+    out += static_cast<char>(byte);
+  }
+  return out;
+}
+
+std::string WithoutNewlines(std::string_view text) {
+  std::string out(text);
+  out.erase(std::remove_if(out.begin(), out.end(), [](char c) { return c == '\n' || c == '\r'; }), out.end());
+  return out;
+}
+
+class BlobReader {
+ public:
+  explicit BlobReader(std::string_view text) : text_(text) {}
+  // False when [begin, end) holds no text.
+  bool Read(size_t begin, size_t end) {
+    if (!MayBeText(begin, end)) return false;
+    std::string_view run = text_.substr(begin, end - begin);
+    std::string unwrapped;
+    if (run.find('\n') != std::string_view::npos) run = unwrapped = WithoutNewlines(run);
+    // Hex reads as base64 as well, and some of it even as text.
+    std::optional<std::string> bytes = DecodeHex(run);
+    if (!bytes || !IsReadable(*bytes)) bytes = DecodeBase64(run);
+    if (!bytes || !IsReadable(*bytes)) return false;
+    std::vector<uint32_t> origin(bytes->size());
+    for (size_t i = 0; i < origin.size(); ++i) {
+      origin[i] = static_cast<uint32_t>(begin + i * (end - begin) / origin.size());
+    }
+    for (int padding = 0; padding < 2 && end < text_.size() && text_[end] == '='; ++padding) ++end;
+    edits_.Add(begin, end, *bytes, origin);
+    return true;
+  }
+  Edits Take() { return std::move(edits_); }
+
+ private:
+  // Most words are settled by what their first letters decode to.
+  bool MayBeText(size_t begin, size_t end) const {
+    constexpr size_t kLooked = 4;
+    if (end - begin < kBlobBytesMin) return false;
+    const int64_t hex = HexNumber(text_, begin, 2);
+    if (hex >= 0x20 && hex != 0x7F) return true;
+    const std::optional<std::string> first = DecodeBase64(text_.substr(begin, kLooked));
+    return first && std::none_of(first->begin(), first->end(), IsControl) &&
+           (static_cast<uint8_t>((*first)[0]) < 0x80 || static_cast<uint8_t>((*first)[0]) >= 0xC2);
+  }
+
+  const std::string_view text_;
+  Edits edits_;
+};
+
+}  // namespace
+
+// Lines of at least kWrappedLineMin are one blob: so are they wrapped.
+Edits ReadBlobs(std::string_view text) {
+  constexpr size_t kWrappedLineMin = 60;
+  BlobReader reader(text);
+  for (size_t at = 0; at < text.size();) {
+    if (!IsBase64Byte(text[at])) {
+      ++at;
+      continue;
+    }
+    const size_t begin = at;
+    size_t line = at;
+    while (true) {
+      while (at < text.size() && IsBase64Byte(text[at])) ++at;
+      if (at - line < kWrappedLineMin) break;
+      size_t next = at;
+      if (next < text.size() && text[next] == '\r') ++next;
+      if (next >= text.size() || text[next] != '\n') break;
+      at = line = next + 1;
+    }
+    const size_t end = at;
+    if (end - begin < kBlobBytesMin || reader.Read(begin, end)) continue;
+    // What follows a long line may be the next word and no part of the blob.
+    line = text.substr(begin, end - begin).rfind('\n');
+    if (line == std::string_view::npos || reader.Read(begin, begin + line)) continue;
+    for (size_t from = begin; from < end; from = line + 1) {
+      line = std::min(end, text.find('\n', from));
+      reader.Read(from, line);
+    }
+  }
+  return reader.Take();
+}
+
+}  // namespace headgate::router
