@@ -10,8 +10,8 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
-#include <deque>
 #include <mutex>
+#include <unordered_map>
 #include <utility>
 
 namespace headgate {
@@ -47,14 +47,26 @@ class PrometheusHistogram : public Histogram {
   prometheus::Histogram& histogram_;
 };
 
+// Looked up several times a request, so one string and a hash rather than an ordered map of maps. Each part is ended by
+// a byte that is in no UTF-8 text.
+const std::string& KeyOf(std::string_view name, const Labels& labels) {
+  static thread_local std::string key;
+  key.assign(name).push_back('\xff');
+  for (const auto& [label, value] : labels) {
+    key.append(label).push_back('\xff');
+    key.append(value).push_back('\xff');
+  }
+  return key;
+}
+
 }  // namespace
 
 struct Metrics::State {
   std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
   std::mutex mutex;
-  std::map<std::pair<std::string, Labels>, std::unique_ptr<Counter>> counters;
-  std::map<std::pair<std::string, Labels>, std::unique_ptr<Gauge>> gauges;
-  std::map<std::pair<std::string, Labels>, std::unique_ptr<Histogram>> histograms;
+  std::unordered_map<std::string, std::unique_ptr<Counter>> counters;
+  std::unordered_map<std::string, std::unique_ptr<Gauge>> gauges;
+  std::unordered_map<std::string, std::unique_ptr<Histogram>> histograms;
 };
 
 Metrics::Metrics() : state_(std::make_unique<State>()) {}
@@ -62,7 +74,7 @@ Metrics::~Metrics() = default;
 
 Counter& Metrics::GetCounter(std::string_view name, std::string_view help, const Labels& labels) {
   std::lock_guard lock(state_->mutex);
-  auto& slot = state_->counters[{std::string(name), labels}];
+  auto& slot = state_->counters[KeyOf(name, labels)];
   if (!slot) {
     auto& family =
         prometheus::BuildCounter().Name(std::string(name)).Help(std::string(help)).Register(*state_->registry);
@@ -73,7 +85,7 @@ Counter& Metrics::GetCounter(std::string_view name, std::string_view help, const
 
 Gauge& Metrics::GetGauge(std::string_view name, std::string_view help, const Labels& labels) {
   std::lock_guard lock(state_->mutex);
-  auto& slot = state_->gauges[{std::string(name), labels}];
+  auto& slot = state_->gauges[KeyOf(name, labels)];
   if (!slot) {
     auto& family = prometheus::BuildGauge().Name(std::string(name)).Help(std::string(help)).Register(*state_->registry);
     slot = std::make_unique<PrometheusGauge>(family.Add(labels));
@@ -84,7 +96,7 @@ Gauge& Metrics::GetGauge(std::string_view name, std::string_view help, const Lab
 Histogram& Metrics::GetHistogram(std::string_view name, std::string_view help, const std::vector<double>& bounds,
                                  const Labels& labels) {
   std::lock_guard lock(state_->mutex);
-  auto& slot = state_->histograms[{std::string(name), labels}];
+  auto& slot = state_->histograms[KeyOf(name, labels)];
   if (!slot) {
     auto& family =
         prometheus::BuildHistogram().Name(std::string(name)).Help(std::string(help)).Register(*state_->registry);

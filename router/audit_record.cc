@@ -7,11 +7,13 @@
 #include <cctype>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/digest.h"
 #include "nlohmann/json.hpp"
 
@@ -36,15 +38,51 @@ std::string ShortName(const std::string& name, size_t prefix_size) {
 
 std::string Cut(const std::string& text) { return text.substr(0, kTextBytesMax); }
 
-json FindingJson(const v1::Finding& finding) {
-  return {{"type", Cut(finding.type())}, {"level", AuditLevelName(finding.level())},
-          {"score", finding.score()},    {"field", Cut(finding.field())},
-          {"begin", finding.begin()},    {"end", finding.end()}};
+// As nlohmann writes it in ASCII. Nearly all texts are plain names and digits.
+std::string Quoted(std::string_view text) {
+  const bool plain = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+  if (plain) return absl::StrCat("\"", absl::string_view(text.data(), text.size()), "\"");
+  return json(text).dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
+}
+
+// One object, its members in the order of their keys. Two records are written for every request, so no tree is built.
+class Members {
+ public:
+  Members() { members_.reserve(32); }
+  void Add(std::string_view key, std::string value) { members_.emplace_back(key, std::move(value)); }
+  void Text(std::string_view key, std::string_view text) { Add(key, Quoted(text)); }
+  void Number(std::string_view key, int64_t number) { Add(key, absl::StrCat(number)); }
+  std::string Object() {
+    std::sort(members_.begin(), members_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::string out;
+    out.reserve(1024);
+    for (const auto& [key, value] : members_) {
+      out.append(out.empty() ? "{\"" : ",\"").append(key).append("\":").append(value);
+    }
+    return out.append(out.empty() ? "{}" : "}");
+  }
+
+ private:
+  std::vector<std::pair<std::string_view, std::string>> members_;
+};
+
+std::string Array(const std::vector<std::string>& items) { return absl::StrCat("[", absl::StrJoin(items, ","), "]"); }
+
+std::string FindingJson(const v1::Finding& finding) {
+  Members out;
+  out.Text("type", Cut(finding.type()));
+  out.Text("level", AuditLevelName(finding.level()));
+  out.Add("score", json(finding.score()).dump());
+  out.Text("field", Cut(finding.field()));
+  out.Number("begin", finding.begin());
+  out.Number("end", finding.end());
+  return out.Object();
 }
 
 // The highest levels first when they are more than a record holds: a prompt full of telephone numbers must not make a
 // line that no reader takes.
-void AddFindings(const v1::AuditRecord& record, json& out) {
+void AddFindings(const v1::AuditRecord& record, Members& out) {
   std::vector<const v1::Finding*> kept;
   for (const v1::Finding& finding : record.findings()) kept.push_back(&finding);
   int left_out = record.findings_left_out();
@@ -53,16 +91,21 @@ void AddFindings(const v1::AuditRecord& record, json& out) {
     left_out += static_cast<int>(kept.size()) - kAuditFindingsMax;
     kept.resize(kAuditFindingsMax);
   }
-  for (const v1::Finding* finding : kept) out["findings"].push_back(FindingJson(*finding));
-  if (left_out > 0) out["findings_left_out"] = left_out;
+  std::vector<std::string> items;
+  for (const v1::Finding* finding : kept) items.push_back(FindingJson(*finding));
+  if (!items.empty()) out.Add("findings", Array(items));
+  if (left_out > 0) out.Number("findings_left_out", left_out);
 }
 
-json RouteJson(const v1::Route& route) {
-  json out = {{"target", AuditTargetName(route.target())}, {"reasons", json::array()}};
-  for (const std::string& reason : route.reasons()) out["reasons"].push_back(Cut(reason));
-  if (!route.endpoint().empty()) out["endpoint"] = Cut(route.endpoint());
-  if (!route.model().empty()) out["model"] = Cut(route.model());
-  return out;
+std::string RouteJson(const v1::Route& route) {
+  Members out;
+  out.Text("target", AuditTargetName(route.target()));
+  std::vector<std::string> reasons;
+  for (const std::string& reason : route.reasons()) reasons.push_back(Quoted(Cut(reason)));
+  out.Add("reasons", Array(reasons));
+  if (!route.endpoint().empty()) out.Text("endpoint", Cut(route.endpoint()));
+  if (!route.model().empty()) out.Text("model", Cut(route.model()));
+  return out.Object();
 }
 
 // Every text of a record by its key; the reader and the writer use the same list.
@@ -86,44 +129,54 @@ void ForEachText(Record& record, Visit visit) {
   visit("key_id", [&]() -> auto& { return record.key_id(); }, [&](auto v) { record.set_key_id(v); });
 }
 
-void AddOutcome(const v1::AuditRecord& record, json& out) {
+void AddOutcome(const v1::AuditRecord& record, Members& out) {
   if (record.has_usage()) {
-    out["usage"] = {{"prompt_tokens", record.usage().prompt_tokens()},
-                    {"completion_tokens", record.usage().completion_tokens()},
-                    {"cached_tokens", record.usage().cached_tokens()},
-                    {"reasoning_tokens", record.usage().reasoning_tokens()}};
+    Members usage;
+    usage.Number("prompt_tokens", record.usage().prompt_tokens());
+    usage.Number("completion_tokens", record.usage().completion_tokens());
+    usage.Number("cached_tokens", record.usage().cached_tokens());
+    usage.Number("reasoning_tokens", record.usage().reasoning_tokens());
+    out.Add("usage", usage.Object());
   }
   if (!record.price_version().empty()) {
-    out["cost"] = {{"micro_units", record.cost_micro_units()},
-                   {"currency", Cut(record.currency())},
-                   {"price_version", Cut(record.price_version())}};
+    Members cost;
+    cost.Number("micro_units", record.cost_micro_units());
+    cost.Text("currency", Cut(record.currency()));
+    cost.Text("price_version", Cut(record.price_version()));
+    out.Add("cost", cost.Object());
   }
-  out["cloud_attempts"] = record.cloud_attempts();
-  out["duration_us"] = record.duration_us();
+  out.Number("cloud_attempts", record.cloud_attempts());
+  out.Number("duration_us", record.duration_us());
 }
 
+// Request ids and tenants are ASCII by rule; anything else is escaped rather than trusted.
 std::string Body(const v1::AuditRecord& record) {
-  json out = {{"sequence", record.sequence()},
-              {"chain_id", record.chain_id()},
-              {"kind", AuditKindName(record.kind())},
-              {"time", record.time()},
-              {"previous_mac", record.previous_mac()}};
+  Members out;
+  out.Add("sequence", absl::StrCat(record.sequence()));
+  out.Text("chain_id", record.chain_id());
+  out.Text("kind", AuditKindName(record.kind()));
+  out.Text("time", record.time());
+  out.Text("previous_mac", record.previous_mac());
   ForEachText(record, [&out](const char* key, auto get, auto) {
-    if (const std::string& text = get(); !text.empty()) out[key] = Cut(text);
+    if (const std::string& text = get(); !text.empty()) out.Text(key, Cut(text));
   });
   if (record.sensitivity() != v1::SENSITIVITY_LEVEL_UNSPECIFIED) {
-    out["sensitivity"] = AuditLevelName(record.sensitivity());
+    out.Text("sensitivity", AuditLevelName(record.sensitivity()));
   }
   AddFindings(record, out);
-  if (record.has_route()) out["route"] = RouteJson(record.route());
-  if (record.text_bytes() > 0) out["text_bytes"] = record.text_bytes();
+  if (record.has_route()) out.Add("route", RouteJson(record.route()));
+  if (record.text_bytes() > 0) out.Number("text_bytes", record.text_bytes());
+  std::vector<std::string> predecessors;
   for (const v1::ChainHead& head : record.predecessors()) {
-    out["predecessors"].push_back(
-        {{"chain_id", Cut(head.chain_id())}, {"sequence", head.sequence()}, {"mac", Cut(head.mac())}});
+    Members item;
+    item.Text("chain_id", Cut(head.chain_id()));
+    item.Add("sequence", absl::StrCat(head.sequence()));
+    item.Text("mac", Cut(head.mac()));
+    predecessors.push_back(item.Object());
   }
+  if (!predecessors.empty()) out.Add("predecessors", Array(predecessors));
   if (record.kind() == v1::AuditRecord::KIND_OUTCOME) AddOutcome(record, out);
-  // Request ids and tenants are ASCII by rule; anything else is escaped rather than trusted.
-  return out.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
+  return out.Object();
 }
 
 // An object's values by type, with the first complaint kept.

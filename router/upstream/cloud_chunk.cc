@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "common/utf8.h"
+
 namespace headgate::router {
 namespace {
 
@@ -135,8 +137,10 @@ class Scanner {
         begin = at_;
       } else if (c < 0x80) {
         ++at_;
-      } else if (!Character(c)) {
-        return false;
+      } else {
+        const size_t bytes = CharacterBytes({at_, static_cast<size_t>(end_ - at_)});
+        if (bytes == 0) return false;
+        at_ += bytes;
       }
     }
     return false;
@@ -150,21 +154,6 @@ class Scanner {
     at_ += 2;
     return true;
   }
-  // One character of two to four bytes, by table 3-7 of the Unicode standard.
-  bool Character(uint8_t first) {
-    const int more = first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : 1;
-    if (first < 0xC2 || first > 0xF4 || end_ - at_ <= more) return false;
-    const auto second = static_cast<uint8_t>(at_[1]);
-    const uint8_t low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-    const uint8_t high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-    if (second < low || second > high) return false;
-    for (int i = 2; i <= more; ++i) {
-      if ((static_cast<uint8_t>(at_[i]) & 0xC0) != 0x80) return false;
-    }
-    at_ += more + 1;
-    return true;
-  }
-
   const char* at_;
   const char* const end_;
   bool choices_ = false, delta_ = false, finish_ = false, content_ = false, reasoning_ = false;

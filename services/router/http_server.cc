@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Two coroutines a connection: Pump reads bytes and notices the end, Serve parses requests and runs the handler. Beast
-// parses; sockets are hidden behind HttpSocket, so TLS is not visible here.
+// parses; sockets are hidden behind HttpSocket, so TLS is not visible here. What is written collects in `outgoing_` and
+// leaves in one system call when the executor comes round: a burst of events of one stream costs as much as one event.
 #include "services/router/http_server.h"
 
 #include <exception>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "boost/asio/as_tuple.hpp"
 #include "boost/asio/co_spawn.hpp"
+#include "boost/asio/post.hpp"
 #include "boost/asio/use_awaitable.hpp"
 #include "boost/beast/http/parser.hpp"
 #include "boost/beast/http/string_body.hpp"
@@ -28,8 +30,9 @@ namespace beast_http = boost::beast::http;
 using boost::asio::ip::tcp;
 using Acceptor = boost::asio::basic_socket_acceptor<tcp, Executor>;
 
-constexpr size_t kReadBytes = 8 << 10;
 constexpr size_t kReadAheadMax = 64 << 10;
+constexpr size_t kUnsentMax = 16 << 10;    // then whoever writes waits for the peer
+constexpr size_t kKeptBytesMax = 4 << 10;  // of a buffer that is empty
 constexpr absl::Duration kGraceAfterCancel = absl::Seconds(1);
 constexpr boost::asio::as_tuple_t<boost::asio::use_awaitable_t<Executor>> kAwait;
 
@@ -64,7 +67,8 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
       : state_(std::move(state)),
         socket_(std::move(socket)),
         arrived_(state_->executor, 1),
-        taken_(state_->executor, 1) {
+        taken_(state_->executor, 1),
+        room_(state_->executor, 1) {
     state_->connections.insert(this);
     state_->connections_gauge.Set(static_cast<double>(state_->connections.size()));
   }
@@ -91,11 +95,11 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
 
   Task<absl::Status> Send(int status, HttpHeaders headers, std::string body) override {
     headers.emplace_back("content-length", absl::StrCat(body.size()));
-    std::string bytes = Head(status, headers);
-    bytes.append(body);
+    AppendHead(status, headers);
+    outgoing_.append(body);
     answered_ = true;
-    const absl::Status written = co_await Write(bytes);
-    co_return written;
+    Flush();
+    return Settle(/*all=*/true);
   }
   Task<absl::Status> Begin(int status, HttpHeaders headers) override {
     chunked_ = http11_;
@@ -105,52 +109,85 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     } else {
       keep_alive_ = false;
     }
-    const std::string bytes = Head(status, headers);
-    const absl::Status written = co_await Write(bytes);
-    co_return written;
+    AppendHead(status, headers);
+    FlushSoon();
+    return Settle(/*all=*/false);
   }
   Task<absl::Status> WriteChunk(std::string bytes) override {
-    if (bytes.empty()) co_return absl::OkStatus();
-    if (chunked_) bytes = absl::StrCat(absl::Hex(bytes.size()), "\r\n", bytes, "\r\n");
-    const absl::Status written = co_await Write(bytes);
-    co_return written;
+    if (!bytes.empty()) {
+      if (chunked_) absl::StrAppend(&outgoing_, absl::Hex(bytes.size()), "\r\n", bytes, "\r\n");
+      if (!chunked_) outgoing_.append(bytes);
+      outgoing_.size() < kUnsentMax ? FlushSoon() : Flush();
+    }
+    return Settle(/*all=*/false);
   }
   Task<absl::Status> End() override {
     answered_ = true;
-    const std::string bytes = chunked_ ? "0\r\n\r\n" : "";
-    const absl::Status written = co_await Write(bytes);
-    co_return written;
+    if (chunked_) outgoing_.append("0\r\n\r\n");
+    Flush();
+    return Settle(/*all=*/true);
   }
 
  private:
   using Parser = beast_http::request_parser<beast_http::string_body>;
 
-  std::string Head(int status, const HttpHeaders& headers) {
+  void AppendHead(int status, const HttpHeaders& headers) {
     if (state_->draining) keep_alive_ = false;
     const auto reason = beast_http::obsolete_reason(static_cast<beast_http::status>(status));
-    std::string out = absl::StrCat(http11_ ? "HTTP/1.1 " : "HTTP/1.0 ", status, " ",
-                                   absl::string_view(reason.data(), reason.size()), "\r\n");
-    for (const auto& [name, value] : headers) absl::StrAppend(&out, name, ": ", value, "\r\n");
-    absl::StrAppend(&out, "connection: ", keep_alive_ ? "keep-alive" : "close", "\r\n\r\n");
-    return out;
+    absl::StrAppend(&outgoing_, http11_ ? "HTTP/1.1 " : "HTTP/1.0 ", status, " ",
+                    absl::string_view(reason.data(), reason.size()), "\r\n");
+    for (const auto& [name, value] : headers) absl::StrAppend(&outgoing_, name, ": ", value, "\r\n");
+    absl::StrAppend(&outgoing_, "connection: ", keep_alive_ ? "keep-alive" : "close", "\r\n\r\n");
   }
 
+  void FlushSoon() {
+    if (flush_posted_ || flushing_) return;
+    flush_posted_ = true;
+    boost::asio::post(state_->executor, [self = shared_from_this()] {
+      self->flush_posted_ = false;
+      self->Flush();
+    });
+  }
+  void Flush() {
+    if (flushing_) return;  // it goes on by itself
+    if (!closed_ && !outgoing_.empty()) outgoing_.erase(0, socket_->WriteSome(outgoing_));
+    if (closed_ || outgoing_.empty()) return Emptied();
+    flushing_ = true;
+    boost::asio::co_spawn(state_->executor, FlushSlowly(shared_from_this()),
+                          [](std::exception_ptr error) { LogEnd("http writer", error); });
+  }
+  void Emptied() {
+    outgoing_.clear();
+    if (outgoing_.capacity() > kKeptBytesMax) outgoing_.shrink_to_fit();
+  }
   // A peer that does not read for stall_max is cut off; after a cancellation it has a second to take the last words.
-  Task<absl::Status> Write(std::string_view bytes) {
-    if (closed_) co_return absl::UnavailableError("connection closed");
-    const auto close_after = [this](absl::Duration wait) {
-      return state_->clock.CallAt(state_->clock.Monotonic() + wait, [this] { Close(); });
-    };
-    std::unique_ptr<Timer> timer = close_after(state_->config.stall_max);
-    Cancellation::Registration hurry;
-    if (cancellation_ && !cancellation_->cancelled()) {
-      hurry = cancellation_->OnCancel([&timer, &close_after] { timer = close_after(kGraceAfterCancel); });
-    } else {
-      timer = close_after(kGraceAfterCancel);
+  static Task<void> FlushSlowly(std::shared_ptr<Connection> self) {
+    std::string bytes;
+    while (!self->closed_ && !self->outgoing_.empty()) {
+      bytes.clear();
+      bytes.swap(self->outgoing_);
+      const bool live = self->cancellation_ && !self->cancellation_->cancelled();
+      auto timer = self->CloseAfter(live ? self->state_->config.stall_max : kGraceAfterCancel);
+      Cancellation::Registration hurry;
+      if (live) {
+        hurry = self->cancellation_->OnCancel([&timer, &self] { timer = self->CloseAfter(kGraceAfterCancel); });
+      }
+      const absl::Status written = co_await self->socket_->Write(bytes);
+      if (!written.ok()) self->Gone();
+      static_cast<void>(self->room_.Offer(true));
     }
-    const absl::Status written = co_await socket_->Write(bytes);
-    if (!written.ok()) Gone();
-    co_return written;
+    self->flushing_ = false;
+    self->Emptied();
+    static_cast<void>(self->room_.Offer(true));
+  }
+  // Waits until all has gone out, or until there is room for more.
+  Task<absl::Status> Settle(bool all) {
+    Cancellation never;
+    while (flushing_ && (all || (!closed_ && outgoing_.size() >= kUnsentMax))) {
+      auto got = co_await room_.Receive(state_->clock, absl::InfiniteDuration(), never);
+      static_cast<void>(got);
+    }
+    co_return closed_ ? absl::UnavailableError("connection closed") : absl::OkStatus();
   }
 
   void Gone() {
@@ -160,12 +197,9 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
 
   static Task<void> Pump(std::shared_ptr<Connection> self) {
     Cancellation never;
-    std::string bytes;
     while (!self->closed_) {
-      bytes.clear();
-      const absl::Status read = co_await self->socket_->Read(bytes, kReadBytes);
+      const absl::Status read = co_await self->socket_->Read(self->incoming_, kReadAheadMax);
       if (!read.ok()) break;
-      self->incoming_.append(bytes);
       static_cast<void>(self->arrived_.Offer(true));
       while (self->incoming_.size() >= kReadAheadMax && !self->closed_) {
         auto waited = co_await self->taken_.Receive(self->state_->clock, absl::InfiniteDuration(), never);
@@ -190,8 +224,22 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     }
   }
 
-  std::unique_ptr<Timer> CloseAfter(absl::Duration wait) {
-    return state_->clock.CallAt(state_->clock.Monotonic() + wait, [this] { Close(); });
+  std::unique_ptr<Timer> CloseAfter(absl::Duration wait) { return CloseAt(state_->clock.Monotonic() + wait); }
+  std::unique_ptr<Timer> CloseAt(MonotonicTime when) {
+    return state_->clock.CallAt(when, [this] { Close(); });
+  }
+  // The timer stays from request to request, and only looks whether the time has really passed.
+  void CloseWhenIdleSince(MonotonicTime now) {
+    idle_until_ = now + state_->config.idle_max;
+    if (!idle_timer_) ArmIdle();
+  }
+  void ArmIdle() {
+    idle_timer_ = state_->clock.CallAt(idle_until_, [this] {
+      idle_timer_.reset();
+      if (idle_until_ == absl::InfiniteDuration()) return;
+      if (state_->clock.Monotonic() >= idle_until_) return Close();
+      ArmIdle();
+    });
   }
 
   // Waits for bytes; false when the connection has ended.
@@ -210,22 +258,24 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     parser.body_limit(state_->config.body_bytes_max);
     if (state_->draining && served_ && incoming_.empty()) co_return false;
     served_ = true;
-    auto timer = CloseAfter(state_->config.idle_max);
+    CloseWhenIdleSince(state_->clock.Monotonic());
     while (incoming_.empty()) {
       const bool more = co_await MoreBytes();
       if (!more) co_return false;
     }
+    idle_until_ = absl::InfiniteDuration();
     request_.emplace();
     request_->received = state_->clock.Monotonic();
-    timer = CloseAfter(state_->config.receive_max);
     bool complete = co_await Receive(parser);
-    timer.reset();
     if (complete) {
       Fill(parser.get());
       cancellation_.emplace();
       answered_ = streaming_ = chunked_ = false;
       if (ended_) cancellation_->Cancel(absl::CancelledError("the client has gone"));
       co_await state_->handler(*request_, *this, *cancellation_);
+      Flush();
+      const absl::Status sent = co_await Settle(/*all=*/true);  // nothing refers to the cancellation any more
+      if (!sent.ok()) answered_ = false;
       cancellation_.reset();
     }
     request_.reset();
@@ -235,6 +285,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
   // Reads one request into `parser`; answers what cannot be one. False when the connection is to be closed.
   Task<bool> Receive(Parser& parser) {
     bool continued = false;
+    std::unique_ptr<Timer> timer;
     while (!parser.is_done()) {
       boost::system::error_code error;
       const size_t used = parser.put(boost::asio::buffer(incoming_), error);
@@ -248,11 +299,15 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
       if (parser.is_header_done() && !continued) {
         continued = true;
         if (boost::beast::iequals(parser.get()[beast_http::field::expect], "100-continue")) {
-          const absl::Status written = co_await Write("HTTP/1.1 100 Continue\r\n\r\n");
+          outgoing_.append("HTTP/1.1 100 Continue\r\n\r\n");
+          Flush();
+          const absl::Status written = co_await Settle(/*all=*/true);
           if (!written.ok()) co_return false;
         }
       }
       if (!error && used > 0 && !incoming_.empty()) continue;
+      if (incoming_.empty() && incoming_.capacity() > kKeptBytesMax) incoming_.shrink_to_fit();
+      if (!timer) timer = CloseAt(request_->received + state_->config.receive_max);
       const bool more = co_await MoreBytes();
       if (!more) co_return false;
     }
@@ -306,13 +361,19 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
   const std::unique_ptr<HttpSocket> socket_;
   Mailbox<bool> arrived_;  // Pump -> Serve: bytes are there
   Mailbox<bool> taken_;    // Serve -> Pump: there is room again
+  Mailbox<bool> room_;     // FlushSlowly -> Settle: some of it went out
   std::string incoming_;
+  std::string outgoing_;
+  MonotonicTime idle_until_ = absl::InfiniteDuration();
+  std::unique_ptr<Timer> idle_timer_;
   std::string peer_identity_;
   std::optional<HttpRequest> request_;
   std::optional<Cancellation> cancellation_;
   bool served_ = false;  // a request before this one
   bool ended_ = false;
   bool closed_ = false;
+  bool flush_posted_ = false;
+  bool flushing_ = false;  // FlushSlowly runs
   bool keep_alive_ = true;
   bool http11_ = true;
   bool chunked_ = false;

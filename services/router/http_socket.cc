@@ -4,7 +4,10 @@
 #include "services/router/http_socket.h"
 
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,14 +26,9 @@ absl::Status FromAsio(const boost::system::error_code& error) {
   return error ? absl::UnavailableError(absl::StrCat("connection: ", error.message())) : absl::OkStatus();
 }
 
-template <typename Stream>
-Task<absl::Status> ReadFrom(Stream& stream, std::string& out, size_t bytes_max) {
-  const size_t before = out.size();
-  out.resize(before + bytes_max);
-  auto [error, n] = co_await stream.async_read_some(boost::asio::buffer(out.data() + before, bytes_max), kAwait);
-  out.resize(before + n);
-  co_return FromAsio(error);
-}
+// A connection waits with a small buffer, since most of the time nothing comes; what is longer is fetched at once.
+constexpr size_t kWaitingBytes = 2 << 10;
+constexpr size_t kFetchedBytes = 64 << 10;
 
 template <typename Stream>
 Task<absl::Status> WriteTo(Stream& stream, std::string_view bytes) {
@@ -48,13 +46,31 @@ class PlainSocket final : public HttpSocket {
  public:
   explicit PlainSocket(TcpSocket socket) : socket_(std::move(socket)) {}
   Task<absl::Status> Open() override { co_return absl::OkStatus(); }
-  Task<absl::Status> Read(std::string& out, size_t bytes_max) override { return ReadFrom(socket_, out, bytes_max); }
+  Task<absl::Status> Read(std::string& out, size_t bytes_max) override {
+    const auto buffer = boost::asio::buffer(waiting_.data(), std::min(bytes_max, waiting_.size()));
+    auto [error, n] = co_await socket_.async_read_some(buffer, kAwait);
+    out.append(waiting_.data(), n);
+    if (!error && n == waiting_.size()) Fetch(out, bytes_max - n);
+    co_return FromAsio(error);
+  }
   Task<absl::Status> Write(std::string_view bytes) override { return WriteTo(socket_, bytes); }
+  size_t WriteSome(std::string_view bytes) override {
+    const ssize_t n = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    return static_cast<size_t>(std::max<ssize_t>(n, 0));
+  }
   void Close() override { CloseSocket(socket_); }
   std::string PeerIdentity() const override { return ""; }
 
  private:
+  // An end or an error is left for the next Read.
+  void Fetch(std::string& out, size_t bytes_max) {
+    static thread_local std::array<char, kFetchedBytes> buffer;
+    const ssize_t n = ::recv(socket_.native_handle(), buffer.data(), std::min(bytes_max, buffer.size()), MSG_DONTWAIT);
+    out.append(buffer.data(), static_cast<size_t>(std::max<ssize_t>(n, 0)));
+  }
+
   TcpSocket socket_;
+  std::array<char, kWaitingBytes> waiting_;
 };
 
 // The common name, else the first DNS or URI alternative name.
@@ -82,8 +98,14 @@ class TlsSocket final : public HttpSocket {
     auto [error] = co_await stream_.async_handshake(boost::asio::ssl::stream_base::server, kAwait);
     co_return FromAsio(error);
   }
-  Task<absl::Status> Read(std::string& out, size_t bytes_max) override { return ReadFrom(stream_, out, bytes_max); }
+  Task<absl::Status> Read(std::string& out, size_t bytes_max) override {
+    const auto buffer = boost::asio::buffer(waiting_.data(), std::min(bytes_max, waiting_.size()));
+    auto [error, n] = co_await stream_.async_read_some(buffer, kAwait);
+    out.append(waiting_.data(), n);
+    co_return FromAsio(error);
+  }
   Task<absl::Status> Write(std::string_view bytes) override { return WriteTo(stream_, bytes); }
+  size_t WriteSome(std::string_view) override { return 0; }  // TLS may have to read first
   // No close_notify: HTTP says itself where a message ends, and waiting for the peer's could take for ever.
   void Close() override { CloseSocket(stream_.next_layer()); }
   std::string PeerIdentity() const override {
@@ -96,6 +118,7 @@ class TlsSocket final : public HttpSocket {
  private:
   const std::shared_ptr<TlsContext> context_;  // the one it began with, also after a reload
   boost::asio::ssl::stream<TcpSocket> stream_;
+  std::array<char, kFetchedBytes / 8> waiting_;
 };
 
 }  // namespace

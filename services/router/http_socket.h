@@ -30,6 +30,9 @@ class HttpSocket {
   virtual Task<absl::Status> Read(std::string& out, size_t bytes_max) = 0;
   // All of `bytes`, which must remain live.
   virtual Task<absl::Status> Write(std::string_view bytes) = 0;
+  // How many of `bytes` went out at once, without waiting. 0 also when the connection is broken: Write says so.
+  // REQUIRES: no Write pending.
+  virtual size_t WriteSome(std::string_view bytes) = 0;
   // Ends what waits, with an error. May be called more than once.
   virtual void Close() = 0;
   // Subject of the verified client certificate; empty without.
