@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/json_depth.h"
 #include "common/status_macros.h"
 #include "nlohmann/json.hpp"
 #include "router/admission.h"
@@ -70,29 +71,9 @@ absl::Status CheckRange(const std::string& field, double value, double low, doub
   return Bad(field, absl::StrCat(value, " is out of range; use ", low, " to ", high));
 }
 
-// Nesting by brackets outside strings; checked before parsing, so that no parser meets a tower.
-bool TooDeep(const std::string& json) {
-  int depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kJsonDepthMax) return true;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return false;
-}
-
 absl::Status CheckJsonObject(const std::string& field, const std::string& json) {
   RETURN_IF_ERROR(CheckText(field, json));
-  if (TooDeep(json)) return Bad(field, absl::StrCat("nested deeper than ", kJsonDepthMax));
+  if (JsonDepth(json) > kJsonDepthMax) return Bad(field, absl::StrCat("nested deeper than ", kJsonDepthMax));
   const auto value = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
   if (!value.is_object()) return Bad(field, "must be a JSON object");
   return absl::OkStatus();

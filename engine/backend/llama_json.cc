@@ -34,26 +34,6 @@ bool CountsFit(const common_json& node) {
 
 }  // namespace
 
-int JsonDepth(std::string_view text) {
-  int depth = 0;
-  int deepest = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      deepest = std::max(deepest, ++depth);
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return deepest;
-}
-
 absl::Status CheckSchema(const std::string& field, const std::string& text) {
   const auto refuse = [&](const auto&... why) { return absl::InvalidArgumentError(absl::StrCat(field, ": ", why...)); };
   if (text.size() > kSchemaBytesMax) return refuse("longer than ", kSchemaBytesMax, " bytes");

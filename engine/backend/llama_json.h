@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "common/json_depth.h"
 
 namespace headgate::engine {
 
@@ -19,9 +20,6 @@ inline constexpr size_t kSchemaBytesMax = 64 * 1024;
 inline constexpr int kJsonDepthMax = 32;
 // Counts (`maxLength`, `minItems`, ...) above this do not fit llama.cpp's grammars.
 inline constexpr int kSchemaCountMax = 2000;
-
-// Deepest nesting of brackets outside strings; the text need not be valid.
-int JsonDepth(std::string_view text);
 
 // OK for a GBNF grammar that llama.cpp can be given: its recursion follows groups, and repetitions are written out.
 // INVALID_ARGUMENT names the field response_format.json_schema.
