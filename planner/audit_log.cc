@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
@@ -93,6 +94,16 @@ std::string Parse(const std::string& text, AuditLog* log) {
   return line.wrong();
 }
 
+absl::Status ReadLines(const std::string& file, std::istream& stream, AuditLog* log) {
+  std::string text;
+  for (int64_t number = 1; std::getline(stream, text); ++number) {
+    const std::string wrong =
+        text.size() > kLineBytesMax ? std::string("line: is longer than 1 MiB") : Parse(text, log);
+    if (!wrong.empty()) return absl::InvalidArgumentError(absl::StrCat(file, ":", number, ": ", wrong));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<AuditLog> ReadAuditLog(const std::string& path) {
@@ -112,13 +123,15 @@ absl::StatusOr<AuditLog> ReadAuditLog(const std::string& path) {
   for (const std::string& file : files) {
     std::ifstream stream(file);
     if (!stream) return absl::NotFoundError(absl::StrCat(file, ": cannot be opened"));
-    std::string text;
-    for (int64_t number = 1; std::getline(stream, text); ++number) {
-      const std::string wrong =
-          text.size() > kLineBytesMax ? std::string("line: is longer than 1 MiB") : Parse(text, &log);
-      if (!wrong.empty()) return absl::InvalidArgumentError(absl::StrCat(file, ":", number, ": ", wrong));
-    }
+    if (auto status = ReadLines(file, stream, &log); !status.ok()) return status;
   }
+  return log;
+}
+
+absl::StatusOr<AuditLog> ParseAuditLog(const std::string& name, const std::string& text) {
+  AuditLog log;
+  std::istringstream stream(text);
+  if (auto status = ReadLines(name, stream, &log); !status.ok()) return status;
   return log;
 }
 

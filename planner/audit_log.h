@@ -38,5 +38,7 @@ struct AuditLog {
 
 // A segment, or a directory with `audit-*.jsonl`. INVALID_ARGUMENT: `file:line: key: what is wrong`.
 absl::StatusOr<AuditLog> ReadAuditLog(const std::string& path);
+// The same from one segment's text in memory.
+absl::StatusOr<AuditLog> ParseAuditLog(const std::string& name, const std::string& text);
 
 }  // namespace headgate::planner

@@ -7,13 +7,17 @@
 // at any time until its first-token objective, its answer at any time until its end objective, or bought at the least
 // price the table has in that time with every prefix that was ever sent counted as cached. Replicas are n(t), whole
 // numbers at least 1 while a sensitive request is open (a cold start would miss its objective), each new one costs its
-// boot. Coupling the two, "local work in a step <= replica time in it", is priced out with y(t) >= 0 (Lagrange):
+// boot. Three couplings are priced out (Lagrange): "local work in a step <= replica time in it" with y(t) >= 0,
+// "answers under way on the cloud <= its concurrency cap" with z(t) >= 0, "cloud money <= budget" with m >= 0:
 //
-//   L(y) = min over n of sum (g - y) n dt + boots   (dynamic programming over step and n)
-//        + sum over requests of min(price, work * least y in its time)   (the local one when sensitive)
+//   L(y, z, m) = min over n of sum (g - y) n dt + boots   (dynamic programming over step and n)
+//        + sum over requests of min(price (1 + m) + seconds on the cloud * least z in its time,
+//                                   work * least y in its time)          (the second one when sensitive)
+//        - sum z cap dt - m budget
 //
-// Weak duality: L(y) is below every feasible cost for ANY y, so the bound needs no faith in the search for a good y
-// (subgradient ascent). The cloud's concurrency cap and budgets are left out: they only make policies dearer.
+// Weak duality: L is below every feasible cost for ANY y, z, m >= 0, so the bound needs no faith in the search for good
+// ones (subgradient ascent). "Feasible" means that every request meets the objective; tenants' own budgets are left
+// out.
 // Replicas that were there at the start are free of boot, for policies and bound alike.
 //
 // Thread-safety: pure functions.
@@ -21,6 +25,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "planner/scenario.h"
@@ -35,6 +40,7 @@ struct BoundItem {
   double prompt_work = 0;      // seconds of one replica
   double answer_work = 0;
   double price = 0;            // on the cloud; ignored when sensitive
+  double cloud_s = 0;          // at least so long under way there
   bool sensitive = false;
 };
 struct BoundProblem {
@@ -43,6 +49,13 @@ struct BoundProblem {
   double replica_second = 0;   // money
   double boot = 0;             // money for every replica that is added
   int64_t replicas_start = 0, replicas_min = 0, replicas_max = 1;
+  double cloud_budget = std::numeric_limits<double>::infinity();       // money, of the whole trace
+  double cloud_concurrency = std::numeric_limits<double>::infinity();  // answers at a time
+};
+// The multipliers, by step where they are vectors. Empty z: nothing.
+struct BoundPrices {
+  std::vector<double> y, z;
+  double m = 0;
 };
 struct Bound {
   double cost = 0;
@@ -54,7 +67,7 @@ BoundProblem MakeBoundProblem(const Scenario& scenario, const Trace& trace);
 // `cost_known`: of any feasible policy; guides the steps of the search, not the result's validity.
 Bound SolveBound(const BoundProblem& problem, double cost_known, int rounds,
                  const std::function<void(double)>& progress = {});
-// L(y) for one y: what SolveBound maximises. For tests.
-double BoundAt(const BoundProblem& problem, const std::vector<double>& y);
+// L: what SolveBound maximises. For tests.
+double BoundAt(const BoundProblem& problem, const BoundPrices& prices);
 
 }  // namespace headgate::planner

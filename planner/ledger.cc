@@ -61,6 +61,19 @@ Ledger MakeLedger(const AuditLog& log) {
   return ledger;
 }
 
+std::vector<std::string> Months(const Ledger& ledger) {
+  std::vector<std::string> months;
+  for (const auto& [key, row] : ledger.rows) {
+    if (months.empty() || months.back() != key.month) months.push_back(key.month);
+  }
+  return months;
+}
+
+bool HasMonth(const Ledger& ledger, const std::string& month) {
+  const auto months = Months(ledger);
+  return std::find(months.begin(), months.end(), month) != months.end();
+}
+
 int64_t LocalCost::total() const { return std::llround(gpu_hours * static_cast<double>(micro_units_per_hour)); }
 
 std::map<LedgerKey, int64_t> ShareLocalCost(const Ledger& ledger, const std::string& month, const LocalCost& cost) {

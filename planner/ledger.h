@@ -35,6 +35,9 @@ struct Ledger {
   std::map<LedgerKey, LedgerRow> rows;
 };
 Ledger MakeLedger(const AuditLog& log);
+// The months in it, ascending.
+std::vector<std::string> Months(const Ledger& ledger);
+bool HasMonth(const Ledger& ledger, const std::string& month);
 
 // What local answers cost: `gpu_hours` at `micro_units_per_hour`, shared by tokens computed in the month.
 struct LocalCost {

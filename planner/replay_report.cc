@@ -16,18 +16,13 @@ namespace {
 
 constexpr double kMillion = 1e6;
 
-std::string Currency(const Scenario& scenario) {
-  for (const router::PriceRow& row : scenario.router.accounting.prices) {
-    if (row.model == scenario.router.cloud.model) return row.currency;
-  }
-  return "?";
-}
+const std::string& Currency(const Scenario& scenario) { return scenario.currency; }
 
 std::string Percent(double share) { return absl::StrFormat("%.2f %%", 100 * share); }
 
 Table ResultTable(const Scenario& scenario, const Comparison& comparison) {
   Table table = {{"policy", "cost", "cloud", "replicas", "replica h", "busy", "/ bound", "objective met: sensitive",
-                  "ordinary", "lost", "429", "cloud share", "flips/h", "side changes"}};
+                  "ordinary", "lost", "429", "503/402", "cloud share", "flips/h", "side changes"}};
   const auto add = [&](const std::string& name, const Result& r) {
     const double all = static_cast<double>(std::max<int64_t>(1, r.cloud_requests + r.local_requests));
     table.push_back({name, absl::StrFormat("%.4f", r.cost() / kMillion),
@@ -37,6 +32,7 @@ Table ResultTable(const Scenario& scenario, const Comparison& comparison) {
                      comparison.bound.cost > 0 ? absl::StrFormat("%.3f", r.cost() / comparison.bound.cost) : "-",
                      Percent(r.sensitive.attained()), Percent(r.ordinary.attained()),
                      absl::StrCat(r.sensitive.lost + r.ordinary.lost), absl::StrCat(r.rate_limited),
+                     absl::StrCat(r.cloud_failed),
                      Percent(static_cast<double>(r.cloud_requests) / all), absl::StrFormat("%.1f", r.flips_per_hour()),
                      absl::StrCat(r.client_switches)});
   };

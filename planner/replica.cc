@@ -145,6 +145,19 @@ void Replica::Advance(double now, std::vector<ReplicaEvent>& events) {
   Admit(events);
 }
 
+void Replica::Die(std::vector<uint32_t>* again, std::vector<uint32_t>* broken) {
+  for (Class* of : {&urgent_, &ordinary_}) {
+    for (const Sharing::Member& member : of->prompts.members) again->push_back(member.id);
+    for (const Job& job : of->waiting) again->push_back(job.id);
+    *of = {};
+  }
+  for (const Sharing::Member& member : answers_.members) broken->push_back(member.id);
+  answers_ = {};
+  // Heaps keep no order that a reader could know.
+  std::sort(again->begin(), again->end());
+  std::sort(broken->begin(), broken->end());
+}
+
 double Replica::PredictFirstToken(double prompt_tokens, bool sensitive) const {
   const double ahead = static_cast<double>(urgent_.prompts.size() + (sensitive ? 0 : ordinary_.prompts.size()));
   const double answers = static_cast<double>(answers_.size());

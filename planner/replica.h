@@ -64,6 +64,8 @@ class Replica {
   double PredictFirstToken(double prompt_tokens, bool sensitive) const;
   // Until a prompt of no tokens would begin.
   double PredictWait(bool sensitive) const { return PredictFirstToken(0, sensitive); }
+  // It dies: `again` gets those without a first token, `broken` those that were being answered.
+  void Die(std::vector<uint32_t>* again, std::vector<uint32_t>* broken);
   bool idle() const { return in_system() == 0; }
   int64_t in_system() const {
     return static_cast<int64_t>(answers_.size() + urgent_.prompts.size() + urgent_.waiting.size() +

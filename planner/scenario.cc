@@ -3,11 +3,14 @@
 
 #include "planner/scenario.h"
 
+#include <cmath>
 #include <utility>
 
 #include "absl/time/civil_time.h"
+#include "absl/strings/str_cat.h"
 #include "common/tls.h"
 #include "common/yaml_reader.h"
+#include "planner/exchange.h"
 
 namespace headgate::planner {
 namespace {
@@ -39,6 +42,89 @@ void ReadCloud(Map& parent, Scenario* out) {
   map->Finish();
 }
 
+bool KindOf(const std::string& name, Fault::Kind* out) {
+  using Kind = Fault::Kind;
+  const std::pair<const char*, Kind> kinds[] = {
+      {"cloud_429", Kind::kCloud429},   {"cloud_503", Kind::kCloud503},       {"cloud_402", Kind::kCloud402},
+      {"cloud_slow", Kind::kCloudSlow}, {"replica_loss", Kind::kReplicaLoss}, {"slow_boots", Kind::kSlowBoots}};
+  for (const auto& [known, kind] : kinds) {
+    if (name != known) continue;
+    *out = kind;
+    return true;
+  }
+  return false;
+}
+
+void ReadFaults(Map& parent, std::vector<Fault>* out) {
+  using Kind = Fault::Kind;
+  for (Map& map : parent.GetList("faults")) {
+    Fault fault;
+    double seconds = 0;
+    map.Require("kind");
+    map.Require("at");
+    std::string name;
+    if (map.Get("kind", &name) && !KindOf(name, &fault.kind)) {
+      map.Complain("kind", absl::StrCat("unknown value \"", name,
+                                        "\"; use one of cloud_429, cloud_503, cloud_402, cloud_slow, replica_loss, "
+                                        "slow_boots"));
+    }
+    map.Get("at", &fault.at_s, 0.0, 1e9);
+    if (map.Get("for", &seconds, 1e-3, 1e9)) fault.until_s = fault.at_s + seconds;
+    const bool slows = fault.kind == Kind::kCloudSlow || fault.kind == Kind::kSlowBoots;
+    if (slows) map.Require("factor");
+    if (map.Get("factor", &fault.factor, 0.01, 1e6) && !slows) {
+      map.Complain("factor", "belongs to cloud_slow and slow_boots only");
+    }
+    if (map.Get("count", &fault.count, 1, 10'000) && fault.kind != Kind::kReplicaLoss) {
+      map.Complain("count", "belongs to replica_loss only");
+    }
+    if (map.Has("for") && fault.kind == Kind::kReplicaLoss) map.Complain("for", "a replica that is lost stays lost");
+    map.Finish();
+    out->push_back(fault);
+  }
+}
+
+// Brings every price and the replicas' hours into one currency.
+void Convert(Map& replay, Scenario* out) {
+  std::vector<router::PriceRow>& prices = out->router.accounting.prices;
+  for (const router::PriceRow& row : prices) {
+    if (out->currency.empty() && row.model == out->router.cloud.model) out->currency = row.currency;
+  }
+  std::string of_replicas;
+  replay.Get("currency", &out->currency);
+  replay.Get("replica_currency", &of_replicas);
+  for (const auto& [key, currency] :
+       {std::pair{"currency", out->currency}, std::pair{"replica_currency", of_replicas}}) {
+    if (!currency.empty() && !IsCurrency(currency)) {
+      replay.Complain(key, "must be a currency code of three capital letters");
+    }
+  }
+  const Exchange exchange = Exchange::Read(replay);
+  const auto rate = [&](const std::string& from, const std::string& what) {
+    const auto known = exchange.Rate(from, out->currency);
+    if (!known) {
+      replay.Complain("fx", absl::StrCat("no rate from ", from, " to ", out->currency, " for ", what,
+                                         ": nothing is guessed"));
+    } else if (from != out->currency) {
+      const std::string note = absl::StrCat(what, ": ", exchange.Describe(from, out->currency));
+      if (out->notes.empty() || out->notes.back() != note) out->notes.push_back(note);
+    }
+    return known.value_or(1);
+  };
+  for (router::PriceRow& row : prices) {
+    const double factor = rate(row.currency, "prices of " + row.model);
+    if (factor == 1) continue;
+    for (int64_t* price : {&row.cache_hit, &row.cache_miss, &row.output, &row.peak_cache_hit, &row.peak_cache_miss,
+                           &row.peak_output}) {
+      *price = std::llround(static_cast<double>(*price) * factor);
+    }
+    row.currency = out->currency;
+  }
+  if (of_replicas.empty()) return;
+  int64_t& hour = out->router.scaling.replica_hour_micro_units;
+  hour = std::llround(static_cast<double>(hour) * rate(of_replicas, "replica hours"));
+}
+
 void ReadReplay(Map& root, Scenario* out) {
   root.Require("replay");
   auto map = root.GetMap("replay");
@@ -59,6 +145,8 @@ void ReadReplay(Map& root, Scenario* out) {
   map->Get("objective_per_output_token", &out->per_output_token_s, 1e-4, 60.0);
   ReadReplica(*map, &out->replica);
   ReadCloud(*map, out);
+  ReadFaults(*map, &out->faults);
+  Convert(*map, out);
   map->Finish();
 }
 

@@ -9,7 +9,9 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -35,6 +37,14 @@ struct CloudModel {
   int64_t concurrency_max = 2500;            // above: 429
   int64_t prefix_cache_tokens = int64_t{1} << 40;
 };
+// What goes wrong from second `at_s` of the trace on, for a while.
+struct Fault {
+  enum class Kind { kCloud429, kCloud503, kCloud402, kCloudSlow, kReplicaLoss, kSlowBoots } kind = Kind::kCloud503;
+  double at_s = 0;
+  double until_s = std::numeric_limits<double>::infinity();
+  double factor = 1;                         // kCloudSlow: of the first token; kSlowBoots: of the cold start
+  int64_t count = 1;                         // kReplicaLoss
+};
 struct Scenario {
   std::string file;
   router::RouterConfig router;               // policy, scaling, accounting, cloud.model; tenants by client name
@@ -48,6 +58,9 @@ struct Scenario {
   int64_t replicas_start = 1;
   double attainment = 0.99;                  // share of each class that must meet the objective
   double per_output_token_s = 0.1;           // the objective for the end: first token + this for every token
+  std::vector<Fault> faults;
+  std::string currency;                      // of every sum; prices in others are converted at dated rates
+  std::vector<std::string> notes;            // what a reader should know, such as those rates
 };
 
 // A scenario file. INVALID_ARGUMENT: every complaint with file, line and key.

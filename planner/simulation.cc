@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <queue>
 
 #include "planner/random.h"
@@ -42,7 +43,7 @@ class Run {
   Run(const Scenario& scenario, const Trace& trace, const MakeStrategy& make)
       : scenario_(scenario), trace_(trace), clock_(scenario.start), strategy_(make(clock_)),
         cloud_prefixes_(scenario.cloud.prefix_cache_tokens), flights_(trace.requests.size()),
-        last_side_(trace.clients.size(), -1) {
+        last_side_(trace.clients.size(), -1), lost_(scenario.faults.size()) {
     result_.name = strategy_->name();
     result_.span_s = trace.span_s();
     result_.slice_s = std::max(1e-9, result_.span_s / kSlices);
@@ -76,7 +77,9 @@ class Run {
   }
 
   void Order(double now, bool warm) {
-    const double boot = warm ? 0 : absl::ToDoubleSeconds(scenario_.router.scaling.cold_start);
+    const Fault* slow = Active(Fault::Kind::kSlowBoots, now);
+    const double boot =
+        warm ? 0 : absl::ToDoubleSeconds(scenario_.router.scaling.cold_start) * (slow ? slow->factor : 1);
     pods_.push_back({Replica(scenario_.replica, now + boot), now, now + boot});
     live_.push_back(&pods_.back());
     events_.clear();
@@ -177,12 +180,12 @@ class Run {
     return static_cast<double>(std::min<int64_t>(blocks * kBlockTokens, std::max(0, request.input_tokens - 1)));
   }
 
-  // Of the ready replicas that would keep to half the objective, the one that knows most of the prompt; else the one
-  // with the least predicted first token. Null when none is up.
+  // Of the ready replicas that would keep well within the objective, the one that knows most of the prompt; else the
+  // one with the least predicted first token. Null when none is up.
   Pod* Best(const TraceRequest& request, bool sensitive, double now, Arrival* arrival) {
     Pod* best = nullptr;
     double cached_best = 0;
-    const double in_time = arrival->objective_s / 2;
+    const double in_time = 0.8 * arrival->objective_s;
     arrival->local_first_token_s = kNever;
     arrival->local_wait_s = kNever;
     for (Pod* live : live_) {
@@ -222,10 +225,12 @@ class Run {
       ++result_.leaked;
       cloud = false;
     }
-    if (cloud && static_cast<int64_t>(cloud_.size()) >= scenario_.cloud.concurrency_max) {
-      ++result_.rate_limited;
-      strategy_->CloudRefused(id);
-      cloud = false;
+    if (cloud) {
+      if (const auto refusal = Refusal(now)) {
+        ++(refusal == CloudRefusal::kRateLimited ? result_.rate_limited : result_.cloud_failed);
+        strategy_->CloudRefused(id, *refusal);
+        cloud = false;
+      }
     }
     if (!arrival.sensitive) {
       int& last = last_side_[request.client];
@@ -236,11 +241,55 @@ class Run {
     else StartLocal(id, now, pod, arrival);
   }
 
+  const Fault* Active(Fault::Kind kind, double now) const {
+    for (const Fault& fault : scenario_.faults) {
+      if (fault.kind == kind && fault.at_s <= now && now < fault.until_s) return &fault;
+    }
+    return nullptr;
+  }
+
+  std::optional<CloudRefusal> Refusal(double now) const {
+    if (Active(Fault::Kind::kCloud402, now) != nullptr) return CloudRefusal::kBalance;
+    if (Active(Fault::Kind::kCloud503, now) != nullptr) return CloudRefusal::kUnavailable;
+    const bool full = static_cast<int64_t>(cloud_.size()) >= scenario_.cloud.concurrency_max;
+    if (full || Active(Fault::Kind::kCloud429, now) != nullptr) return CloudRefusal::kRateLimited;
+    return std::nullopt;
+  }
+
+  // Replicas that die by now, the oldest first. Who had no first token begins again elsewhere, as dispatch does before
+  // the commit point; who had one has lost its answer.
+  void LoseReplicas(double now) {
+    for (size_t i = 0; i < scenario_.faults.size(); ++i) {
+      const Fault& fault = scenario_.faults[i];
+      if (fault.kind != Fault::Kind::kReplicaLoss || fault.at_s > now || lost_[i]) continue;
+      lost_[i] = true;
+      for (int64_t n = 0; n < fault.count && !live_.empty(); ++n) {
+        Pod& pod = *live_.front();
+        std::vector<uint32_t> again, broken;
+        pod.replica.Die(&again, &broken);
+        Leave(pod, now);
+        for (const uint32_t id : broken) ++Class(id).lost;
+        for (const uint32_t id : again) Restart(id, now);
+      }
+    }
+  }
+
+  void Restart(uint32_t id, double now) {
+    ++result_.restarted;
+    Arrival arrival;
+    arrival.sensitive = IsSensitive(scenario_, trace_.requests[id], id);
+    arrival.objective_s = FirstTokenObjective(scenario_, trace_.requests[id].input_tokens);
+    Pod* pod = Best(trace_.requests[id], arrival.sensitive, now, &arrival);
+    Place(id, pod, arrival);
+  }
+
   void StartCloud(uint32_t id, double now, double cached) {
     const TraceRequest& request = trace_.requests[id];
     const CloudModel& model = scenario_.cloud;
     Random random(scenario_.seed * 1'000'003 + id);
-    const double first_token = model.first_token_s * std::exp(kJitterSigma * random.Normal()) +
+    const Fault* slow = Active(Fault::Kind::kCloudSlow, now);
+    const double first_token = model.first_token_s * (slow ? slow->factor : 1) *
+                                   std::exp(kJitterSigma * random.Normal()) +
                                model.first_token_s_per_1k * (request.input_tokens - cached) / 1000;
     flights_[id] = {cached, static_cast<float>(first_token), 0, true, 0};
     cloud_.emplace(now + first_token + std::max(0, request.output_tokens - 1) / model.stream_tokens_per_second, id);
@@ -250,15 +299,21 @@ class Run {
   }
 
   void StartLocal(uint32_t id, double now, Pod* pod, const Arrival& arrival) {
-    const TraceRequest& request = trace_.requests[id];
     ++result_.local_requests;
     ++SliceAt(now).local;
+    Place(id, pod, arrival);
+  }
+
+  // On `pod`, or where one will be up first: there it waits.
+  void Place(uint32_t id, Pod* pod, const Arrival& arrival) {
+    const TraceRequest& request = trace_.requests[id];
+    const double deadline = request.arrival_s + scenario_.deadline_s;
     if (pod == nullptr) {
       // No replica is up: it waits for the first one that will be.
       for (Pod* other : live_) {
         if (!other->draining && (pod == nullptr || other->ready_at < pod->ready_at)) pod = other;
       }
-      if (pod == nullptr || pod->ready_at > now + scenario_.deadline_s) {
+      if (pod == nullptr || pod->ready_at > deadline) {
         ++Class(id).lost;
         return;
       }
@@ -267,11 +322,12 @@ class Run {
     flights_[id] = {arrival.local_cached_tokens, -1, static_cast<float>(predicted), false, 0};
     const double uncached = request.input_tokens - arrival.local_cached_tokens;
     pod->replica.Add({id, std::max(1.0, uncached), static_cast<double>(request.output_tokens), arrival.sensitive,
-                      now + scenario_.deadline_s});
+                      deadline});
     pod->replica.prefixes().Insert(trace_.blocks.data() + request.first_block, request.block_count);
   }
 
   void Look(double now) {
+    LoseReplicas(now);
     FleetView view;
     view.now_s = now;
     double busy = 0;
@@ -345,6 +401,7 @@ class Run {
   std::priority_queue<Ending, std::vector<Ending>, std::greater<>> cloud_;
   std::vector<Flight> flights_;
   std::vector<int> last_side_;
+  std::vector<bool> lost_;  // by fault: it has happened
   std::vector<ReplicaEvent> events_;
   std::vector<float> sensitive_first_, ordinary_first_;
   Result result_;

@@ -48,6 +48,8 @@ struct Result {
   ClassResult sensitive, ordinary;
   int64_t cloud_requests = 0, local_requests = 0;
   int64_t rate_limited = 0;         // 429s
+  int64_t cloud_failed = 0;         // 503s and 402s
+  int64_t restarted = 0;            // began again because their replica died
   int64_t flips = 0;
   int64_t client_switches = 0;      // of a client's consecutive ordinary requests
   int64_t leaked = 0;               // sensitive requests sent to the cloud: must be 0

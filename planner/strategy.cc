@@ -19,6 +19,7 @@
 #include "router/policy.h"
 #include "router/quote.h"
 #include "router/traffic_meter.h"
+#include "router/upstream/circuit_breaker.h"
 
 namespace headgate::planner {
 namespace {
@@ -42,7 +43,8 @@ class HeadgateStrategy final : public Strategy {
  public:
   HeadgateStrategy(const Scenario& scenario, const Trace& trace, SimulatedClock& clock, const Scaler& scaler)
       : config_(scenario.router), clock_(clock), scaler_(scaler), hpa_(scenario, scaler.target),
-        meter_(clock, config_.policy), policy_(config_.policy), quotes_(clock, config_), budgets_(clock, metrics_) {
+        meter_(clock, config_.policy), policy_(config_.policy), quotes_(clock, config_), budgets_(clock, metrics_),
+        breaker_(clock, config_.cloud.breaker_failures, config_.cloud.breaker_open) {
     for (const std::string& client : trace.clients) {
       router::TenantConfig tenant;
       for (const router::TenantConfig& known : config_.tenants) {
@@ -86,7 +88,7 @@ class HeadgateStrategy final : public Strategy {
     router::Budget budget;
     if (any_budget_) budget = budgets_.Look(tenant.name, worst);
     const router::FleetSnapshot fleet{.cloud_configured = true,
-                                      .cloud_available = true,
+                                      .cloud_available = breaker_.Available(),
                                       .audit_writable = true,
                                       .local_ready = static_cast<int>(arrival.replicas_ready),
                                       .cloud_can_answer = true,
@@ -96,12 +98,25 @@ class HeadgateStrategy final : public Strategy {
     const bool cloud = decision.target == router::Target::kCloud;
     quotes_.Decided(tenant.name, cloud ? Quote::Side::kCloud : Quote::Side::kLocal);
     if (!cloud) return false;
+    const auto attempt = breaker_.Acquire();
+    if (!attempt) return false;  // half open, and another one is the probe
+    attempts_[id] = *attempt;
     meter_.CommitCloud();
     if (any_budget_) holds_[id] = budgets_.Reserve(tenant.name, worst);
     return true;
   }
 
-  void CloudRefused(uint32_t id) override { holds_.erase(id); }
+  // As dispatch tells the breaker; of retries the replay knows nothing.
+  void CloudRefused(uint32_t id, CloudRefusal why) override {
+    constexpr absl::Duration kBalanceOpen = absl::Minutes(1);  // dispatch's kRejectedOpen
+    holds_.erase(id);
+    const auto attempt = attempts_.find(id);
+    if (attempt == attempts_.end()) return;
+    if (why == CloudRefusal::kRateLimited) breaker_.Abandon(attempt->second);
+    if (why == CloudRefusal::kUnavailable) breaker_.Failure(attempt->second);
+    if (why == CloudRefusal::kBalance) breaker_.Trip(kBalanceOpen);
+    attempts_.erase(attempt);
+  }
 
   void Ended(const Answered& answered) override {
     v1::Usage usage;
@@ -114,7 +129,12 @@ class HeadgateStrategy final : public Strategy {
       quotes_.LocalFirstToken(static_cast<double>(answered.prompt_tokens), answered.predicted_s,
                               answered.first_token_s);
     }
-    if (!answered.cloud || !any_budget_) return;
+    if (!answered.cloud) return;
+    if (const auto attempt = attempts_.find(answered.id); attempt != attempts_.end()) {
+      breaker_.Success(attempt->second);
+      attempts_.erase(attempt);
+    }
+    if (!any_budget_) return;
     const auto hold = holds_.find(answered.id);
     if (hold == holds_.end()) return;
     budgets_.Settle(std::move(hold->second), answered.micro_units);
@@ -160,6 +180,8 @@ class HeadgateStrategy final : public Strategy {
   router::BudgetBook budgets_;
   std::vector<router::TenantConfig> tenants_;
   absl::flat_hash_map<uint32_t, router::BudgetBook::Hold> holds_;
+  router::CircuitBreaker breaker_;
+  absl::flat_hash_map<uint32_t, router::CircuitBreaker::Attempt> attempts_;  // under way on the cloud
   const router::Sensitivity sensitive_ = Classified(true);
   const router::Sensitivity ordinary_ = Classified(false);
   bool any_budget_ = false;

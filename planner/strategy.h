@@ -65,6 +65,9 @@ struct FleetView {
   double busy_share = 0;            // of the ready replicas' time since the last look
 };
 
+// Why the cloud did not take a request; it goes local then.
+enum class CloudRefusal { kRateLimited, kUnavailable, kBalance };  // 429, 503, 402
+
 class Strategy {
  public:
   virtual ~Strategy() = default;
@@ -74,7 +77,7 @@ class Strategy {
   // The wanted number of replicas.
   virtual int64_t Replicas(const FleetView& fleet) = 0;
   virtual void Ended(const Answered&) {}
-  virtual void CloudRefused(uint32_t /*id*/) {}  // 429
+  virtual void CloudRefused(uint32_t /*id*/, CloudRefusal /*why*/) {}
   virtual int64_t flips() const { return 0; }    // changes of a mode that moves all traffic
   virtual int64_t overspent_micro_units() { return 0; }
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "planner/comparison.h"
@@ -19,11 +20,11 @@ struct Change {
 // Changes of one setting; at most one of a group is taken.
 using Group = std::vector<Change>;
 
-std::vector<Group> Groups(const Scenario& scenario, const Trace& trace) {
+std::vector<Group> Groups(const Scenario& scenario, const Trace& trace, double cloud_micro_units) {
   using Mode = router::PolicyConfig::Mode;
   const double rate = static_cast<double>(trace.requests.size()) / std::max(1.0, trace.span_s());
   const auto& scaling = scenario.router.scaling;
-  std::vector<Group> groups(4);
+  std::vector<Group> groups(5);
   for (const auto& [name, mode] : {std::pair{"overflow", Mode::kOverflow}, std::pair{"cost", Mode::kCost}}) {
     if (mode == scenario.router.policy.mode) continue;
     groups[0].push_back({absl::StrCat("policy.mode: ", name), [m = mode](Scenario& s) { s.router.policy.mode = m; }});
@@ -54,6 +55,14 @@ std::vector<Group> Groups(const Scenario& scenario, const Trace& trace) {
     groups[3].push_back({absl::StrFormat("scaling.utilisation_max: %g", value),
                          [value](Scenario& s) { s.router.scaling.utilisation_max = value; }});
   }
+  for (const double share : {0.25, 0.5, 0.75, 1.0}) {
+    const auto limit = static_cast<int64_t>(share * cloud_micro_units);
+    if (limit <= 0 || scenario.router.accounting.budget.limit_micro_units > 0) continue;
+    groups[4].push_back({absl::StrFormat("accounting.budget.limit_micro_units: %d", limit), [limit](Scenario& s) {
+                           s.router.accounting.budget.limit_micro_units = limit;
+                           s.router.accounting.budget.period = router::BudgetConfig::Period::kMonth;
+                         }});
+  }
   return groups;
 }
 
@@ -73,7 +82,7 @@ Suggestions Suggest(const Scenario& scenario, const Trace& trace, const Progress
   const Result base = Run(scenario, trace);
   out.cost_micro_units = base.cost();
   out.attained = base.Attained(scenario.attainment);
-  const std::vector<Group> groups = Groups(scenario, trace);
+  const std::vector<Group> groups = Groups(scenario, trace, base.cloud_micro_units);
   double done = 0;
   double all = 0;
   for (const Group& group : groups) all += 2.0 * static_cast<double>(group.size());
@@ -129,12 +138,16 @@ std::string FormatSuggestions(const Scenario& scenario, const Suggestions& sugge
     const Suggestion& s = suggestions.single[i];
     text += line(s.change, s.cost_micro_units, s.attained);
   }
+  for (const char* setting : {"policy.mode", "replicas_min", "replicas_max", "utilisation_max", "budget"}) {
+    const auto best = std::find_if(suggestions.single.begin(), suggestions.single.end(), [&](const Suggestion& s) {
+      return absl::StrContains(s.change, setting) && s.attained;
+    });
+    if (best == suggestions.single.end()) absl::StrAppend(&text, "  no change of ", setting, " meets the objective\n");
+  }
   if (suggestions.best.empty()) return text + "together: nothing is better than what is configured\n";
   text += "together:\n";
   for (const std::string& change : suggestions.best) absl::StrAppend(&text, "  ", change, "\n");
   text += line("all of these", suggestions.best_cost_micro_units, suggestions.best_attained);
-  absl::StrAppendFormat(&text, "A monthly budget that fits this: the replay's cloud spending scaled to a month, see "
-                               "`headgate budget suggest`.\n");
   return text;
 }
 

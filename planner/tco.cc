@@ -61,25 +61,27 @@ class Fleet {
   explicit Fleet(const TcoProfile& profile) : p_(profile) {}
 
   // Money in `year` (0-based) with `replicas` running.
-  double Year(int year, double replicas) {
+  LocalParts Year(int year, double replicas) {
+    LocalParts parts;
     const double gpus = replicas * p_.Get("local.gpus_per_replica", 1);
     const double price = p_.Get("local.gpu_price");
-    double money = year == 0 ? p_.Get("local.base_once") : 0;
+    if (year == 0) parts.base = p_.Get("local.base_once");
     // Those that reached the end of their life are bought anew; never fewer than are there.
     const double life = p_.Get("local.life_years", 1e9);
     std::erase_if(bought_, [&](const auto& batch) { return year - batch.first >= life; });
     double have = 0;
     for (const auto& [when, count] : bought_) have += count;
     if (gpus > have) {
-      money += (gpus - have) * price;
+      parts.hardware = (gpus - have) * price;
       bought_.emplace_back(year, gpus - have);
       have = gpus;
     }
     const double watts = have * p_.Get("local.watts_per_gpu") + replicas * p_.Get("local.server_watts");
-    money += watts / 1000 * kYearHours * p_.Get("local.pue", 1) * p_.Get("local.tariff_per_kwh");
-    money += have * price * p_.Get("local.maintenance_share");
-    money += p_.Get("local.staff_per_year") * p_.Get("local.staff_share", 1);
-    return money + p_.Get("local.facility_per_year") + p_.Get("local.transfer_per_year");
+    parts.power = watts / 1000 * kYearHours * p_.Get("local.pue", 1) * p_.Get("local.tariff_per_kwh");
+    parts.maintenance = have * price * p_.Get("local.maintenance_share");
+    parts.staff = p_.Get("local.staff_per_year") * p_.Get("local.staff_share", 1);
+    parts.facility = p_.Get("local.facility_per_year") + p_.Get("local.transfer_per_year");
+    return parts;
   }
 
  private:
@@ -117,6 +119,7 @@ Tco ComputeTco(const TcoProfile& p) {
   const bool fixed_local = p.Has("local.base_once");
   tco.cloud_known = (volume && price) || fixed_cloud;
   tco.local_known = (volume && work && priced) || fixed_local || (priced && p.Has("local.life_years") && !work);
+  tco.work_known = volume && work && priced;
   tco.call_price = price.value_or(0);
   Fleet all(p), floor(p);
   for (int year = 0; year < kYears; ++year) {
@@ -126,18 +129,20 @@ Tco ComputeTco(const TcoProfile& p) {
     const double call = volume ? price.value_or(0) * drift : 0;
     const double fixed = p.Get("cloud.base_per_year") + p.Get("cloud.transfer_per_year") +
                          (year == 0 ? p.Get("cloud.customising_once") : 0);
-    cost.cloud = cost.calls * call + fixed;
+    cost.cloud_calls = cost.calls * call;
+    cost.cloud = cost.cloud_calls + fixed;
     const double busy = volume ? cost.calls * work.value_or(0) / kYearSeconds : 0;
     cost.replicas = work && volume ? Replicas(p, busy) : priced ? 1 : 0;
     cost.utilisation = cost.replicas > 0 ? busy / cost.replicas : 0;
-    cost.local = all.Year(year, cost.replicas);
+    cost.parts = all.Year(year, cost.replicas);
+    cost.local = cost.parts.Sum();
     // The floor: what must be local anyway. Its spare room costs nothing more.
     const double sensitive = p.Get("volume.sensitive_share");
     cost.hybrid_replicas = work && volume ? Replicas(p, busy * sensitive) : 0;
     const double room = cost.hybrid_replicas * p.Get("local.utilisation_max", 0.8) / p.Get("volume.peak_to_mean", 1);
     cost.hybrid_local_share = busy > 0 ? std::clamp(room / busy, sensitive, 1.0) : sensitive;
     cost.hybrid_utilisation = cost.hybrid_replicas > 0 ? busy * cost.hybrid_local_share / cost.hybrid_replicas : 0;
-    cost.hybrid = (cost.hybrid_replicas > 0 ? floor.Year(year, cost.hybrid_replicas) : 0) +
+    cost.hybrid = (cost.hybrid_replicas > 0 ? floor.Year(year, cost.hybrid_replicas).Sum() : 0) +
                   cost.calls * (1 - cost.hybrid_local_share) * call + fixed;
     tco.years.push_back(cost);
   }
@@ -174,12 +179,14 @@ std::vector<Swing> Tornado(const TcoProfile& profile) {
     return tco.Local(3) - tco.Cloud(3);
   };
   for (const auto& [key, input] : profile.inputs) {
+    const bool whole = key == "local.gpus_per_replica" || key == "local.spare_replicas";
+    if (whole && input.low == input.high) continue;  // there is no quarter of one
     // An input without a range of its own is moved by a quarter, as other calculators do.
     double low = input.low, high = input.high;
     if (low == high) low = 0.75 * input.value, high = 1.25 * input.value;
     if (absl::EndsWith(key, "_share") || absl::EndsWith(key, "utilisation_max")) high = std::min(high, 1.0);
     if (key == "local.pue" || key == "volume.peak_to_mean" || key == "cloud.peak_factor") low = std::max(low, 1.0);
-    const Swing swing{key, difference(key, low), difference(key, high)};
+    const Swing swing{key, low, high, difference(key, low), difference(key, high)};
     if (swing.low != swing.high) swings.push_back(swing);
   }
   std::stable_sort(swings.begin(), swings.end(),

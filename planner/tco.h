@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "planner/audit_log.h"
 #include "planner/plot.h"
 #include "planner/trace.h"
 
@@ -39,6 +40,20 @@ struct Published {
   double cloud_years = 1, local_years = 1;
   std::string note;
 };
+// What was done, when and where it is written down: ticks a line of the migration's checklist.
+struct Evidence {
+  std::string date, source;
+};
+// What an audit log says about the past: fills the checklist.
+struct Recorded {
+  double days = 0;
+  int64_t answers = 0, local = 0;
+  double success = 0;                            // OK / all
+  std::optional<double> cloud_call;              // mean money of a priced cloud answer
+  double unpriced = 0;                           // cloud answers without a price
+  double took_p50_s = 0, took_p95_s = 0;         // whole answers
+  std::string currency, source;
+};
 enum class Answer { kUnknown, kNo, kYes };
 struct Evaluation {
   Answer gpu_team = Answer::kUnknown;            // people who run GPUs
@@ -51,6 +66,10 @@ struct TcoProfile {
   std::map<std::string, Input> inputs;           // by key path such as `local.gpu_price`
   std::vector<Published> published;
   Evaluation evaluation;
+  std::map<std::string, Evidence> evidence;      // by item: kEvidence
+  std::optional<Recorded> recorded;
+  std::optional<double> per_cny;                 // of `currency` for one CNY, the thresholds' currency
+  std::string per_cny_source;
   std::vector<std::string> notes;
 
   bool Has(const std::string& key) const { return inputs.contains(key); }
@@ -60,13 +79,28 @@ struct TcoProfile {
   }
 };
 
+// Keys of the section `evidence`.
+inline constexpr const char* kEvidence[] = {"first_token_recorded", "reconciled", "outage_plan_rehearsed", "proof_case",
+                                            "proof_month_1", "proof_month_2", "proof_month_3"};
+
 // INVALID_ARGUMENT: every missing, contradictory or unknown entry with file, line and key.
 absl::StatusOr<TcoProfile> LoadTcoProfile(const std::string& path);
 absl::StatusOr<TcoProfile> ParseTcoProfile(const std::string& name, const std::string& text);
 // Calls, tokens, peak and sensitive share as the trace has them; `source` names it.
 void SetVolume(const Trace& trace, double sensitive_share, const std::string& date, TcoProfile* profile);
 
+// From the outcomes of an audit log.
+std::optional<Recorded> Record(const AuditLog& log, const std::string& source);
+
+// Where a side's money goes.
+struct LocalParts {
+  double hardware = 0, power = 0, staff = 0, maintenance = 0, facility = 0, base = 0;
+  double Sum() const { return hardware + power + staff + maintenance + facility + base; }
+};
 struct YearCost {
+  LocalParts parts;                              // of `local`
+  double cloud_calls = 0;                        // of `cloud`: without base, transfer and customising
+
   double cloud = 0, local = 0, hybrid = 0;
   double calls = 0;
   double replicas = 0, hybrid_replicas = 0;
@@ -75,6 +109,7 @@ struct YearCost {
 };
 struct Tco {
   bool cloud_known = false, local_known = false; // whether the inputs determine the side
+  bool work_known = false;                       // and so replicas, utilisation, hybrid
   std::vector<std::string> undetermined;         // what is missing, by key
   std::vector<YearCost> years;                   // five
   double call_price = 0;                         // cloud, year 1
@@ -94,6 +129,7 @@ std::optional<double> BreakEvenCalls(const TcoProfile& profile, int years);
 
 struct Swing {
   std::string key;
+  double from = 0, to = 0;        // the input's ends
   double low = 0, high = 0;       // local - cloud over three years at the input's ends
 };
 std::vector<Swing> Tornado(const TcoProfile& profile);  // the widest first

@@ -7,9 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/civil_time.h"
 #include "common/tls.h"
 #include "common/yaml_reader.h"
+#include "planner/exchange.h"
 #include "planner/tco.h"
 
 namespace headgate::planner {
@@ -24,6 +24,11 @@ struct Known {
   double low, high;  // what is possible
 };
 constexpr double kMoney = 1e15;
+// What one unit of a section's currency is in the report's.
+struct Money {
+  double rate = 1;
+  std::string note;
+};
 constexpr Known kInputs[] = {
     {"volume", "calls_per_year", 0, 1e13},
     {"volume", "input_tokens_per_call", 0, 1e7},
@@ -62,12 +67,13 @@ constexpr Known kInputs[] = {
     {"money", "discount_per_year", 0, 1},
 };
 
-bool IsDate(const std::string& text) {
-  absl::CivilDay day;
-  return absl::ParseCivilTime(text, &day) && absl::FormatCivilTime(day) == text;
+// Sums of money: converted where a section has another currency than the report.
+bool IsMoney(const Known& known) {
+  const std::string key = known.key;
+  return known.high == kMoney || key == "tariff_per_kwh";
 }
 
-void ReadInput(Map& section, const Known& known, const std::string& path, TcoProfile* out) {
+void ReadInput(Map& section, const Known& known, const std::string& path, const Money& money, TcoProfile* out) {
   auto map = section.GetMap(known.key);
   if (!map) return;
   Input input;
@@ -83,15 +89,35 @@ void ReadInput(Map& section, const Known& known, const std::string& path, TcoPro
   if (map->Get("date", &input.date) && !IsDate(input.date)) map->Complain("date", "must be a date such as 2026-11-15");
   if (map->Get("source", &input.source) && input.source.empty()) map->Complain("source", "must not be empty");
   map->Finish();
+  if (IsMoney(known) && money.rate != 1) {
+    for (double* value : {&input.value, &input.low, &input.high}) *value *= money.rate;
+    absl::StrAppend(&input.source, "; ", money.note);
+  }
   out->inputs[path] = input;
 }
 
-void ReadInputs(Map& root, TcoProfile* out) {
+// The section's own currency, at a dated rate.
+Money ReadCurrency(Map& section, const Exchange& exchange, const std::string& report) {
+  std::string currency;
+  if (!section.Get("currency", &currency)) return {};
+  const auto rate = exchange.Rate(currency, report);
+  if (!IsCurrency(currency)) {
+    section.Complain("currency", "must be a currency code of three capital letters");
+  } else if (!rate) {
+    section.Complain("currency", absl::StrCat("no rate from ", currency, " to ", report, " in fx: nothing is guessed"));
+  }
+  return {rate.value_or(1), exchange.Describe(currency, report)};
+}
+
+void ReadInputs(Map& root, const Exchange& exchange, TcoProfile* out) {
   for (const char* section : {"volume", "cloud", "local", "money"}) {
     auto map = root.GetMap(section);
     if (!map) continue;
+    const Money money = ReadCurrency(*map, exchange, out->currency);
     for (const Known& known : kInputs) {
-      if (std::string(section) == known.section) ReadInput(*map, known, absl::StrCat(section, ".", known.key), out);
+      if (std::string(section) == known.section) {
+        ReadInput(*map, known, absl::StrCat(section, ".", known.key), money, out);
+      }
     }
     map->Finish();
   }
@@ -126,6 +152,25 @@ void ReadEvaluation(Map& root, Evaluation* out) {
   }
   if (out->gpu_team == Answer::kYes && out->only_basic_skills == Answer::kYes) {
     map->Complain("only_basic_skills", "contradicts gpu_team: true");
+  }
+  map->Finish();
+}
+
+void ReadEvidence(Map& root, TcoProfile* out) {
+  auto map = root.GetMap("evidence");
+  if (!map) return;
+  for (const char* key : kEvidence) {
+    auto item = map->GetMap(key);
+    if (!item) continue;
+    Evidence evidence;
+    item->Require("date");
+    item->Require("source");
+    if (item->Get("date", &evidence.date) && !IsDate(evidence.date)) {
+      item->Complain("date", "must be a date such as 2026-11-15");
+    }
+    item->Get("source", &evidence.source);
+    item->Finish();
+    out->evidence[key] = evidence;
   }
   map->Finish();
 }
@@ -167,11 +212,17 @@ absl::StatusOr<TcoProfile> ParseTcoProfile(const std::string& name, const std::s
   root.Require("name");
   root.Require("currency");
   root.Get("name", &profile.name);
-  root.Get("currency", &profile.currency);
+  if (root.Get("currency", &profile.currency) && !IsCurrency(profile.currency)) {
+    root.Complain("currency", "must be a currency code of three capital letters");
+  }
   root.Get("notes", &profile.notes);
-  ReadInputs(root, &profile);
+  const Exchange exchange = Exchange::Read(root);
+  profile.per_cny = exchange.Rate("CNY", profile.currency);
+  profile.per_cny_source = exchange.Describe("CNY", profile.currency);
+  ReadInputs(root, exchange, &profile);
   ReadPublished(root, &profile);
   ReadEvaluation(root, &profile.evaluation);
+  ReadEvidence(root, &profile);
   Check(root, profile);
   root.Finish();
   if (!reader.status().ok()) return reader.status();
@@ -210,6 +261,43 @@ void SetVolume(const Trace& trace, double sensitive_share, const std::string& da
   set("volume.output_tokens_per_call", output / count);
   set("volume.sensitive_share", sensitive / count);
   set("volume.peak_to_mean", std::max(1.0, peak / mean));
+}
+
+std::optional<Recorded> Record(const AuditLog& log, const std::string& source) {
+  if (log.outcomes.empty()) return std::nullopt;
+  Recorded out;
+  out.source = source;
+  absl::Time first = absl::InfiniteFuture(), last = absl::InfinitePast();
+  std::vector<double> took;
+  int64_t ok = 0, all = 0, priced = 0;
+  double money = 0;
+  for (const AuditOutcome& outcome : log.outcomes) {
+    ++all;
+    first = std::min(first, outcome.time - outcome.duration);
+    last = std::max(last, outcome.time);
+    if (outcome.status == "OK") ++ok;
+    if (outcome.prompt_tokens + outcome.completion_tokens <= 0) continue;
+    ++out.answers;
+    took.push_back(absl::ToDoubleSeconds(outcome.duration));
+    if (outcome.target == "local") ++out.local;
+    if (outcome.target != "cloud") continue;
+    if (!outcome.priced) {
+      ++out.unpriced;
+      continue;
+    }
+    ++priced;
+    money += static_cast<double>(outcome.cost_micro_units) / 1e6;
+    out.currency = outcome.currency;
+  }
+  out.days = absl::FDivDuration(last - first, absl::Hours(24));
+  out.success = static_cast<double>(ok) / static_cast<double>(all);
+  if (priced > 0) out.cloud_call = money / static_cast<double>(priced);
+  if (!took.empty()) {
+    std::sort(took.begin(), took.end());
+    out.took_p50_s = took[took.size() / 2];
+    out.took_p95_s = took[std::min(took.size() - 1, took.size() * 95 / 100)];
+  }
+  return out;
 }
 
 }  // namespace headgate::planner

@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint64_t kSeed = 20261122;
 constexpr int kDraws = 1000;
-constexpr double kSpendingForLocal = 500'000;  // a year, CNY; published
+constexpr double kSpendingForLocal = 500'000;  // CNY a year; published
 constexpr double kCallForCloud = 0.1;          // CNY a call; published
 
 std::string Money(double value) { return absl::StrFormat("%.0f", value); }
@@ -37,12 +37,107 @@ Table CostTable(const TcoProfile& profile, const Tco& tco) {
     table.push_back({absl::StrCat(years, years == 1 ? " year" : " years"),
                      tco.cloud_known ? Money(tco.Cloud(years)) : "undetermined",
                      tco.local_known ? Money(tco.Local(years)) : "undetermined",
-                     tco.cloud_known && tco.local_known ? Money(tco.Hybrid(years)) : "undetermined",
-                     absl::StrFormat("%.0f", last.calls), absl::StrFormat("%.0f", last.replicas),
-                     absl::StrFormat("%.1f %%", 100 * last.utilisation), absl::StrFormat("%.0f", last.hybrid_replicas),
-                     absl::StrFormat("%.1f %%", 100 * last.hybrid_utilisation)});
+                     tco.cloud_known && tco.work_known ? Money(tco.Hybrid(years)) : "undetermined",
+                     last.calls > 0 ? absl::StrFormat("%.0f", last.calls) : "-",
+                     tco.work_known ? absl::StrFormat("%.0f", last.replicas) : "-",
+                     tco.work_known ? absl::StrFormat("%.1f %%", 100 * last.utilisation) : "-",
+                     tco.work_known ? absl::StrFormat("%.0f", last.hybrid_replicas) : "-",
+                     tco.work_known ? absl::StrFormat("%.1f %%", 100 * last.hybrid_utilisation) : "-"});
   }
   return table;
+}
+
+// What the sums are made of, year by year, before discounting, with the inputs that each part comes from.
+Table PartsTable(const TcoProfile& profile, const Tco& tco) {
+  Table table = {{absl::StrCat("not discounted, ", profile.currency), "year 1", "year 2", "year 3", "year 4", "year 5",
+                  "from the inputs"}};
+  const auto add = [&](const char* name, const auto& value, const char* from) {
+    std::vector<std::string> row = {name};
+    double sum = 0;
+    for (const YearCost& year : tco.years) {
+      sum += value(year);
+      row.push_back(Money(value(year)));
+    }
+    row.emplace_back(from);
+    if (sum > 0) table.push_back(std::move(row));
+  };
+  if (tco.cloud_known) {
+    add("cloud: calls", [](const YearCost& y) { return y.cloud_calls; },
+        "volume.*, cloud prices, peak_share, peak_factor, price_drift_per_year");
+    add("cloud: fixed", [](const YearCost& y) { return y.cloud - y.cloud_calls; },
+        "cloud.base_per_year, transfer_per_year, customising_once");
+  }
+  if (!tco.local_known) return table;
+  add("local: hardware", [](const YearCost& y) { return y.parts.hardware; },
+      "replicas x gpus_per_replica x gpu_price, replaced after life_years");
+  add("local: power", [](const YearCost& y) { return y.parts.power; },
+      "(watts_per_gpu + server_watts) x 8766 h x pue x tariff_per_kwh");
+  add("local: staff", [](const YearCost& y) { return y.parts.staff; }, "staff_per_year x staff_share");
+  add("local: maintenance", [](const YearCost& y) { return y.parts.maintenance; },
+      "gpus x gpu_price x maintenance_share");
+  add("local: facility, transfer", [](const YearCost& y) { return y.parts.facility; },
+      "facility_per_year, transfer_per_year");
+  add("local: base", [](const YearCost& y) { return y.parts.base; }, "base_once");
+  return table;
+}
+
+// Whether a volume takes part at all: fixed sums have no break-even.
+bool HasVolume(const TcoProfile& profile, const Tco& tco) {
+  return tco.cloud_known && tco.local_known && tco.call_price > 0 && profile.Get("volume.calls_per_year") > 0;
+}
+
+Table CurveTable(const TcoProfile& profile) {
+  Table table = {{"calls a year", "cloud", "local", "hybrid", "the cheapest"}};
+  for (double calls = 1e4; calls <= 1.1e10; calls *= 10) {
+    TcoProfile at = profile;
+    at.inputs["volume.calls_per_year"].value = calls;
+    const Tco tco = ComputeTco(at);
+    const std::pair<double, const char*> sides[] = {
+        {tco.Cloud(3), "cloud"}, {tco.Local(3), "local"}, {tco.Hybrid(3), "hybrid"}};
+    table.push_back({absl::StrFormat("%.0f", calls), Money(tco.Cloud(3)), Money(tco.Local(3)), Money(tco.Hybrid(3)),
+                     std::min_element(std::begin(sides), std::end(sides))->second});
+  }
+  return table;
+}
+
+Table TornadoTable(const TcoProfile& profile, const std::vector<Swing>& swings) {
+  constexpr size_t kShown = 10;
+  Table table = {{"input", "from", "to", "local - cloud at the low end", "at the high end"}};
+  for (const Swing& swing : swings) {
+    if (table.size() > kShown) break;
+    const Input& input = profile.inputs.at(swing.key);
+    const bool own = input.low < input.high;
+    table.push_back({swing.key, absl::StrFormat("%g", swing.from),
+                     absl::StrCat(absl::StrFormat("%g", swing.to), own ? "" : " (+-25 %)"), Money(swing.low),
+                     Money(swing.high)});
+  }
+  return table;
+}
+
+Table BandTable(const TcoProfile& profile, const MonteCarlo& draws) {
+  Table table = {{absl::StrCat("three years, ", profile.currency), "5 %", "50 %", "95 %"}};
+  for (const auto& [name, band] :
+       {std::pair{"cloud", draws.cloud}, std::pair{"local", draws.local}, std::pair{"hybrid", draws.hybrid}}) {
+    table.push_back({name, Money(band.p5), Money(band.p50), Money(band.p95)});
+  }
+  return table;
+}
+
+// Break-even curve, tornado and band, where both sides are known.
+std::string Uncertainty(const TcoProfile& profile, const Tco& tco) {
+  if (!HasVolume(profile, tco)) return "";
+  std::string text = absl::StrCat("\n## Break-even over three years\n\n", MarkdownTable(CurveTable(profile)));
+  absl::StrAppend(&text, "\n## What decides: local - cloud over three years when one input moves\n\n",
+                  MarkdownTable(TornadoTable(profile, Tornado(profile))));
+  const MonteCarlo draws = Simulate(profile, kSeed, kDraws);
+  int ranged = 0;
+  for (const auto& [key, input] : profile.inputs) ranged += input.low < input.high ? 1 : 0;
+  absl::StrAppendFormat(&text,
+                        "\n## Band: %d draws (seed %d), triangular over the %d inputs with a range\n\n%s\nLocal is "
+                        "cheaper than the cloud in %.1f %% of the draws.\n",
+                        draws.draws, kSeed, ranged, MarkdownTable(BandTable(profile, draws)),
+                        100 * draws.local_cheaper);
+  return text;
 }
 
 Table InputTable(const TcoProfile& profile) {
@@ -98,6 +193,14 @@ Table PublishedTable(const TcoProfile& profile) {
 
 std::string BreakEvenLine(const TcoProfile& profile, const Tco& tco) {
   if (!tco.cloud_known || !tco.local_known) return "Break-even: undetermined.\n";
+  if (!HasVolume(profile, tco)) {
+    for (int years = 1; years <= 5; ++years) {
+      if (tco.Local(years) <= tco.Cloud(years)) {
+        return absl::StrFormat("Break-even in time: local has cost less from year %d on; no volume is given.\n", years);
+      }
+    }
+    return "Break-even in time: not within five years; no volume is given.\n";
+  }
   const auto calls = BreakEvenCalls(profile, 3);
   if (!calls)
     return "Break-even over three years: at no volume; each further call costs more locally than on the cloud.\n";
@@ -111,6 +214,10 @@ std::string PriceOfIndependence(const TcoProfile& profile, const Tco& tco) {
   const double hybrid = tco.Hybrid(3) - tco.Cloud(3);
   if (more <= 0) return absl::StrFormat("Local saves %s %s over three years.\n", Money(-more), profile.currency);
   const double calls = tco.years[0].calls + tco.years[1].calls + tco.years[2].calls;
+  if (!tco.work_known) {
+    return absl::StrFormat("**Local does not pay on price alone**: it costs %s %s more over three years.\n",
+                           Money(more), profile.currency);
+  }
   return absl::StrFormat(
       "**Local does not pay on price alone.** Privacy, latency and independence of the provider cost %s %s over three "
       "years when everything is local (%.4f a call); keeping only the sensitive share of %.0f %% local, its spare room "
@@ -119,41 +226,73 @@ std::string PriceOfIndependence(const TcoProfile& profile, const Tco& tco) {
       hybrid > 0 ? Money(hybrid) + " more than the cloud alone" : "nothing more than the cloud alone");
 }
 
+std::string Item(bool done, const std::string& text) { return absl::StrCat("- [", done ? "x" : " ", "] ", text, "\n"); }
+
+// Ticked by what the profile says was done, with its date and source.
+std::string Shown(const TcoProfile& profile, const char* key, const std::string& text) {
+  const auto found = profile.evidence.find(key);
+  if (found == profile.evidence.end()) return Item(false, absl::StrCat(text, " (`evidence.", key, "`)"));
+  return Item(true, absl::StrCat(text, " (", found->second.date, ", ", found->second.source, ")"));
+}
+
+// The lines that an audit log fills.
+std::string RecordedLines(const TcoProfile& profile, double days, const char* otherwise) {
+  if (!profile.recorded) return Item(false, otherwise);
+  const Recorded& r = *profile.recorded;
+  const double local = 100.0 * static_cast<double>(r.local) / static_cast<double>(std::max<int64_t>(1, r.answers));
+  std::string text =
+      Item(r.days >= days, absl::StrFormat("%.1f of %g days recorded: %d answers, %.1f %% local, success %.2f %% (%s)",
+                                           r.days, days, r.answers, local, 100 * r.success, r.source));
+  text += Item(r.cloud_call.has_value() && r.unpriced == 0,
+               r.cloud_call ? absl::StrFormat("a cloud answer cost %.6f %s on average; %g without a price",
+                                              *r.cloud_call, r.currency, r.unpriced)
+                            : absl::StrFormat("no cloud answer with a price; %g without", r.unpriced));
+  return text + Item(r.answers > 0, absl::StrFormat("a whole answer took %.2f s (median), %.2f s (95 %%)", r.took_p50_s,
+                                                    r.took_p95_s));
+}
+
 std::string Checklists(const TcoProfile& profile, const Tco& tco) {
-  const auto item = [](bool done, const std::string& text) {
-    return absl::StrCat("- [", done ? "x" : " ", "] ", text, "\n");
-  };
   const bool volume = profile.Has("volume.calls_per_year");
   const bool measured = profile.Has("local.prefill_tokens_per_second");
+  const bool sensitive = profile.Has("volume.sensitive_share");
   std::string text = "### Pilot, 1 to 2 weeks\n";
-  text += item(volume,
-               volume ? absl::StrFormat("volume known: %.0f calls a year (%s)", profile.Get("volume.calls_per_year"),
+  text += RecordedLines(profile, 7, "7 days of traffic recorded: `headgate tco --audit DIRECTORY` fills this");
+  text += Item(volume,
+               volume ? absl::StrFormat("volume: %.0f calls a year (%s)", profile.Get("volume.calls_per_year"),
                                         profile.inputs.at("volume.calls_per_year").source)
-                      : "measure the volume: `headgate tco --trace` or the audit log");
-  text += item(measured, measured ? absl::StrFormat("engine rates: %g prompt and %g answer tokens a second (%s)",
+                      : "volume: `headgate tco --trace` or `--audit`");
+  text += Item(measured, measured ? absl::StrFormat("engine rates: %g prompt and %g answer tokens a second (%s)",
                                                     profile.Get("local.prefill_tokens_per_second"),
                                                     profile.Get("local.decode_tokens_per_second"),
                                                     profile.inputs.at("local.prefill_tokens_per_second").source)
-                                  : "measure the engine's prompt and answer rates on one GPU");
-  text += item(profile.Has("volume.sensitive_share"), "share of sensitive requests known");
+                                  : "engine rates: measure prompt and answer tokens a second on one GPU");
+  text += Item(sensitive, sensitive ? absl::StrFormat("share of sensitive requests: %.1f %% (%s)",
+                                                      100 * profile.Get("volume.sensitive_share"),
+                                                      profile.inputs.at("volume.sensitive_share").source)
+                                    : "share of sensitive requests known");
   text += "### One month of recorded cost and latency\n";
-  text += item(tco.call_price > 0, tco.call_price > 0 ? absl::StrFormat("price of a call on the cloud: %.5f %s",
+  text += RecordedLines(profile, 28,
+                        "28 days of cost and latency recorded: `headgate tco --audit DIRECTORY` fills this");
+  text += Item(tco.call_price > 0, tco.call_price > 0 ? absl::StrFormat("a call on the cloud by the inputs: %.6f %s",
                                                                         tco.call_price, profile.currency)
-                                                      : "record the cost: `headgate budget ledger`");
-  text += item(false, "first-token latency of both sides recorded (`gen_ai_server_time_to_first_token_seconds`)");
-  text += item(false, "ledger reconciled with the provider's balance (`headgate budget reconcile`)");
+                                                      : "price of a call: `headgate budget ledger`");
+  text += Shown(profile, "first_token_recorded", "first token of both sides recorded");
+  text += Shown(profile, "reconciled", "ledger reconciled with the provider's balance: `headgate budget reconcile`");
   text += "### Decision\n";
-  text += item(tco.cloud_known && tco.local_known,
+  text += Item(tco.cloud_known && tco.local_known,
                tco.cloud_known && tco.local_known
-                   ? absl::StrFormat("three-year total: cloud %s, local %s, hybrid %s %s", Money(tco.Cloud(3)),
-                                     Money(tco.Local(3)), Money(tco.Hybrid(3)), profile.currency)
+                   ? absl::StrCat("three-year total: cloud ", Money(tco.Cloud(3)), ", local ", Money(tco.Local(3)),
+                                  tco.work_known ? ", hybrid " + Money(tco.Hybrid(3)) : "", " ", profile.currency)
                    : "three-year total (undetermined: " + absl::StrJoin(tco.undetermined, ", ") + ")");
-  text += item(false,
-               "contingency plan for an API outage rehearsed (`headgate drill`): local keeps what is sensitive, "
-               "batch waits");
+  text += Shown(profile, "outage_plan_rehearsed",
+                "contingency plan for an API outage rehearsed: local keeps what is sensitive, batch waits; what it "
+                "costs: `headgate replay` with a fault `cloud_503`");
   text += "### Or: a 3-month proof on a non-core case\n";
-  text += item(false, "case chosen whose failure hurts nobody");
-  text += item(false, "month 1 to 3: cost, first token, success rate recorded; the same table as above at the end");
+  text += Shown(profile, "proof_case", "case chosen whose failure hurts nobody");
+  for (const char* month : {"1", "2", "3"}) {
+    text += Shown(profile, absl::StrCat("proof_month_", month).c_str(),
+                  absl::StrCat("month ", month, ": cost, first token and success rate recorded"));
+  }
   return text;
 }
 
@@ -162,6 +301,10 @@ std::string Body(const TcoProfile& profile, const Tco& tco) {
   for (const std::string& note : profile.notes) absl::StrAppend(&text, "> ", note, "\n");
   absl::StrAppend(&text, "\n", MarkdownTable(CostTable(profile, tco)), "\n", BreakEvenLine(profile, tco),
                   PriceOfIndependence(profile, tco));
+  if (const Table parts = PartsTable(profile, tco); parts.size() > 1) {
+    absl::StrAppend(&text, "\n## What the sums are made of\n\n", MarkdownTable(parts));
+  }
+  text += Uncertainty(profile, tco);
   if (!tco.undetermined.empty()) {
     absl::StrAppend(&text, "\nThe inputs do not determine everything. Missing: ", absl::StrJoin(tco.undetermined, ", "),
                     ".\n");
@@ -191,6 +334,7 @@ std::string Body(const TcoProfile& profile, const Tco& tco) {
 std::string Charts(const TcoProfile& profile, const Tco& tco) {
   std::string svg;
   if (!tco.cloud_known || !tco.local_known) return svg;
+  const bool volume = HasVolume(profile, tco);
   Chart years{"Running total", "years", profile.currency, 1, 5, {{"cloud", {}}, {"local", {}}, {"hybrid", {}}}};
   for (int n = 1; n <= 5; ++n) {
     years.series[0].values.push_back(tco.Cloud(n));
@@ -198,7 +342,7 @@ std::string Charts(const TcoProfile& profile, const Tco& tco) {
     years.series[2].values.push_back(tco.Hybrid(n));
   }
   svg += LineChart(years);
-  if (profile.Has("volume.calls_per_year")) {
+  if (volume) {
     Chart curve{"Break-even over three years",
                 "calls a year, powers of ten",
                 "log10 of the cost",
@@ -214,6 +358,7 @@ std::string Charts(const TcoProfile& profile, const Tco& tco) {
     }
     svg += LineChart(curve);
   }
+  if (!volume) return svg;
   std::vector<Bar> bars;
   for (const Swing& swing : Tornado(profile)) {
     if (bars.size() < 10) bars.push_back({swing.key, swing.low, swing.high});
@@ -238,16 +383,31 @@ std::vector<Criterion> Evaluate(const TcoProfile& profile, const Tco& tco) {
   std::vector<Criterion> out;
   out.push_back(FromAnswer("technical", "a team that runs GPUs", 20, e.gpu_team, true));
   out.push_back(FromAnswer("technical", "only basic skills", 10, e.only_basic_skills, false));
-  Criterion spending{
-      "economic", absl::StrFormat("cloud spending of %g a year or more", kSpendingForLocal), "undetermined", 25, 0, 0};
+  // The thresholds were published in CNY: without a rate they are not compared with another currency.
+  const double rate = profile.per_cny.value_or(0);
+  const auto threshold = [&](double cny) {
+    const std::string text = absl::StrFormat("%g CNY", cny);
+    if (rate <= 0 || profile.currency == "CNY") return text;
+    return absl::StrFormat("%s (%.5g %s)", text, cny * rate, profile.currency);
+  };
+  Criterion spending{"economic", absl::StrCat("cloud spending of ", threshold(kSpendingForLocal), " a year or more"),
+                     "undetermined", 25, 0, 0};
   if (tco.cloud_known) {
-    spending.measured = Money(tco.years[0].cloud);
-    (tco.years[0].cloud >= kSpendingForLocal ? spending.local : spending.cloud) = spending.weight;
+    spending.measured = absl::StrCat(Money(tco.years[0].cloud), " ", profile.currency);
+    if (rate > 0) {
+      (tco.years[0].cloud >= kSpendingForLocal * rate ? spending.local : spending.cloud) = spending.weight;
+    } else {
+      spending.measured += ": no rate from CNY in fx";
+    }
   }
-  Criterion call{"economic", absl::StrFormat("a call costs below %g", kCallForCloud), "undetermined", 15, 0, 0};
+  Criterion call{"economic", absl::StrCat("a call costs below ", threshold(kCallForCloud)), "undetermined", 15, 0, 0};
   if (tco.call_price > 0) {
-    call.measured = absl::StrFormat("%.4f", tco.call_price);
-    (tco.call_price < kCallForCloud ? call.cloud : call.local) = call.weight;
+    call.measured = absl::StrFormat("%.6f %s", tco.call_price, profile.currency);
+    if (rate > 0) {
+      (tco.call_price < kCallForCloud * rate ? call.cloud : call.local) = call.weight;
+    } else {
+      call.measured += ": no rate from CNY in fx";
+    }
   }
   out.push_back(spending);
   out.push_back(call);
@@ -275,7 +435,9 @@ std::string Recommendation(const TcoProfile& profile, const Tco& tco, const std:
     text += "Recommendation: cloud";
     text += profile.Get("volume.sensitive_share") > 0 ? ", with the sensitive share local (hybrid)." : ".";
   }
-  if (profile.currency != "CNY") text += " The published thresholds are in CNY: convert before relying on them.";
+  if (profile.currency != "CNY" && profile.per_cny) {
+    absl::StrAppend(&text, " Thresholds converted: ", profile.per_cny_source, ".");
+  }
   return text;
 }
 
@@ -286,6 +448,7 @@ std::string TcoHtml(const TcoProfile& profile) {
   const std::vector<Criterion> criteria = Evaluate(profile, tco);
   std::string body = Charts(profile, tco);
   absl::StrAppend(&body, HtmlTable(CostTable(profile, tco)), "<p>", Escape(BreakEvenLine(profile, tco)), "</p>\n");
+  absl::StrAppend(&body, "<h2>What the sums are made of</h2>", HtmlTable(PartsTable(profile, tco)));
   if (!profile.published.empty())
     absl::StrAppend(&body, "<h2>Published figures</h2>", HtmlTable(PublishedTable(profile)));
   absl::StrAppend(&body, "<h2>Evaluation</h2><p>", Escape(Recommendation(profile, tco, criteria)),

@@ -15,6 +15,12 @@ constexpr int kFloorSteps = 2;  // sensitive work is averaged over 20 s
 constexpr double kClassFactor = 1.5;
 constexpr int kMiddleClass = 12;  // the class of the price of a replica's own second
 constexpr double kHourSeconds = 3600;
+// Ordinary work fills what is there; what does not fit leaves for the cloud, so nothing is kept free for it.
+constexpr double kBusyMax = 0.95;
+// Chosen on the development traces, then held against others (docs/planner.md).
+constexpr double kMemoryOfWindow = 0.2;    // how fast ordinary work is forgotten: e-fold, of the window
+constexpr double kPaysBackOfWindow = 0.5;  // a cold start must pay for itself in this part of the window
+constexpr int kHeldColdStarts = 2;         // what was rented is kept for so many
 
 double SecondPrice(const ScalingConfig& config) {
   return static_cast<double>(config.replica_hour_micro_units) / kHourSeconds;
@@ -36,6 +42,7 @@ void Scaling::Apply(const ScalingConfig& config) {
   steps_.clear();  // classes and work are in the old configuration's units
   began_ = clock_.Monotonic();
   grown_ = began_;
+  first_.reset();
 }
 
 void Scaling::Forget(int64_t index) {
@@ -77,44 +84,70 @@ int64_t Scaling::Floor() const {
   return static_cast<int64_t>(std::ceil(most / (kFloorSteps * kStepSeconds * config_.utilisation_max)));
 }
 
-double Scaling::Saved(int64_t replicas) const {
+Scaling::Past Scaling::WeighPast(double seen) const {
+  const MonotonicTime now = clock_.Monotonic();
+  Past past;
+  past.last = absl::Floor(now, kStep) / kStep;
+  const double decay = std::exp(-kStepSeconds / (kMemoryOfWindow * absl::ToDoubleSeconds(config_.window)));
+  double covered = std::min(seen, absl::ToDoubleSeconds(now - past.last * kStep));
+  past.weights = {1};
+  past.seconds = covered;
+  // A step without arrivals counts too.
+  while (covered < seen) {
+    const double part = std::min(kStepSeconds, seen - covered);
+    past.weights.push_back(past.weights.back() * decay);
+    past.seconds += past.weights.back() * part;
+    covered += part;
+  }
+  return past;
+}
+
+double Scaling::SavedPerSecond(int64_t replicas, const Past& past) const {
+  const double busy = std::max(kBusyMax, config_.utilisation_max);
   double saved = 0;
   for (const Step& step : steps_) {
-    double room = static_cast<double>(replicas) * config_.utilisation_max * kStepSeconds - step.sensitive_work;
+    const auto ago = static_cast<size_t>(std::max<int64_t>(0, past.last - step.index));
+    double room = static_cast<double>(replicas) * busy * kStepSeconds - step.sensitive_work;
+    double money = 0;
     for (int i = kClasses - 1; i >= 0 && room > 0; --i) {
       if (step.work[i] <= 0) continue;
       const double share = std::min(1.0, room / step.work[i]);
-      saved += share * step.price[i];
+      money += share * step.price[i];
       room -= share * step.work[i];
     }
+    saved += past.weights[std::min(ago, past.weights.size() - 1)] * money;
   }
-  return saved;
+  return saved / past.seconds;
 }
 
 int64_t Scaling::Wanted(int64_t replicas, double price_level) {
   if (config_.replica_hour_micro_units <= 0) return replicas;
   const MonotonicTime now = clock_.Monotonic();
   Forget(absl::Floor(now, kStep) / kStep);
+  const double window = absl::ToDoubleSeconds(config_.window);
   const double seen =
       std::clamp(absl::ToDoubleSeconds(std::min(now - began_, config_.window)), kStepSeconds, 1e9);
-  const double whole = absl::ToDoubleSeconds(config_.window);
+  const Past past = WeighPast(seen);
+  const double pays_back = kPaysBackOfWindow * window;
   const double cold_start = SecondPrice(config_) * absl::ToDoubleSeconds(config_.cold_start);
   const int64_t least = std::clamp(Floor(), config_.replicas_min, config_.replicas_max);
   int64_t best = least;
   double best_cost = 0;
   for (int64_t n = least; n <= config_.replicas_max; ++n) {
-    // What was seen stands for a whole window.
-    double cost = whole * (SecondPrice(config_) * static_cast<double>(n) - price_level * Saved(n) / seen);
-    // A change must pay for a cold start in the window: now, or later when the replica is wanted again.
+    double cost = pays_back * (SecondPrice(config_) * static_cast<double>(n) - price_level * SavedPerSecond(n, past));
+    // A change must pay for a cold start: now, or later when the replica is wanted again.
     cost += cold_start * static_cast<double>(std::abs(n - replicas));
     if (n == least || cost < best_cost) {
       best = n;
       best_cost = cost;
     }
-    if (n > replicas && cost > best_cost + 4 * whole * SecondPrice(config_)) break;  // savings only flatten from here
+    if (n > replicas && cost > best_cost + 4 * pays_back * SecondPrice(config_)) break;  // savings only flatten
   }
+  if (!first_) first_ = replicas;
+  // A short past has not seen its bursts yet.
+  if (best < replicas && seen < window / 2) best = std::min(replicas, std::max(best, (*first_ + 1) / 2));
   if (best > replicas) grown_ = now;
-  if (best < replicas && now - grown_ < std::max(config_.cold_start, config_.window / 2)) return replicas;
+  if (best < replicas && now - grown_ < kHeldColdStarts * config_.cold_start) return replicas;
   return best;
 }
 

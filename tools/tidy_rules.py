@@ -62,10 +62,11 @@ def includes(tree):
             if owner in OURS and "/" in target and owner not in MAY_INCLUDE[module]:
                 yield path, line, (f"{module}/ may not include {owner}/: move what both need to common/, or talk over "
                                    "proto/headgate/v1")
-            facade = re.match(r"router/(policy|accounting|config|budget|quote|scaling|traffic_meter)\.h", target)
+            facade = re.match(r"router/(policy|accounting|config|budget|quote|scaling|traffic_meter|"
+                              r"upstream/circuit_breaker)\.h", target)
             if module == "planner" and owner == "router" and not facade:
                 yield path, line, ("planner/ sees of router/ only config.h, policy.h, accounting.h and what feeds "
-                                   "them: budget.h, quote.h, scaling.h, traffic_meter.h")
+                                   "them: budget.h, quote.h, scaling.h, traffic_meter.h, upstream/circuit_breaker.h")
             yield from stage_include(path, line, target)
 
 

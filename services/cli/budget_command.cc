@@ -3,10 +3,13 @@
 
 // budget ledger, suggest, reconcile: the money in a router's audit log.
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <iostream>
 #include <memory>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "planner/ledger.h"
 #include "services/cli/commands.h"
 #include "services/cli/router_connection.h"
@@ -15,7 +18,7 @@ namespace headgate::services {
 namespace {
 
 struct BudgetOptions {
-  std::string audit, month, currency = "USD", before, after, topped_up = "0";
+  std::string audit, month, currency = "USD", before, after, topped_up = "0", since, until;
   double gpu_hours = 0, gpu_hour_price = 0, headroom = 1.2;
 };
 
@@ -23,10 +26,18 @@ int PrintLedger(const BudgetOptions& options) {
   const auto log = planner::ReadAuditLog(options.audit);
   if (!log.ok()) return Fail(log.status());
   std::optional<planner::LocalCost> local;
-  if (options.gpu_hours > 0) {
-    local = planner::LocalCost{options.gpu_hours, static_cast<int64_t>(options.gpu_hour_price * 1e6), options.currency};
+  if ((options.gpu_hours > 0) != (options.gpu_hour_price > 0)) {
+    return Fail(absl::InvalidArgumentError("--gpu-hours and --gpu-hour-price belong together: unknown is not zero"));
   }
-  std::cout << planner::ChargebackCsv(planner::MakeLedger(*log), options.month, local);
+  const planner::Ledger ledger = planner::MakeLedger(*log);
+  if (!planner::HasMonth(ledger, options.month)) {
+    return Fail(absl::NotFoundError(absl::StrCat("--month ", options.month, ": nothing in the log; it holds ",
+                                                 absl::StrJoin(planner::Months(ledger), ", "))));
+  }
+  if (options.gpu_hours > 0) {
+    local = planner::LocalCost{options.gpu_hours, std::llround(options.gpu_hour_price * 1e6), options.currency};
+  }
+  std::cout << planner::ChargebackCsv(ledger, options.month, local);
   return 0;
 }
 
@@ -38,8 +49,19 @@ int PrintBudgets(const BudgetOptions& options) {
 }
 
 int PrintReconciliation(const BudgetOptions& options) {
-  const auto log = planner::ReadAuditLog(options.audit);
+  auto log = planner::ReadAuditLog(options.audit);
   if (!log.ok()) return Fail(log.status());
+  for (const auto& [flag, text] : {std::pair{"--since", options.since}, std::pair{"--until", options.until}}) {
+    absl::Time when;
+    std::string error;
+    if (text.empty()) continue;
+    if (!absl::ParseTime(absl::RFC3339_full, text, &when, &error)) {
+      return Fail(absl::InvalidArgumentError(absl::StrCat(flag, ": must be a time such as 2026-11-01T00:00:00Z")));
+    }
+    const bool since = std::string(flag) == "--since";
+    std::erase_if(log->outcomes,
+                  [&](const auto& outcome) { return since ? outcome.time < when : outcome.time >= when; });
+  }
   const auto result = planner::Reconcile(planner::MakeLedger(*log), options.currency, options.before, options.after,
                                          options.topped_up);
   if (!result.ok()) return Fail(result.status());
@@ -72,6 +94,8 @@ void AddBudgetCommand(CLI::App& app, int& exit_code) {
   reconcile->add_option("--before", options->before, "Balance before the log began, 110.00")->required();
   reconcile->add_option("--after", options->after, "Balance now")->required();
   reconcile->add_option("--topped-up", options->topped_up, "Paid in between");
+  reconcile->add_option("--since", options->since, "When --before was read; the log from there on");
+  reconcile->add_option("--until", options->until, "When --after was read");
   reconcile->add_option("--currency", options->currency, "Of the balance");
   reconcile->callback([options, &exit_code] { exit_code = PrintReconciliation(*options); });
 }

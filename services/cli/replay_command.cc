@@ -109,6 +109,8 @@ void AddGenerator(CLI::App& command, ReplayOptions& options) {
   command.add_option("--input-tokens", g.input_tokens, "Mean prompt");
   command.add_option("--output-tokens", g.output_tokens, "Mean answer");
   command.add_option("--reused-prefix", g.reused_prefix, "Share of requests that continue an earlier one");
+  command.add_option("--spread", g.spread, "Sigma of the lognormal lengths");
+  command.add_option("--clients", g.clients, "Number of clients");
   command.add_option("--sensitive-share", g.sensitive_share, "Share of sensitive requests");
 }
 

@@ -30,6 +30,11 @@ int RunTco(const TcoOptions& options) {
       return Fail(absl::InvalidArgumentError("--date is required with a trace: when it was taken"));
     planner::SetVolume(*trace, options.sensitive_share, options.date, &*profile);
   }
+  if (!options.audit.empty()) {
+    const auto log = planner::ReadAuditLog(options.audit);
+    if (!log.ok()) return Fail(log.status());
+    profile->recorded = planner::Record(*log, "audit log " + options.audit);
+  }
   std::cout << planner::TcoMarkdown(*profile);
   if (options.html.empty()) return 0;
   std::ofstream out(options.html, std::ios::binary);
@@ -46,7 +51,7 @@ void AddTcoCommand(CLI::App& app, int& exit_code) {
   command->add_option("--profile", options->profile, "Inputs with date and source: deploy/config/tco/*.yaml")
       ->required();
   command->add_option("--trace", options->trace, "Take the volume from this trace");
-  command->add_option("--audit", options->audit, "Take the volume from this audit log");
+  command->add_option("--audit", options->audit, "Take the volume from this audit log and fill the checklist");
   command->add_option("--date", options->date, "When the trace was taken, 2026-11-22");
   command->add_option("--sensitive-share", options->sensitive_share, "Of requests whose class the trace does not say");
   command->add_option("--html", options->html, "Write a page with charts to this file");

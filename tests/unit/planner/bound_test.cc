@@ -51,6 +51,20 @@ bool Fits(const BoundProblem& problem, const std::vector<bool>& local, const std
   return true;
 }
 
+// More under way on the cloud at some moment than its cap allows, each from its arrival on.
+bool TooMany(const BoundProblem& problem, const std::vector<bool>& local) {
+  for (size_t i = 0; i < problem.items.size(); ++i) {
+    const double now = problem.items[i].arrival_s;
+    int under_way = 0;
+    for (size_t j = 0; j < problem.items.size(); ++j) {
+      const BoundItem& other = problem.items[j];
+      if (!local[j] && other.arrival_s <= now && now < other.arrival_s + other.cloud_s) ++under_way;
+    }
+    if (!local[i] && under_way > problem.cloud_concurrency) return true;
+  }
+  return false;
+}
+
 // Every number of replicas in every step, every subset of items.
 double BruteForce(const BoundProblem& problem, int steps) {
   double best = INFINITY;
@@ -76,6 +90,7 @@ double BruteForce(const BoundProblem& problem, int steps) {
         if (!local[i]) cost += problem.items[i].price;
         allowed = allowed && (local[i] || !problem.items[i].sensitive);
       }
+      if (cost - fixed > problem.cloud_budget || TooMany(problem, local)) continue;
       if (allowed && cost < best && Fits(problem, local, replicas)) best = cost;
     }
   }
@@ -118,6 +133,30 @@ TEST(Bound, NeverExceedsBruteForceAndComesClose) {
   EXPECT_GT(bounds, 0.6 * optima);  // fluid and fractional against whole requests on tiny instances
 }
 
+TEST(Bound, NeverExceedsBruteForceWithABudgetAndACap) {
+  int tighter = 0;
+  for (uint64_t seed = 200; seed < 250; ++seed) {
+    BoundProblem problem = Tiny(seed);
+    const double free = SolveBound(problem, 100, 400).cost;
+    Random random(seed);
+    problem.cloud_budget = 15 * random.Uniform();
+    problem.cloud_concurrency = 1;
+    for (BoundItem& item : problem.items) item.cloud_s = random.Uniform() * (item.end_by_s - item.arrival_s);
+    const double optimum = BruteForce(problem, 4);
+    if (std::isinf(optimum)) continue;
+    const double bound = SolveBound(problem, optimum, 800).cost;
+    ASSERT_LE(bound, optimum * (1 + 1e-9) + 1e-9) << "seed " << seed;
+    if (bound > 1.02 * free) ++tighter;
+    BoundPrices prices{std::vector<double>(4), std::vector<double>(4), 2 * random.Uniform()};
+    for (int i = 0; i < 20; ++i) {
+      for (double& y : prices.y) y = 3 * random.Uniform();
+      for (double& z : prices.z) z = random.Uniform();
+      ASSERT_LE(BoundAt(problem, prices), optimum + 1e-9) << "seed " << seed;
+    }
+  }
+  EXPECT_GE(tighter, 3);
+}
+
 TEST(Bound, HoldsForAnyPrices) {
   for (uint64_t seed = 100; seed < 130; ++seed) {
     const BoundProblem problem = Tiny(seed);
@@ -126,7 +165,7 @@ TEST(Bound, HoldsForAnyPrices) {
     for (int i = 0; i < 20; ++i) {
       std::vector<double> y(4);
       for (double& price : y) price = 3 * random.Uniform();
-      ASSERT_LE(BoundAt(problem, y), optimum + 1e-9) << "seed " << seed;
+      ASSERT_LE(BoundAt(problem, {y, {}, 0}), optimum + 1e-9) << "seed " << seed;
     }
   }
 }

@@ -183,6 +183,93 @@ TEST(Replay, TheCapMakesRefusalsNotLosses) {
   EXPECT_EQ(result.rate_limited, result.ordinary.requests);
 }
 
+// A scenario with more keys under `replay`.
+absl::StatusOr<Scenario> With(const std::string& replay_keys) {
+  std::string text = kScenario;
+  const size_t at = text.find("cloud: {model: m}}");
+  text.insert(at, replay_keys + ", ");
+  return ParseScenario("s.yaml", text);
+}
+
+TEST(Faults, EachOneIsSeenAndNothingLeaks) {
+  const Trace trace = Traffic(6, 0.2);
+  const struct {
+    const char* name;
+    const char* faults;
+    bool (*seen)(const Result& with, const Result& without);
+  } rows[] = {
+      {"rate limit", "{kind: cloud_429, at: 0}",
+       [](const Result& with, const Result&) { return with.rate_limited > 0 && with.cloud_requests == 0; }},
+      {"outage", "{kind: cloud_503, at: 100, for: 300}",
+       [](const Result& with, const Result& without) {
+         return with.cloud_failed > 0 && with.cloud_requests > 0 && with.cloud_requests < without.cloud_requests;
+       }},
+      {"balance", "{kind: cloud_402, at: 0, for: 200}",
+       [](const Result& with, const Result& without) {
+         return with.cloud_failed > 0 && with.cloud_failed < 10 && with.cloud_requests < without.cloud_requests;
+       }},
+      {"slow cloud", "{kind: cloud_slow, at: 0, factor: 50}",
+       [](const Result& with, const Result& without) {
+         return with.ordinary.attained() < without.ordinary.attained();
+       }},
+      {"replica loss", "{kind: replica_loss, at: 300}",
+       [](const Result& with, const Result& without) { return with.boots > without.boots; }},
+      {"slow boots", "{kind: slow_boots, at: 0, factor: 4}, {kind: replica_loss, at: 300, count: 9}",
+       [](const Result& with, const Result& without) {
+         return with.sensitive.lost > without.sensitive.lost && with.boots > without.boots;
+       }},
+  };
+  const Result without = Ours(Made(), trace);
+  for (const auto& row : rows) {
+    const auto scenario = With(absl::StrCat("faults: [", row.faults, "]"));
+    ASSERT_TRUE(scenario.ok()) << row.name << ": " << scenario.status();
+    const Result with = Ours(*scenario, trace);
+    EXPECT_TRUE(row.seen(with, without)) << row.name << ": cost " << with.cost() << " beside " << without.cost();
+    EXPECT_EQ(with.leaked, 0) << row.name;
+    const auto count = static_cast<int64_t>(trace.requests.size());
+    EXPECT_EQ(with.sensitive.requests + with.ordinary.requests, count) << row.name;
+    EXPECT_EQ(with.cost(), Ours(*scenario, trace).cost()) << row.name;
+  }
+}
+
+TEST(Scenario, ComplaintsNameLineAndKey) {
+  const struct {
+    const char* keys;
+    const char* complaint;
+  } rows[] = {
+      {"faults: [{kind: storm, at: 1}]", "faults[0].kind: unknown value \"storm\""},
+      {"faults: [{kind: cloud_429}]", "faults[0].at: is required"},
+      {"faults: [{kind: cloud_slow, at: 1}]", "faults[0].factor: is required"},
+      {"faults: [{kind: cloud_429, at: 1, factor: 2}]", "factor: belongs to cloud_slow"},
+      {"faults: [{kind: replica_loss, at: 1, for: 2}]", "for: a replica that is lost stays lost"},
+      {"replica_currency: CNY", "no rate from CNY to USD for replica hours: nothing is guessed"},
+      {"currency: EUR", "no rate from USD to EUR for prices of m"},
+      {"replica_currency: yuan", "replica_currency: must be a currency code"},
+      {"fx: [{from: CNY, to: USD, rate: 0.1, source: s}]", "fx[0].date: is required"},
+      {"fx: [{from: CNY, to: CNY, rate: 1, date: 2026-11-15, source: s}]", "is the currency that it comes from"},
+  };
+  for (const auto& row : rows) {
+    const auto scenario = With(row.keys);
+    ASSERT_FALSE(scenario.ok()) << row.keys;
+    const std::string message(scenario.status().message());
+    EXPECT_TRUE(absl::StrContains(message, row.complaint)) << message;
+    EXPECT_TRUE(absl::StartsWith(message, "s.yaml:8: ")) << message;
+  }
+}
+
+TEST(Scenario, ConvertsAtDatedRates) {
+  const auto scenario =
+      With("replica_currency: CNY, fx: [{from: USD, to: CNY, rate: 8, date: 2026-11-15, source: bank}]");
+  ASSERT_TRUE(scenario.ok()) << scenario.status();
+  EXPECT_EQ(scenario->currency, "USD");
+  EXPECT_EQ(scenario->router.scaling.replica_hour_micro_units, 450'000);
+  ASSERT_EQ(scenario->notes.size(), 1u);
+  EXPECT_EQ(scenario->notes[0], "replica hours: 1 USD = 8 CNY (2026-11-15, bank)");
+  const auto yuan = With("currency: CNY, fx: [{from: USD, to: CNY, rate: 8, date: 2026-11-15, source: bank}]");
+  ASSERT_TRUE(yuan.ok()) << yuan.status();
+  EXPECT_EQ(yuan->router.accounting.prices[0].output, 48'000'000);
+}
+
 TEST(Compare, RowsHaveFiveColumnsAndTheSameBytes) {
   Scenario scenario = Made();
   scenario.router.scaling.replicas_max = 2;

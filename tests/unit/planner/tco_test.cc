@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "gtest/gtest.h"
 
 namespace headgate::planner {
@@ -121,6 +122,86 @@ evaluation: {gpu_team: true, only_basic_skills: true}
         "p.yaml:9: local.gpu: unknown key", "contradicts gpu_team", "gpu_price needs life_years",
         "input_per_million needs output_per_million"}) {
     EXPECT_TRUE(absl::StrContains(message, part)) << part << "\n" << message;
+  }
+}
+
+constexpr char kYuanProfile[] = R"(
+name: n
+currency: USD
+%s
+volume: {calls_per_year: {value: 1000000, date: 2026-01-01, source: s}}
+cloud:
+  currency: CNY
+  base_per_year: {value: 600000, low: 500000, high: 700000, date: 2026-01-01, source: invoice}
+)";
+
+TEST(Tco, ConvertsASectionAtItsDatedRateAndSaysSo) {
+  const auto profile = ParseTcoProfile(
+      "p.yaml", absl::StrReplaceAll(
+                    kYuanProfile, {{"%s", "fx: [{from: CNY, to: USD, rate: 0.125, date: 2026-11-15, source: bank}]"}}));
+  ASSERT_TRUE(profile.ok()) << profile.status();
+  const Input& base = profile->inputs.at("cloud.base_per_year");
+  EXPECT_EQ(base.value, 75000);
+  EXPECT_EQ(base.high, 87500);
+  EXPECT_EQ(base.source, "invoice; 1 CNY = 0.125 USD (2026-11-15, bank)");
+  // 600,000 CNY are above the published 500,000 a year, 75,000 USD are not.
+  const auto criteria = Evaluate(*profile, ComputeTco(*profile));
+  EXPECT_EQ(criteria[2].local, 25);
+  EXPECT_EQ(criteria[2].name, "cloud spending of 500000 CNY (62500 USD) a year or more");
+
+  const auto without = ParseTcoProfile("p.yaml", absl::StrReplaceAll(kYuanProfile, {{"%s", ""}}));
+  ASSERT_FALSE(without.ok());
+  EXPECT_TRUE(absl::StrContains(without.status().message(), "cloud.currency: no rate from CNY to USD in fx"))
+      << without.status();
+}
+
+TEST(Tco, ThresholdsInAnotherCurrencyStayOpenWithoutARate) {
+  TcoProfile profile = Shipped("example");
+  profile.per_cny.reset();
+  const auto criteria = Evaluate(profile, ComputeTco(profile));
+  EXPECT_EQ(criteria[2].local + criteria[2].cloud, 0);
+  EXPECT_TRUE(absl::StrContains(criteria[2].measured, "no rate from CNY")) << criteria[2].measured;
+}
+
+TEST(Tco, TheReportHoldsPartsCurveTornadoAndBand) {
+  const TcoProfile profile = Shipped("example");
+  const Tco tco = ComputeTco(profile);
+  for (const YearCost& year : tco.years) EXPECT_NEAR(year.parts.Sum(), year.local, 1e-6);
+  const std::string text = TcoMarkdown(profile);
+  for (const char* part :
+       {"| local: hardware |", "| local: power |", "| local: staff |", "## Break-even over three years",
+        "## What decides", "## Band: 1000 draws (seed 20261122)", "Local is cheaper than the cloud in", "(73350 USD)",
+        "[ ] ledger reconciled with the provider's balance"}) {
+    EXPECT_TRUE(absl::StrContains(text, part)) << part;
+  }
+}
+
+TEST(Tco, TheChecklistIsFilledFromTheLogAndTheEvidence) {
+  TcoProfile profile = Shipped("example");
+  AuditLog log;
+  const absl::Time begin = absl::FromUnixSeconds(1'790'000'000);
+  for (int day = 0; day < 10; ++day) {
+    AuditOutcome outcome;
+    outcome.time = begin + absl::Hours(24 * day);
+    outcome.duration = absl::Seconds(day + 1);
+    outcome.status = day == 3 ? "UNAVAILABLE" : "OK";
+    outcome.target = day % 2 == 0 ? "cloud" : "local";
+    outcome.prompt_tokens = 10;
+    outcome.completion_tokens = 10;
+    outcome.priced = day % 2 == 0;
+    outcome.cost_micro_units = 2000;
+    outcome.currency = "USD";
+    log.outcomes.push_back(outcome);
+  }
+  profile.recorded = Record(log, "audit log x");
+  profile.evidence["reconciled"] = {"2026-11-20", "ticket 7"};
+  const std::string text = TcoMarkdown(profile);
+  for (const char* part :
+       {"- [x] 9.0 of 7 days recorded: 10 answers, 50.0 % local, success 90.00 % (audit log x)",
+        "- [ ] 9.0 of 28 days recorded", "- [x] a cloud answer cost 0.002000 USD on average; 0 without a price",
+        "- [x] a whole answer took 6.00 s (median), 10.00 s (95 %)",
+        "- [x] ledger reconciled with the provider's balance: `headgate budget reconcile` (2026-11-20, ticket 7)"}) {
+    EXPECT_TRUE(absl::StrContains(text, part)) << part << "\n" << text;
   }
 }
 
