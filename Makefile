@@ -2,7 +2,7 @@
 # MODEL=, ONCE=1, PRESET=, PROVE_REQUESTS=, DATA= and FUZZ_SECONDS= given to make reach it through the environment.
 .DEFAULT_GOAL := help
 TARGETS := run test build setup tidy asan tsan prove \
-  bench-engine bench-detect bench-replay images chart e2e fuzz train eval-detect format clean help
+  bench-engine bench-detect bench-gateway bench-replay images chart e2e fuzz train eval-detect format clean help
 .PHONY: $(TARGETS)
 
 $(TARGETS):

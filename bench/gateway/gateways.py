@@ -152,7 +152,7 @@ def upstream(binaries, *options):
     return Process("upstream", [f"{binaries}/gateway-upstream", *options], OTHER_CORE, says_port="http")
 
 
-def ours(binaries, upstream_port=0, engines=("127.0.0.1:1",), cloud=True, says="http", extra="", threshold=1000000):
+def ours(binaries, upstream_port=1, engines=("127.0.0.1:1",), cloud=True, says="http", extra="", threshold=1000000):
     folder = tempfile.mkdtemp(prefix="bench-gateway-")
     os.makedirs(f"{folder}/audit")
     for key in ("audit.key", "cloud.key"):
@@ -188,6 +188,17 @@ def peer(name, upstream_port):
     return Process(name, [os.path.join(os.path.dirname(sys.executable), program), *options, "--worker-urls",
                           f"http://127.0.0.1:{upstream_port}", "--host", "127.0.0.1", "--port", port, "--policy",
                           "round_robin", "--prometheus-port", free_port()], GATEWAY_CORE, port)
+
+
+def litellm(program, upstream_port):
+    folder, port = tempfile.mkdtemp(prefix="bench-gateway-"), free_port()
+    with open(f"{folder}/config.yaml", "w", encoding="utf-8") as f:
+        json.dump({"model_list": [{"model_name": "stub", "litellm_params": {
+            "model": "openai/stub", "api_base": f"http://127.0.0.1:{upstream_port}/v1", "api_key": "none"}}],
+                   "litellm_settings": {"telemetry": False}}, f)
+    return Process("litellm", [program, "--config", f"{folder}/config.yaml", "--host", "127.0.0.1", "--port", port,
+                               "--num_workers", 1], GATEWAY_CORE, port, folder,
+                   environment={"PATH": os.path.dirname(program) + ":" + os.environ["PATH"]})
 
 
 WRK = """wrk.method = "POST"

@@ -129,7 +129,10 @@ class ProxyStream final : public grpc::ServerWriteReactor<Event> {
     stub.async()->GenerateStream(&context_, &request, &reader_);
     reader_.Begin();
   }
-  void OnWriteDone(bool) override { reader_.More(); }
+  void OnWriteDone(bool ok) override {
+    if (!ok) context_.TryCancel();
+    reader_.More();
+  }
   void OnCancel() override { context_.TryCancel(); }
   void OnDone() override { self.reset(); }
 
@@ -138,13 +141,12 @@ class ProxyStream final : public grpc::ServerWriteReactor<Event> {
    public:
     explicit Reader(ProxyStream& owner) : owner_(owner) {}
     void Begin() {
+      AddHold();  // reads start outside its reactions
       StartRead(&event_);
       StartCall();
     }
     void More() { StartRead(&event_); }
-    void OnReadDone(bool ok) override {
-      if (ok) owner_.StartWrite(&event_);
-    }
+    void OnReadDone(bool ok) override { ok ? owner_.StartWrite(&event_) : RemoveHold(); }
     void OnDone(const grpc::Status& status) override { owner_.Finish(status); }
 
    private:

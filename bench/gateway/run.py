@@ -78,6 +78,8 @@ class Bench:
                 started[name] = gateways.peer(name, port)
             except OSError as e:
                 note(f"{name} left out: {e}")
+        if self.arguments.litellm and not self.arguments.quick:
+            started["litellm"] = gateways.litellm(self.arguments.litellm, port)
         for name in list(started):
             try:
                 started[name].ready()
@@ -246,6 +248,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=1000000)
+    parser.add_argument("--litellm", help="its program, in an environment of its own")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default=",".join(SCENARIOS))
     bench = Bench(parser.parse_args())
