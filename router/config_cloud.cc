@@ -85,11 +85,6 @@ void ReadCloudLimits(YamlMap& map, CloudConfig* out) {
   if (out->balance_min_micro_units > 0 && out->balance_interval == absl::ZeroDuration()) {
     map.Complain("balance_min_micro_units", "unreachable rule: balance_interval is 0, so the balance is not known");
   }
-  map.Get("hedge_after", &out->hedge_after, absl::ZeroDuration(), absl::Minutes(10));
-  map.Get("hedge_share", &out->hedge_share, 0.0, 0.1);
-  if (map.Has("hedge_share") && out->hedge_after == absl::ZeroDuration()) {
-    map.Complain("hedge_share", "unreachable rule: hedge_after is not set, so nothing is hedged");
-  }
 }
 
 }  // namespace
@@ -117,6 +112,7 @@ void ReadCloud(Reading& reading) {
     if (!status.ok()) map->Complain("ca_file", std::string(status.message()));
   }
   map->Get("thinking", &out.thinking);
+  map->Get("user_id", &out.user_id);
   map->Get("connections_max", &out.connections_max, 1, 10'000);
   ReadCloudLimits(*map, &out);
   map->Get("connect_timeout", &out.connect_timeout, absl::Milliseconds(1), absl::Minutes(1));

@@ -46,14 +46,13 @@ struct CloudConfig {
   std::vector<std::string> api_key_files;  // several keys, used in turn
   std::string ca_file;                     // extra trust anchor; empty = the system's
   bool thinking = false;
+  bool user_id = true;                     // tell the cloud tenants apart, by a salted hash
   int64_t connections_max = 256;
   int64_t concurrency_max = 2500;          // answers under way; lowered while the cloud says 429
   int64_t calls_per_day = 0;               // authorised volume, UTC days; 0 = unlimited
   double calls_per_day_ratio = 1.0;        // of it, where the cloud closes; never above 2
   absl::Duration balance_interval = absl::Minutes(5);  // 0 = not asked for
   int64_t balance_min_micro_units = 0;     // alarm below
-  absl::Duration hedge_after = absl::ZeroDuration();   // of a local first token; 0 = off
-  double hedge_share = 0.02;               // of local requests, at most
   absl::Duration connect_timeout = absl::Seconds(5);
   absl::Duration first_token_timeout = absl::Seconds(30);
   absl::Duration idle_timeout = absl::Seconds(300);  // re-armed by keep-alives

@@ -5,17 +5,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
+#include <cstring>
 #include <utility>
 
 #include "common/log.h"
 #include "common/mailbox.h"
+#include "router/dispatch_stream.h"
 #include "router/upstream/upstream_error.h"
 
 namespace headgate::router {
 namespace {
-
-using Event = v1::GenerateStreamResponse;
 
 constexpr absl::Duration kBackoffMax = absl::Seconds(10);   // cloud, whatever the configuration says
 constexpr absl::Duration kRejectedOpen = absl::Minutes(1);  // key refused, balance spent: a person has to act
@@ -26,13 +25,12 @@ constexpr absl::Duration kRefuseBefore = absl::Milliseconds(20);    // so that t
 constexpr absl::Duration kLocalRetryAfter = absl::Seconds(1);
 // A request that saw this many healthy engines die before its first token may be what kills them.
 constexpr int kLocalDeathsMax = 3;
-constexpr size_t kHeldMax = 64;  // empty deltas before the first content
 
-// From here on the client sees output, so no other upstream can take over.
-bool Commits(const Event& event) {
-  if (event.has_finish()) return true;
-  const v1::Delta& delta = event.delta();
-  return !delta.content().empty() || !delta.reasoning_content().empty() || delta.tool_calls_size() > 0;
+uint64_t SecretFrom(const RandomBytes& random) {
+  const std::string bytes = random(sizeof(uint64_t));
+  uint64_t secret = 0;
+  std::memcpy(&secret, bytes.data(), std::min(bytes.size(), sizeof(secret)));
+  return secret;
 }
 
 absl::Status NoLocalCapacity() {
@@ -41,165 +39,9 @@ absl::Status NoLocalCapacity() {
 
 }  // namespace
 
-enum class Dispatch::Outcome {
-  kOk,
-  kCancelled,  // the client left, or the attempt was dropped
-  kDeadline,   // the request's
-  kCallerError,
-  kExhausted,  // 429, engine full: busy, not broken
-  kRejected,   // our key or balance
-  kTimeout,    // of a timer
-  kUnavailable,
-  kDied,  // after the commit point
-};
-
-struct Dispatch::Begun {
-  Outcome outcome;
-  absl::Status why;
-};
-
-struct Dispatch::CloudResult {
-  std::unique_ptr<Answer> answer;
-  absl::Status status;
-  std::string fallback;  // reason code; empty: `status` is final
-};
-
-struct Dispatch::Exchange {
-  const Ticket& ticket;
-  const Prompt& prompt;
-  const Sensitivity& sensitivity;
-  Attempts& attempts;
-  Cancellation& cancellation;
-  v1::Route route;
-};
-
-// One attempt at one upstream; an Answer once Begin has returned kOk. Tells the breaker or the registry exactly once
-// how it ended, also when it is dropped.
-class Dispatch::StreamAnswer : public Answer {
- public:
-  // To the cloud. The breaker has given permission.
-  StreamAnswer(Dispatch& dispatch, v1::Route route, std::shared_ptr<const CloudPrompt> prompt,
-               CircuitBreaker::Attempt attempt, MonotonicTime deadline)
-      : dispatch_(dispatch),
-        deadline_(deadline),
-        idle_timeout_(dispatch.cloud_config_.idle_timeout),
-        prompt_(std::move(prompt)),
-        attempt_(attempt) {
-    route_ = std::move(route);
-    route_.set_target(v1::Route::TARGET_CLOUD);
-    route_.set_endpoint(dispatch_.cloud_config_.name);
-    route_.set_model(dispatch_.cloud_config_.model);
-    stream_ = dispatch_.cloud_->Generate(*prompt_, deadline_);
-  }
-  // To a local engine.
-  StreamAnswer(Dispatch& dispatch, v1::Route route, std::shared_ptr<Endpoint> endpoint, const Prompt& prompt,
-               const Ticket& ticket, bool sensitive)
-      : dispatch_(dispatch),
-        deadline_(ticket.deadline),
-        idle_timeout_(absl::InfiniteDuration()),
-        use_(std::in_place, std::move(endpoint), sensitive, static_cast<double>(prompt.text_bytes()) / 4) {
-    route_ = std::move(route);
-    route_.set_target(v1::Route::TARGET_LOCAL);
-    route_.set_endpoint((*use_)->name);
-    route_.set_model((*use_)->load.model());
-    stream_ = (*use_)->upstream->Generate(prompt, CallOptions{ticket.request_id, deadline_, ticket.tenant->name});
-  }
-  ~StreamAnswer() override {
-    if (stream_) End(Outcome::kCancelled);
-  }
-
-  // Reads up to the commit point. Anything but kOk has ended the attempt.
-  Task<Begun> Begin(MonotonicTime first_by, Cancellation& cancellation) {
-    do {
-      auto event = co_await stream_->Next(std::min(first_by, deadline_), cancellation);
-      const Outcome outcome = Judge(event, cancellation);
-      if (outcome != Outcome::kOk) {
-        End(outcome);
-        co_return Begun{outcome, event.status()};
-      }
-      if ((*event)->has_route()) continue;  // an upstream's own opinion
-      held_.push_back(std::move(**event));
-    } while (held_.size() < kHeldMax && (held_.empty() || !Commits(held_.back())));
-    if (prompt_) dispatch_.breaker_.Answered(attempt_);
-    co_return Begun{Outcome::kOk, absl::OkStatus()};
-  }
-
-  Task<absl::StatusOr<std::optional<Event>>> Next(Cancellation& cancellation) override {
-    if (!held_.empty()) {
-      Event event = std::move(held_.front());
-      held_.pop_front();
-      if (event.has_finish()) End(Outcome::kOk);
-      co_return event;
-    }
-    if (!stream_) co_return std::nullopt;
-    const MonotonicTime until = std::min(dispatch_.clock_.Monotonic() + idle_timeout_, deadline_);
-    auto event = co_await stream_->Next(until, cancellation);
-    const Outcome outcome = Judge(event, cancellation);
-    if (outcome == Outcome::kOk) {
-      if ((*event)->has_finish()) End(Outcome::kOk);
-      co_return std::move(*event);
-    }
-    if (outcome == Outcome::kCancelled || outcome == Outcome::kDeadline) {
-      End(outcome);
-      co_return outcome == Outcome::kCancelled ? cancellation.reason() : absl::DeadlineExceededError("deadline");
-    }
-    End(Outcome::kDied);
-    co_return absl::UnavailableError("upstream died in mid-stream");
-  }
-
- private:
-  Outcome Judge(const absl::StatusOr<std::optional<Event>>& event, const Cancellation& cancellation) const {
-    if (cancellation.cancelled()) return Outcome::kCancelled;
-    if (event.ok() && event->has_value()) return Outcome::kOk;
-    if (dispatch_.clock_.Monotonic() >= deadline_) return Outcome::kDeadline;
-    const bool cloud = prompt_ != nullptr;
-    switch (event.status().code()) {
-      case absl::StatusCode::kInvalidArgument:
-        return Outcome::kCallerError;
-      case absl::StatusCode::kNotFound:
-      case absl::StatusCode::kOutOfRange:
-      case absl::StatusCode::kUnimplemented:
-        // The request reached the cloud under our model name at our address: there it is our mistake.
-        return cloud ? Outcome::kUnavailable : Outcome::kCallerError;
-      case absl::StatusCode::kUnauthenticated:
-      case absl::StatusCode::kPermissionDenied:
-      case absl::StatusCode::kFailedPrecondition:
-        return cloud ? Outcome::kRejected : Outcome::kUnavailable;
-      case absl::StatusCode::kResourceExhausted:
-        return Outcome::kExhausted;
-      case absl::StatusCode::kDeadlineExceeded:
-        // No timer of ours runs on a local engine: it says that it cannot meet the deadline.
-        return cloud ? Outcome::kTimeout : Outcome::kExhausted;
-      default:
-        return Outcome::kUnavailable;  // OK without an event too: cut before its finish
-    }
-  }
-
-  void End(Outcome outcome) {
-    stream_.reset();  // cancels the upstream's work
-    dispatch_.CountAttempt(prompt_ != nullptr, outcome);
-    if (prompt_) {
-      dispatch_.TellBreaker(attempt_, outcome);
-    } else if (outcome == Outcome::kOk) {
-      dispatch_.endpoints_.ReportSuccess(**use_);
-    } else if (outcome == Outcome::kUnavailable || outcome == Outcome::kDied) {
-      dispatch_.endpoints_.ReportFailure(**use_);
-    }
-    use_.reset();
-  }
-
-  Dispatch& dispatch_;
-  const MonotonicTime deadline_;
-  const absl::Duration idle_timeout_;
-  std::shared_ptr<const CloudPrompt> prompt_;  // null: local
-  CircuitBreaker::Attempt attempt_;            // at the cloud
-  std::optional<EndpointUse> use_;             // none: cloud
-  std::deque<Event> held_;
-  std::unique_ptr<AnswerStream> stream_;  // null: ended
-};
-
 Dispatch::Dispatch(Executor executor, Clock& clock, RandomBytes random, const CloudConfig& cloud_config,
-                   EndpointRegistry& endpoints, CloudUpstream* cloud, Metrics& metrics)
+                   const LocalConfig& local_config, EndpointRegistry& endpoints, CloudUpstream* cloud,
+                   Metrics& metrics)
     : executor_(executor),
       clock_(clock),
       random_(std::move(random)),
@@ -207,12 +49,17 @@ Dispatch::Dispatch(Executor executor, Clock& clock, RandomBytes random, const Cl
       endpoints_(endpoints),
       cloud_(cloud),
       metrics_(metrics),
-      breaker_(clock, cloud_config.breaker_failures, cloud_config.breaker_open) {
+      breaker_(clock, cloud_config.breaker_failures, cloud_config.breaker_open),
+      limit_(clock, cloud_config, metrics),
+      queue_(executor, clock, random_, local_config, endpoints, metrics),
+      prefix_secret_(SecretFrom(random_)) {
   SetBreakerGauge();
 }
 
-void Dispatch::Apply(const CloudConfig& cloud_config) {
+void Dispatch::Apply(const CloudConfig& cloud_config, const LocalConfig& local_config) {
   cloud_config_ = cloud_config;
+  limit_.Apply(cloud_config);
+  queue_.Apply(local_config);
   breaker_.Configure(cloud_config.breaker_failures, cloud_config.breaker_open);
 }
 
@@ -243,61 +90,99 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::Send(const Ticket& ticke
   co_return answer;
 }
 
+std::optional<Dispatch::CloudAttempt> Dispatch::TakeCloud(std::string& why) {
+  // The breaker may have opened since policy looked, or since the last attempt; so may the cap have been reached.
+  why = "cloud_unavailable";
+  if (!cloud_available()) return std::nullopt;
+  const auto place = limit_.Take();
+  if (!place) {
+    why = "cloud_at_cap";
+    return std::nullopt;
+  }
+  return CloudAttempt{*breaker_.Acquire(), *place};
+}
+
 Task<Dispatch::CloudResult> Dispatch::SendCloud(Exchange& exchange, CloudPermit permit) {
   auto made = CloudPrompt::Make(std::move(permit), exchange.ticket.request_id, exchange.prompt);
   if (!made.ok()) co_return CloudResult{nullptr, made.status(), ""};
   const auto prompt = std::make_shared<const CloudPrompt>(*std::move(made));
-  const MonotonicTime deadline = exchange.ticket.deadline;
+  RetryBudget::Hold active = retries_.Begin();
+  std::optional<RetryBudget::Hold> retry;
   for (int failed = 0;; ++failed) {
-    // The breaker may have opened since policy looked, or since the last attempt.
-    const bool usable = cloud_ != nullptr && cloud_config_.enabled;
-    const auto attempt = usable ? breaker_.Acquire() : std::nullopt;
-    if (!attempt) {
-      co_return CloudResult{nullptr, absl::OkStatus(), "cloud_unavailable"};
-    }
+    std::string fallback;
+    const auto attempt = TakeCloud(fallback);
+    if (!attempt) co_return CloudResult{nullptr, absl::OkStatus(), fallback};
     ++exchange.attempts.cloud;
-    auto answer = std::make_unique<StreamAnswer>(*this, exchange.route, prompt, *attempt, deadline);
+    auto answer = std::make_unique<StreamAnswer>(*this, exchange.route, prompt, *attempt, exchange.ticket);
     const MonotonicTime first_by = clock_.Monotonic() + cloud_config_.first_token_timeout;
     Begun begun = co_await answer->Begin(first_by, exchange.cancellation);
-    answer = begun.outcome == Outcome::kOk ? std::move(answer) : nullptr;
-    std::string fallback = "cloud_unavailable";
-    switch (begun.outcome) {
-      case Outcome::kOk:
-        co_return CloudResult{std::move(answer), absl::OkStatus(), ""};
-      case Outcome::kCancelled:
-        co_return CloudResult{nullptr, exchange.cancellation.reason(), ""};
-      case Outcome::kDeadline:
-        co_return CloudResult{nullptr, absl::DeadlineExceededError("deadline before the cloud's first token"), ""};
-      case Outcome::kCallerError:
-        co_return CloudResult{nullptr, begun.why, ""};
-      case Outcome::kRejected:
-        HG_LOG(Error, "cloud refuses our key or balance, closed for a minute: code=",
-               absl::StatusCodeToString(begun.why.code()));
-        co_return CloudResult{nullptr, absl::OkStatus(), "cloud_rejected"};
-      case Outcome::kExhausted:
-        fallback = "cloud_rate_limited";
-        break;
-      case Outcome::kTimeout:
-      case Outcome::kUnavailable:
-      case Outcome::kDied:
-        break;
+    if (begun.outcome == Outcome::kOk) {
+      answer->Keep(std::move(active));
+      co_return CloudResult{std::move(answer), absl::OkStatus(), ""};
     }
+    answer = nullptr;
+    std::optional<absl::Status> last = FinalCloudStatus(begun, exchange, fallback);
+    if (last) co_return CloudResult{nullptr, *last, fallback};
     // A stream that ended without a status was cut.
-    const bool again = begun.why.ok() || Retryable(begun.why);
-    const auto backoff = again ? CloudBackoff(failed + 1, begun.why, deadline) : std::nullopt;
-    if (!backoff) co_return CloudResult{nullptr, absl::OkStatus(), fallback};
+    const bool again = begun.why.ok() || begun.outcome == Outcome::kOtherKey || Retryable(begun.why);
+    const auto backoff = again ? CloudBackoff(failed + 1, begun, exchange.ticket.deadline) : std::nullopt;
+    retry.reset();
+    if (backoff) {
+      auto hold = retries_.Retry();
+      if (hold) retry.emplace(*std::move(hold));
+    }
+    if (!retry) {
+      if (backoff) CountRefusedRetry();
+      co_return CloudResult{nullptr, absl::OkStatus(), fallback};
+    }
     absl::Status slept = co_await SleepUntil(executor_, clock_, clock_.Monotonic() + *backoff, exchange.cancellation);
     if (!slept.ok()) co_return CloudResult{nullptr, slept, ""};
   }
 }
 
-std::optional<absl::Duration> Dispatch::CloudBackoff(int failed_attempts, const absl::Status& why,
-                                                     MonotonicTime deadline) {
+// The status that ends the request, or OK with a reason to go local; nullopt: another attempt may help, and `fallback`
+// is the reason when there is none.
+std::optional<absl::Status> Dispatch::FinalCloudStatus(const Begun& begun, const Exchange& exchange,
+                                                       std::string& fallback) const {
+  fallback.clear();
+  switch (begun.outcome) {
+    case Outcome::kCancelled:
+      return exchange.cancellation.reason();
+    case Outcome::kDeadline:
+      return absl::DeadlineExceededError("deadline before the cloud's first token");
+    case Outcome::kCallerError:
+      return begun.why;
+    case Outcome::kRejected:
+      HG_LOG(Error, "cloud refuses our key or balance, closed for a minute: code=",
+             absl::StatusCodeToString(begun.why.code()));
+      fallback = "cloud_rejected";
+      return absl::OkStatus();
+    case Outcome::kOtherKey:
+      fallback = "cloud_rejected";
+      return std::nullopt;
+    case Outcome::kExhausted:
+      fallback = "cloud_rate_limited";
+      return std::nullopt;
+    default:
+      fallback = "cloud_unavailable";
+      return std::nullopt;
+  }
+}
+
+void Dispatch::CountRefusedRetry() {
+  metrics_
+      .GetCounter("headgate_router_retries_refused_total",
+                  "Further attempts at the cloud that were not made: the budget of retries was spent.")
+      .Increment();
+}
+
+std::optional<absl::Duration> Dispatch::CloudBackoff(int failed_attempts, const Begun& begun, MonotonicTime deadline) {
   if (failed_attempts >= cloud_config_.attempts_max) return std::nullopt;
+  if (begun.outcome == Outcome::kOtherKey) return absl::ZeroDuration();
   const absl::Duration cap = std::min(cloud_config_.backoff_max, kBackoffMax);
   const absl::Duration ceiling = std::min(cap, cloud_config_.backoff_base * std::exp2(failed_attempts - 1));
   absl::Duration wait = ceiling * RandomUnit(random_);
-  if (const auto asked = RetryAfter(why); asked.has_value()) {
+  if (const auto asked = RetryAfter(begun.why); asked.has_value()) {
     // Told to stay away for longer than we would ever wait: local can start now.
     if (*asked > cap) return std::nullopt;
     wait = std::max(wait, *asked);
@@ -306,21 +191,34 @@ std::optional<absl::Duration> Dispatch::CloudBackoff(int failed_attempts, const 
   return wait;
 }
 
-Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exchange) {
+LocalQueue::Work Dispatch::WorkOf(const Exchange& exchange) const {
+  const Ticket& ticket = exchange.ticket;
   const bool sensitive = exchange.sensitivity.sensitive();
+  LocalQueue::Work work;
+  work.ask.sensitive = sensitive;
+  work.ask.prompt_tokens = static_cast<double>(exchange.prompt.text_bytes()) / 4;
+  work.ask.prefix = PrefixKeysOf(prefix_secret_, ticket.tenant->name, exchange.prompt);
+  work.band = sensitive                                   ? Band::kSensitive
+              : ticket.priority == v1::PRIORITY_BATCH ? Band::kBatch
+                                                      : Band::kInteractive;
+  work.tenant = ticket.tenant->name;
+  work.until = LocalWaitEnd(sensitive, ticket.deadline);
+  return work;
+}
+
+Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exchange) {
   const MonotonicTime deadline = exchange.ticket.deadline;
-  const MonotonicTime wait_end = LocalWaitEnd(sensitive, deadline);
-  Search search{{}, kEndpointPollMin};
+  LocalQueue::Work work = WorkOf(exchange);
+  absl::Duration backoff = kEndpointPollMin;
   int deaths = 0;
   while (true) {
-    auto endpoint = co_await FindEndpoint(sensitive, search, wait_end, exchange.cancellation);
-    if (!endpoint.ok()) co_return endpoint.status();
-    search.tried.push_back((*endpoint)->address);
-    const bool healthy = endpoints_.Fresh(**endpoint);
+    auto place = co_await queue_.Enter(work, exchange.cancellation);
+    if (!place.ok()) co_return place.status();
+    const std::string address = (*place)->address;
+    const bool healthy = endpoints_.Fresh(**place);
     ++exchange.attempts.local;
     auto answer =
-        std::make_unique<StreamAnswer>(*this, exchange.route, *std::move(endpoint), exchange.prompt, exchange.ticket,
-                                       sensitive);
+        std::make_unique<StreamAnswer>(*this, exchange.route, *std::move(place), exchange.prompt, exchange.ticket);
     Begun begun = co_await answer->Begin(deadline, exchange.cancellation);
     switch (begun.outcome) {
       case Outcome::kOk:
@@ -339,6 +237,12 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exch
       default:
         break;  // full: another one, or wait
     }
+    // An engine that reports and is full gets no more until it has room (Endpoint::full). Otherwise not to the same one
+    // at once; jittered, so that those who were turned away do not all come back together.
+    if (healthy && absl::IsResourceExhausted(begun.why)) continue;
+    work.tried.push_back(address);
+    work.tried_until = clock_.Monotonic() + backoff * (0.5 + RandomUnit(random_) / 2);
+    backoff = std::min(backoff * 2, kEndpointPollMax);
   }
 }
 
@@ -347,35 +251,27 @@ MonotonicTime Dispatch::LocalWaitEnd(bool sensitive, MonotonicTime deadline) con
   return sensitive ? end : std::min(end, clock_.Monotonic() + kNotSensitiveWaitMax);
 }
 
-Task<absl::StatusOr<std::shared_ptr<Endpoint>>> Dispatch::FindEndpoint(bool sensitive, Search& search,
-                                                                       MonotonicTime until,
+Task<absl::StatusOr<std::shared_ptr<Endpoint>>> Dispatch::WaitForLocal(MonotonicTime deadline,
                                                                        Cancellation& cancellation) {
+  const MonotonicTime until = deadline - kRefuseBefore;
+  absl::Duration backoff = kEndpointPollMin;
   while (true) {
     if (cancellation.cancelled()) co_return cancellation.reason();
-    if (auto endpoint = endpoints_.Pick(sensitive, search.tried)) co_return endpoint;
+    if (auto endpoint = endpoints_.PickAny()) co_return endpoint;
     const MonotonicTime now = clock_.Monotonic();
     if (now >= until) co_return NoLocalCapacity();
-    // Jittered, so that those who wait do not all come back at once.
-    const absl::Duration wait = search.backoff * (0.5 + RandomUnit(random_) / 2);
+    const absl::Duration wait = backoff * (0.5 + RandomUnit(random_) / 2);
     absl::Status slept = co_await SleepUntil(executor_, clock_, std::min(until, now + wait), cancellation);
     if (!slept.ok()) co_return slept;
-    search.tried.clear();
-    search.backoff = std::min(search.backoff * 2, kEndpointPollMax);
+    backoff = std::min(backoff * 2, kEndpointPollMax);
   }
 }
 
-Task<absl::StatusOr<std::shared_ptr<Endpoint>>> Dispatch::WaitForLocal(bool sensitive, MonotonicTime deadline,
-                                                                       Cancellation& cancellation) {
-  Search search{{}, kEndpointPollMin};
-  auto endpoint = co_await FindEndpoint(sensitive, search, LocalWaitEnd(sensitive, deadline), cancellation);
-  co_return endpoint;
-}
-
-void Dispatch::TellBreaker(const CircuitBreaker::Attempt& attempt, Outcome outcome) {
+void Dispatch::TellCloud(const CloudAttempt& attempt, Outcome outcome, const absl::Status& why) {
   const std::string before(breaker_.state());
   switch (outcome) {
     case Outcome::kOk:
-      breaker_.Success(attempt);
+      breaker_.Success(attempt.breaker);
       break;
     case Outcome::kRejected:
       breaker_.Trip(kRejectedOpen);
@@ -383,14 +279,22 @@ void Dispatch::TellBreaker(const CircuitBreaker::Attempt& attempt, Outcome outco
     case Outcome::kTimeout:
     case Outcome::kUnavailable:
     case Outcome::kDied:
-      breaker_.Failure(attempt);
+      breaker_.Failure(attempt.breaker);
       break;
     case Outcome::kCancelled:
     case Outcome::kDeadline:
     case Outcome::kCallerError:
     case Outcome::kExhausted:
-      breaker_.Abandon(attempt);
+    case Outcome::kOtherKey:
+      breaker_.Abandon(attempt.breaker);
       break;
+  }
+  if (outcome == Outcome::kOk) {
+    limit_.Succeeded();
+  } else if (outcome == Outcome::kExhausted) {
+    limit_.Limited(attempt.limit, ConcurrencyLimit(why));
+  } else {
+    limit_.Ended();
   }
   const std::string after(breaker_.state());
   if (after != before) HG_LOG(Warning, "cloud breaker ", before, " -> ", after);
@@ -404,7 +308,7 @@ void Dispatch::SetBreakerGauge() {
 
 void Dispatch::CountAttempt(bool cloud, Outcome outcome) {
   static constexpr const char* kNames[] = {"ok",       "cancelled", "deadline",    "caller_error", "exhausted",
-                                           "rejected", "timeout",   "unavailable", "died"};
+                                           "rejected", "timeout",   "unavailable", "died",         "other_key"};
   metrics_
       .GetCounter("headgate_router_upstream_attempts_total", "Attempts at upstreams by how they ended.",
                   {{"upstream", cloud ? "cloud" : "local"}, {"outcome", kNames[static_cast<int>(outcome)]}})

@@ -4,7 +4,10 @@
 // dispatch: sends the request to where policy said, retries and falls back until the first content byte (the commit
 // point), never towards less trust: cloud -> local is allowed, local -> cloud is not. After the commit point an
 // upstream's death ends the answer with UNAVAILABLE. A fallback puts its reason in front of the route's reasons:
-// cloud_unavailable, cloud_rate_limited or cloud_rejected (our key or balance).
+// cloud_unavailable, cloud_rate_limited, cloud_rejected (our key or balance) or cloud_at_cap.
+//
+// Before the engines stands a queue (upstream/local_queue.h), before the cloud a breaker, a cap and a budget of retries
+// (upstream/circuit_breaker.h, cloud_limit.h, retry_budget.h).
 //
 // Dispatch and all that it was given must outlive its Answers.
 //
@@ -26,8 +29,11 @@
 #include "router/config.h"
 #include "router/policy.h"
 #include "router/upstream/circuit_breaker.h"
+#include "router/upstream/cloud_limit.h"
 #include "router/upstream/endpoint_registry.h"
 #include "router/upstream/inference_client.h"
+#include "router/upstream/local_queue.h"
+#include "router/upstream/retry_budget.h"
 
 namespace headgate::router {
 
@@ -53,44 +59,50 @@ class Dispatch {
  public:
   // `cloud` may be null (no cloud configured).
   Dispatch(Executor executor, Clock& clock, RandomBytes random, const CloudConfig& cloud_config,
-           EndpointRegistry& endpoints, CloudUpstream* cloud, Metrics& metrics);
-  void Apply(const CloudConfig& cloud_config);
+           const LocalConfig& local_config, EndpointRegistry& endpoints, CloudUpstream* cloud, Metrics& metrics);
+  void Apply(const CloudConfig& cloud_config, const LocalConfig& local_config);
 
   // Sends and waits for the first content event. `decision.permit` is spent here. `prompt` must remain live while the
-  // Answer is. Without a ready endpoint a local request waits for one until just before its deadline (not sensitive: at
-  // most 30 s), then UNAVAILABLE with RetryAfter. CANCELLED, DEADLINE_EXCEEDED: the request's own. INVALID_ARGUMENT:
-  // the upstream says that the caller erred. INTERNAL: the permit does not fit; nothing was sent.
+  // Answer is. Without room at an engine a local request waits until just before its deadline (not sensitive: at most
+  // 30 s, less when overloaded), then UNAVAILABLE with RetryAfter. CANCELLED, DEADLINE_EXCEEDED: the request's own.
+  // INVALID_ARGUMENT: the upstream says that the caller erred. INTERNAL: the permit does not fit; nothing was sent.
   Task<absl::StatusOr<std::unique_ptr<Answer>>> Send(const Ticket& ticket, const Prompt& prompt,
                                                      const Sensitivity& sensitivity, Decision decision,
                                                      Attempts& attempts, Cancellation& cancellation);
-  // An engine for one unary call: CountTokens, Embed, ListModels. Waits and fails as Send does.
-  Task<absl::StatusOr<std::shared_ptr<Endpoint>>> WaitForLocal(bool sensitive, MonotonicTime deadline,
-                                                               Cancellation& cancellation);
+  // An engine for one unary call: CountTokens, Embed, ListModels. They take no place in a batch, so any engine will do;
+  // waits until just before the deadline for one, then UNAVAILABLE with RetryAfter.
+  Task<absl::StatusOr<std::shared_ptr<Endpoint>>> WaitForLocal(MonotonicTime deadline, Cancellation& cancellation);
 
   bool cloud_available() const;
+  // Fewer answers under way than the cloud's cap, and calls left for today.
+  bool cloud_has_room() const { return limit_.HasRoom(); }
   const CircuitBreaker& breaker() const { return breaker_; }
 
  private:
   class StreamAnswer;
   struct Exchange;  // one Send on its way
   struct CloudResult;
-  struct Search {  // for an endpoint; persists over a request's local attempts
-    std::vector<std::string> tried;
-    absl::Duration backoff;
-  };
   enum class Outcome;  // of one attempt
   struct Begun;
 
   Task<CloudResult> SendCloud(Exchange& exchange, CloudPermit permit);
   Task<absl::StatusOr<std::unique_ptr<Answer>>> SendLocal(Exchange& exchange);
-  Task<absl::StatusOr<std::shared_ptr<Endpoint>>> FindEndpoint(bool sensitive, Search& search, MonotonicTime until,
-                                                               Cancellation& cancellation);
+  LocalQueue::Work WorkOf(const Exchange& exchange) const;
   // Waiting for local room ends here.
   MonotonicTime LocalWaitEnd(bool sensitive, MonotonicTime deadline) const;
   // How long to wait before the next cloud attempt; nullopt: not worth it, fall back.
-  std::optional<absl::Duration> CloudBackoff(int failed_attempts, const absl::Status& why, MonotonicTime deadline);
+  std::optional<absl::Duration> CloudBackoff(int failed_attempts, const Begun& begun, MonotonicTime deadline);
+  std::optional<absl::Status> FinalCloudStatus(const Begun& begun, const Exchange& exchange,
+                                               std::string& fallback) const;
+  void CountRefusedRetry();
   void CountAttempt(bool cloud, Outcome outcome);
-  void TellBreaker(const CircuitBreaker::Attempt& attempt, Outcome outcome);
+  struct CloudAttempt {
+    CircuitBreaker::Attempt breaker;
+    CloudLimit::Attempt limit;
+  };
+  // Nullopt, and why: the breaker is open, or there is no room under the cap.
+  std::optional<CloudAttempt> TakeCloud(std::string& why);
+  void TellCloud(const CloudAttempt& attempt, Outcome outcome, const absl::Status& why);
   void SetBreakerGauge();
 
   Executor executor_;
@@ -101,6 +113,10 @@ class Dispatch {
   CloudUpstream* const cloud_;
   Metrics& metrics_;
   CircuitBreaker breaker_;
+  CloudLimit limit_;
+  RetryBudget retries_;
+  LocalQueue queue_;
+  const uint64_t prefix_secret_;
 };
 
 }  // namespace headgate::router

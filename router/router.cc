@@ -100,6 +100,7 @@ FleetSnapshot Router::Fleet(const Prompt& prompt) const {
   fleet.cloud_can_answer = CloudCanAnswer(prompt);
   fleet.cloud_configured = parts_.cloud != nullptr;
   fleet.cloud_available = fleet.cloud_configured && dispatch_.cloud_available();
+  fleet.cloud_has_room = dispatch_.cloud_has_room();
   fleet.audit_writable = parts_.audit.writable();
   fleet.local_ready = parts_.endpoints.ReadyCount();
   return fleet;
@@ -293,7 +294,7 @@ Task<absl::StatusOr<Response>> Router::AskLocal(const RequestHead& head, const P
   } else {
     x.ticket.emplace(*std::move(ticket));
     x.stage = "dispatch";
-    auto endpoint = co_await dispatch_.WaitForLocal(/*sensitive=*/true, x.ticket->deadline, cancellation);
+    auto endpoint = co_await dispatch_.WaitForLocal(x.ticket->deadline, cancellation);
     if (!endpoint.ok()) {
       result = endpoint.status();
     } else {
@@ -345,7 +346,7 @@ Task<absl::StatusOr<v1::ListModelsResponse>> Router::ListModels(const RequestHea
   v1::ListModelsResponse models;
   const CloudConfig cloud = rules_->config.cloud;
   const MonotonicTime soon = parts_.clock.Monotonic() + absl::Seconds(2);
-  auto endpoint = co_await dispatch_.WaitForLocal(/*sensitive=*/true, soon, cancellation);
+  auto endpoint = co_await dispatch_.WaitForLocal(soon, cancellation);
   if (endpoint.ok()) {
     auto local = co_await (*endpoint)->upstream->ListModels(soon, cancellation);
     if (local.ok()) models = *std::move(local);
@@ -367,8 +368,8 @@ Router::Router(RouterParts parts, std::shared_ptr<const Rules> rules)
       conversation_(parts_.clock, rules_->config.conversation, HmacSha256(parts_.cache_key, "conversation"),
                     parts_.metrics),
       cache_(parts_.clock, rules_->config.cache, parts_.cache_key, parts_.metrics),
-      dispatch_(parts_.executor, parts_.clock, parts_.random, rules_->config.cloud, parts_.endpoints, parts_.cloud,
-                parts_.metrics),
+      dispatch_(parts_.executor, parts_.clock, parts_.random, rules_->config.cloud, rules_->config.local,
+                parts_.endpoints, parts_.cloud, parts_.metrics),
       accounting_(parts_.clock, rules_->config.accounting, parts_.metrics),
       quotes_(parts_.clock, rules_->config) {
   accounting_.Apply(rules_->config.accounting, rules_->config.tenants);
@@ -389,7 +390,7 @@ void Router::Apply(std::shared_ptr<const Rules> rules) {
   meter_.Apply(config.policy);
   conversation_.Apply(config.conversation);
   cache_.Apply(config.cache);
-  dispatch_.Apply(config.cloud);
+  dispatch_.Apply(config.cloud, config.local);
   accounting_.Apply(config.accounting, config.tenants);
   quotes_.Apply(config);
   parts_.endpoints.Apply(config.local);

@@ -97,6 +97,8 @@ class Router {
 
   // From now on, for new requests.
   void Apply(std::shared_ptr<const Rules> rules);
+  // The budgets of a router that has just begun: what was spent before (Accounting::Restore).
+  int64_t RestoreSpending(const std::string& audit_directory) { return accounting_.Restore(audit_directory); }
   // One audit record about the process itself (a refused configuration, say). UNAVAILABLE when it cannot be written.
   absl::Status RecordAdmin(const std::string& detail);
 

@@ -17,9 +17,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/digest.h"
 #include "common/mailbox.h"
+#include "router/upstream/cloud_balance.h"
 #include "router/upstream/cloud_wire.h"
 #include "router/upstream/curl_multi.h"
+#include "router/upstream/key_ring.h"
+#include "router/upstream/upstream_error.h"
 
 namespace headgate::router {
 namespace {
@@ -30,6 +34,8 @@ constexpr size_t kUnreadEventsMax = 64;
 constexpr size_t kUnreadEventsMaxShared = 8192;
 constexpr size_t kEventsPerWriteMax = 4096;  // 16 KiB, libcurl's largest piece, holds fewer `data:` lines
 constexpr size_t kErrorBodyBytesMax = 64 << 10;
+constexpr size_t kLimitBytesMax = 4 << 10;
+constexpr size_t kUserIdHexDigits = 32;
 // The status is known; waiting for the body only serves to keep the connection.
 constexpr absl::Duration kErrorBodyWait = absl::Seconds(1);
 // As is the answer after [DONE]: the end of the body follows at once, and ending the transfer before it closes an
@@ -61,40 +67,52 @@ class CloudStream;
 
 class CloudClient : public CloudUpstream {
  public:
-  CloudClient(Executor executor, Clock& clock, const CloudConfig& config, const std::string& api_key, Metrics& metrics)
+  CloudClient(Executor executor, Clock& clock, const CloudConfig& config, CloudSecrets secrets, Metrics& metrics)
       : executor_(executor),
         clock_(clock),
         config_(config),
+        user_id_salt_(std::move(secrets.user_id_salt)),
         url_(absl::StrCat(absl::StripSuffix(config.base_url, "/"), "/chat/completions")),
         live_(metrics.GetGauge("headgate_router_cloud_transfers", "Requests to the cloud that have not ended")),
         connects_(metrics.GetCounter("headgate_router_cloud_connects_total", "Connections opened to the cloud")),
         pauses_(metrics.GetCounter("headgate_router_cloud_pauses_total",
                                    "Times that a cloud answer was held because its reader was slow")),
+        keys_(clock, secrets.api_keys.size(), metrics),
         multi_(executor, clock, std::max<int64_t>(1, config.connections_max)) {
-    // An empty value removes a header that libcurl would add.
-    for (const std::string& header : {std::string("Content-Type: application/json"),
-                                      std::string("Accept: text/event-stream"), std::string("Expect:"),
-                                      absl::StrCat("Authorization: Bearer ", api_key)})
-      headers_.reset(curl_slist_append(headers_.release(), header.c_str()));
+    for (const std::string& api_key : secrets.api_keys) {
+      Headers& headers = headers_.emplace_back();
+      // An empty value removes a header that libcurl would add.
+      for (const std::string& header : {std::string("Content-Type: application/json"),
+                                        std::string("Accept: text/event-stream"), std::string("Expect:"),
+                                        absl::StrCat("Authorization: Bearer ", api_key)})
+        headers.reset(curl_slist_append(headers.release(), header.c_str()));
+    }
+    balance_.emplace(clock, multi_, config_, [this](CURL* easy) { Configure(easy, keys_.Next()); }, metrics);
   }
   ~CloudClient() override;
 
-  std::unique_ptr<AnswerStream> Generate(const CloudPrompt& prompt, MonotonicTime deadline) override;
+  std::unique_ptr<AnswerStream> Generate(const CloudPrompt& prompt, const CloudCall& call) override;
 
  private:
   friend class CloudStream;
-  void Configure(CURL* easy) const;
+  using Headers = std::unique_ptr<curl_slist, CurlDeleter>;
+  void Configure(CURL* easy, size_t key) const;
+  // Names the tenant to nobody, and the same tenant the same way: the cloud keeps its caches apart by it.
+  std::string UserId(const std::string& tenant) const;
 
   Executor executor_;
   Clock& clock_;
   const CloudConfig config_;
+  const std::string user_id_salt_;  // empty: none is sent
   const std::string url_;
   Gauge& live_;
   Counter& connects_;
   Counter& pauses_;
-  std::unique_ptr<curl_slist, CurlDeleter> headers_;
+  std::vector<Headers> headers_;  // by key
+  KeyRing keys_;
   CurlMulti multi_;
   std::set<CloudStream*> streams_;
+  std::optional<BalancePoll> balance_;
 };
 
 class CloudStream : public AnswerStream {
@@ -121,7 +139,8 @@ class CloudStream : public AnswerStream {
     easy_.reset(curl_easy_init());
     if (easy_ == nullptr) return mailbox_.Close(absl::UnavailableError("cloud transfer: out of memory"));
     CURL* const easy = easy_.get();
-    client_->Configure(easy);
+    key_ = client_->keys_.Next();
+    client_->Configure(easy, key_);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body_.data());
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_.size()));
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &CloudStream::OnBody);
@@ -180,6 +199,7 @@ class CloudStream : public AnswerStream {
     heard_at_ = clock_.Monotonic();
     if (http_status_ != 200) {
       refused_bytes_ += bytes.size();
+      if (http_status_ == 429 && refused_.size() < kLimitBytesMax) refused_.append(bytes.substr(0, kLimitBytesMax));
       return refused_bytes_ > kErrorBodyBytesMax ? 0 : bytes.size();
     }
     if (reader_.done()) return bytes.size();
@@ -191,6 +211,7 @@ class CloudStream : public AnswerStream {
     std::vector<v1::GenerateStreamResponse> events;
     failure_ = reader_.Read(bytes, events);
     if (reader_.done()) {  // the last event is the finish
+      client_->keys_.Worked(key_);
       finish_ = std::move(events.back());
       events.pop_back();
       got_token_ = true;
@@ -231,7 +252,7 @@ class CloudStream : public AnswerStream {
   }
 
   absl::Status Outcome(CURLcode result) {
-    if (http_status_ != 0 && http_status_ != 200) return CloudStatus(http_status_, RetryAfterHeader());
+    if (http_status_ != 0 && http_status_ != 200) return Refusal();
     if (!failure_.ok() || finish_) return failure_;
     if (result != CURLE_OK)
       return absl::UnavailableError(absl::StrCat("cloud connection failed: ", result == CURLE_ABORTED_BY_CALLBACK
@@ -240,6 +261,19 @@ class CloudStream : public AnswerStream {
     std::vector<v1::GenerateStreamResponse> events;
     const absl::Status status = reader_.End(events);
     Deliver(std::move(events));
+    return status;
+  }
+
+  // What the status means, and for the key.
+  absl::Status Refusal() {
+    absl::Status status = CloudStatus(http_status_, RetryAfterHeader());
+    if (std::exchange(refusal_told_, true)) return status;
+    if (http_status_ == 429) {
+      client_->keys_.Limited(key_, RetryAfterHeader());
+      if (const auto limit = NamedConcurrencyLimit(refused_)) status = WithConcurrencyLimit(std::move(status), *limit);
+    } else if (http_status_ == 401 || http_status_ == 402 || http_status_ == 403) {
+      if (client_->keys_.Refused(key_, http_status_)) status = WithOtherKey(std::move(status));
+    }
     return status;
   }
 
@@ -277,7 +311,7 @@ class CloudStream : public AnswerStream {
     const MonotonicTime now = clock_.Monotonic();
     if (paused_) heard_at_ = now;
     if (now >= refused_until_) {
-      End(CloudStatus(http_status_, RetryAfterHeader()));
+      End(Refusal());
     } else if (finish_) {
       End(absl::OkStatus());  // complete, whichever limit came first
     } else if (now >= deadline_) {
@@ -306,7 +340,10 @@ class CloudStream : public AnswerStream {
   std::string body_;  // libcurl reads it in place
   std::unique_ptr<CURL, CurlDeleter> easy_;
   long http_status_ = 0;
+  size_t key_ = 0;
   size_t refused_bytes_ = 0;
+  std::string refused_;  // the beginning of a 429's body: looked through for a number, shown to nobody
+  bool refusal_told_ = false;
   absl::Status failure_;
   bool sent_ = false;
   bool got_token_ = false;
@@ -318,15 +355,20 @@ CloudClient::~CloudClient() {
   for (CloudStream* stream : std::exchange(streams_, {})) stream->Detach();
 }
 
-std::unique_ptr<AnswerStream> CloudClient::Generate(const CloudPrompt& prompt, MonotonicTime deadline) {
-  auto stream = std::make_unique<CloudStream>(this, deadline);
-  stream->Start(CloudRequestBody(prompt.content(), config_.model, config_.thinking));
+std::unique_ptr<AnswerStream> CloudClient::Generate(const CloudPrompt& prompt, const CloudCall& call) {
+  auto stream = std::make_unique<CloudStream>(this, call.deadline);
+  stream->Start(CloudRequestBody(prompt.content(), config_.model, config_.thinking, UserId(call.tenant)));
   return stream;
 }
 
-void CloudClient::Configure(CURL* easy) const {
+std::string CloudClient::UserId(const std::string& tenant) const {
+  if (user_id_salt_.empty() || tenant.empty() || !config_.user_id) return "";
+  return Hex(HmacSha256(user_id_salt_, tenant)).substr(0, kUserIdHexDigits);
+}
+
+void CloudClient::Configure(CURL* easy, size_t key) const {
   curl_easy_setopt(easy, CURLOPT_URL, url_.c_str());
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_[key].get());
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "headgate");
   // CheckCloudUrl has allowed http for loopback only; no redirect can bring another scheme or host in.
   const bool tls = absl::StartsWithIgnoreCase(url_, "https:");
@@ -376,13 +418,16 @@ absl::Status CheckCloudUrl(const std::string& base_url) {
 }
 
 absl::StatusOr<std::unique_ptr<CloudUpstream>> MakeCloudClient(Executor executor, Clock& clock,
-                                                               const CloudConfig& config, const std::string& api_key,
+                                                               const CloudConfig& config, CloudSecrets secrets,
                                                                Metrics& metrics) {
   if (absl::Status status = CheckCloudUrl(config.base_url); !status.ok()) return status;
   // A line break in the key would add headers.
-  if (api_key.empty() || !std::all_of(api_key.begin(), api_key.end(), absl::ascii_isgraph))
+  const auto usable = [](const std::string& api_key) {
+    return !api_key.empty() && std::all_of(api_key.begin(), api_key.end(), absl::ascii_isgraph);
+  };
+  if (secrets.api_keys.empty() || !std::all_of(secrets.api_keys.begin(), secrets.api_keys.end(), usable))
     return absl::InvalidArgumentError("cloud API key is empty or has characters that a header cannot carry");
-  return std::make_unique<CloudClient>(executor, clock, config, api_key, metrics);
+  return std::make_unique<CloudClient>(executor, clock, config, std::move(secrets), metrics);
 }
 
 }  // namespace headgate::router

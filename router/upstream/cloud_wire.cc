@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "nlohmann/json.hpp"
+#include "router/upstream/cloud_chunk.h"
 #include "router/upstream/upstream_error.h"
 
 namespace headgate::router {
@@ -168,7 +169,7 @@ absl::StatusOr<v1::FinishReason> FinishReasonOf(const std::string& name) {
 }  // namespace
 
 absl::StatusOr<std::string> CloudRequestBody(const v1::GenerateRequest& content, const std::string& model,
-                                             bool thinking) {
+                                             bool thinking, const std::string& user_id) {
   Json body = {{"model", model}, {"messages", Json::array()}};
   for (const v1::Message& message : content.messages()) body["messages"].push_back(MessageJson(message, thinking));
   if (content.messages().empty()) body["messages"].push_back({{"role", "user"}, {"content", content.prompt()}});
@@ -187,8 +188,21 @@ absl::StatusOr<std::string> CloudRequestBody(const v1::GenerateRequest& content,
     body["tools"].push_back(std::move(json));
   }
   if (auto choice = ToolChoiceJson(content.tool_choice())) body["tool_choice"] = *std::move(choice);
+  if (!user_id.empty()) body["user_id"] = user_id;
   // Strings are valid UTF-8 where they come from; should one not be, replacing beats throwing.
   return body.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::optional<int64_t> NamedConcurrencyLimit(std::string_view body) {
+  constexpr std::string_view kBefore = "concurrency limit of ";
+  constexpr int64_t kLimitMax = 1'000'000'000;
+  const size_t at = body.find(kBefore);
+  if (at == std::string_view::npos) return std::nullopt;
+  int64_t limit = 0;
+  const std::string_view digits = body.substr(at + kBefore.size());
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), limit);
+  if (parsed.ec != std::errc() || limit < 1 || limit > kLimitMax) return std::nullopt;
+  return limit;
 }
 
 absl::Status CloudStatus(long http_status, std::optional<absl::Duration> retry_after) {
@@ -229,6 +243,11 @@ absl::Status SseReader::Read(std::string_view bytes, std::vector<v1::GenerateStr
   while (!bytes.empty() && !done_) {
     const size_t end = bytes.find('\n');
     if (line_.size() + std::min(end, bytes.size()) > kLineBytesMax) return Broken("line too long");
+    if (line_.empty() && end != std::string_view::npos) {  // came whole: no copy
+      RETURN_IF_ERROR(ReadLine(bytes.substr(0, end), events));
+      bytes.remove_prefix(end + 1);
+      continue;
+    }
     line_.append(bytes.substr(0, end));
     if (end == std::string_view::npos) return absl::OkStatus();
     bytes.remove_prefix(end + 1);
@@ -261,6 +280,14 @@ absl::Status SseReader::ReadLine(std::string_view line, std::vector<v1::Generate
 }
 
 absl::Status SseReader::ReadChunk(std::string_view text, std::vector<v1::GenerateStreamResponse>& events) {
+  if (auto plain = ReadPlainChunk(text)) {
+    if (!plain->content.empty() || !plain->reasoning_content.empty()) {
+      v1::Delta& delta = *events.emplace_back().mutable_delta();
+      delta.set_content(std::move(plain->content));
+      delta.set_reasoning_content(std::move(plain->reasoning_content));
+    }
+    return TakeReason(plain->finish_reason);
+  }
   const auto chunk = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!chunk.is_object()) return Broken("malformed chunk");
   if (Find(chunk, "error") != nullptr) return absl::UnavailableError("cloud reported an error in its stream");
@@ -277,10 +304,13 @@ absl::Status SseReader::ReadChunk(std::string_view text, std::vector<v1::Generat
     if (!delta.content().empty() || !delta.reasoning_content().empty() || delta.tool_calls_size() > 0)
       *events.emplace_back().mutable_delta() = std::move(delta);
   }
-  if (const std::string reason = Text(choice, "finish_reason"); !reason.empty()) {
-    ASSIGN_OR_RETURN(const v1::FinishReason parsed, FinishReasonOf(reason));
-    finish_.set_reason(parsed);
-  }
+  return TakeReason(Text(choice, "finish_reason"));
+}
+
+absl::Status SseReader::TakeReason(const std::string& reason) {
+  if (reason.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const v1::FinishReason parsed, FinishReasonOf(reason));
+  finish_.set_reason(parsed);
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 // Thread-safety: pure functions; an SseReader belongs to one thread.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,11 +21,14 @@
 namespace headgate::router {
 
 // The JSON body for `content`, field by field from a closed list: a field that is not named in cloud_wire.cc cannot
-// leave. `model` and `thinking` come from configuration. A raw prompt is sent as a single user message: the cloud's
-// raw completion exists only on its beta base. INVALID_ARGUMENT when a tool's schema is not a JSON object or nests too
-// deep, or when the format is one that only local engines offer.
+// leave. `model` and `thinking` come from configuration; `user_id` is left out when empty. A raw prompt is sent as a
+// single user message: the cloud's raw completion exists only on its beta base. INVALID_ARGUMENT when a tool's schema
+// is not a JSON object or nests too deep, or when the format is one that only local engines offer.
 absl::StatusOr<std::string> CloudRequestBody(const v1::GenerateRequest& content, const std::string& model,
-                                             bool thinking);
+                                             bool thinking, const std::string& user_id = "");
+
+// The limit that a 429's body names ("exceeds your concurrency limit of 39"); nullopt: none. Pure.
+std::optional<int64_t> NamedConcurrencyLimit(std::string_view body);
 
 // What a response status means (table in upstream_error.h). The message is made from the number alone, never from the
 // body, which may quote the prompt. REQUIRES: `http_status` is not 200.
@@ -50,6 +54,7 @@ class SseReader {
  private:
   absl::Status ReadLine(std::string_view line, std::vector<v1::GenerateStreamResponse>& events);
   absl::Status ReadChunk(std::string_view json, std::vector<v1::GenerateStreamResponse>& events);
+  absl::Status TakeReason(const std::string& reason);
 
   std::string line_;  // the beginning of a line whose end has not arrived
   v1::Finish finish_;

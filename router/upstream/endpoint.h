@@ -47,12 +47,14 @@ struct Endpoint {
   double prompt_tokens_since_load = 0;                 // theirs
   int64_t failures = 0;                                // consecutive
   MonotonicTime retry_at = -absl::InfiniteDuration();  // after failures: ejected until then
+  bool full = false;                                   // it said so; until a report, or until a request there ends
   bool gone = false;                                   // no longer resolved; finishes what it has
 
   void Reported(const v1::Load& report, MonotonicTime now) {
     load = report;
     load_at = now;
     ++reports;
+    full = false;
     started_since_load = 0;
     ended_since_load = 0;
     prompt_tokens_since_load = 0;
@@ -75,6 +77,7 @@ class EndpointUse {
   ~EndpointUse() {
     if (!endpoint_) return;
     --endpoint_->in_flight;
+    endpoint_->full = refused_;
     if (endpoint_->reports == report_) {
       --endpoint_->started_since_load;
     } else {
@@ -83,6 +86,8 @@ class EndpointUse {
     endpoint_->fleet->open_in_flight -= open_;
     if (endpoint_->fleet->on_room) endpoint_->fleet->on_room();
   }
+  // The engine had no room for it.
+  void Refused() { refused_ = true; }
   Endpoint& operator*() const { return *endpoint_; }
   Endpoint* operator->() const { return endpoint_.get(); }
 
@@ -90,6 +95,7 @@ class EndpointUse {
   std::shared_ptr<Endpoint> endpoint_;
   int64_t open_;    // 1: not sensitive
   int64_t report_;  // the last one when it began
+  bool refused_ = false;
 };
 
 }  // namespace headgate::router

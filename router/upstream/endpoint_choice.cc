@@ -78,6 +78,7 @@ bool EndpointChoice::OpenHasRoom(const Totals& totals) const {
 
 bool EndpointChoice::HasRoom(const Totals& totals, const Endpoint& endpoint, bool sensitive) const {
   const v1::Load& load = endpoint.load;
+  if (endpoint.full) return false;
   if (load.kv_cells_total() > 0) {
     const double kept = sensitive ? 0 : std::min(reserved_share_, 0.95) * static_cast<double>(load.kv_cells_total());
     if (static_cast<double>(load.kv_cells_free()) <= kept) return false;

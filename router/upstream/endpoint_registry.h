@@ -65,6 +65,7 @@ class EndpointRegistry {
   // Called whenever an engine may have room again. One caller; empty = nobody.
   void SetOnRoom(std::function<void()> on_room) { fleet_->on_room = std::move(on_room); }
 
+  int64_t open_in_flight() const { return fleet_->open_in_flight; }  // not sensitive, of this router
   int ReadyCount();  // endpoints that could take a request that is not sensitive
   // Its last load report is at most load_age_max old.
   bool Fresh(const Endpoint& endpoint) const { return choice_.Fresh(endpoint); }

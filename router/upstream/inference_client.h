@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "common/cancellation.h"
@@ -51,11 +52,17 @@ class LocalUpstream {
                                                                   Cancellation& cancellation) = 0;
 };
 
+struct CloudCall {
+  CloudCall(MonotonicTime by, std::string whose = {}) : deadline(by), tenant(std::move(whose)) {}  // NOLINT: implicit
+  MonotonicTime deadline;
+  std::string tenant;  // never leaves as it is
+};
+
 class CloudUpstream {
  public:
   virtual ~CloudUpstream() = default;
   // `prompt` must remain live while the stream is in use.
-  virtual std::unique_ptr<AnswerStream> Generate(const CloudPrompt& prompt, MonotonicTime deadline) = 0;
+  virtual std::unique_ptr<AnswerStream> Generate(const CloudPrompt& prompt, const CloudCall& call) = 0;
 };
 
 }  // namespace headgate::router

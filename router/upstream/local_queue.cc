@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "absl/strings/str_cat.h"
 #include "router/upstream/upstream_error.h"
 
 namespace headgate::router {
@@ -18,7 +17,9 @@ namespace {
 constexpr absl::Duration kTick = absl::Milliseconds(20);
 constexpr int kScanMax = 16;  // heads of tenants that are looked at when the first cannot use what is free
 constexpr double kOutputWeight = 2;
-constexpr absl::Duration kRateHalfLife = absl::Seconds(5);
+constexpr absl::Duration kPaceHalfLife = absl::Seconds(5);
+constexpr absl::Duration kPaceAfter = absl::Seconds(1);  // of waiting: less says nothing about the pace
+constexpr double kPaceMin = 0.02;                        // a second; below it, nothing is being served
 constexpr absl::Duration kRetryAfterMin = absl::Seconds(1);
 constexpr absl::Duration kRetryAfterMax = absl::Seconds(60);
 // A pace that only just fails the deadline may be wrong.
@@ -44,7 +45,7 @@ LocalQueue::LocalQueue(Executor executor, Clock& clock, RandomBytes random, cons
       config_(config),
       endpoints_(endpoints),
       metrics_(metrics),
-      rate_at_(clock.Monotonic()) {
+      given_at_(clock.Monotonic()) {
   endpoints_.SetOnRoom([this] { Pump(); });
 }
 
@@ -80,6 +81,10 @@ void LocalQueue::Add(Waiter& waiter) {
   }
   own.push_back(&waiter);
   line.arrivals.insert(waiter.since);
+  if (std::all_of(lines_.begin(), lines_.end(), [](const Line& other) { return other.waiting == 0; })) {
+    busy_since_ = given_at_ = clock_.Monotonic();
+    given_ = 0;
+  }
   ++line.waiting;
   waiter.queued = true;
   SetGauges();
@@ -98,19 +103,35 @@ void LocalQueue::Remove(Waiter& waiter) {
   line.arrivals.erase(line.arrivals.find(waiter.since));
   --line.waiting;
   SetGauges();
+  for (const Line& other : lines_) {
+    if (other.waiting > 0) return;
+  }
+  timer_.reset();
+  busy_since_ = absl::InfiniteDuration();
 }
 
-absl::Duration LocalQueue::ExpectedWait(Band band) const {
+std::optional<double> LocalQueue::Pace() const {
+  const absl::Duration busy = clock_.Monotonic() - busy_since_;
+  if (busy < kPaceAfter) return std::nullopt;
+  const double decayed = given_ * std::exp2(-absl::FDivDuration(clock_.Monotonic() - given_at_, kPaceHalfLife));
+  // As if it had been so for ever: what a decaying sum has missed since it began from nothing is added.
+  constexpr double kLn2 = 0.6931471805599453;
+  const double missed = std::exp2(-absl::FDivDuration(busy, kPaceHalfLife));
+  return decayed * kLn2 / absl::ToDoubleSeconds(kPaceHalfLife) / (1 - missed);
+}
+
+std::optional<absl::Duration> LocalQueue::ExpectedWait(Band band) const {
   double ahead = 1;
   for (size_t i = 0; i <= static_cast<size_t>(band); ++i) ahead += static_cast<double>(lines_[i].waiting);
-  const double idle = absl::FDivDuration(clock_.Monotonic() - rate_at_, kRateHalfLife);
-  const double rate = rate_ * std::exp2(-idle);
-  return rate > 0 ? absl::Seconds(ahead / rate) : absl::InfiniteDuration();
+  const auto pace = Pace();
+  if (!pace || *pace < kPaceMin) return std::nullopt;
+  return absl::Seconds(ahead / *pace);
 }
 
 absl::Status LocalQueue::Overloaded(const char* why) {
   // By then the queue is worked off; spread, so that they do not all come back at once.
-  absl::Duration after = std::clamp(ExpectedWait(Band::kBatch), kRetryAfterMin, kRetryAfterMax);
+  const absl::Duration expected = ExpectedWait(Band::kBatch).value_or(kRetryAfterMin);
+  absl::Duration after = std::clamp(expected, kRetryAfterMin, kRetryAfterMax);
   after = std::min(kRetryAfterMax, after * (1 + RandomUnit(random_) / 4));
   return WithRetryAfter(absl::UnavailableError(why), after);
 }
@@ -124,20 +145,24 @@ void LocalQueue::Refuse(Waiter& waiter, const char* why) {
   waiter.place.Close(Overloaded(why));
 }
 
-LocalQueue::Waiter* LocalQueue::Victim(Band highest, bool oldest) {
+LocalQueue::Waiter* LocalQueue::Victim(Band highest) {
   for (size_t i = kBands; i-- > static_cast<size_t>(highest);) {
     if (lines_[i].waiting == 0) continue;
-    // Of the tenant that has the most waiting.
     const auto own = std::max_element(lines_[i].tenants.begin(), lines_[i].tenants.end(),
                                       [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
-    if (!oldest) return own->second.back();
-    Waiter* victim = own->second.front();
-    for (const auto& [tenant, waiters] : lines_[i].tenants) {
-      if (waiters.front()->since < victim->since) victim = waiters.front();
-    }
-    return victim;
+    return own->second.back();
   }
   return nullptr;
+}
+
+void LocalQueue::RefuseOlderThan(Band band, MonotonicTime since) {
+  std::vector<Waiter*> late;
+  for (const auto& [tenant, waiters] : line(band).tenants) {
+    for (Waiter* waiter : waiters) {
+      if (waiter->since < since) late.push_back(waiter);
+    }
+  }
+  for (Waiter* waiter : late) Refuse(*waiter, "local engines are overloaded");
 }
 
 std::shared_ptr<Endpoint> LocalQueue::Pick(Work& work) {
@@ -149,10 +174,8 @@ EndpointUse LocalQueue::Take(const Work& work, const std::shared_ptr<Endpoint>& 
   endpoints_.Remember(work.ask, endpoint);
   Charge(work.tenant, work.ask.prompt_tokens);
   const MonotonicTime now = clock_.Monotonic();
-  constexpr double kLn2 = 0.6931471805599453;
-  rate_ = rate_ * std::exp2(-absl::FDivDuration(now - rate_at_, kRateHalfLife)) +
-          kLn2 / absl::ToDoubleSeconds(kRateHalfLife);
-  rate_at_ = now;
+  given_ = 1 + given_ * std::exp2(-absl::FDivDuration(now - given_at_, kPaceHalfLife));
+  given_at_ = now;
   return EndpointUse(endpoint, work.ask.sensitive, work.ask.prompt_tokens);
 }
 
@@ -187,21 +210,17 @@ void LocalQueue::Pump() {
 void LocalQueue::Control(Band band) {
   Line& line = this->line(band);
   const MonotonicTime now = clock_.Monotonic();
-  // The last one is not dropped: it costs nobody anything.
-  if (line.waiting <= 1 || now - *line.arrivals.begin() < config_.queue_target) {
-    line.above_until = line.drop_at = absl::InfiniteDuration();
+  // Where nothing is served at all, it is not too much work that they wait for.
+  if (line.waiting == 0 || now - *line.arrivals.begin() < config_.queue_target || Pace().value_or(0) < kPaceMin) {
+    line.overloaded_at = absl::InfiniteDuration();
     line.newest_first = false;
-    line.drops = 0;
     return;
   }
-  if (line.above_until == absl::InfiniteDuration()) line.above_until = now + config_.queue_interval;
-  if (now < line.above_until) return;
+  if (line.overloaded_at == absl::InfiniteDuration()) line.overloaded_at = now + config_.queue_interval;
+  if (now < line.overloaded_at) return;
   line.newest_first = true;
-  if (line.drop_at == absl::InfiniteDuration()) line.drop_at = now;
-  while (now >= line.drop_at && line.waiting > 1) {
-    Refuse(*Victim(band, /*oldest=*/true), "local engines are overloaded");
-    line.drop_at += config_.queue_interval / std::sqrt(++line.drops);
-  }
+  if (band == Band::kInteractive) RefuseOlderThan(Band::kBatch, absl::InfiniteDuration());
+  RefuseOlderThan(band, now - config_.queue_interval);
 }
 
 void LocalQueue::Tick() {
@@ -226,20 +245,21 @@ Task<absl::StatusOr<EndpointUse>> LocalQueue::Enter(Work& work, Cancellation& ca
   }
   Waiter waiter(executor_, work, clock_.Monotonic());
   if (waiter.since >= work.until) co_return Overloaded("no local capacity in time");
-  const absl::Duration expected = ExpectedWait(work.band);
-  if (work.band != Band::kSensitive && expected < absl::InfiniteDuration() &&
-      waiting(work.band) > 0 && waiter.since + expected > work.until + (kHopeless - 1) * (work.until - waiter.since)) {
+  const auto expected = ExpectedWait(work.band);
+  if (work.band != Band::kSensitive && expected && *expected > kHopeless * (work.until - waiter.since)) {
     co_return Overloaded("no local capacity before the deadline");
   }
   size_t all = 0;
   for (const Line& line : lines_) all += line.waiting;
   if (all >= static_cast<size_t>(config_.queue_max)) {
     const auto below = static_cast<Band>(static_cast<size_t>(work.band) + 1);
-    Waiter* victim = work.band == Band::kBatch ? nullptr : Victim(below, /*oldest=*/false);
+    Waiter* victim = work.band == Band::kBatch ? nullptr : Victim(below);
     if (victim == nullptr) co_return Overloaded("the queue for local engines is full");
     Refuse(*victim, "the queue for local engines is full");
   }
   Add(waiter);
+  std::unique_ptr<Timer> again;
+  if (!work.tried.empty()) again = clock_.CallAt(work.tried_until, [this] { Pump(); });
   auto place = co_await waiter.place.Receive(clock_, work.until, cancellation);
   Remove(waiter);
   if (!place.ok()) {

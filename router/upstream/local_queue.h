@@ -6,8 +6,9 @@
 // token 2; Sheng et al., Fairness in Serving Large Language Models, 2023), within a tenant the oldest first.
 //
 // Overload, for what is not sensitive: when the oldest of a band has waited longer than `queue_target` for
-// `queue_interval`, the band serves its newest first and drops its oldest, one and then ever faster (CoDel, RFC 8289,
-// section 5); batch is dropped before interactive. Whoever cannot be served before its deadline at the present pace is
+// `queue_interval` although places are given, the band serves its newest first and refuses who has waited longer than
+// `queue_interval`; when it is the interactive band, all batch work is refused first (controlled delay and adaptive
+// LIFO: Maurer, Fail at Scale, ACM Queue 2015). Whoever cannot be served before its deadline at the present pace is
 // refused at once. When the queue is full a newcomer takes the place of one of a lower band, batch first. Every refusal
 // says when the queue will have been worked off. A sensitive request is refused only when its deadline comes or when
 // the queue is full of sensitive requests.
@@ -20,6 +21,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -66,14 +68,12 @@ class LocalQueue {
  private:
   struct Waiter;
   struct Line {  // one band
-    std::map<std::string, std::deque<Waiter*>> tenants;   // never an empty deque
-    std::set<std::pair<double, std::string>> order;       // the same tenants by their counter
+    std::map<std::string, std::deque<Waiter*>> tenants;  // never an empty deque
+    std::set<std::pair<double, std::string>> order;      // the same tenants by their counter
     std::multiset<MonotonicTime> arrivals;
     size_t waiting = 0;
-    bool newest_first = false;                            // overloaded
-    MonotonicTime above_until = absl::InfiniteDuration(); // CoDel's first_above_time
-    MonotonicTime drop_at = absl::InfiniteDuration();
-    double drops = 0;                                     // in a row
+    bool newest_first = false;                               // overloaded
+    MonotonicTime overloaded_at = absl::InfiniteDuration();  // when it will be, if its oldest goes on waiting
   };
   Line& line(Band band) { return lines_[static_cast<size_t>(band)]; }
   double Counter(const std::string& tenant) const;
@@ -81,15 +81,19 @@ class LocalQueue {
   void Add(Waiter& waiter);
   void Remove(Waiter& waiter);
   void Refuse(Waiter& waiter, const char* why);
-  // The next to be refused for want of space or time: of the lowest band above or at `floor`. Null: none.
-  Waiter* Victim(Band highest, bool oldest);
+  // Who gives its place to a newcomer: the newest of the busiest tenant of the lowest band, `highest` at most. Null:
+  // nobody.
+  Waiter* Victim(Band highest);
+  void RefuseOlderThan(Band band, MonotonicTime since);
   std::shared_ptr<Endpoint> Pick(Work& work);
   EndpointUse Take(const Work& work, const std::shared_ptr<Endpoint>& endpoint);
   // Gives places to waiters for as long as there are both.
   void Pump();
   bool PumpBand(Band band);
   void Control(Band band);
-  absl::Duration ExpectedWait(Band band) const;
+  // Places given per second, lately; nullopt: nobody has waited for long enough to say.
+  std::optional<double> Pace() const;
+  std::optional<absl::Duration> ExpectedWait(Band band) const;
   absl::Status Overloaded(const char* why);
   void Tick();
   void SetGauges();
@@ -101,10 +105,11 @@ class LocalQueue {
   EndpointRegistry& endpoints_;
   Metrics& metrics_;
   std::array<Line, kBands> lines_;
-  std::map<std::string, double> counters_;  // by tenant: bounded by configuration
-  double rate_ = 0;                         // places given per second, decaying
-  MonotonicTime rate_at_;
-  std::unique_ptr<Timer> timer_;            // while somebody waits
+  std::map<std::string, double> counters_;               // by tenant: bounded by configuration
+  MonotonicTime busy_since_ = absl::InfiniteDuration();  // somebody has waited all the time since
+  double given_ = 0;                                     // places since then, at given_at_; decays
+  MonotonicTime given_at_;
+  std::unique_ptr<Timer> timer_;                         // while somebody waits
   bool pumping_ = false;
 };
 

@@ -10,7 +10,9 @@
 namespace headgate::router {
 namespace {
 constexpr char kRetryAfterUrl[] = "headgate.io/retry_after_ms";
-}
+constexpr char kConcurrencyLimitUrl[] = "headgate.io/concurrency_limit";
+constexpr char kOtherKeyUrl[] = "headgate.io/other_key";
+}  // namespace
 
 absl::Status WithRetryAfter(absl::Status status, absl::Duration after) {
   status.SetPayload(kRetryAfterUrl, absl::Cord(absl::StrCat(absl::ToInt64Milliseconds(after))));
@@ -23,6 +25,25 @@ std::optional<absl::Duration> RetryAfter(const absl::Status& status) {
   if (!payload || !absl::SimpleAtoi(std::string(*payload), &ms)) return std::nullopt;
   return absl::Milliseconds(ms);
 }
+
+absl::Status WithConcurrencyLimit(absl::Status status, int64_t limit) {
+  status.SetPayload(kConcurrencyLimitUrl, absl::Cord(absl::StrCat(limit)));
+  return status;
+}
+
+std::optional<int64_t> ConcurrencyLimit(const absl::Status& status) {
+  const auto payload = status.GetPayload(kConcurrencyLimitUrl);
+  int64_t limit = 0;
+  if (!payload || !absl::SimpleAtoi(std::string(*payload), &limit)) return std::nullopt;
+  return limit;
+}
+
+absl::Status WithOtherKey(absl::Status status) {
+  status.SetPayload(kOtherKeyUrl, absl::Cord());
+  return status;
+}
+
+bool OtherKeyLeft(const absl::Status& status) { return status.GetPayload(kOtherKeyUrl).has_value(); }
 
 bool Retryable(const absl::Status& status) {
   switch (status.code()) {

@@ -28,18 +28,22 @@ std::string OneLine(const absl::Status& status) {
   return absl::StrReplaceAll(std::string(status.message()), {{"\n", " | "}});
 }
 
-absl::StatusOr<std::string> CloudKey(const router::CloudConfig& config) {
-  if (!config.api_key_file.empty()) {
-    ASSIGN_OR_RETURN(const std::string key, ReadFile(config.api_key_file, kKeyBytesMax));
-    return std::string(absl::StripAsciiWhitespace(key));
+absl::StatusOr<std::vector<std::string>> CloudKeys(const router::CloudConfig& config) {
+  std::vector<std::string> files = config.api_key_files;
+  if (!config.api_key_file.empty()) files.push_back(config.api_key_file);
+  std::vector<std::string> keys;
+  for (const std::string& file : files) {
+    ASSIGN_OR_RETURN(const std::string key, ReadFile(file, kKeyBytesMax));
+    keys.emplace_back(absl::StripAsciiWhitespace(key));
   }
-  if (config.api_key_env.empty()) return std::string();
+  if (!keys.empty()) return keys;
+  if (config.api_key_env.empty()) return std::vector<std::string>{""};
   const char* key = std::getenv(config.api_key_env.c_str());
   if (key == nullptr || *key == '\0') {
     return absl::InvalidArgumentError(
         absl::StrCat("cloud.api_key_env: the environment variable ", config.api_key_env, " is not set"));
   }
-  return std::string(key);
+  return std::vector<std::string>{key};
 }
 
 std::vector<std::string> TlsFiles(const TlsConfig& tls) {
@@ -73,7 +77,7 @@ absl::StatusOr<std::shared_ptr<const router::Rules>> LoadRules(const RouterFlags
     return absl::InvalidArgumentError(absl::StrCat(flags.config_file, ": listen.admin: ", config.listen.admin,
                                                    " is not loopback: listen.admin_key_sha256 is required"));
   }
-  if (config.cloud.enabled) RETURN_IF_ERROR(CloudKey(config.cloud).status());
+  if (config.cloud.enabled) RETURN_IF_ERROR(CloudKeys(config.cloud).status());
   return router::Rules::Make(std::move(config));
 }
 
@@ -127,8 +131,13 @@ absl::Status RouterServer::MakeRouter() {
   const router::RouterConfig& config = rules_->config;
   RETURN_IF_ERROR(MakeAudit());
   if (config.cloud.enabled) {
-    ASSIGN_OR_RETURN(const std::string key, CloudKey(config.cloud));
-    ASSIGN_OR_RETURN(cloud_, router::MakeCloudClient(executor_, *clock_, config.cloud, key, metrics_));
+    ASSIGN_OR_RETURN(std::vector<std::string> keys, CloudKeys(config.cloud));
+    // Secret from the cloud, the same after a restart and in every router with this audit key.
+    ASSIGN_OR_RETURN(const std::string audit_key, router::ReadAuditKey(config.audit));
+    ASSIGN_OR_RETURN(cloud_, router::MakeCloudClient(
+                                 executor_, *clock_, config.cloud,
+                                 router::CloudSecrets(std::move(keys), HmacSha256(audit_key, "cloud user_id")),
+                                 metrics_));
   }
   const auto connect = [this](const std::string& address, router::EndpointRegistry::OnLoad on_load) {
     return router::ConnectEngine(executor_, *clock_, random_, address, rules_->config.local, metrics_,
@@ -139,6 +148,7 @@ absl::Status RouterServer::MakeRouter() {
   router_ = std::make_unique<router::Router>(
       router::RouterParts{executor_, *clock_, random_, metrics_, *endpoints_, cloud_.get(), *audit_, random_(32)},
       rules_);
+  router_->RestoreSpending(config.audit.directory);
   // The router has written the chain's first record: what cannot be audited is not started.
   if (!audit_->writable()) {
     return absl::UnavailableError(absl::StrCat("audit.directory: cannot write to ", config.audit.directory));

@@ -106,7 +106,7 @@ Script Script::StallAfter(const std::vector<std::string>& pieces) {
 FakeCloud::FakeCloud(Executor executor, Clock& clock, Answerer answerer)
     : executor_(executor), clock_(clock), answerer_(std::move(answerer)) {}
 
-std::unique_ptr<AnswerStream> FakeCloud::Generate(const CloudPrompt& prompt, MonotonicTime) {
+std::unique_ptr<AnswerStream> FakeCloud::Generate(const CloudPrompt& prompt, const CloudCall&) {
   prompts_.push_back(prompt.content().SerializeAsString());
   call_times_.push_back(clock_.Monotonic());
   return std::make_unique<ScriptedStream>(executor_, clock_, WithFinish(answerer_(prompt)), live_,

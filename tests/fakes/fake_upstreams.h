@@ -61,7 +61,7 @@ class FakeCloud : public CloudUpstream {
       Executor executor, Clock& clock, Answerer answerer = [](const CloudPrompt&) {
         return Script::Answer({"cloud ", "answer"});
       });
-  std::unique_ptr<AnswerStream> Generate(const CloudPrompt& prompt, MonotonicTime deadline) override;
+  std::unique_ptr<AnswerStream> Generate(const CloudPrompt& prompt, const CloudCall& call) override;
 
   void set_answerer(Answerer answerer) { answerer_ = std::move(answerer); }
   int calls() const { return static_cast<int>(prompts_.size()); }

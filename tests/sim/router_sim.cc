@@ -3,6 +3,8 @@
 
 #include "tests/sim/router_sim.h"
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -135,11 +137,17 @@ class RouterSim {
                                 *audit_, "cache key"},
                     std::move(rules));
     for (int i = 0; i < plan.engines; ++i) {
-      engine(i).set_running_max(static_cast<int>(1 + dice_.Below(8)));
+      const auto places = static_cast<int>(1 + dice_.Below(8));
+      trace_.open_places += places;
+      engine(i).set_running_max(places);
       engine(i).set_answerer(
           [this](const Prompt& prompt, const CallOptions& call) { return LocalScript(prompt, call); });
       engine(i).ReportLoad(Milliseconds(100));
     }
+    const double share = std::min(plan.config.local.reserved_share, plan.reloaded.local.reserved_share);
+    const auto reserve = static_cast<int64_t>(std::ceil(share * static_cast<double>(trace_.open_places) - 1e-9));
+    // Without a reserve an engine's own queue is open too.
+    trace_.open_places = share > 0 ? trace_.open_places - std::min(reserve, trace_.open_places - 1) : 1'000'000;
     cloud_.set_answerer([this](const CloudPrompt& prompt) { return CloudScript(prompt); });
     Schedule();
   }
@@ -267,6 +275,7 @@ class RouterSim {
     prompt.ForEachText([&](const std::string&, std::string_view text) {
       if (marker.empty()) marker = FindMarker(std::string(text));
     });
+    trace_.open_at_engines_max = std::max(trace_.open_at_engines_max, registry_->open_in_flight());
     trace_.local_first.try_emplace(call.request_id, trace_.cloud.size());
     for (const SimRequest& request : plan_.requests) {
       if (request.id == call.request_id && request.marker != marker) trace_.engine_mixups.push_back(request.id);
@@ -284,9 +293,11 @@ class RouterSim {
     std::vector<absl::Status> failures = {
         absl::UnavailableError("503"), absl::UnavailableError("connection reset"),
         absl::ResourceExhaustedError("429"),
+        WithConcurrencyLimit(absl::ResourceExhaustedError("429"), 1 + static_cast<int64_t>(dice_.Below(20))),
         WithRetryAfter(absl::ResourceExhaustedError("429"), dice_.Between(Milliseconds(1), Seconds(20)))};
     if (plan_.cloud_rejects) {
       failures.push_back(absl::UnauthenticatedError("401"));
+      failures.push_back(WithOtherKey(absl::UnauthenticatedError("401")));
       failures.push_back(absl::FailedPreconditionError("402"));
     }
     if (storms_ > 0) return Paced(Script::Fail(dice_.Of(failures)));

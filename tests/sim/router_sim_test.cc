@@ -50,7 +50,8 @@ TEST(RouterSim, WhatMustAlwaysHoldHolds) {
   // A simulation in which nothing happens proves nothing.
   for (const char* name : {"cloud", "local", "cached", "priced", "status OK", "status CANCELLED",
                            "status DEADLINE_EXCEEDED", "status UNAVAILABLE", "status UNAUTHENTICATED",
-                           "status INVALID_ARGUMENT", "status RESOURCE_EXHAUSTED"}) {
+                           "status INVALID_ARGUMENT", "status RESOURCE_EXHAUSTED",
+                           "runs with the open places full"}) {
     EXPECT_GT(counts[name], 0) << name;
   }
 }

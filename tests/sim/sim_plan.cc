@@ -113,6 +113,7 @@ void MakeClient(SimRequest& request, Dice& dice, absl::Duration burst) {
                                      : dice.Between(absl::ZeroDuration(), kRun);
   if (dice.Chance(0.15)) request.deadline = dice.Between(absl::ZeroDuration(), Seconds(3));
   if (dice.Chance(0.15)) request.leaves = dice.Between(absl::ZeroDuration(), Seconds(3));
+  if (dice.Chance(0.3)) request.content.set_priority(v1::PRIORITY_BATCH);
   if (dice.Chance(0.15)) request.write_delay = dice.Between(Milliseconds(1), Seconds(1));
 }
 
@@ -142,6 +143,10 @@ RouterConfig MakeConfig(Dice& dice, int engines) {
   for (int i = 0; i < engines; ++i) {
     config.local.endpoints.push_back({absl::StrCat("engine-", i), absl::StrCat("10.0.0.", i + 1, ":8090")});
   }
+  config.local.reserved_share = dice.Of(std::vector<double>{0, 0.3, 0.3, 0.6});
+  config.local.queue_max = dice.Of(std::vector<int64_t>{3, 20, 1000});
+  config.cloud.concurrency_max = dice.Of(std::vector<int64_t>{2, 8, 2500});
+  if (dice.Chance(0.2)) config.cloud.calls_per_day = 20;
   config.cloud.enabled = true;
   config.cloud.first_token_timeout = Seconds(3);
   config.cloud.idle_timeout = Seconds(5);

@@ -39,6 +39,7 @@ class Checker {
     CheckRequests();
     CheckCloud();
     CheckRate();
+    CheckReserve();
     CheckMoney();
     for (const std::string& id : trace_.engine_mixups) Violation(id, "an engine got another request's content");
     if (trace_.leftovers != 0) Violation("end", absl::StrCat(trace_.leftovers, " streams or counts left over"));
@@ -215,6 +216,14 @@ class Checker {
       if (calls[marker] != count) Violation(marker, "the audit counts other cloud attempts than the cloud");
     }
     report_.counts["cloud calls"] = static_cast<int>(trace_.cloud.size());
+  }
+
+  void CheckReserve() {
+    if (trace_.open_at_engines_max > trace_.open_places) {
+      Violation("reserve", absl::StrCat(trace_.open_at_engines_max, " requests that are not sensitive at engines, ",
+                                        trace_.open_places, " places are theirs"));
+    }
+    report_.counts["runs with the open places full"] = trace_.open_at_engines_max == trace_.open_places;
   }
 
   // GCRA's promise. The threshold may change on reload: the higher one bounds both.

@@ -48,6 +48,8 @@ struct SimTrace {
   std::map<std::string, size_t> local_first;  // request id -> cloud calls before its first call of an engine
   std::vector<std::string> engine_mixups;     // an engine was given another request's content
   std::map<std::string, int64_t> cost;        // tenant -> micro-units, as the metrics say
+  int64_t open_at_engines_max = 0;            // requests that are not sensitive, at engines at a time
+  int64_t open_places = 0;                    // that the reserve leaves for them
   int leftovers = 0;                          // streams, in-flight counts after the end
   std::string audit_key;
 };

@@ -116,11 +116,10 @@ TEST_F(ConfigTest, EveryKeyArrives) {
   EXPECT_EQ(loaded->cloud.calls_per_day_ratio, 1.5);
   EXPECT_EQ(loaded->cloud.balance_interval, absl::Minutes(1));
   EXPECT_EQ(loaded->cloud.balance_min_micro_units, 5'000'000);
-  EXPECT_EQ(loaded->cloud.hedge_after, absl::Seconds(3));
-  EXPECT_EQ(loaded->cloud.hedge_share, 0.01);
   EXPECT_EQ(loaded->cloud.base_url, "https://api.deepseek.com");
   EXPECT_EQ(loaded->cloud.api_key_file, (folder_ / "cloud.key").string());
   EXPECT_TRUE(loaded->cloud.thinking);
+  EXPECT_FALSE(loaded->cloud.user_id);
   EXPECT_EQ(loaded->cloud.backoff_base, absl::Milliseconds(5));
   EXPECT_EQ(loaded->cloud.breaker_failures, 8);
   EXPECT_EQ(loaded->output_guard.word_lists.at(0).action, GuardWordList::Action::kStop);

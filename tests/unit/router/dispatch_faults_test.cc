@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"one_cannot_meet_the_deadline", {Script::Fail(absl::DeadlineExceededError("late")), kLocalAnswer}, true,
          StatusCode::kOk, "local", 2},
         {"both_full_for_a_moment", {Script::Fail(kBusy), Script::Fail(kBusy), kLocalAnswer}, true, StatusCode::kOk,
-         "local", 3, Milliseconds(5), Milliseconds(10)},
+         "local", 3, Milliseconds(5), Milliseconds(100)},
         {"callers_error", {Script::Fail(absl::InvalidArgumentError("no"))}, true, StatusCode::kInvalidArgument, ""},
         {"unknown_model", {Script::Fail(absl::NotFoundError("no"))}, true, StatusCode::kNotFound, ""},
         {"kills_engines_before_the_first_token", {Script::Fail(kDown)}, true, StatusCode::kUnavailable, "", 3,

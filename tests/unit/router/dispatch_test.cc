@@ -62,7 +62,7 @@ TEST(Dispatch, BackoffIsJitteredAndGrows) {
   world.cloud_config.attempts_max = 12;
   world.cloud_config.breaker_failures = 1000;
   world.cloud_config.backoff_max = absl::Hours(1);
-  world.dispatch->Apply(world.cloud_config);
+  world.dispatch->Apply(world.cloud_config, world.local_config);
   world.CloudAnswers({Script::Fail(kDown)});
   absl::Duration first_max, last_max;
   for (int i = 0; i < 40; ++i) {
@@ -286,24 +286,24 @@ TEST(Dispatch, CloudThatIsOffOrMissingFallsBack) {
   const Sensitivity sensitivity = world.Classified(v1::SENSITIVITY_LEVEL_PUBLIC);
   Decision decision = world.Decide("req-1", sensitivity);
   world.cloud_config.enabled = false;
-  world.dispatch->Apply(world.cloud_config);
+  world.dispatch->Apply(world.cloud_config, world.local_config);
   EXPECT_FALSE(world.dispatch->cloud_available());
   Result result = world.clock.Await(world.Talk(sensitivity, std::move(decision), Seconds(60), world.never));
   EXPECT_EQ(result.text, "local answer");
   world.cloud_config.enabled = true;
-  world.dispatch.emplace(world.io.get_executor(), world.clock, SeededRandom(2), world.cloud_config, *world.registry,
-                         nullptr, world.metrics);
+  world.dispatch.emplace(world.io.get_executor(), world.clock, SeededRandom(2), world.cloud_config,
+                         world.local_config, *world.registry, nullptr, world.metrics);
   EXPECT_FALSE(world.dispatch->cloud_available());
   EXPECT_EQ(world.Everyday().text, "local answer");
 }
 
 TEST(Dispatch, WaitForLocal) {
   World world({"10.0.0.1:1"});
-  auto found = world.clock.Await(world.dispatch->WaitForLocal(true, world.clock.Monotonic() + Seconds(5), world.never));
+  auto found = world.clock.Await(world.dispatch->WaitForLocal(world.clock.Monotonic() + Seconds(5), world.never));
   ASSERT_TRUE(found.ok());
   EXPECT_EQ((*found)->address, "10.0.0.1:1");
   World empty(kNoEngines);
-  auto none = empty.clock.Await(empty.dispatch->WaitForLocal(true, empty.clock.Monotonic() + Seconds(5), empty.never));
+  auto none = empty.clock.Await(empty.dispatch->WaitForLocal(empty.clock.Monotonic() + Seconds(5), empty.never));
   EXPECT_EQ(none.status().code(), StatusCode::kUnavailable);
 }
 

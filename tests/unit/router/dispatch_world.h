@@ -39,7 +39,9 @@ struct Result {
 
 // Dispatch over a fake cloud and two fake engines that report their load every 100 ms.
 struct World {
-  explicit World(const std::vector<std::string>& engines = {"10.0.0.1:1", "10.0.0.2:1"}) {
+  explicit World(const std::vector<std::string>& engines = {"10.0.0.1:1", "10.0.0.2:1"},
+                 LocalConfig local = LocalConfig())
+      : local_config(std::move(local)) {
     cloud_config.enabled = true;
     for (const auto& address : engines) local_config.endpoints.push_back({absl::StrCat("e", address), address});
     registry.emplace(io.get_executor(), clock, SeededRandom(1), local_config, fleet.connect(), fleet.resolve(),
@@ -47,7 +49,8 @@ struct World {
     boost::asio::co_spawn(io.get_executor(), registry->Run(stop), boost::asio::detached);
     clock.RunUntilIdle();
     for (const auto& address : engines) fleet.engine(address).ReportLoad(Milliseconds(100));
-    dispatch.emplace(io.get_executor(), clock, SeededRandom(2), cloud_config, *registry, &cloud, metrics);
+    dispatch.emplace(io.get_executor(), clock, SeededRandom(2), cloud_config, local_config, *registry, &cloud,
+                     metrics);
   }
   ~World() {
     stop.Cancel(absl::CancelledError("end of test"));
@@ -71,10 +74,14 @@ struct World {
       });
     }
   }
-  Ticket MakeTicket(absl::Duration deadline) {
+  Ticket MakeTicket(absl::Duration deadline, v1::Priority priority = v1::PRIORITY_NORMAL,
+                    const std::string& tenant = "") {
+    auto whose = std::make_shared<TenantConfig>();
+    whose->name = tenant;
     return Ticket{.request_id = "req-1",
                   .api = "test",
-                  .tenant = std::make_shared<TenantConfig>(),
+                  .tenant = std::move(whose),
+                  .priority = priority,
                   .received = clock.Monotonic(),
                   .deadline = clock.Monotonic() + deadline,
                   .in_flight = InFlight(std::make_shared<int64_t>(0))};
@@ -96,8 +103,10 @@ struct World {
 
   // Sends and reads to the end.
   Task<Result> Talk(Sensitivity sensitivity, Decision decision, absl::Duration deadline, Cancellation& cancellation) {
+    return TalkAs(MakeTicket(deadline), std::move(sensitivity), std::move(decision), cancellation);
+  }
+  Task<Result> TalkAs(Ticket ticket, Sensitivity sensitivity, Decision decision, Cancellation& cancellation) {
     Result result;
-    const Ticket ticket = MakeTicket(deadline);
     auto answer =
         co_await dispatch->Send(ticket, prompt, sensitivity, std::move(decision), result.attempts, cancellation);
     result.status = answer.status();

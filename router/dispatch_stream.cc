@@ -1,0 +1,171 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/dispatch_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "router/upstream/upstream_error.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kHeldMax = 64;  // empty deltas before the first content
+// An engine that has not reported for so long, while others do, is given up before its first token: stopped, cut off,
+// or busy beyond reason.
+constexpr absl::Duration kSilentMax = absl::Seconds(5);
+constexpr absl::Duration kLookEvery = absl::Seconds(1);
+
+// From here on the client sees output, so no other upstream can take over.
+bool Commits(const v1::GenerateStreamResponse& event) {
+  if (event.has_finish()) return true;
+  const v1::Delta& delta = event.delta();
+  return !delta.content().empty() || !delta.reasoning_content().empty() || delta.tool_calls_size() > 0;
+}
+
+}  // namespace
+
+Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, std::shared_ptr<const CloudPrompt> prompt,
+                                     CloudAttempt attempt, const Ticket& ticket)
+    : dispatch_(dispatch),
+      deadline_(ticket.deadline),
+      started_(dispatch.clock_.Monotonic()),
+      idle_timeout_(dispatch.cloud_config_.idle_timeout),
+      prompt_(std::move(prompt)),
+      attempt_(attempt) {
+  route_ = std::move(route);
+  route_.set_target(v1::Route::TARGET_CLOUD);
+  route_.set_endpoint(dispatch_.cloud_config_.name);
+  route_.set_model(dispatch_.cloud_config_.model);
+  stream_ = dispatch_.cloud_->Generate(*prompt_, CloudCall{deadline_, ticket.tenant->name});
+}
+
+Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, EndpointUse place, const Prompt& prompt,
+                                     const Ticket& ticket)
+    : dispatch_(dispatch),
+      deadline_(ticket.deadline),
+      started_(dispatch.clock_.Monotonic()),
+      idle_timeout_(absl::InfiniteDuration()),
+      tenant_(ticket.tenant->name),
+      use_(std::move(place)) {
+  route_ = std::move(route);
+  route_.set_target(v1::Route::TARGET_LOCAL);
+  route_.set_endpoint((*use_)->name);
+  route_.set_model((*use_)->load.model());
+  stream_ = (*use_)->upstream->Generate(prompt, CallOptions{ticket.request_id, deadline_, tenant_});
+}
+
+Dispatch::StreamAnswer::~StreamAnswer() {
+  if (stream_) End(Outcome::kCancelled);
+}
+
+Task<Dispatch::Begun> Dispatch::StreamAnswer::Begin(MonotonicTime first_by, Cancellation& cancellation) {
+  do {
+    auto event = co_await First(std::min(first_by, deadline_), cancellation);
+    const Outcome outcome = Judge(event, cancellation);
+    if (outcome != Outcome::kOk) {
+      End(outcome, event.status());
+      co_return Begun{outcome, event.status()};
+    }
+    if ((*event)->has_route()) continue;  // an upstream's own opinion
+    Count(**event);
+    held_.push_back(std::move(**event));
+  } while (held_.size() < kHeldMax && (held_.empty() || !Commits(held_.back())));
+  if (prompt_) dispatch_.breaker_.Answered(attempt_.breaker);
+  co_return Begun{Outcome::kOk, absl::OkStatus()};
+}
+
+Task<absl::StatusOr<std::optional<v1::GenerateStreamResponse>>> Dispatch::StreamAnswer::First(
+    MonotonicTime first_by, Cancellation& cancellation) {
+  while (true) {
+    const MonotonicTime look = use_ ? dispatch_.clock_.Monotonic() + kLookEvery : first_by;
+    const MonotonicTime until = std::min(look, first_by);
+    auto event = co_await stream_->Next(until, cancellation);
+    const bool looked = use_ && absl::IsDeadlineExceeded(event.status()) && dispatch_.clock_.Monotonic() >= until &&
+                        until < first_by && !cancellation.cancelled();
+    if (!looked) co_return event;
+    if (EngineWentSilent()) co_return absl::UnavailableError("engine has gone silent");
+  }
+}
+
+bool Dispatch::StreamAnswer::EngineWentSilent() const {
+  const Endpoint& engine = **use_;
+  if (dispatch_.clock_.Monotonic() - std::max(engine.load_at, started_) < kSilentMax) return false;
+  // Only for another one that reports; without, waiting is as good.
+  const auto other = dispatch_.endpoints_.Pick(LocalAsk{.sensitive = true}, {engine.address});
+  return other != nullptr && dispatch_.endpoints_.Fresh(*other);
+}
+
+Task<absl::StatusOr<std::optional<v1::GenerateStreamResponse>>> Dispatch::StreamAnswer::Next(
+    Cancellation& cancellation) {
+  if (!held_.empty()) {
+    Event event = std::move(held_.front());
+    held_.pop_front();
+    if (event.has_finish()) End(Outcome::kOk);
+    co_return event;
+  }
+  if (!stream_) co_return std::nullopt;
+  const MonotonicTime until = std::min(dispatch_.clock_.Monotonic() + idle_timeout_, deadline_);
+  auto event = co_await stream_->Next(until, cancellation);
+  const Outcome outcome = Judge(event, cancellation);
+  if (outcome == Outcome::kOk) {
+    Count(**event);
+    if ((*event)->has_finish()) End(Outcome::kOk);
+    co_return std::move(*event);
+  }
+  if (outcome == Outcome::kCancelled || outcome == Outcome::kDeadline) {
+    End(outcome);
+    co_return outcome == Outcome::kCancelled ? cancellation.reason() : absl::DeadlineExceededError("deadline");
+  }
+  End(Outcome::kDied);
+  co_return absl::UnavailableError("upstream died in mid-stream");
+}
+
+Dispatch::Outcome Dispatch::StreamAnswer::Judge(const absl::StatusOr<std::optional<Event>>& event,
+                                               const Cancellation& cancellation) const {
+  if (cancellation.cancelled()) return Outcome::kCancelled;
+  if (event.ok() && event->has_value()) return Outcome::kOk;
+  if (dispatch_.clock_.Monotonic() >= deadline_) return Outcome::kDeadline;
+  const bool cloud = prompt_ != nullptr;
+  switch (event.status().code()) {
+    case absl::StatusCode::kInvalidArgument:
+      return Outcome::kCallerError;
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kUnimplemented:
+      // The request reached the cloud under our model name at our address: there it is our mistake.
+      return cloud ? Outcome::kUnavailable : Outcome::kCallerError;
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kFailedPrecondition:
+      if (!cloud) return Outcome::kUnavailable;
+      return OtherKeyLeft(event.status()) ? Outcome::kOtherKey : Outcome::kRejected;
+    case absl::StatusCode::kResourceExhausted:
+      return Outcome::kExhausted;
+    case absl::StatusCode::kDeadlineExceeded:
+      // No timer of ours runs on a local engine: it says that it cannot meet the deadline.
+      return cloud ? Outcome::kTimeout : Outcome::kExhausted;
+    default:
+      return Outcome::kUnavailable;  // OK without an event too: cut before its finish
+  }
+}
+
+void Dispatch::StreamAnswer::Count(const Event& event) {
+  if (event.has_delta()) ++output_tokens_;
+  if (event.has_finish()) output_tokens_ = std::max(output_tokens_, event.finish().usage().completion_tokens());
+}
+
+void Dispatch::StreamAnswer::End(Outcome outcome, const absl::Status& why) {
+  stream_.reset();  // cancels the upstream's work
+  active_.reset();
+  dispatch_.CountAttempt(prompt_ != nullptr, outcome);
+  if (prompt_) return dispatch_.TellCloud(attempt_, outcome, why);
+  if (outcome == Outcome::kOk) dispatch_.endpoints_.ReportSuccess(**use_);
+  if (outcome == Outcome::kUnavailable || outcome == Outcome::kDied) dispatch_.endpoints_.ReportFailure(**use_);
+  if (outcome == Outcome::kExhausted && absl::IsResourceExhausted(why)) use_->Refused();
+  dispatch_.queue_.Served(tenant_, output_tokens_);
+  use_.reset();
+}
+
+}  // namespace headgate::router

@@ -1,0 +1,93 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// One attempt of Dispatch at one upstream, up to the commit point and beyond. Private to the files of Dispatch.
+//
+// Thread-safety: executor thread only.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "router/dispatch.h"
+
+namespace headgate::router {
+
+// How an attempt ended.
+enum class Dispatch::Outcome {
+  kOk,
+  kCancelled,  // the client left, or the attempt was dropped
+  kDeadline,   // the request's
+  kCallerError,
+  kExhausted,  // 429, engine full: busy, not broken
+  kRejected,   // our key or balance
+  kTimeout,    // of a timer
+  kUnavailable,
+  kDied,      // after the commit point
+  kOtherKey,  // one of our keys; another one is left
+};
+
+struct Dispatch::Begun {
+  Outcome outcome;
+  absl::Status why;
+};
+
+struct Dispatch::CloudResult {
+  std::unique_ptr<Answer> answer;
+  absl::Status status;
+  std::string fallback;  // reason code; empty: `status` is final
+};
+
+struct Dispatch::Exchange {
+  const Ticket& ticket;
+  const Prompt& prompt;
+  const Sensitivity& sensitivity;
+  Attempts& attempts;
+  Cancellation& cancellation;
+  v1::Route route;
+};
+
+// An Answer once Begin has returned kOk. Tells breaker and cap, or registry and queue, exactly once how it ended, also
+// when it is dropped.
+class Dispatch::StreamAnswer : public Answer {
+ public:
+  using Event = v1::GenerateStreamResponse;
+
+  // To the cloud. Breaker and cap have given permission.
+  StreamAnswer(Dispatch& dispatch, v1::Route route, std::shared_ptr<const CloudPrompt> prompt, CloudAttempt attempt,
+               const Ticket& ticket);
+  // To a local engine.
+  StreamAnswer(Dispatch& dispatch, v1::Route route, EndpointUse place, const Prompt& prompt, const Ticket& ticket);
+  ~StreamAnswer() override;
+
+  // Reads up to the commit point. Anything but kOk has ended the attempt.
+  Task<Begun> Begin(MonotonicTime first_by, Cancellation& cancellation);
+  Task<absl::StatusOr<std::optional<Event>>> Next(Cancellation& cancellation) override;
+  // From the commit point on it counts as active by itself.
+  void Keep(RetryBudget::Hold active) { active_.emplace(std::move(active)); }
+
+ private:
+  Outcome Judge(const absl::StatusOr<std::optional<Event>>& event, const Cancellation& cancellation) const;
+  // The next event; for an engine also UNAVAILABLE when it has stopped reporting and another one could take over.
+  Task<absl::StatusOr<std::optional<Event>>> First(MonotonicTime first_by, Cancellation& cancellation);
+  bool EngineWentSilent() const;
+  void Count(const Event& event);
+  void End(Outcome outcome, const absl::Status& why = absl::OkStatus());
+
+  Dispatch& dispatch_;
+  const MonotonicTime deadline_;
+  const MonotonicTime started_;
+  const absl::Duration idle_timeout_;
+  const std::string tenant_;
+  std::shared_ptr<const CloudPrompt> prompt_;  // null: local
+  CloudAttempt attempt_;                       // at the cloud
+  std::optional<EndpointUse> use_;             // none: cloud
+  std::optional<RetryBudget::Hold> active_;    // at the cloud
+  int64_t output_tokens_ = 0;                  // one a delta, until the usage says it better
+  std::deque<Event> held_;
+  std::unique_ptr<AnswerStream> stream_;  // null: ended
+};
+
+}  // namespace headgate::router

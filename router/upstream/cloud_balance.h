@@ -1,0 +1,66 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// What is left on the cloud's account: asked for now and then (GET /user/balance, which carries no content), shown as a
+// metric, reported when it is low.
+//
+// Thread-safety: executor thread only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "common/metrics.h"
+#include "router/config_upstreams.h"
+#include "router/upstream/curl_multi.h"
+
+namespace headgate::router {
+
+struct CloudBalance {
+  bool available = true;
+  struct Amount {
+    std::string currency;     // three capital letters
+    int64_t micro_units = 0;  // rounded towards less
+  };
+  std::vector<Amount> amounts;
+};
+// The response body; amounts are decimal strings there. UNAVAILABLE when it is something else. Pure.
+absl::StatusOr<CloudBalance> ParseCloudBalance(std::string_view body);
+
+class BalancePoll {
+ public:
+  // Prepares a transfer as every other one, with the key of now.
+  using Configure = std::function<void(CURL*)>;
+  // First after one balance_interval. `clock`, `multi` and `metrics` must outlive it.
+  BalancePoll(Clock& clock, CurlMulti& multi, const CloudConfig& config, Configure configure, Metrics& metrics);
+  ~BalancePoll();
+  BalancePoll(const BalancePoll&) = delete;
+  BalancePoll& operator=(const BalancePoll&) = delete;
+
+ private:
+  void Wait();
+  void Ask();
+  void Done(CURLcode result);
+  void Show(const CloudBalance& balance);
+  static size_t OnBody(const char* data, size_t, size_t size, void* self);
+
+  Clock& clock_;
+  CurlMulti& multi_;
+  const CloudConfig config_;
+  const std::string url_;
+  const Configure configure_;
+  Metrics& metrics_;
+  CURL* easy_ = nullptr;  // while a question is open
+  std::string body_;
+  bool low_ = false;
+  bool failed_ = false;  // the last time
+  std::unique_ptr<Timer> timer_;
+};
+
+}  // namespace headgate::router

@@ -1,0 +1,97 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/upstream/cloud_limit.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/log.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr double kCut = 0.8;
+constexpr double kBelowNamed = 0.9;
+constexpr double kDayRatioMax = 2;  // whatever configuration says
+
+}  // namespace
+
+CloudLimit::CloudLimit(const Clock& clock, const CloudConfig& config, Metrics& metrics)
+    : clock_(clock),
+      config_(config),
+      cap_gauge_(metrics.GetGauge("headgate_router_cloud_concurrency_cap",
+                                  "Answers that may be under way on the cloud now.")),
+      calls_gauge_(metrics.GetGauge("headgate_router_cloud_calls_today", "Calls of the cloud on this UTC day.")),
+      cap_(static_cast<double>(config.concurrency_max)) {
+  SetGauges();
+}
+
+void CloudLimit::Apply(const CloudConfig& config) {
+  // A new maximum is a person's word on what the cloud allows; the same one leaves what was learnt.
+  const bool other = config.concurrency_max != config_.concurrency_max;
+  config_ = config;
+  if (other) cap_ = static_cast<double>(config_.concurrency_max);
+  SetGauges();
+}
+
+int64_t CloudLimit::Today() const { return std::max(day_, absl::ToUnixSeconds(clock_.WallTime()) / 86'400); }
+
+bool CloudLimit::CallsLeft() const {
+  if (config_.calls_per_day == 0 || Today() > day_) return true;
+  const double ratio = std::min(config_.calls_per_day_ratio, kDayRatioMax);
+  return calls_ < static_cast<int64_t>(std::floor(static_cast<double>(config_.calls_per_day) * ratio));
+}
+
+bool CloudLimit::HasRoom() const {
+  return static_cast<double>(in_flight_) < std::max(1.0, std::floor(cap_)) && CallsLeft();
+}
+
+std::optional<CloudLimit::Attempt> CloudLimit::Take() {
+  if (!HasRoom()) return std::nullopt;
+  if (const int64_t today = Today(); today > day_) {
+    day_ = today;
+    calls_ = 0;
+    alarmed_ = false;
+  }
+  ++calls_;
+  if (config_.calls_per_day > 0 && !alarmed_ && (calls_ >= config_.calls_per_day || !CallsLeft())) {
+    alarmed_ = true;
+    HG_LOG(Error, "cloud: the calls authorised for this day are used up: calls=", calls_,
+           " authorised=", config_.calls_per_day);
+  }
+  ++in_flight_;
+  SetGauges();
+  return Attempt{cuts_};
+}
+
+void CloudLimit::Succeeded() {
+  --in_flight_;
+  const auto most = static_cast<double>(config_.concurrency_max);
+  if (cap_ >= most || static_cast<double>(++successes_) < cap_) return;
+  successes_ = 0;
+  cap_ = std::min(most, cap_ + 1);
+  SetGauges();
+}
+
+void CloudLimit::Limited(const Attempt& attempt, std::optional<int64_t> limit) {
+  const double under_way = std::min(cap_, static_cast<double>(in_flight_));
+  --in_flight_;
+  if (attempt.cuts < cuts_) return;
+  ++cuts_;
+  successes_ = 0;
+  // Far above what was under way the cap says nothing: then it is halved.
+  const double cut = limit ? kBelowNamed * static_cast<double>(*limit) : std::max(kCut * under_way, cap_ / 2);
+  cap_ = std::max(1.0, std::min(cap_, cut));
+  HG_LOG(Warning, "cloud limits our requests, concurrency cap=", cap());
+  SetGauges();
+}
+
+void CloudLimit::Ended() { --in_flight_; }
+
+void CloudLimit::SetGauges() {
+  cap_gauge_.Set(std::floor(cap_));
+  calls_gauge_.Set(static_cast<double>(calls_));
+}
+
+}  // namespace headgate::router
