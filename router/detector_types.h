@@ -64,6 +64,7 @@ inline constexpr DetectorType kDetectorTypes[] = {
     {"EMAIL", kLevelConfidential},
     {"WECHAT_ID", kLevelConfidential},
     {"QQ_ID", kLevelConfidential},
+    {"MESSENGER_ID", kLevelConfidential},
     {"ADDRESS", kLevelConfidential},
     {"IP_ADDRESS", kLevelConfidential},
     {"MAC_ADDRESS", kLevelConfidential},

@@ -5,15 +5,17 @@
 // file (run.py compares them with another engine's). One thread; its processor time, so that other work on the machine
 // counts little; the best of several passes stands for the machine alone.
 //
-//   detect-bench sizes             by text, size and stage; then 100,000 dictionary entries
-//   detect-bench loop TEXT BYTES PASSES       (or loop-rules) one text (English, Chinese, names), for a profiler
-//   detect-bench texts IN OUT      IN: JSON lines with `text`; OUT: the same with `us` and `sensitive`
+//   detect-bench sizes                    by text, size and stage; then 100,000 dictionary entries
+//   detect-bench loop TEXT BYTES PASSES   one text (English, Chinese, names), for a profiler; loop-rules: no models
+//   detect-bench texts IN OUT [WEIGHTS]   IN: JSON lines with `text`; OUT: the same with `us`, `sensitive`, `types`.
+//                                         WEIGHTS: a folder of headgate-train's, instead of the weights built in
 #include <algorithm>
 #include <ctime>
 #include <fstream>
 #include <iostream>
 
 #include "absl/strings/str_format.h"
+#include "common/digest.h"
 #include "nlohmann/json.hpp"
 #include "router/classification.h"
 #include "router/screening.h"
@@ -26,6 +28,11 @@ using Json = nlohmann::json;
 
 // Processor time of this program, which has one thread: microseconds, in whole ones.
 double CpuMicros() { return static_cast<double>(std::clock()) * (1e6 / CLOCKS_PER_SEC); }
+
+std::string Bytes(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
 
 class Engine {
  public:
@@ -42,22 +49,35 @@ class Engine {
       classification_ = std::make_unique<router::Classification>(config_.sensitivity, *std::move(detectors));
     }
   }
+  // With the weights of a folder, as headgate-train writes it.
+  explicit Engine(const std::string& weights) : screening_(config_.limits) {
+    const std::string topic = Bytes(weights + "/topic_model.bin"), names = Bytes(weights + "/name_tagger.bin");
+    auto models = router::TextModels::Load(topic, Hex(Sha256(topic)), names, Hex(Sha256(names)));
+    if (!models.ok()) return;
+    auto detectors = router::MakePatternDetectors(config_.sensitivity, *std::move(models));
+    if (detectors.ok()) {
+      classification_ = std::make_unique<router::Classification>(config_.sensitivity, *std::move(detectors));
+    }
+  }
   bool ok() const { return classification_ != nullptr; }
 
   struct Judged {
     double us;
     bool sensitive;
+    std::vector<std::string> types;  // of the findings
   };
   // The mean of `times`: short texts are judged several times for one reading of the clock.
   Judged Judge(const Prompt& prompt, int times = 1) const {
     Judged judged{};
+    router::Sensitivity found;
     const double start = CpuMicros();
     for (int i = 0; i < times; ++i) {
       const router::Screened screened = screening_.Screen(prompt);
-      judged.sensitive =
-          classification_->Classify(v1::SENSITIVITY_LEVEL_UNSPECIFIED, router::TenantConfig(), screened).sensitive();
+      found = classification_->Classify(v1::SENSITIVITY_LEVEL_UNSPECIFIED, router::TenantConfig(), screened);
     }
     judged.us = (CpuMicros() - start) / times;
+    judged.sensitive = found.sensitive();
+    for (const v1::Finding& finding : found.findings) judged.types.push_back(finding.type());
     return judged;
   }
   double ScreeningMicros(const Prompt& prompt, int times) const {
@@ -199,6 +219,7 @@ int Texts(const Engine& engine, const char* in_path, const char* out_path) {
     for (int pass = 0; pass < 4; ++pass) best.us = std::min(best.us, engine.Judge(prompt, 4).us);
     row["us"] = best.us;
     row["sensitive"] = best.sensitive;
+    row["types"] = best.types;
     out << row.dump() << "\n";
   }
   return out.flush() ? 0 : 1;
@@ -209,7 +230,8 @@ int Texts(const Engine& engine, const char* in_path, const char* out_path) {
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
-  const headgate::Engine engine(mode != "loop-rules");
+  const headgate::Engine engine = argc == 5 && mode == "texts" ? headgate::Engine(std::string(argv[4]))
+                                                               : headgate::Engine(mode != "loop-rules");
   if (!engine.ok()) {
     std::cerr << "detect-bench: the detectors cannot be made\n";
     return 1;
@@ -218,7 +240,7 @@ int main(int argc, char** argv) {
   if ((mode == "loop" || mode == "loop-rules") && argc == 5) {
     return headgate::Loop(engine, argv[2], std::stoul(argv[3]), std::stoul(argv[4]));
   }
-  if (mode == "texts" && argc == 4) return headgate::Texts(engine, argv[2], argv[3]);
-  std::cerr << "usage: detect-bench sizes | loop|loop-rules TEXT BYTES PASSES | texts IN OUT\n";
+  if (mode == "texts" && (argc == 4 || argc == 5)) return headgate::Texts(engine, argv[2], argv[3]);
+  std::cerr << "usage: detect-bench sizes | loop|loop-rules TEXT BYTES PASSES | texts IN OUT [WEIGHTS]\n";
   return 2;
 }

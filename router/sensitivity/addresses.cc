@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t kHomeChars = 30;
 constexpr size_t kCompanyChars = 16;
+constexpr size_t kFictionChars = 60;
 
 bool IsOneOf(char32_t c, std::u32string_view set) { return c != 0 && set.find(c) != std::u32string_view::npos; }
 
@@ -67,20 +68,21 @@ void ReportCluster(const Evidence& evidence, const Cluster& cluster, Report repo
   const TextRange range{AddressBegin(text, cluster.begin), cluster.end};
   const bool home =
       evidence.Before(Cue::kHome, {cluster.begin, cluster.end}, kHomeChars) || evidence.Near(Cue::kHome, range, 12);
+  const bool addressed = evidence.Before(Cue::kAddressWord, range, kHomeChars);
   const bool company = evidence.Near(Cue::kCompany, range, kCompanyChars);
   const bool region = evidence.Near(Cue::kRegion, range, 0);
   double score = 0.3;
   if (cluster.roads > 0 && cluster.units > 0) {
     score = 0.85;
-  } else if (cluster.units >= 2 && (cluster.estates > 0 || region || home)) {
+  } else if (cluster.units >= 2 && (cluster.estates > 0 || region || home || addressed)) {
     score = 0.8;
   } else if (cluster.roads > 0) {
-    score = home ? 0.8 : region ? 0.6 : 0.4;
-  } else if (cluster.units == 1 && cluster.estates > 0 && home) {
+    score = home || addressed ? 0.8 : region ? 0.6 : 0.4;
+  } else if (cluster.units == 1 && cluster.estates > 0 && (home || addressed)) {
     score = 0.7;
   }
   if (company && !home) score *= 0.55;
-  if (evidence.Near(Cue::kFiction, range, kCompanyChars)) score *= 0.6;
+  if (evidence.Near(Cue::kFiction, range, kFictionChars)) score *= 0.55;
   report("ADDRESS", range, score);
 }
 
@@ -91,7 +93,8 @@ void ReadChineseAddresses(const Evidence& evidence, Report report) {
   Cluster cluster;
   for (const Evidence::Hit& hit : evidence.hits()) {
     if (hit.cue != Cue::kHouseNumber) continue;
-    const size_t number = NumberBegin(text, hit.begin + 1);
+    const size_t digit = static_cast<uint8_t>(text[hit.begin]) < 0x80 ? 1 : 3;  // `8号`, `八号`
+    const size_t number = NumberBegin(text, hit.begin + digit);
     if (cluster.end > 0 &&
         (number > cluster.end + kGapBytesMax ||
          text.substr(cluster.end, number > cluster.end ? number - cluster.end : 0).find_first_of("\n;") !=
@@ -103,7 +106,7 @@ void ReadChineseAddresses(const Evidence& evidence, Report report) {
     size_t before = number;
     while (before > 0 && text[before - 1] == ' ') --before;
     const char32_t suffix = HanBefore(text, before);
-    const std::string_view unit = text.substr(hit.begin + 1, hit.end - hit.begin - 1);
+    const std::string_view unit = text.substr(hit.begin + digit, hit.end - hit.begin - digit);
     const bool road_unit = unit == "号" || unit == "弄";
     if (road_unit && IsOneOf(suffix, kRoadEnds)) {
       ++cluster.roads;
@@ -195,9 +198,11 @@ void ReadStreet(const Evidence& evidence, const Evidence::Hit& street, Report re
   size_t end = range.end;
   const bool postal = PostalCodeAfter(text, range.end, &end);
   const bool home = evidence.Before(Cue::kHome, range, address.capitals ? kHomeChars : 6);
-  const bool company = evidence.Before(Cue::kCompany, range, kHomeChars);
+  const bool addressed = evidence.Before(Cue::kAddressWord, range, address.capitals ? kHomeChars : 6);
+  const bool office = evidence.After(Cue::kOfficeUnit, range, 6);
+  const bool company = evidence.Before(Cue::kCompany, range, kHomeChars) || evidence.After(Cue::kCompany, range, 60);
   double score = address.capitals ? 0.6 : 0.3;
-  if (unit || postal || home) score = 0.85;
+  if (unit || office || postal || home || addressed) score = 0.85;
   if (company && !unit && !home) score *= 0.55;
   if (evidence.Near(Cue::kFiction, range, 100)) score *= 0.55;
   report("ADDRESS", {range.begin, end}, score);
@@ -219,7 +224,7 @@ void ReadUnit(const Evidence& evidence, const Evidence::Hit& unit, Report report
   const TextRange range{unit.begin, end};
   size_t postal_end = end;
   const bool postal = PostalCodeAfter(text, end, &postal_end);
-  const bool home = evidence.Before(Cue::kHome, range, 60);
+  const bool home = evidence.Before(Cue::kHome, range, 60) || evidence.Before(Cue::kAddressWord, range, 60);
   if (box ? !(postal || home) : !(postal && home)) return;
   report("ADDRESS", {unit.begin, postal_end}, kScoreLikely);
 }
@@ -228,10 +233,10 @@ void ReadUnit(const Evidence& evidence, const Evidence::Hit& unit, Report report
 
 void ReadAddresses(const Evidence& evidence, Report report) {
   ReadChineseAddresses(evidence, report);
-  if (!evidence.Has(Cue::kStreetWord) && !evidence.Has(Cue::kUnitWord)) return;
+  if (!evidence.Has(Cue::kStreetWord) && !evidence.Has(Cue::kUnitWord) && !evidence.Has(Cue::kOfficeUnit)) return;
   for (const Evidence::Hit& hit : evidence.hits()) {
     if (hit.cue == Cue::kStreetWord) ReadStreet(evidence, hit, report);
-    if (hit.cue == Cue::kUnitWord) ReadUnit(evidence, hit, report);
+    if (hit.cue == Cue::kUnitWord || hit.cue == Cue::kOfficeUnit) ReadUnit(evidence, hit, report);
   }
 }
 

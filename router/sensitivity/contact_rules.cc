@@ -38,6 +38,13 @@ bool WrittenAsMobile(std::string_view text, TextRange range, const NumberShape& 
   return OneOf(groups, kShapes) || (!shape.has_comma() && shape.Uniform(1));
 }
 
+// `营收 13812345678 元` is an amount.
+bool IsCounted(std::string_view text, size_t end) {
+  while (end < text.size() && text[end] == ' ') ++end;
+  const char32_t unit = HanAt(text, end);
+  return unit == U'元' || unit == U'万' || unit == U'个' || unit == U'次' || unit == U'件' || unit == U'股';
+}
+
 std::optional<Value> CnMobile(const Match& match) {
   const std::string_view text = match.text();
   const TextRange range = match.InText(match.begin, match.end);
@@ -51,6 +58,8 @@ std::optional<Value> CnMobile(const Match& match) {
   } else if (IsFraction(text, range.begin) || InsideMixedToken(text, range)) {
     return std::nullopt;
   }
+  if (text.substr(range.begin, 11) == "13800138000") return std::nullopt;  // every manual's example
+  if (IsCounted(text, range.end) && !match.evidence.Near(Cue::kPhone, range, kCloseChars)) return std::nullopt;
   // `订单号 13812345678`: only the word right before it speaks of it.
   if (match.evidence.Before(Cue::kOtherNumber, range, 4) && !match.evidence.Near(Cue::kPhone, range, kCloseChars)) {
     return std::nullopt;
@@ -135,12 +144,12 @@ std::optional<Value> NationalPhone(const Match& match) {
   const TextRange range = match.InText(match.begin, end);
   if (TouchesDigit(text, range) || InsideMixedToken(text, range) || IsHotline(match, range)) return std::nullopt;
   const NumberShape shape(text, range);
-  if (!shape.separated() || !shape.free_standing() || shape.has_comma() || shape.LooksLikeIpv4() ||
-      shape.group_count() > 4) {
-    return std::nullopt;
-  }
+  if (!shape.separated() || !shape.free_standing() || shape.has_comma() || shape.LooksLikeIpv4()) return std::nullopt;
   constexpr std::string_view kMobile[] = {"5-6", "5-3-3", "4-3-3", "4-3-4"};
-  const bool mobile = match.view[match.begin + 1] == '7' && OneOf(shape.groups(), kMobile);
+  const char second = match.view[match.begin + 1];
+  const bool pairs = shape.groups() == "2-2-2-2-2";  // as the French write them
+  if (shape.group_count() > 4 && !pairs) return std::nullopt;
+  const bool mobile = (second == '7' && OneOf(shape.groups(), kMobile)) || (pairs && (second == '6' || second == '7'));
   if (!mobile && !match.evidence.Near(Cue::kPhone, range, 60)) return std::nullopt;
   if (match.evidence.Before(Cue::kOtherNumber, range, kVeryCloseChars)) return std::nullopt;
   return Value{range, kScoreLikely};
@@ -171,6 +180,82 @@ std::optional<Value> Email(const Match& match) {
   const std::optional<TextRange> range = EmailAround(match.text(), match.begin + 1);
   if (!range) return std::nullopt;
   return Value{*range, kScoreLabelled};
+}
+
+// ---- Addresses with words for their signs: `jane [at] smith [dot] org`, `liwei点zhang艾特qq点com` ----
+
+// The sign that the words at `at` stand for, over the spaces around them.
+struct SpelledSign {
+  char sign = 0;
+  size_t end = 0;
+  bool bracketed = false;
+};
+SpelledSign SpelledSignAt(std::string_view text, size_t at) {
+  const auto spaces = [&](size_t from) {
+    while (from < text.size() && text[from] == ' ') ++from;
+    return from;
+  };
+  const size_t word = spaces(at);
+  if (word + 2 >= text.size()) return {};
+  for (const auto& [han, sign] : {std::pair<std::string_view, char>{"艾特", '@'}, {"圈a", '@'}, {"点", '.'}, {"在", '@'}}) {
+    if (text.substr(word, han.size()) == han) return {sign, spaces(word + han.size()), han.size() > 3};
+  }
+  const bool bracket = text[word] == '(' || text[word] == '[' || text[word] == '{' || text[word] == '<';
+  const size_t begin = bracket ? spaces(word + 1) : word;
+  if (!bracket && word == at) return {};
+  for (const std::string_view name : {"at", "dot"}) {
+    size_t i = 0;
+    while (i < name.size() && begin + i < text.size() && LowerAscii(text[begin + i]) == name[i]) ++i;
+    if (i < name.size()) continue;
+    size_t end = spaces(begin + i);
+    if (bracket && end < text.size() && std::string_view(")]}>").find(text[end]) != std::string_view::npos) {
+      return {name == "at" ? '@' : '.', spaces(end + 1), true};
+    }
+    if (!bracket && end > begin + i) return {name == "at" ? '@' : '.', end, false};
+  }
+  return {};
+}
+
+// Words before `at amazon dot com` that are no name of a mailbox.
+bool IsProseBeforeAt(std::string_view word) {
+  constexpr std::string_view kWords[] = {"look", "shop", "check",  "visit", "online",    "us",   "me",   "you",  "find",
+                                         "buy",  "out",  "apply",  "site",  "available", "work", "it",   "them", "here",
+                                         "live", "now",  "orders", "that",  "this",      "and",  "page", "is",   "are"};
+  std::string lower(word);
+  std::transform(lower.begin(), lower.end(), lower.begin(), LowerAscii);
+  return OneOf(std::string_view(lower), kWords);
+}
+
+std::optional<Value> SpelledEmail(const Match& match) {
+  constexpr size_t kLookBytes = 64;
+  const std::string_view text = match.text();
+  const size_t begin = match.begin > kLookBytes ? match.begin - kLookBytes : 0;
+  const size_t limit = std::min(text.size(), match.end + kLookBytes);
+  std::string read;  // as it is meant, and where each byte came from
+  std::vector<size_t> origin;
+  std::vector<std::pair<size_t, bool>> signs;  // of `@`: where in `read`, and whether in brackets
+  bool dots = false;
+  for (size_t at = begin; at < limit;) {
+    const SpelledSign sign = SpelledSignAt(text.substr(0, limit), at);
+    if (sign.sign != 0) {
+      if (sign.sign == '@') signs.emplace_back(read.size(), sign.bracketed);
+      dots |= sign.sign == '.';
+      read += sign.sign;
+      origin.push_back(at);
+      at = sign.end;
+    } else {
+      read += text[at];
+      origin.push_back(at++);
+    }
+  }
+  origin.push_back(limit);
+  for (const auto& [sign, bracketed] : signs) {
+    const std::optional<TextRange> range = EmailAround(read, sign);
+    if (!range || range->begin == sign || (!bracketed && !dots)) continue;
+    if (!bracketed && IsProseBeforeAt(std::string_view(read).substr(range->begin, sign - range->begin))) continue;
+    return Value{{origin[range->begin], origin[range->end]}, kScoreLikely};
+  }
+  return std::nullopt;
 }
 
 // ---- Network ----
@@ -290,6 +375,12 @@ const std::vector<PatternRule>& ContactRules() {
       {"PHONE_E164", NationalPhone, true, {"0[1-9][0-9]{8}"}},
       {"PHONE_E164", E164, true, {"\\+[1-9][0-9]{7}"}},
       {"EMAIL", Email, false, {"[A-Za-z0-9._%+-]@[A-Za-z0-9]"}, false, false},
+      {"EMAIL",
+       SpelledEmail,
+       false,
+       {"[(\\[{<]at[)\\]}>]", "[(\\[{<] at [)\\]}>]", "[ (\\[]dot[ )\\]]", "点(?:com|net|org)", "点cn", "艾特"},
+       true,
+       false},
       {"IP_ADDRESS",
        IpAddress,
        false,

@@ -32,7 +32,15 @@ void ReadPassword(const Evidence& evidence, const Evidence::Hit& label, Report r
   const size_t begin = connector.value_begin;
   if (begin >= text.size() || static_cast<uint8_t>(text[begin]) >= 0x80) return;
   const bool latin = label.begin < text.size() && IsLetter(text[label.begin]);
-  if (latin && !connector.strong && !connector.quoted) return;
+  const std::string_view word = text.substr(label.begin, label.end - label.begin);
+  const auto is = [word](std::string_view other) {
+    return word.size() == other.size() &&
+           std::equal(word.begin(), word.end(), other.begin(), [](char a, char b) { return LowerAscii(a) == b; });
+  };
+  // `passcode 0907`, `PIN码 4821`: names of nothing but a short number.
+  const bool coded = is("passcode") || is("unlock code") || is("pin code") || is("pin number") ||
+                     (is("pin") && text.substr(label.end, 3) == "码");
+  if (latin && !connector.strong && !connector.quoted && !coded) return;
   const size_t end = EndOfValue(text, begin, "\"'`<|,;&");
   const std::string_view value = text.substr(begin, end - begin);
   const bool closed =
@@ -46,7 +54,12 @@ void ReadPassword(const Evidence& evidence, const Evidence::Hit& label, Report r
   if (pin && !std::all_of(value.begin(), value.end(), IsDigit)) return;
   // In prose a password of letters alone is a word: `password: please`.
   if (!LooksLikePassword(value, closed)) return;
-  if (!connector.strong && std::all_of(value.begin(), value.end(), IsDigit) && value.size() < 6) return;
+  // `pass: 85%`, `first pass: 2024-01-02`
+  const bool mixed = std::any_of(value.begin(), value.end(), IsLetter) &&
+                     std::any_of(value.begin(), value.end(), IsDigit);
+  if (is("pass") && (!mixed || value.size() < 6)) return;
+  if (coded && !connector.strong && (value.substr(0, 2) == "20" || value.substr(0, 2) == "19")) return;
+  if (!connector.strong && !coded && std::all_of(value.begin(), value.end(), IsDigit) && value.size() < 6) return;
   report("PASSWORD", {begin, end}, kScoreLabelled);
 }
 
@@ -64,11 +77,52 @@ void ReadSecret(const Evidence& evidence, const Evidence::Hit& label, Report rep
   if (!connector.strong && !connector.quoted && value.size() < 20) return;
   if (value.find("://") != std::string_view::npos) return;
   const bool named_secret = text.substr(label.begin, label.end - label.begin).size() > 5;
-  if (IsUuidOrHash(value) && !(named_secret && connector.strong && value.size() >= 32)) return;
+  // `appsecret 9c1d...`: named at once, and nothing near speaks of hashes.
+  const bool beside = begin - label.end <= 2 && !evidence.Near(Cue::kTechnical, {begin, end}, 30);
+  const bool hex_secret = value.size() >= 32 && (connector.strong ? named_secret : beside && value[8] != '-');
+  if (IsUuidOrHash(value) && !hex_secret) return;
   if (!LooksGenerated(value)) return;
   // Dotted names are code: token.decode.utf8
   if (std::count(value.begin(), value.end(), '.') > 1 && std::none_of(value.begin(), value.end(), IsDigit)) return;
   report("GENERIC_SECRET", {begin, end}, kScoreLabelled);
+}
+
+// Twelve words or more, as wallets are restored with.
+void ReadSeedPhrase(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  constexpr size_t kWordsMin = 11, kWordMin = 3, kWordMax = 8;
+  const std::string_view text = evidence.text();
+  const size_t begin = SkipConnector(text, label.end).value_begin;
+  size_t at = begin, words = 0, end = begin;
+  while (at < text.size() && end - begin < kTokenBytesMax) {
+    const size_t word = at;
+    while (at < text.size() && IsLower(text[at])) ++at;
+    if (at - word < kWordMin || at - word > kWordMax) break;
+    end = at;
+    ++words;
+    if (at < text.size() && text[at] == ',') ++at;
+    if (at >= text.size() || text[at] != ' ') break;
+    ++at;
+  }
+  if (words >= kWordsMin) report("GENERIC_SECRET", {begin, end}, kScoreLabelled);
+}
+
+// `mysql -uroot -pS3cret`, `redis-cli -a S3cret`, `sshpass -p 'S3cret'`.
+void ReadCommand(const Evidence& evidence, const Evidence::Hit& command, Report report) {
+  constexpr size_t kLineBytesMax = 120;
+  const std::string_view text = evidence.text().substr(0, command.end + kLineBytesMax);
+  for (size_t at = command.end; at + 4 < text.size() && text[at] != '\n'; ++at) {
+    if (text[at] != ' ' || text[at + 1] != '-' || (text[at + 2] != 'p' && text[at + 2] != 'a')) continue;
+    size_t begin = at + 3;
+    // mysql takes the password at once, and what follows a space is the database.
+    if (text[begin] == ' ' && text.substr(command.begin, 2) != "my" && text.substr(command.begin, 2) != "ma") ++begin;
+    const bool quoted = text[begin] == '\'' || text[begin] == '"';
+    begin += quoted;
+    const size_t end = EndOfValue(text, begin, "\"'`<|;&");
+    const std::string_view value = text.substr(begin, end - begin);
+    if (value.empty() || value[0] == '-' || value[0] == '$' || !LooksLikePassword(value, quoted)) continue;
+    if (std::all_of(value.begin(), value.end(), IsDigit)) continue;  // a port
+    report("PASSWORD", {begin, end}, kScoreLikely);
+  }
 }
 
 void ReadBearer(const Evidence& evidence, const Evidence::Hit& label, Report report) {
@@ -122,6 +176,12 @@ void ReadCredentials(const Evidence& evidence, Report report) {
         break;
       case Cue::kBearer:
         ReadBearer(evidence, hit, report);
+        break;
+      case Cue::kSeedPhrase:
+        ReadSeedPhrase(evidence, hit, report);
+        break;
+      case Cue::kCommand:
+        ReadCommand(evidence, hit, report);
         break;
       case Cue::kCookie:
         ReadCookie(evidence, hit, report);

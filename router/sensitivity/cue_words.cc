@@ -21,7 +21,7 @@ constexpr CueRow kRows[] = {
      "护照|passport|passport_number|passport_no|passportnumber|passportno|pasaporte|passeport|reisepass"},
     {Cue::kHongKongId, "香港身份证|香港居民身份证|香港永久|香港|hkid|hong kong id|hong kong|hk id"},
     {Cue::kMacauId, "澳门身份证|澳门居民身份证|澳门|macau|macao|bir"},
-    {Cue::kTaiwanId, "台湾身份证|国民身份证|身份证字号|台湾|taiwan|roc id|身份证"},
+    {Cue::kTaiwanId, "台湾身份证|身分证|国民身份证|身份证字号|台湾|taiwan|roc id|身份证"},
     {Cue::kPermit,
      "通行证|回乡证|台胞证|居住证|港澳证|home return permit|mainland travel permit|travel permit|exit-entry "
      "permit|往来港澳|来往内地|来往大陆"},
@@ -63,7 +63,10 @@ constexpr CueRow kRows[] = {
      "卡号|尾号|bank account|account "
      "number|account no|acct|acct no|a/c no|account #|account_number|accountnumber|account num|beneficiary "
      "account|checking account|"
-     "savings account|支付宝账号|支付宝|bank_account|acc no|kontonummer|sort code"},
+     "savings account|account|brokerage account|loan number|loan no|loan #|loan id|loan account|mortgage account|"
+     "brokerage acct|证券账户|证券账号|股票账户|资金账号|资金账户|股东账号|股东账户|股东号|期货账户|存折账号|存折|贷款账号|"
+     "还款账号|借据号|贷款编号|贷款合同号|贷款合同编号|借款合同号|商户号|bsb|"
+     "支付宝账号|支付宝|bank_account|acc no|kontonummer|sort code"},
     {Cue::kCard,
      "卡号|信用卡|银行卡|储蓄卡|借记卡|card number|credit card|debit card|card no|card #|visa|mastercard|amex"},
     {Cue::kCvv, "cvv|cvv2|cvc|cvc2|cvn|安全码|security code|card verification|卡背面"},
@@ -72,9 +75,15 @@ constexpr CueRow kRows[] = {
     {Cue::kPhone,
      "电话|手机|座机|固话|联系方式|联系电话|传真|致电|拨打|来电|热线|phone|telephone|tel|mobile|cell|call me|call "
      "us|fax|contact number|"
+     "mob|txt|text my|text her|text him|numero|handynummer|telefono|telefon|celular|联络|联络电话|"
      "phone number|reach me|whatsapp|cellphone|call|dial|text me|contact|ring|number is|voicemail|打给|号码是"},
-    {Cue::kWechat, "微信|微信号|wechat|weixin|wxid|vx|v信|加v|薇信|威信"},
-    {Cue::kQq, "qq|qq号|扣扣|企鹅号|q号"},
+    {Cue::kWechat, "微信|微信号|wechat|wechat id|weixin|wxid|wx|vx|v:|v信|加v|加微|薇信|威信"},
+    {Cue::kQq, "qq|qq号|扣扣|企鹅号|q号|q:"},
+    {Cue::kMessenger,
+     "telegram|telegram id|tg号|tg账号|电报号|飞机号|line id|lineid|line号|line账号|skype|skype id|discord|discord id|"
+     "discord user|discord tag|钉钉号|钉钉id|钉钉账号|飞书号|抖音号|快手号|小红书号|微博号|微博id|陌陌号|探探号|kakao|"
+     "kakao id|kakaotalk|kakaotalk id|snap|snapchat|snapchat id|viber|viber id|zalo|threema|推特小号|推特号|"
+     "instagram dm|ig号|脸书号"},
     {Cue::kMedicalNo,
      "病历号|病案号|住院号|门诊号|就诊号|就诊卡号|就诊卡|病历编号|病案编号|检验单号|床号|标本号|影像号|mrn|medical "
      "record number|medical record no|"
@@ -82,7 +91,8 @@ constexpr CueRow kRows[] = {
      "rec|encounter number|"
      "accession number|medical record #|admission number"},
     {Cue::kInsuranceNo,
-     "保单号|保险单号|投保单号|理赔号|policy number|policy no|insurance number|insurance id|insurance policy|member "
+     "保单号|保单|保险单号|投保单号|理赔号|policy number|policy no|policy #|policy id|claim #|member #|insurance "
+     "number|insurance id|insurance policy|member "
      "id|group number|"
      "subscriber id|claim number|claim no|health insurance id|insurance no|health plan|member number"},
     {Cue::kIpAddress, "ip|ip address|ip地址|ipv4|ipv6|服务器|登录ip|主机|server|host|logged in from|connect to|ssh"},
@@ -93,7 +103,7 @@ constexpr CueRow kRows[] = {
      "code|pin number|db_password|db_pass|redis_password|mysql_root_password|user_password|passw|pw|psw|root_password|"
      "admin_password|contrasena|passwort|mot de passe|db_passwd|登陆密码|默认密码|初始密码|userpass|unlock "
      "code|mysql_pwd|pgpassword|"
-     "postgres_password|mysql_password|dbpassword|requirepass|smtp_password|mail_password|credentials"},
+     "postgres_password|mysql_password|dbpassword|requirepass|smtp_password|mail_password|credentials|pass"},
     {Cue::kSecret,
      "secret|client_secret|clientsecret|api_key|apikey|api key|api-key|access_key|accesskey|access "
      "key|secret_key|secretkey|secret "
@@ -110,7 +120,9 @@ constexpr CueRow kRows[] = {
     {Cue::kOneTimeCode,
      "验证码|校验码|动态码|动态口令|动态密码|短信码|确认码|verification code|otp|one-time code|one time code|one-time "
      "password|one time "
-     "password|2fa code|2fa|login code|security code|auth code|confirmation code|authentication code|sign-in code|mfa "
+     "password|2fa code|2fa|login code|security code|auth code|confirmation code|authentication code|code they texted|"
+     "code you texted|"
+     "code i got|code i received|sms code|sign in code|sign-in code|mfa "
      "code|"
      "authenticator code|passcode"},
     {Cue::kCookie,
@@ -118,6 +130,8 @@ constexpr CueRow kRows[] = {
      "cookie|sessid|sid|"
      "xsrf-token|laravel_session|auth_session|bduss|sessdata|z_c0|passport_auth|_session|session"},
     {Cue::kBearer, "authorization|bearer|basic auth|proxy-authorization|x-auth-token|authorization: basic"},
+    {Cue::kCommand, "mysql|mysqldump|mysqladmin|mariadb|redis-cli|sshpass|mongosh|mongodump|clickhouse-client"},
+    {Cue::kSeedPhrase, "助记词|seed phrase|mnemonic|recovery phrase|secret phrase|seed words"},
     {Cue::kTokenParameter,
      "access_token=|token=|sig=|signature=|api_key=|apikey=|key=|auth=|secret=|sessionid=|x-amz-signature=|code=|"
      "passwd=|pwd=|password="},
@@ -133,6 +147,9 @@ constexpr CueRow kRows[] = {
      "person|attn|surname|"
      "student name|employee|re"},
     {Cue::kPersonRole,
+     "主管|表姐|表妹|表哥|表弟|堂哥|堂弟|堂姐|堂妹|侄子|侄女|外甥|外甥女|姑姑|姨妈|舅舅|叔叔|前女友|前男友|女友|男友|"
+     "女朋友|男朋友|未婚夫|未婚妻|店长|业务员|组长|学姐|学长|师兄|师姐|闺蜜|发小|爷爷|奶奶|外公|外婆|姥姥|姥爷|岳父|岳母|"
+     "公公|婆婆|弟弟|妹妹|哥哥|姐姐|嫂子|班主任|辅导员|教练|保姆|月嫂|护工|村民|居民|嫌疑人|"
      "患者|病人|客户|员工|同事|候选人|学生|同学|孩子|女儿|儿子|丈夫|妻子|老公|老婆|租客|房东|业主|会员|用户|乘客|下属|"
      "学员|应聘者|求职者|乙方|"
      "甲方|病患|产妇|死者|伤者|当事人|前妻|前夫|邻居|室友|我妈|我爸|母亲|父亲|patient|client|customer|employee|"
@@ -146,7 +163,7 @@ constexpr CueRow kRows[] = {
     {Cue::kTitleAfter, "先生|女士|小姐|同学|老师|经理|主任|医生|总监|太太|阿姨|师傅|律师|护士|教授|工程师|会计|同志"},
     {Cue::kTitleBefore, "mr|mrs|ms|miss|mr.|mrs.|ms.|dr.|prof.|sir|madam"},
     {Cue::kBirth,
-     "出生|出生日期|生日|出生年月|生于|date of birth|dob|d.o.b|d.o.b.|born|born on|birth "
+     "年生|月生|日生|出生|出生日期|生日|出生年月|生于|date of birth|dob|d.o.b|d.o.b.|born|born on|birth "
      "date|birthdate|birthday|date_of_birth|"
      "birth_date|year of birth"},
     {Cue::kAgeWord, "岁|年龄|周岁|years old|year old|year-old|aged|age|yo|y/o|y.o.|years of age"},
@@ -203,25 +220,30 @@ constexpr CueRow kRows[] = {
      "阿司匹林"},
     // ---- Places ----
     {Cue::kHome,
-     "住址|家住|住在|地址|收货|收件|寄到|寄往|送到|家庭住址|现住|户籍|户口|居住|租住|住处|搬到|邮寄|上门|配送|派送|"
-     "快递到|送货|联系地址|"
-     "address|live at|lives at|living at|living in|resides at|residing at|home address|ship to|deliver "
+     "住址|家住|住在|收货|收件|寄到|寄往|送到|家庭住址|现住|户籍|户口|居住|租住|住处|搬到|邮寄|上门|配送|派送|"
+     "快递到|送货|"
+     "live at|lives at|living at|living in|resides at|residing at|home address|ship to|deliver "
      "to|mailing|shipping|billing|"
-     "moved to|my house|my home|residence|mail it to|send it to|delivery|reside at|reside|delivered to|located at|my "
-     "apartment|"
+     "moved to|my place|our place|new place|my house|my home|residence|mail it to|send it to|delivery|reside at|reside|"
+     "delivered to|my apartment|"
      "lives on|live on|stay at|staying at|pick me up|apartment|residing|domiciled|dirección|adresse"},
+    {Cue::kAddressWord, "地址|联系地址|坐落|位于|门牌|address|located at|addr"},
     {Cue::kStreetWord,
      "street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|place|pl|terrace|way|circle|cir|highway|"
      "hwy|parkway|pkwy|"
-     "square|sq|trail|close|crescent|row|gardens|grove|plaza|mews"},
-    {Cue::kUnitWord, "apt|apt.|apartment|unit|suite|ste|flat|floor|room|po box|p.o. box|post office box|p o box"},
+     "square|sq|trail|close|crescent|row|gardens|gdns|grove|plaza|mews|parade|esplanade|quay|passage|wharf|alley|loop|"
+     "turnpike|crossing|ridge|walk|heights"},
+    {Cue::kUnitWord, "apt|apt.|apartment|unit|flat|po box|p.o. box|post office box|p o box"},
+    {Cue::kOfficeUnit, "suite|ste|floor|room"},
     {Cue::kRegion, "省|市|自治区|自治州|区|县|镇|乡|街道|开发区"},
     {Cue::kCompany,
      "公司|总部|酒店|博物馆|门店|医院地址|景点|餐厅|大使馆|法院|政府|大学|学院|商场|营业厅|headquarters|headquartered|"
      "museum|hotel|restaurant|"
      "embassy|store|office|corporation|inc|llc|university|library|theater|theatre|landmark|white "
      "house|cathedral|station|"
-     "stadium|景区|旅游|博览|展览|图书馆|体育馆|写字楼"},
+     "stadium|景区|旅游|博览|展览|图书馆|体育馆|写字楼|building|airport|arena|showroom|courthouse|town hall|city hall|post office|"
+     "consulate|dmv|opening hours|directions to|get there|how do i get|客服|营业时间|怎么坐|挂号|地铁|医院|博物院|派出所|"
+     "税务局|车管所|机场|火车站|专卖店|旗舰店|客运站"},
     // ---- Documents ----
     {Cue::kRecordHeading,
      "主诉|现病史|既往史|个人史|婚育史|家族史|过敏史|体格检查|查体|专科检查|辅助检查|初步诊断|入院诊断|出院诊断|"
@@ -340,7 +362,9 @@ constexpr CueRow kRows[] = {
      "minister|emperor|king|queen|actor|actress|singer|athlete|scientist|nobel|founder|ceo|celebrity|famous|"
      "author|director of the "
      "film|philosopher|poet|senator|composer|painter|pope|inventor|novelist|physicist|mathematician|"
-     "politician|minister|chancellor|musician|player|footballer|coach|general"},
+     "politician|minister|chancellor|musician|footballer|final years|legacy|albums|discography|biopic|assassination|"
+     "dynasty|century|nobel prize|hall of fame|world cup|olympics|olympic|grammy|oscar|bestseller|net worth|childhood|"
+     "生平|一生|晚年|代表作|在位|朝代|金牌|冠军|世界杯|奥运|专辑|票房|影帝|影后|皇后|传记|颁奖词|人物导语|人物小传|战役|起义"},
     {Cue::kHotline,
      "客服|热线|官方电话|报警|急救|投诉电话|服务热线|咨询热线|hotline|customer service|press office|switchboard|media "
      "enquiries|总机|前台|toll-free|helpline|emergency number|support line|customer "

@@ -153,6 +153,9 @@ absl::StatusOr<BuiltIn> BuiltIn::Make() {
   };
   for (const CueWord& word : CueWords()) add_cue(word.cue, Quoted(word.word));
   for (const CueExpression& cue : kCueExpressions) add_cue(cue.cue, cue.expression);
+  for (const char* unit : {"号", "栋", "幢", "单元", "室", "层", "楼"}) {
+    add_cue(Cue::kHouseNumber, absl::StrCat("(?:一|二|三|四|五|六|七|八|九|十|百)", unit));
+  }
   ASSIGN_OR_RETURN(PatternDatabase cues, PatternDatabase::Compile(expressions));
   BuiltIn built_in(std::move(any), std::move(digits), std::move(joined), std::move(cues));
   built_in.cue_of = std::move(cue_of);

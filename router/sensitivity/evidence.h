@@ -52,6 +52,7 @@ enum class Cue : uint8_t {
   kPhone,
   kWechat,
   kQq,
+  kMessenger,
   kMedicalNo,
   kInsuranceNo,
   kIpAddress,
@@ -61,6 +62,8 @@ enum class Cue : uint8_t {
   kOneTimeCode,
   kCookie,
   kBearer,
+  kCommand,
+  kSeedPhrase,
   kTokenParameter,
   // Persons
   kNameLabel,
@@ -84,10 +87,12 @@ enum class Cue : uint8_t {
   kAgeNumber,
   // Places
   kHome,
+  kAddressWord,  // says that an address follows, not whose
   kHouseNumber,
   kStreetWord,
   kRegion,
   kUnitWord,
+  kOfficeUnit,
   kCompany,
   // Documents
   kRecordHeading,

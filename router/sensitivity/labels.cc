@@ -55,6 +55,7 @@ constexpr LabelRule kRules[] = {
     {Cue::kTaxId, "TAX_ID", {8, 14, 7, true}, false},
     {Cue::kRouting, "US_ROUTING", {9, 9, 9, false}, false},
     {Cue::kAccount, "BANK_ACCOUNT", {8, 30, 7, false}, false},
+    {Cue::kAccount, "BANK_ACCOUNT", {7, 16, 6, true}, false},
     {Cue::kCard, "BANK_CARD", {13, 19, 13, false}, false},
     {Cue::kMedicalNo, "MEDICAL_RECORD_NO", {4, 16, 4, true}, false},
     {Cue::kInsuranceNo, "INSURANCE_NO", {6, 20, 5, true}, false},
@@ -79,7 +80,9 @@ bool ReadCode(std::string_view text, size_t at, const CodeShape& shape, Code& co
     while (at < text.size() && IsAlnum(text[at]) && at - begin <= shape.size_max) digits += IsDigit(text[at++]);
     if (at == begin) break;
     const size_t length = at - begin;
-    if (digits == 0 && (!shape.letters || length > 5 || (!code.characters.empty() && length > 2))) break;
+    if (digits == 0 && (!shape.letters || length > 5)) break;
+    // `Z78-224019 is locked`: a word ends it.
+    if (digits == 0 && !code.characters.empty() && (length > 2 || IsLower(text[begin]))) break;
     if (!shape.letters && digits < length) break;
     letters += length - digits;
     code.characters += text.substr(begin, length);
@@ -109,8 +112,16 @@ void ReadShortCode(const Evidence& evidence, const Evidence::Hit& label, Report 
   const Connector connector = SkipConnector(text, label.end);
   size_t end = connector.value_begin;
   while (end < text.size() && IsDigit(text[end]) && end - connector.value_begin < 10) ++end;
+  size_t length = end - connector.value_begin;
+  // Codes are read out in two halves: `704 118`.
+  if (label.cue == Cue::kOneTimeCode && (length == 3 || length == 4) && end + length < text.size() &&
+      (text[end] == ' ' || text[end] == '-') &&
+      std::all_of(&text[end + 1], &text[end + 1] + length, IsDigit) &&
+      (end + 1 + length == text.size() || !IsDigit(text[end + 1 + length]))) {
+    end += 1 + length;
+    length *= 2;
+  }
   const TextRange range{connector.value_begin, end};
-  const size_t length = end - connector.value_begin;
   if (length == 0 || TouchesLetter(text, range)) return;
   const std::string_view digits = text.substr(range.begin, length);
   if (end < text.size() && (text[end] == '.' || text[end] == ',') && end + 1 < text.size() && IsDigit(text[end + 1]))
@@ -136,12 +147,50 @@ void ReadWechat(const Evidence& evidence, const Evidence::Hit& label, Report rep
     ++end;
   }
   const size_t length = end - connector.value_begin;
-  if (length < 6 || length > 20) return;
+  if (length < 6 || length > 20 || IsDigit(text[connector.value_begin])) return;
   const std::string_view name = text.substr(connector.value_begin, length);
   const bool id = name.substr(0, 5) == "wxid_";
   if (!id && (digits == 0 || (!connector.strong && digits < 2))) return;
   if (IsPlaceholderNumber(name)) return;
   report("WECHAT_ID", {connector.value_begin, end}, kScoreLabelled);
+}
+
+// Other messengers: `telegram: @olga_77`, `钉钉号 hy_min88`. Without @, a name must hold what words do not.
+void ReadMessenger(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  constexpr size_t kBytesMin = 4, kBytesMax = 40;
+  constexpr std::string_view kBetween[] = {"handle", "username", "user", "account", "her", "him", "me", "也是"};
+  const std::string_view text = evidence.text();
+  Connector connector = SkipConnector(text, label.end);
+  for (const std::string_view word : kBetween) {
+    if (!StartsWithWord(text.substr(connector.value_begin), word)) continue;
+    const bool strong = connector.strong;
+    connector = SkipConnector(text, connector.value_begin + word.size());
+    connector.strong |= strong;
+  }
+  size_t begin = connector.value_begin;
+  bool marked = false;
+  for (const std::string_view prefix : {std::string_view("t.me/"), std::string_view("@")}) {
+    if (text.substr(begin, prefix.size()) == prefix) begin += prefix.size(), marked = true;
+  }
+  size_t end = begin, digits = 0, marks = 0;
+  while (end < text.size() && end - begin <= kBytesMax) {
+    const char c = text[end];
+    const bool mark = c == '_' || c == '.' || c == ':' || c == '#';
+    if (!IsAlnum(c) && !mark && c != '-') break;
+    digits += IsDigit(c), marks += mark;
+    ++end;
+  }
+  while (end > begin && !IsAlnum(text[end - 1]) && text[end - 1] != '_') marks -= text[--end] != '-';
+  const std::string_view word = text.substr(label.begin, label.end - label.begin);
+  const bool named = word.ends_with("号") || LowerAscii(word.back()) == 'd' ||
+                     text.substr(label.end, begin - label.end).find("号") != std::string_view::npos;
+  const size_t length = end - begin;
+  if (length < kBytesMin || length > kBytesMax || !(IsLetter(text[begin]) || named || text[begin] == '_')) return;
+  if (!marked && !((connector.strong || named) && digits + marks > 0)) return;
+  if (!marked && digits + marks == length) return;
+  if (text.substr(begin, length).find("://") != std::string_view::npos) return;
+  if (evidence.Near(Cue::kHotline, {begin, end}, 40)) return;
+  report("MESSENGER_ID", {begin, end}, kScoreLikely);
 }
 
 // A telephone number in a form of its own country, after its label.
@@ -201,6 +250,8 @@ void ReadTableCode(const Evidence& evidence, const Evidence::Hit& label, const L
       !(code.characters.size() == 18 && IsDateDigits(std::string_view(code.characters).substr(6, 8)))) {
     return;
   }
+  const std::string_view before = text.substr(label.begin >= 4 ? label.begin - 4 : 0, label.begin >= 4 ? 4 : 0);
+  if (rule.label == Cue::kAccount && (before == "AWS " || before == "aws " || before == "bug ")) return;
   // `订单号 1234`; but 保单号 ends with such a word and is its own label.
   const bool own_word = evidence.Before(Cue::kOtherNumber, {label.end, label.end}, 0);
   if (!own_word && evidence.Before(Cue::kOtherNumber, code.range, 6)) return;
@@ -211,10 +262,10 @@ void ReadTableCode(const Evidence& evidence, const Evidence::Hit& label, const L
 
 Connector SkipConnector(std::string_view text, size_t at) {
   static constexpr std::string_view kWords[] = {
-      "号码", "编号", "号",      "是",    "为",   "如下",   "分别",  "的",   "也",   "就",     "都",      "我",
+      "号码", "编号", "号",      "码",    "是",    "为",   "如下",   "分别",  "的",   "也",   "就",     "都",      "我",
       "还是", "地址", "信息",    "账号",  "设置", "设成",   "改成",  "改为", "重置", "number", "numbers", "no.",
       "no",   "num",  "is",      "are",   "was",  "id",     "code",  "of",   "to",   "reads",  "equals",  "value",
-      "be",   "set",  "changed", "using", "now",  "ending", "reset", "here", "the",  "#"};
+      "be",   "me",   "set",  "changed", "using", "now",  "ending", "reset", "here", "the",  "#"};
   static constexpr std::string_view kStrongWords = "是为is are was to be equals 设成改成改为";
   Connector connector;
   const size_t limit = std::min(text.size(), at + kConnectorBytesMax);
@@ -258,6 +309,9 @@ void ReadLabels(const Evidence& evidence, Report report) {
         break;
       case Cue::kPhone:
         ReadPhone(evidence, hit, report);
+        break;
+      case Cue::kMessenger:
+        ReadMessenger(evidence, hit, report);
         break;
       case Cue::kSwift:
         ReadSwift(evidence, hit, report);

@@ -33,10 +33,21 @@ bool IsQuoted(std::string_view text, TextRange range) {
   return last == '"' || last == '\'' || before == "“" || before == "‘" || before == "「";
 }
 
+// The sentence goes on to a question mark.
+bool IsInQuestion(std::string_view text, TextRange range) {
+  constexpr size_t kLookBytes = 150;
+  const std::string_view ahead = text.substr(range.end, kLookBytes);
+  const size_t end = std::min(ahead.find_first_of(".\n;"), ahead.find("。"));
+  const std::string_view sentence = ahead.substr(0, end);
+  return sentence.find('?') != std::string_view::npos || sentence.find("吗") != std::string_view::npos ||
+         sentence.find("legal") != std::string_view::npos;
+}
+
 // Asks or explains: `what does "internal use only" mean`, 什么是商业机密.
 bool IsTalkAbout(const Evidence& evidence, TextRange range) {
-  return evidence.Near(Cue::kGeneralQuestion, range, kQuestionChars) ||
-         (IsQuoted(evidence.text(), range) && evidence.Near(Cue::kGeneralQuestion, range, 120));
+  if (evidence.Near(Cue::kGeneralQuestion, range, kQuestionChars)) return true;
+  return IsQuoted(evidence.text(), range) &&
+         (evidence.Near(Cue::kGeneralQuestion, range, 120) || IsInQuestion(evidence.text(), range));
 }
 
 // A marking stands at the head of something: alone on its line, in brackets, before a colon or dash.

@@ -59,6 +59,19 @@ std::optional<Value> ConnectionString(const Match& match) {
   return Value{{begin, end}};
 }
 
+// Addresses that let anyone post into a channel: their last part is the secret.
+std::optional<Value> Webhook(const Match& match) {
+  constexpr size_t kBytesMax = 200, kLastMin = 20;
+  const std::string_view text = match.text();
+  size_t end = match.end, last = match.end;
+  for (; end < text.size() && end - match.end < kBytesMax; ++end) {
+    if (text[end] == '/') last = end + 1;
+    if (!IsAlnum(text[end]) && text[end] != '/' && text[end] != '_' && text[end] != '-') break;
+  }
+  if (end - last < kLastMin || !LooksGenerated(text.substr(last, end - last))) return std::nullopt;
+  return Value{{match.begin, end}};
+}
+
 std::vector<std::string> KeyExpressions() {
   std::vector<std::string> expressions;
   for (const KeyPrefix& key : KeyPrefixes()) {
@@ -75,6 +88,7 @@ const std::vector<PatternRule>& SecretRules() {
       {"PRIVATE_KEY", PrivateKey, false, {"PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"}, false, false},
       {"JWT", Jwt, false, {"eyJ[A-Za-z0-9_-]{8}"}, false, false},
       {"API_KEY", ApiKey, false, KeyExpressions(), false, false},
+      {"URL_WITH_TOKEN", Webhook, false, {"hooks\\.slack\\.com/services/", "/api/webhooks/[0-9]"}, false, false},
       {"CONNECTION_STRING", ConnectionString, false, {"://"}, false, false},
   };
   return rules;

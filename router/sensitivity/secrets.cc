@@ -85,6 +85,30 @@ const std::vector<KeyPrefix>& KeyPrefixes() {
       {"shpat_", "[A-Fa-f0-9]", 30},       // Shopify
       {"SG.", "[A-Za-z0-9_-]", 20},        // SendGrid
       {"AGE-SECRET-KEY-1", "[A-Z0-9]", 40},
+      {"APA91b", "[A-Za-z0-9_-]", 20},  // Firebase
+      {"rk_test_", "[A-Za-z0-9]", 16},
+      {"EAAG", "[A-Za-z0-9]", 40},  // Meta
+      {"EAAC", "[A-Za-z0-9]", 40},
+      {"sq0atp-", "[A-Za-z0-9_-]", 20},  // Square
+      {"sq0csp-", "[A-Za-z0-9_-]", 20},
+      {"nvapi-", "[A-Za-z0-9_-]", 30},
+      {"pplx-", "[A-Za-z0-9]", 30},
+      {"tvly-", "[A-Za-z0-9-]", 20},
+      {"lin_api_", "[A-Za-z0-9]", 20},   // Linear
+      {"glsa_", "[A-Za-z0-9_]", 20},     // Grafana
+      {"hvs.", "[A-Za-z0-9_-]", 20},     // Vault
+      {"ATATT3x", "[A-Za-z0-9_-]", 20},  // Atlassian
+      {"figd_", "[A-Za-z0-9_-]", 20},
+      {"xkeysib-", "[A-Za-z0-9-]", 20},
+      {"NRAK-", "[A-Z0-9]", 20},  // New Relic
+      {"PMAK-", "[A-Za-z0-9-]", 20},
+      {"rubygems_", "[A-Za-z0-9]", 20},
+      {"sntrys_", "[A-Za-z0-9_]", 20},
+      {"tskey-", "[A-Za-z0-9-]", 16},  // Tailscale
+      {"dapi", "[a-f0-9]", 32},        // Databricks
+      {"sbp_", "[a-f0-9]", 30},        // Supabase
+      {"secret_", "[A-Za-z0-9]", 40},  // Notion
+      {"ntn_", "[A-Za-z0-9]", 30},
   };
   return prefixes;
 }

@@ -110,6 +110,31 @@ TEST(Rules, FindEachType) {
   for (const PositiveRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), Contains(row.found)) << row.name;
 }
 
+// Spellings that people use for what has a plainer one.
+TEST(Rules, FindWhatIsWrittenOtherwise) {
+  const PositiveRow rows[] = {
+      {"telegram", "telegram: @olga_ivanova77 before noon", "MESSENGER_ID olga_ivanova77"},
+      {"telegram_link", "write to him on Telegram: t.me/olga_iv77", "MESSENGER_ID olga_iv77"},
+      {"messenger_zh", "钉钉号 hy_min88 可以直接找她", "MESSENGER_ID hy_min88"},
+      {"discord", "Discord user moonpanda#4821 again", "MESSENGER_ID moonpanda#4821"},
+      {"email_in_words", "write to tom dot okafor at fastmail dot com", "EMAIL tom dot okafor at fastmail dot com"},
+      {"email_brackets", "jane [at] smithfamily [dot] org", "EMAIL jane [at] smithfamily [dot] org"},
+      {"email_words_zh", "邮箱 liwei点zhang艾特qq点com 收", "EMAIL liwei点zhang艾特qq点com"},
+      {"phone_pairs", "mon portable 06 12 34 56 78 merci", "PHONE_E164 06 12 34 56 78"},
+      {"account_letters", "brokerage acct Z78-224019 is locked", "BANK_ACCOUNT Z78-224019"},
+      {"loan_number", "Loan #4456712390 payoff", "BANK_ACCOUNT 4456712390"},
+      {"code_in_halves", "动态口令 920 441 过期", "ONE_TIME_CODE 920 441"},
+      {"pin_zh", "PIN码 4821 忘了", "PASSWORD 4821"},
+      {"command_line", "mysql -uroot -pS3cretRoot! mydb fails", "PASSWORD S3cretRoot!"},
+      {"seed_phrase",
+       "seed phrase: orbit canyon velvet thumb lunar acid praise rocket dismiss clinic umbrella fade",
+       "GENERIC_SECRET orbit canyon velvet thumb lunar acid praise rocket dismiss clinic umbrella fade"},
+      {"webhook", "https://hooks.slack.com/services/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",
+       "URL_WITH_TOKEN hooks.slack.com/services/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"},
+  };
+  for (const PositiveRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), Contains(row.found)) << row.name;
+}
+
 struct NegativeRow {
   const char* name;
   const char* text;
@@ -141,6 +166,16 @@ TEST(Rules, LeaveLookAlikesAlone) {
       {"marking_question", "什么是商业机密？怎么保护"},
       {"marking_word", "How do I keep data confidential in the cloud?"},
       {"template_birth", "Date of birth: ____"},
+      {"messenger_word", "telegram bot api rate limit 30, discord server 500 members, line 42: syntax error"},
+      {"email_prose", "look at amazon dot com for prices, or shop at target dot com"},
+      {"account_word", "your account will be charged $10.99, AWS account 123456789012"},
+      {"counted", "2023年营收 13812345678 元"},
+      {"manual_phone", "示例里的 13800138000 可以直接用"},
+      {"marking_quoted", "does \"internal use only\" have legal force in a contract?"},
+      {"museum_address", "故宫博物院地址：北京市东城区景山前街4号"},
+      {"building_address", "Address of the Empire State Building is 20 West 34th Street"},
+      {"pass_share", "first pass: 2024-01-02, pass: 85%"},
+      {"mysql_prompt", "mysql -u root -p mydb"},
   };
   for (const NegativeRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
 }
