@@ -246,7 +246,8 @@ Task<absl::StatusOr<EndpointUse>> LocalQueue::Enter(Work& work, Cancellation& ca
   Waiter waiter(executor_, work, clock_.Monotonic());
   if (waiter.since >= work.until) co_return Overloaded("no local capacity in time");
   const auto expected = ExpectedWait(work.band);
-  if (work.band != Band::kSensitive && expected && *expected > kHopeless * (work.until - waiter.since)) {
+  const bool in_turn = work.band != Band::kSensitive && !line(work.band).newest_first;
+  if (in_turn && expected && *expected > kHopeless * (work.until - waiter.since)) {
     co_return Overloaded("no local capacity before the deadline");
   }
   size_t all = 0;
