@@ -92,13 +92,24 @@ int CurlMulti::OnSocket(CURL*, curl_socket_t fd, int what, void* self, void*) {
   }
 }
 
+// libcurl sets its timer several times a transfer, mostly to "now", and tells each value once. A timer that is early is
+// left where it is and looks again.
 int CurlMulti::OnTimer(CURLM*, long timeout_ms, void* self) {
   auto* multi = static_cast<CurlMulti*>(self);
-  multi->timer_.reset();
-  if (timeout_ms < 0) return 0;
-  multi->timer_ = multi->clock_.CallAt(multi->clock_.Monotonic() + absl::Milliseconds(timeout_ms),
-                                       [multi] { multi->Act(CURL_SOCKET_TIMEOUT, 0); });
+  multi->due_ = timeout_ms < 0 ? absl::InfiniteDuration() : multi->clock_.Monotonic() + absl::Milliseconds(timeout_ms);
+  multi->SetTimer();
   return 0;
+}
+
+void CurlMulti::SetTimer() {
+  if (due_ == absl::InfiniteDuration() || (timer_ && timer_at_ <= due_)) return;
+  timer_at_ = due_;
+  timer_ = clock_.CallAt(due_, [this] {
+    timer_.reset();
+    if (clock_.Monotonic() < due_) return SetTimer();
+    due_ = absl::InfiniteDuration();
+    Act(CURL_SOCKET_TIMEOUT, 0);
+  });
 }
 
 void CurlMulti::WatchSocket(curl_socket_t fd, int what) {

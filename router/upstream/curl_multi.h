@@ -42,6 +42,7 @@ class CurlMulti {
   struct Watch;
   static int OnSocket(CURL* easy, curl_socket_t fd, int what, void* self, void* unused);
   static int OnTimer(CURLM* multi, long timeout_ms, void* self);
+  void SetTimer();
   void WatchSocket(curl_socket_t fd, int what);
   void Arm(const std::shared_ptr<Watch>& watch, int direction);
   void DropSocket(curl_socket_t fd);
@@ -52,6 +53,8 @@ class CurlMulti {
   CURLM* const multi_;
   CURLSH* const share_;
   std::unique_ptr<Timer> timer_;
+  MonotonicTime timer_at_;                        // when timer_ calls
+  MonotonicTime due_ = absl::InfiniteDuration();  // when libcurl wants to be called
   std::map<curl_socket_t, std::shared_ptr<Watch>> watches_;
   std::map<CURL*, OnDone> transfers_;
 };
