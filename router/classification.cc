@@ -70,6 +70,20 @@ v1::Finding NotInspectable(const std::string& reason) {
                      space == std::string::npos ? "" : reason.substr(space + 1));
 }
 
+// What says something of a passage rather than what a value is.
+bool IsOfAPassage(std::string_view type) {
+  constexpr std::string_view kPassages[] = {"HEALTH_RECORD",     "FINANCE_RECORD",   "CREDENTIAL_TEXT",
+                                            "INTERNAL_DOCUMENT", "PERSON_ATTRIBUTE", "ADDRESS_TEXT"};
+  return std::find(std::begin(kPassages), std::end(kPassages), type) != std::end(kPassages);
+}
+
+// A value that says nothing by itself, whose label stands in the message before (`Your SSN?`): found in neither alone,
+// so nothing as high is known yet.
+bool LabelledOverASeam(const Detection& detection, const Sensitivity& so_far) {
+  return detection.level > so_far.level && detection.level == v1::SENSITIVITY_LEVEL_RESTRICTED &&
+         !IsOfAPassage(detection.type);
+}
+
 }  // namespace
 
 std::string_view Name(ClassificationState state) {
@@ -128,10 +142,10 @@ Sensitivity Classification::Classify(v1::SensitivityLevel declared, const Tenant
       break;  // the answer is settled; a broken detector should not cost the rest of the request as well
     }
     for (const Detection& detection : *detections) {
+      if (field.superseded && IsOfAPassage(detection.type)) continue;
       const CanonicalText::Span span = field.InField(detection.span);
-      std::string name = field.FieldOf(span);
-      if (name.empty()) continue;
-      v1::Finding finding = MakeFinding(detection.type, Known(detection.level), std::move(name));
+      if (!field.seams.empty() && !field.Crosses(span) && !LabelledOverASeam(detection, sensitivity)) continue;
+      v1::Finding finding = MakeFinding(detection.type, Known(detection.level), field.FieldOf(span));
       finding.set_score(detection.score);
       finding.set_begin(span.begin);
       finding.set_end(span.end);

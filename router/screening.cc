@@ -15,11 +15,20 @@
 namespace headgate::router {
 namespace {
 
-void AddViews(const std::string& field, const std::string& view, const CanonicalText& text,
-              const std::vector<Seam>& seams, DecodeBudget& budget, Screened& screened) {
-  for (DecodedView& decoded : DecodeViews(text, budget)) {
-    const std::string name = view.empty() ? std::string(decoded.name) : view;
-    screened.fields.push_back({field, CanonicalText::Make(decoded.text), name, std::move(decoded.origin), seams});
+// Adds `field` and the views of it.
+void AddText(ScreenedField field, DecodeBudget& budget, Screened& screened) {
+  size_t last = screened.fields.size();  // of those that say it all
+  screened.fields.push_back(std::move(field));
+  for (DecodedView& decoded : DecodeViews(screened.fields[last].text, budget)) {
+    const ScreenedField& plain = screened.fields[last];
+    ScreenedField view{plain.field, CanonicalText::Make(decoded.text),
+                       plain.view == "seam" ? plain.view : std::string(decoded.name), std::move(decoded.origin),
+                       plain.seams, /*superseded=*/!decoded.whole && decoded.name != "decoded"};
+    if (decoded.whole) {
+      screened.fields[last].superseded = true;
+      last = screened.fields.size();
+    }
+    screened.fields.push_back(std::move(view));
   }
 }
 
@@ -46,9 +55,7 @@ void AddSeams(const v1::GenerateRequest& content, Screened& screened) {
   for (const SeamText& text : texts) bytes += text.text.size();
   DecodeBudget budget = DecodeBudgetFor(bytes);
   for (SeamText& text : texts) {
-    CanonicalText canonical = CanonicalText::Make(text.text);
-    AddViews("", "seam", canonical, text.seams, budget, screened);
-    screened.fields.push_back({"", std::move(canonical), "seam", {}, std::move(text.seams)});
+    AddText({"", CanonicalText::Make(text.text), "seam", {}, std::move(text.seams)}, budget, screened);
   }
   if (budget.exhausted) screened.not_inspectable.push_back("decode_limit");
 }
@@ -64,15 +71,18 @@ CanonicalText::Span ScreenedField::InField(CanonicalText::Span span) const {
   return {at(span.begin), at(last)};
 }
 
+bool ScreenedField::Crosses(CanonicalText::Span in_field) const {
+  return std::any_of(seams.begin(), seams.end(),
+                     [&](const Seam& seam) { return seam.at > in_field.begin && seam.at < in_field.end; });
+}
+
 std::string ScreenedField::FieldOf(CanonicalText::Span in_field) const {
   if (seams.empty()) return field;
-  int first = -1, last = -1;
+  int first = seams.front().before, last = first;
   for (const Seam& seam : seams) {
-    if (seam.at <= in_field.begin || seam.at >= in_field.end) continue;
-    if (first < 0) first = seam.before;
-    last = seam.after;
+    if (seam.at <= in_field.begin) first = seam.after;
+    if (seam.at < in_field.end) last = seam.after;
   }
-  if (first < 0) return "";
   if (first == last) return absl::StrCat("messages[", first, "]");
   return absl::StrCat("messages[", first, "..", last, "].content");
 }
@@ -150,8 +160,7 @@ Screened Screening::Screen(const Prompt& prompt) const {
     left -= text.size();
     CanonicalText canonical = CanonicalText::Make(text);
     if (!canonical.valid_utf8()) screened.not_inspectable.push_back(absl::StrCat("invalid_utf8 ", field));
-    AddViews(field, "", canonical, {}, budget, screened);
-    screened.fields.push_back({field, std::move(canonical)});
+    AddText({field, std::move(canonical)}, budget, screened);
   });
   if (budget.exhausted) screened.not_inspectable.push_back("decode_limit");
   AddSeams(prompt.content(), screened);

@@ -33,12 +33,16 @@ struct ScreenedField {
   std::vector<uint32_t> origin = {};
   // Of texts put together: in order.
   std::vector<Seam> seams = {};
+  // A later view says the same, decoded: what the text is about is asked there, since codes are about nothing.
+  bool superseded = false;
 
   // The range of the field's own bytes that a detection's `span` stands for.
   CanonicalText::Span InField(CanonicalText::Span span) const;
-  // The field's name for a finding at `in_field`: of texts put together `messages[1..2].content`. Empty: it lies on one
-  // side of all seams, so it was found in its own message already.
+  // The field's name for a finding at `in_field`: of texts put together `messages[1..2].content`, or `messages[2]` when
+  // it lies in one of them.
   std::string FieldOf(CanonicalText::Span in_field) const;
+  // False: it lies on one side of all seams, so by itself it was found in its own message already.
+  bool Crosses(CanonicalText::Span in_field) const;
 };
 
 // Everything the detectors read. Content: never logged.

@@ -131,7 +131,7 @@ struct Token {
   bool mixed() const { return sign || (letter && (digit || !word)); }
   void Append(std::string_view more);
 };
-constexpr size_t kTokenBytesMax = 64;
+constexpr size_t kTokenBytesMax = 4096;
 
 void Token::Append(std::string_view more) {
   for (const char c : more) {
@@ -144,14 +144,14 @@ void Token::Append(std::string_view more) {
   }
 }
 
-// Digits of hex, or a number with a check digit over two or three lines.
+// A number with a check digit over two or three lines, or text in hex.
 bool IsOneNumber(const std::string& digits, int lines) {
   constexpr size_t kHexMin = 16;
   constexpr int kLinesMax = 3;
   if (lines <= kLinesMax && (IsBankCard(digits) || IsCnResidentId(digits))) return true;
-  if (digits.size() < kHexMin) return false;
+  if (digits.size() < kHexMin || digits.size() % 2 != 0) return false;
   for (size_t i = 0; i < digits.size(); i += 2) {
-    if (digits[i] != '3') return false;
+    if (digits[i] < '2' || digits[i] > '7') return false;
   }
   return true;
 }
@@ -228,13 +228,16 @@ class Decoder {
  private:
   void GoOn(std::string_view canonical, const Edits& edits, OriginalOf original_of, int round, bool unwrapped) {
     if (edits.empty() || budget_.exhausted) return;
-    Rewritten rewritten = Rewrite(canonical, edits);
+    constexpr int kWholeRounds = 2;
+    const bool whole = !unwrapped && round < kWholeRounds;
+    Rewritten rewritten = Rewrite(canonical, edits, whole ? Keep::kAll : Keep::kNear);
     if (round == kDecodeRounds || rewritten.text.size() > budget_.bytes_left) {
       budget_.exhausted = true;
       return;
     }
     budget_.bytes_left -= rewritten.text.size();
-    DecodedView view{unwrapped ? "unwrapped" : "decoded", std::move(rewritten.text), std::move(rewritten.origin)};
+    DecodedView view{unwrapped ? "unwrapped" : "decoded", std::move(rewritten.text), std::move(rewritten.origin),
+                     whole};
     for (uint32_t& offset : view.origin) offset = original_of(offset);
     const CanonicalText inner = CanonicalText::Make(view.text);
     const std::vector<uint32_t> origin = view.origin;

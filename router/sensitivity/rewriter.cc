@@ -20,7 +20,7 @@ bool IsGraphic(char c) { return c > ' ' && c < 0x7F; }
 
 class Writer {
  public:
-  explicit Writer(std::string_view text) : text_(text) {}
+  Writer(std::string_view text, Keep keep) : text_(text), keep_(keep) {}
   void Replace(const Edits& edits, const Edits::Edit& edit) {
     const size_t context = ContextBefore(edit.begin), follow = ContextBehind(copied_);
     if (!any_) {
@@ -47,6 +47,7 @@ class Writer {
 
  private:
   size_t ContextBefore(size_t at) const {
+    if (keep_ == Keep::kAll) return copied_;
     size_t begin = at - std::min(at, kContextBytes);
     const size_t least = std::max(copied_, at - std::min(at, kContextBytesMax));
     if (begin <= least || !IsGraphic(text_[begin]) || !IsGraphic(text_[begin - 1])) return begin;
@@ -54,6 +55,7 @@ class Writer {
     return std::max(least, begin - std::min(begin, kContextBytes));
   }
   size_t ContextBehind(size_t at) const {
+    if (keep_ == Keep::kAll) return text_.size();
     size_t end = std::min(text_.size(), at + kContextBytes);
     const size_t most = std::min(text_.size(), at + kContextBytesMax);
     if (end >= most || !IsGraphic(text_[end - 1]) || !IsGraphic(text_[end])) return end;
@@ -68,6 +70,7 @@ class Writer {
   }
 
   const std::string_view text_;
+  const Keep keep_;
   Rewritten out_;
   size_t copied_ = 0;
   bool any_ = false;
@@ -106,9 +109,9 @@ void Edits::Merge(const Edits& other) {
   list = std::move(merged);
 }
 
-Rewritten Rewrite(std::string_view text, const Edits& edits) {
+Rewritten Rewrite(std::string_view text, const Edits& edits, Keep keep) {
   if (edits.empty()) return {};
-  Writer writer(text);
+  Writer writer(text, keep);
   for (const Edits::Edit& edit : edits.list) writer.Replace(edits, edit);
   return writer.Finish();
 }

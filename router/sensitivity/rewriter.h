@@ -38,7 +38,8 @@ struct Rewritten {
   std::string text;
   std::vector<uint32_t> origin;  // of each byte of `text`, one past the end included
 };
+enum class Keep { kNear, kAll };  // of what is not replaced: what is near a part that is
 // Empty when there are no edits. At most as long as `text` and what the edits add, plus some bytes between two parts.
-Rewritten Rewrite(std::string_view text, const Edits& edits);
+Rewritten Rewrite(std::string_view text, const Edits& edits, Keep keep = Keep::kNear);
 
 }  // namespace headgate::router

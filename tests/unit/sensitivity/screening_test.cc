@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "router/classification.h"
+#include "router/sensitivity/decoded_views.h"
 #include "tests/unit/sensitivity/samples.h"
 
 namespace headgate::router {
@@ -122,7 +124,7 @@ TEST(Screening, ValuesSplitOverMessagesAreFound) {
        "messages[0..1].content"},
       {"three_messages",
        Chat({{v1::ROLE_USER, id.substr(0, 5)}, {v1::ROLE_USER, id.substr(5, 5)}, {v1::ROLE_USER, id.substr(10)}}),
-       "messages[1..2].content"},
+       "messages[0..2].content"},
       {"over_roles", Chat({{v1::ROLE_SYSTEM, id.substr(0, 9)}, {v1::ROLE_USER, id.substr(9)}}),
        "messages[0..1].content"},
       {"answer_between",
@@ -141,6 +143,11 @@ TEST(Screening, ValuesSplitOverMessagesAreFound) {
     ASSERT_EQ(sensitivity.findings.size(), 1u) << row.name;
     EXPECT_EQ(sensitivity.findings[0].field(), row.field) << row.name;
   }
+  // The label in one message, the value in the next.
+  const Sensitivity asked = Classify(Chat({{v1::ROLE_ASSISTANT, "What is your SSN?"}, {v1::ROLE_USER, "536228730"}}));
+  ASSERT_EQ(asked.findings.size(), 1u);
+  EXPECT_EQ(asked.findings[0].type(), "US_SSN");
+  EXPECT_EQ(asked.findings[0].field(), "messages[1]");
   // A value in one message is named once, not again at the seam.
   const Sensitivity once =
       Classify(Chat({{v1::ROLE_USER, id}, {v1::ROLE_ASSISTANT, "thanks"}, {v1::ROLE_USER, "next"}}));
@@ -173,6 +180,12 @@ TEST(Screening, EncodedValuesAreFound) {
   }
 }
 
+std::string Base64(int times) {
+  std::string text = "thirteen characters";
+  for (int i = 0; i < times; ++i) text = std::string(absl::Base64Escape(text));
+  return text;
+}
+
 TEST(Screening, WhatCannotBeInspectedIsSensitive) {
   LimitsConfig tight;
   tight.inspect_bytes_max = 10;
@@ -183,13 +196,64 @@ TEST(Screening, WhatCannotBeInspectedIsSensitive) {
   EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, "1234567890"}}), tight), IsEmpty());
   EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, "ok"}, {v1::ROLE_USER, "\xFF"}}), {}),
               testing::ElementsAre("invalid_utf8 messages[1].content"));
-  EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, "VFZSTk5FMVVTWHBPUkZVeVRucG5QUT09"}}), {}),
+  EXPECT_THAT(reasons(Chat({{v1::ROLE_USER, Base64(kDecodeRounds + 1)}}), {}),
               testing::ElementsAre("decode_limit"));
   for (const auto& [request, limits] : std::vector<std::pair<v1::GenerateRequest, LimitsConfig>>{
            {Chat({{v1::ROLE_USER, "12345678901"}}), tight}, {Chat({{v1::ROLE_USER, "\xFF"}}), {}}}) {
     const Sensitivity sensitivity = Classify(request, limits);
     EXPECT_EQ(sensitivity.state, ClassificationState::kUnclassified);
     EXPECT_TRUE(sensitivity.sensitive());
+  }
+}
+
+// What the detectors read grows with its length and no faster, whatever it holds.
+TEST(Screening, ReadsALinearAmount) {
+  const std::pair<const char*, std::string> rows[] = {
+      {"words", "We met the supplier on Tuesday. "},
+      {"digits", "138 1234 "},
+      {"code_units", "\\u0031"},
+      {"quotes", R"(\\\")"},
+      {"backslashes", "\\"},
+      {"percent", "%2525"},
+      {"ampersands", "&amp;"},
+      {"entities", "&#49;"},
+      {"numerals", "一三八"},
+      {"spelled", "one three eight "},
+      {"glued", "onethree"},
+      {"set_apart", "s k 1 2 "},
+      {"lines", "a1b2c3d4\n"},
+      {"phrases", "\uFDFA"},
+      {"invalid", "\xFF"},
+      {"sparse_escapes", "the quick brown fox jumps over the lazy dog \\n and then it goes on for a while "},
+      {"blobs", Base64(4) + " "},
+      {"lines_of_blobs", Base64(2) + "\n"},
+  };
+  const auto bytes_read = [](const v1::GenerateRequest& request) {
+    size_t bytes = 0;
+    for (const ScreenedField& field : Screening(LimitsConfig{}).Screen(Prompt(request)).fields) {
+      bytes += field.text.text().size() + (field.text.has_joined() ? field.text.joined().size() : 0);
+    }
+    return bytes;
+  };
+  for (const auto& [name, piece] : rows) {
+    for (const size_t message_bytes : {size_t{12}, size_t{300}, size_t{1} << 20}) {
+      const auto read = [&, piece = piece](size_t size) {
+        v1::GenerateRequest request;
+        std::string text;
+        for (size_t made = 0; made < size; made += piece.size()) {
+          text += piece;
+          if (text.size() < message_bytes) continue;
+          v1::Message& message = *request.add_messages();
+          message.set_role(request.messages_size() % 2 == 0 ? v1::ROLE_USER : v1::ROLE_ASSISTANT);
+          message.set_content(std::exchange(text, ""));
+        }
+        if (!text.empty()) request.add_messages()->set_content(text);
+        return bytes_read(request);
+      };
+      const size_t small = read(8 << 10), large = read(32 << 10);
+      EXPECT_LE(large, 5 * small + (16 << 10)) << name << " in messages of " << message_bytes;
+      EXPECT_LE(large, size_t{16 * 32} << 10) << name << " in messages of " << message_bytes;
+    }
   }
 }
 
