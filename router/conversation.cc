@@ -92,12 +92,13 @@ std::string Conversation::MessageDigest(const v1::Message& message) const {
 std::string Conversation::SessionKey(const TenantConfig& tenant, const Prompt& prompt) const {
   return Digest("session", {tenant.name, prompt.content().session()});
 }
-std::string Conversation::TurnKey(const TenantConfig& tenant, const v1::Message& turn) const {
-  return TextBytes(turn) < kDistinctiveBytes ? "" : Digest("turn", {tenant.name, MessageDigest(turn)});
+std::string Conversation::TurnKey(const TenantConfig& tenant, const v1::Message& turn,
+                                  const std::string& digest) const {
+  return TextBytes(turn) < kDistinctiveBytes ? "" : Digest("turn", {tenant.name, digest});
 }
 std::string Conversation::PairKey(const TenantConfig& tenant, const std::string& before,
-                                  const v1::Message& turn) const {
-  return Digest("pair", {tenant.name, before, MessageDigest(turn)});
+                                  const std::string& digest) const {
+  return Digest("pair", {tenant.name, before, digest});
 }
 
 const Conversation::Mark* Conversation::Find(const std::string& key) {
@@ -112,9 +113,9 @@ const Conversation::Mark* Conversation::Find(const std::string& key) {
 }
 
 const Conversation::Mark* Conversation::FindTurn(const TenantConfig& tenant, const std::string& before,
-                                                 const v1::Message& turn) {
-  if (const Mark* pair = Find(PairKey(tenant, before, turn))) return pair;
-  return Find(TurnKey(tenant, turn));
+                                                 const v1::Message& turn, const std::string& digest) {
+  if (const Mark* pair = Find(PairKey(tenant, before, digest))) return pair;
+  return Find(TurnKey(tenant, turn, digest));
 }
 
 Conversation::Known Conversation::Recall(const TenantConfig& tenant, const Prompt& prompt, Sensitivity& sensitivity) {
@@ -133,16 +134,19 @@ Conversation::Known Conversation::Recall(const TenantConfig& tenant, const Promp
   int unknown = -1;
   for (int i = 0; i < content.messages_size() && known != Known::kSensitive; ++i) {
     const v1::Message& message = content.messages(i);
+    const bool last = i + 1 == content.messages_size();
+    if (last && message.role() != v1::ROLE_ASSISTANT) break;  // what is new has no mark
     const std::string field = absl::StrCat("messages[", i, "]");
+    const std::string digest = MessageDigest(message);
     if (message.role() == v1::ROLE_ASSISTANT) {
-      const Mark* turn = FindTurn(tenant, before, message);
+      const Mark* turn = FindTurn(tenant, before, message, digest);
       if (turn == nullptr && unknown < 0) unknown = i;
       if (turn != nullptr && turn->sensitive) sensitive(*turn, field);
       if (known == Known::kNothing) known = Known::kClean;
     }
-    before = MessageDigest(message);
+    before = digest;
+    if (known == Known::kSensitive || last) continue;
     chain = Digest("chain", {tenant.name, chain, before});
-    if (known == Known::kSensitive || i + 1 == content.messages_size()) continue;
     if (const Mark* mark = Find(chain)) sensitive(*mark, field);
   }
   if (known == Known::kSensitive || unknown < 0) return known;
@@ -177,8 +181,9 @@ void Conversation::RememberAnswer(const TenantConfig& tenant, const Prompt& prom
                                   bool sensitive, v1::SensitivityLevel level) {
   const auto& messages = prompt.content().messages();
   if (messages.empty() || (answer.content().empty() && answer.tool_calls().empty())) return;
-  Put(PairKey(tenant, MessageDigest(messages[messages.size() - 1]), answer), sensitive, level);
-  Put(TurnKey(tenant, answer), sensitive, level);
+  const std::string digest = MessageDigest(answer);
+  Put(PairKey(tenant, MessageDigest(messages[messages.size() - 1]), digest), sensitive, level);
+  Put(TurnKey(tenant, answer, digest), sensitive, level);
 }
 
 // What was sensitive once is not called clean later.

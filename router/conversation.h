@@ -64,11 +64,13 @@ class Conversation {
   std::string MessageDigest(const v1::Message& message) const;
   std::string SessionKey(const TenantConfig& tenant, const Prompt& prompt) const;
   // Under which an assistant turn is remembered: alone (empty when too short), and after `before`.
-  std::string TurnKey(const TenantConfig& tenant, const v1::Message& turn) const;
-  std::string PairKey(const TenantConfig& tenant, const std::string& before, const v1::Message& turn) const;
+  // `digest`, `before`: MessageDigest of the turn, and of the message before it.
+  std::string TurnKey(const TenantConfig& tenant, const v1::Message& turn, const std::string& digest) const;
+  std::string PairKey(const TenantConfig& tenant, const std::string& before, const std::string& digest) const;
   // Null when not known (any more).
   const Mark* Find(const std::string& key);
-  const Mark* FindTurn(const TenantConfig& tenant, const std::string& before, const v1::Message& turn);
+  const Mark* FindTurn(const TenantConfig& tenant, const std::string& before, const v1::Message& turn,
+                       const std::string& digest);
   void Put(const std::string& key, bool sensitive, v1::SensitivityLevel level);
   void Evict();
 

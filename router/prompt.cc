@@ -52,13 +52,36 @@ void VisitText(const Message& message, const std::string& prefix, const Visitor&
   }
 }
 
+// All that VisitText would visit, without the names: most prompts are only counted and digested.
+size_t TextBytes(const Message& message) {
+  const auto* reflection = message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection->ListFields(message, &fields);
+  std::string scratch;
+  size_t bytes = 0;
+  for (const FieldDescriptor* field : fields) {
+    const int count = field->is_repeated() ? reflection->FieldSize(message, field) : 1;
+    for (int i = 0; i < count; ++i) {
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        bytes += TextBytes(field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i)
+                                                : reflection->GetMessage(message, field));
+      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+        bytes += (field->is_repeated() ? reflection->GetRepeatedStringReference(message, field, i, &scratch)
+                                       : reflection->GetStringReference(message, field, &scratch))
+                     .size();
+      }
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 Prompt::Prompt(v1::GenerateRequest content) : content_(std::move(content)) {
   // A field that this build does not know is neither inspected nor sent anywhere.
   content_.DiscardUnknownFields();
   digest_ = Sha256(DeterministicBytes(content_));
-  VisitText(content_, "", [this](const std::string&, std::string_view text) { text_bytes_ += text.size(); });
+  text_bytes_ = TextBytes(content_);
 }
 
 void Prompt::ForEachText(const Visitor& visit) const { VisitText(content_, "", visit); }

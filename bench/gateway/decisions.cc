@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "boost/asio/co_spawn.hpp"
 #include "boost/asio/detached.hpp"
+#include "common/log.h"
 #include "router/router.h"
 #include "tests/fakes/fake_upstreams.h"
 #include "tests/fakes/manual_clock.h"
@@ -102,6 +103,7 @@ double Median(std::vector<double> values) {
 }
 
 int Main() {
+  SetLogSeverity(LogSeverity::kError);
   const struct {
     const char* name;
     int endpoints, tenants;

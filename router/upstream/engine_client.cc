@@ -93,13 +93,10 @@ class EngineStream : public AnswerStream {
       return;
     }
     call_ = std::make_shared<ReadCall<Event>>(
-        executor,
-        [this](Event&& event) {
-          (void)mailbox_.Offer(std::move(event));  // never full: read only with room
-          if (!mailbox_.full()) call_->ReadMore();
-        },
+        executor, kEventsHeld,
+        [this](Event&& event) { (void)mailbox_.Offer(std::move(event)); },  // never full: it takes all that are held
         [this](const grpc::Status& status) { mailbox_.Close(FromGrpc(status)); });
-    mailbox_.SetOnTaken([this] { call_->ReadMore(); });
+    mailbox_.SetOnTaken([this] { call_->Used(); });
     SetDeadline(call_->context(), clock, options.deadline);
     call_->context().AddMetadata("x-request-id", options.request_id);
     if (!options.tenant.empty()) call_->context().AddMetadata("x-headgate-tenant", options.tenant);
@@ -142,10 +139,10 @@ class LoadWatch {
  private:
   void Open() {
     call_ = std::make_shared<ReadCall<v1::Load>>(
-        executor_,
+        executor_, 1,
         [this](v1::Load&& load) {
           backoff_ = kWatchBackoffMin;
-          call_->ReadMore();
+          call_->Used();
           on_load_(load);
         },
         [this](const grpc::Status&) { OpenLater(); });

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "boost/asio/post.hpp"
 #include "common/mailbox.h"
@@ -28,8 +29,10 @@ class ReadCall : public grpc::ClientReadReactor<Response> {
   using OnEvent = std::function<void(Response&&)>;
   using OnEnd = std::function<void(const grpc::Status&)>;
 
-  ReadCall(Executor executor, OnEvent on_event, OnEnd on_end)
-      : executor_(executor), on_event_(std::move(on_event)), on_end_(std::move(on_end)) {}
+  // `held_max`: events that may have been read and not yet used. Those that arrive while the executor is busy cross the
+  // threads together.
+  ReadCall(Executor executor, size_t held_max, OnEvent on_event, OnEnd on_end)
+      : executor_(executor), held_max_(held_max), on_event_(std::move(on_event)), on_end_(std::move(on_end)) {}
 
   grpc::ClientContext& context() { return context_; }
 
@@ -41,11 +44,12 @@ class ReadCall : public grpc::ClientReadReactor<Response> {
     this->StartRead(&incoming_);
     this->StartCall();
   }
-  // Asks for the next event. Nothing when one is on its way or none will come.
-  void ReadMore() {
+  // One event that on_event got has been used: there is room for another.
+  void Used() {
     {
       std::lock_guard lock(mutex_);
-      if (abandoned_ || !holding_ || reading_ || delivering_) return;
+      --held_;
+      if (!MayRead()) return;
       reading_ = true;
     }
     this->StartRead(&incoming_);
@@ -64,18 +68,19 @@ class ReadCall : public grpc::ClientReadReactor<Response> {
   }
 
   void OnReadDone(bool ok) override {
-    bool release;
+    bool release, more = false;
     {
       std::lock_guard lock(mutex_);
       reading_ = false;
       release = TakeHold(!ok || abandoned_);
       if (!release) {
-        delivering_ = true;
-        boost::asio::post(executor_, [self = self_, event = std::move(incoming_)]() mutable {
-          if (self->Delivered()) self->on_event_(std::move(event));
-        });
+        ++held_;
+        arrived_.push_back(std::move(incoming_));
+        if (!std::exchange(posted_, true)) boost::asio::post(executor_, [self = self_] { self->Deliver(); });
+        more = reading_ = MayRead();
       }
     }
+    if (more) this->StartRead(&incoming_);
     if (release) this->RemoveHold();  // the last word before OnDone
   }
   void OnDone(const grpc::Status& status) override {
@@ -84,27 +89,38 @@ class ReadCall : public grpc::ClientReadReactor<Response> {
     self = std::move(self_);
     if (abandoned_) return;
     boost::asio::post(executor_, [self, status] {
-      if (self->Delivered()) self->on_end_(status);
+      if (!self->abandoned_) self->on_end_(status);
     });
   }
 
  private:
   bool TakeHold(bool when) { return when && std::exchange(holding_, false); }
-  // Whether the event on its way to the executor is still wanted.
-  bool Delivered() {
-    std::lock_guard lock(mutex_);
-    delivering_ = false;
-    return !abandoned_;
+  bool MayRead() const { return !abandoned_ && holding_ && !reading_ && held_ < held_max_; }
+  // On the executor, which alone sets abandoned_: it may look at it without the lock.
+  void Deliver() {
+    std::vector<Response> events;
+    {
+      std::lock_guard lock(mutex_);
+      posted_ = false;
+      events.swap(arrived_);
+    }
+    for (Response& event : events) {
+      if (abandoned_) return;  // also by the event before
+      on_event_(std::move(event));
+    }
   }
 
   Executor executor_;
+  const size_t held_max_;
   const OnEvent on_event_;
   const OnEnd on_end_;
   grpc::ClientContext context_;
   Response incoming_;
   std::mutex mutex_;
-  bool reading_ = false;     // gRPC has `incoming_`
-  bool delivering_ = false;  // an event is on its way to the executor
+  std::vector<Response> arrived_;  // on their way to the executor
+  size_t held_ = 0;                // those, and what on_event got and has not used
+  bool reading_ = false;           // gRPC has `incoming_`
+  bool posted_ = false;            // Deliver will run
   bool holding_ = true;
   bool abandoned_ = false;
   std::shared_ptr<ReadCall> self_;
