@@ -24,14 +24,14 @@ using Shift = std::array<std::array<float, kTopics>, 2>;
 
 constexpr uint64_t kSeed = 20261122;
 constexpr int kNameEpochs = 6, kTopicEpochs = 8, kFolds = 5;
-constexpr size_t kTuneWeight = 3;           // people's own words count more than generated ones
+constexpr size_t kTuneWeight = 6;  // people's own words count more than generated ones
 // Of ordinary prompts and of hard negatives above a topic's threshold, in Han script and in others. The English ones
 // may be looser: at the same shares nothing ordinary of the part of the shared data that is not trained on was flagged.
-constexpr double kOrdinaryShare[] = {0.0025, 0.012}, kHardShare[] = {0.01, 0.02};
+constexpr double kOrdinaryShare[] = {0.004, 0.012}, kHardShare[] = {0.02, 0.02};
 
 // How far a threshold may move from where the model itself is in doubt; less towards flagging more, since the negatives
 // that decide are few.
-constexpr float kZeroMin = -0.75f, kZeroMax = 1.5f;
+constexpr float kZeroMin[] = {-1.0f, -0.75f}, kZeroMax = 1.5f;
 
 struct Prediction {
   const Document* document;
@@ -56,7 +56,7 @@ Shift Calibrate(const std::vector<Prediction>& predictions) {
         (p.document->group == "hard_negative" ? hard : ordinary).push_back(p.highest.score[t]);
       }
       const float zero = std::max(Quantile(ordinary, kOrdinaryShare[language]), Quantile(hard, kHardShare[language]));
-      shift[language][t] = -std::clamp(zero, kZeroMin, kZeroMax);
+      shift[language][t] = -std::clamp(zero, kZeroMin[language], kZeroMax);
     }
   }
   return shift;

@@ -98,7 +98,7 @@ std::string Quantised(Weights& weights) {
       Append(out, static_cast<int16_t>(std::lround(value)));
     }
   }
-  Append(out, static_cast<int16_t>(std::lround(0.4f * scale)));  // cue: a unit seen in names more than outside
+  Append(out, static_cast<int16_t>(std::lround(1.2f * scale)));  // cue: a unit seen in names more than outside
   Append(out, 0.5f / scale);
   for (const Row& row : weights.rows) {
     for (size_t tag = 1; tag < kTags; ++tag) {

@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "2d33558cee6ff234f67cf1afad6298187be347e587839be94458b0b54f2f3df0";
+    "d83d0e6332cc768c42bbf738986fe331db6860bba840752cca63f45e10a5bbf6";
 inline constexpr char kNameSha256[] =
-    "0016c78e0c1258abbfa87abaeaaf7c0563f2b4b17d46e71f976de1dd210caab7";
+    "99432b4bb017d92ca9f3e24203d8a8d43f5128d15baa072d164fe6eef7100e4c";
 
 }  // namespace headgate::router
