@@ -16,16 +16,6 @@ namespace {
 constexpr int64_t kStarts[] = {1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48};
 constexpr double kFar = 1e9;  // a threshold that is never reached
 
-// The better of two results: who meets the objective, then who is cheaper; if nobody does, who comes closer.
-bool Better(const Result& a, const Result& b, double share) {
-  const bool a_meets = a.Attained(share);
-  const bool b_meets = b.Attained(share);
-  if (a_meets != b_meets) return a_meets;
-  if (a_meets) return a.cost() < b.cost();
-  const auto worst = [](const Result& r) { return std::min(r.sensitive.attained(), r.ordinary.attained()); };
-  return worst(a) > worst(b);
-}
-
 struct Best {
   std::optional<Result> result;
   int64_t start = 0;
@@ -51,10 +41,10 @@ std::vector<int64_t> Starts(const Scenario& scenario) {
 }
 
 // Headgate with the best start; beyond two starts that only get dearer nothing better comes.
-Best BestHeadgate(const Scenario& scenario, const Trace& trace, const Progress& progress) {
+Best BestHeadgate(const Scenario& scenario, const Trace& trace, bool search, const Progress& progress) {
   Best best;
   int dearer = 0;
-  const std::vector<int64_t> starts = Starts(scenario);
+  const std::vector<int64_t> starts = search ? Starts(scenario) : std::vector<int64_t>{scenario.replicas_start};
   for (size_t i = 0; i < starts.size() && dearer < 2; ++i) {
     const Scenario from = StartingWith(scenario, starts[i]);
     Result result = Replay(
@@ -144,11 +134,20 @@ void RunExtras(const Scenario& scenario, const Trace& trace, Comparison* out) {
 
 }  // namespace
 
+bool Better(const Result& a, const Result& b, double share) {
+  const bool a_meets = a.Attained(share);
+  const bool b_meets = b.Attained(share);
+  if (a_meets != b_meets) return a_meets;
+  if (a_meets) return a.cost() < b.cost();
+  const auto worst = [](const Result& r) { return std::min(r.sensitive.attained(), r.ordinary.attained()); };
+  return worst(a) > worst(b);
+}
+
 Comparison Compare(const Scenario& scenario, const Trace& trace, const CompareOptions& options,
                    const Progress& progress) {
   Comparison out;
   out.trace = trace.name;
-  Best best = BestHeadgate(scenario, trace, progress);
+  Best best = BestHeadgate(scenario, trace, options.search_start, progress);
   out.ours = *std::move(best.result);
   out.replicas_start = best.start;
   const Scenario from = StartingWith(scenario, best.start);
@@ -160,6 +159,7 @@ Comparison Compare(const Scenario& scenario, const Trace& trace, const CompareOp
     out.best_threshold = BestThreshold(out.baselines, scenario.attainment);
   }
   if (options.extras) RunExtras(from, trace, &out);
+  if (options.bound_rounds <= 0) return out;
   // The bound may start with any number for free, like everybody else.
   BoundProblem problem = MakeBoundProblem(from, trace);
   problem.replicas_start = problem.replicas_max;

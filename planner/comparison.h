@@ -21,7 +21,8 @@
 namespace headgate::planner {
 
 struct CompareOptions {
-  int bound_rounds = 800;
+  int bound_rounds = 800;          // 0: no bound
+  bool search_start = true;        // false: ours once, from the scenario's replicas_start
   bool baselines = true;
   bool extras = true;              // the switch mode and the budget run
 };
@@ -39,6 +40,9 @@ struct Comparison {
 
   double ratio() const { return bound.cost > 0 ? ours.cost() / bound.cost : 0; }
 };
+
+// Who meets the objective, then who is cheaper; if nobody does, who comes closer.
+bool Better(const Result& a, const Result& b, double share);
 
 using Progress = std::function<void(const std::string& what, double share)>;
 Comparison Compare(const Scenario& scenario, const Trace& trace, const CompareOptions& options,

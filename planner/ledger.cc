@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
@@ -194,6 +195,14 @@ std::vector<BudgetProposal> SuggestBudgets(const AuditLog& log, double headroom)
     seen.dearest = std::max(seen.dearest, outcome.cost_micro_units);
     seen.hours[static_cast<size_t>(absl::ToCivilSecond(outcome.time, Beijing()).hour())] +=
         static_cast<double>(outcome.cost_micro_units);
+  }
+  // Answers without a price have no currency either: they belong to what their tenant spent, if it spent anything.
+  for (auto entry = tenants.begin(); entry != tenants.end();) {
+    const auto priced = std::next(entry);
+    const bool known = entry->first.second.empty() && priced != tenants.end() &&
+                       priced->first.first == entry->first.first;
+    if (known) priced->second.unpriced += entry->second.unpriced;
+    entry = known ? tenants.erase(entry) : priced;
   }
   // Less than a day counts as a day: an hour's log must not become 24 times as much.
   const double days = std::max(1.0, absl::FDivDuration(last - first, absl::Hours(24)));

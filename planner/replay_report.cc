@@ -42,8 +42,10 @@ Table ResultTable(const Scenario& scenario, const Comparison& comparison) {
   }
   if (!comparison.switched.slices.empty()) add("ours, mode switch", comparison.switched);
   if (!comparison.budgeted.slices.empty()) add("ours, half the cloud budget", comparison.budgeted);
-  table.push_back({"offline bound", absl::StrFormat("%.4f", comparison.bound.cost / kMillion)});
-  table.back().resize(table.front().size());
+  if (comparison.bound.cost > 0) {
+    table.push_back({"offline bound", absl::StrFormat("%.4f", comparison.bound.cost / kMillion)});
+    table.back().resize(table.front().size());
+  }
   return table;
 }
 
@@ -123,7 +125,9 @@ std::string BenchRows(const Scenario& scenario, const Comparison& c) {
 std::string TextReport(const Scenario& scenario, const Trace& trace, const Comparison& comparison) {
   std::string text = absl::StrFormat("%s: %d requests in %.0f s; costs in %s\n%s\n\n", trace.name,
                                      trace.requests.size(), trace.span_s(), Currency(scenario), Constants(scenario));
-  for (const std::string& note : trace.notes) absl::StrAppend(&text, "note: ", note, "\n");
+  for (const auto* notes : {&trace.notes, &scenario.notes}) {
+    for (const std::string& note : *notes) absl::StrAppend(&text, "note: ", note, "\n");
+  }
   absl::StrAppend(&text, Aligned(ResultTable(scenario, comparison)));
   if (comparison.ours.leaked > 0) absl::StrAppend(&text, "LEAKED: ", comparison.ours.leaked, " sensitive requests\n");
   return text;
@@ -133,7 +137,9 @@ std::string HtmlReport(const Scenario& scenario, const Trace& trace, const Compa
   const double hours = c.ours.span_s / 3600;
   const double per_second = 1 / std::max(1e-9, c.ours.slice_s);
   std::string body = absl::StrCat("<p>", trace.requests.size(), " requests. ", Escape(Constants(scenario)), ".</p>\n");
-  for (const std::string& note : trace.notes) absl::StrAppend(&body, "<p class=\"warn\">", Escape(note), "</p>\n");
+  for (const auto* notes : {&trace.notes, &scenario.notes}) {
+    for (const std::string& note : *notes) absl::StrAppend(&body, "<p class=\"warn\">", Escape(note), "</p>\n");
+  }
   if (!c.ours.Attained(scenario.attainment)) {
     absl::StrAppend(&body, "<p class=\"warn\">The objective is not met: costs are not comparable.</p>\n");
   }

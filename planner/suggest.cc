@@ -70,11 +70,6 @@ Result Run(const Scenario& scenario, const Trace& trace) {
   return Replay(scenario, trace, [&](SimulatedClock& clock) { return MakeHeadgate(scenario, trace, clock, {}); });
 }
 
-bool Cheaper(const Result& a, const Result& b, double share) {
-  if (a.Attained(share) != b.Attained(share)) return a.Attained(share);
-  return a.cost() < b.cost();
-}
-
 }  // namespace
 
 Suggestions Suggest(const Scenario& scenario, const Trace& trace, const Progress& progress) {
@@ -110,7 +105,7 @@ Suggestions Suggest(const Scenario& scenario, const Trace& trace, const Progress
       change.apply(changed);
       Result result = Run(changed, trace);
       tick();
-      if (!Cheaper(result, best_result, scenario.attainment)) continue;
+      if (!Better(result, best_result, scenario.attainment)) continue;
       best_result = std::move(result);
       with = changed;
       taken = &change;

@@ -23,7 +23,7 @@ namespace {
 struct ReplayOptions {
   std::vector<std::string> traces;
   std::string audit, generate_to, config, html;
-  bool bench = false, suggest = false, quiet = false, no_baselines = false;
+  bool bench = false, suggest = false, quiet = false, no_baselines = false, only_ours = false;
   planner::GeneratorOptions generator;
 };
 
@@ -81,7 +81,11 @@ int RunReplay(const ReplayOptions& options) {
       continue;
     }
     planner::CompareOptions compare;
-    compare.baselines = !options.no_baselines;
+    compare.baselines = !options.no_baselines && !options.only_ours;
+    if (options.only_ours) {
+      compare.bound_rounds = 0;
+      compare.search_start = compare.extras = false;
+    }
     const planner::Comparison comparison = planner::Compare(own, trace, compare, Shown(options));
     std::cout << (options.bench ? planner::BenchRows(own, comparison) : planner::TextReport(own, trace, comparison))
               << std::flush;
@@ -127,6 +131,8 @@ void AddReplayCommand(CLI::App& app, int& exit_code) {
   command->add_flag("--suggest", options->suggest, "Search for cheaper settings and say what each change is worth");
   command->add_flag("--bench", options->bench, "Rows `name ours bound ratio target`");
   command->add_flag("--no-baselines", options->no_baselines, "Only ours and the bound: faster");
+  command->add_flag("--only-ours", options->only_ours,
+                    "The configured policy once, from replay.replicas_start: seconds for millions of requests");
   command->add_flag("--quiet", options->quiet, "No progress");
   AddGenerator(*command, *options);
   command->callback([options, &exit_code] { exit_code = RunReplay(*options); });

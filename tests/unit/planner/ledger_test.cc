@@ -98,6 +98,16 @@ TEST(Reconcile, ExplainsTheDifference) {
   EXPECT_FALSE(Reconcile(MakeLedger(log), "USD", "x", "1", "0").ok());
 }
 
+TEST(SuggestBudgets, OneEntryATenant) {
+  AuditLog log;
+  log.outcomes = {Outcome("a", "cloud", 1, 0, 1, 0, false), Outcome("a", "cloud", 1, 0, 1, 1000)};
+  log.outcomes[0].currency.clear();
+  const auto proposals = SuggestBudgets(log, 1);
+  ASSERT_EQ(proposals.size(), 1u);
+  EXPECT_EQ(proposals[0].unpriced, 1);
+  EXPECT_EQ(proposals[0].limit_micro_units, 31'000);
+}
+
 TEST(SuggestBudgets, FromHistory) {
   AuditLog log;
   log.outcomes = {Outcome("a", "cloud", 1, 0, 1, 1000), Outcome("b", "cloud", 1, 0, 1, 0, false),

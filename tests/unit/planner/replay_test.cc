@@ -292,6 +292,21 @@ TEST(Compare, RowsHaveFiveColumnsAndTheSameBytes) {
   EXPECT_GE(counted, 5);
 }
 
+// Cheap because it answers nobody is no suggestion.
+TEST(Suggest, NeverTradesTheObjectiveForMoney) {
+  Scenario scenario = Made();
+  scenario.router.scaling.replicas_max = 2;
+  GeneratorOptions options;
+  options.hours = 0.1;
+  options.requests_per_second = 4;
+  options.input_tokens = 800;
+  options.sensitive_share = 1;  // nothing may leave, and two replicas are too few
+  const Suggestions suggestions = Suggest(scenario, *GenerateTrace(options));
+  EXPECT_FALSE(suggestions.attained);
+  EXPECT_FALSE(suggestions.best_attained);
+  EXPECT_FALSE(absl::StrContains(absl::StrJoin(suggestions.best, ";"), "replicas_max: 1"));
+}
+
 TEST(Suggest, FindsTheObviousWaste) {
   Scenario scenario = Made();
   scenario.router.scaling.replicas_min = 4;
