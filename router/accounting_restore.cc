@@ -2,12 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // What was spent before this process began, from the audit log: budgets survive a restart.
-#include <algorithm>
-#include <chrono>
-#include <filesystem>
 #include <string>
-#include <system_error>
-#include <vector>
 
 #include "absl/time/civil_time.h"
 #include "common/log.h"
@@ -24,29 +19,13 @@ absl::Time MonthBegin(absl::Time now) {
   return absl::FromCivil(absl::CivilMonth(absl::ToCivilSecond(now, beijing)), beijing);
 }
 
-// Segments that were written to since `since`.
-std::vector<std::string> SegmentsSince(const std::string& directory, absl::Time since) {
-  std::vector<std::string> files;
-  std::error_code error;
-  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-    const auto name = ParseFileName(it->path().filename().string());
-    if (!name || name->kind != SegmentName::Kind::kRecords) continue;
-    std::error_code stat;
-    const auto written = std::chrono::file_clock::to_sys(it->last_write_time(stat));
-    if (!stat && absl::FromChrono(std::chrono::time_point_cast<std::chrono::microseconds>(written)) < since) continue;
-    files.push_back(it->path().string());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 }  // namespace
 
 int64_t Accounting::Restore(const std::string& audit_directory) {
   if (!any_budget_ || audit_directory.empty() || config_.prices.empty()) return 0;
   const absl::Time since = MonthBegin(clock_.WallTime());
   int64_t answers = 0, unread = 0;
-  for (const std::string& file : SegmentsSince(audit_directory, since)) {
+  for (const std::string& file : RecordFilesSince(audit_directory, since)) {
     auto reader = LineReader::Open(file, kAuditLineBytesMax);
     std::string line;
     if (!reader.ok()) {

@@ -11,7 +11,10 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -196,6 +199,21 @@ LineReader::Next LineReader::Read(std::string* line) {
   begin_ = buffer_.size();
   ++number_;
   return Next::kCut;
+}
+
+std::vector<std::string> RecordFilesSince(const std::string& directory, absl::Time since) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    const auto name = ParseFileName(it->path().filename().string());
+    if (!name || name->kind != SegmentName::Kind::kRecords) continue;
+    std::error_code stat;
+    const auto written = std::chrono::file_clock::to_sys(it->last_write_time(stat));
+    if (!stat && absl::FromChrono(std::chrono::time_point_cast<std::chrono::microseconds>(written)) < since) continue;
+    files.push_back(it->path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
 std::string LastLine(const std::string& path, size_t line_bytes_max) {

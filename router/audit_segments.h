@@ -15,8 +15,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace headgate::router {
 
@@ -85,6 +87,9 @@ class LineReader {
   int64_t bytes_ = 0;
   RunningSha256 digest_;
 };
+
+// The paths of the record segments in `directory` that were written to since `since`, in the order of their names.
+std::vector<std::string> RecordFilesSince(const std::string& directory, absl::Time since);
 
 // The last complete line of a file; empty when there is none within `line_bytes_max` of the end.
 std::string LastLine(const std::string& path, size_t line_bytes_max);

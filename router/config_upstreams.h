@@ -29,8 +29,10 @@ struct LocalConfig {
   std::vector<std::string> tls_identities; // SPIFFE URIs (`/*` at the end: all below) and DNS names, one must be proved
   double reserved_share = 0.3;             // of the engines' sequences, kept for sensitive requests
   int64_t queue_max = 1000;                // requests that wait for an engine
-  absl::Duration queue_target = absl::Milliseconds(400);  // CoDel: 20 % of the first-token objective, and
-  absl::Duration queue_interval = absl::Seconds(2);       // the objective
+  // Overload begins when the oldest has waited queue_target for queue_interval. The defaults let everybody wait; for an
+  // objective of the first token: 20 % of it, and the objective.
+  absl::Duration queue_target = absl::Seconds(6);
+  absl::Duration queue_interval = absl::Seconds(30);
   absl::Duration resolve_interval = absl::Seconds(5);
   absl::Duration load_age_max = absl::Seconds(1);  // older = full
   absl::Duration connect_timeout = absl::Seconds(2);

@@ -73,6 +73,9 @@ class Dispatch {
   // waits until just before the deadline for one, then UNAVAILABLE with RetryAfter.
   Task<absl::StatusOr<std::shared_ptr<Endpoint>>> WaitForLocal(MonotonicTime deadline, Cancellation& cancellation);
 
+  // For a router that has just begun, with cloud.calls_per_day: counts the calls of today that the audit log tells of.
+  int64_t RestoreCalls(const std::string& audit_directory);
+
   bool cloud_available() const;
   // Fewer answers under way than the cloud's cap, and calls left for today.
   bool cloud_has_room() const { return limit_.HasRoom(); }

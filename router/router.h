@@ -97,8 +97,11 @@ class Router {
 
   // From now on, for new requests.
   void Apply(std::shared_ptr<const Rules> rules);
-  // The budgets of a router that has just begun: what was spent before (Accounting::Restore).
-  int64_t RestoreSpending(const std::string& audit_directory) { return accounting_.Restore(audit_directory); }
+  // What a router that has just begun must know of earlier ones: money spent (Accounting::Restore), calls of today.
+  void RestoreSpending(const std::string& audit_directory) {
+    accounting_.Restore(audit_directory);
+    dispatch_.RestoreCalls(audit_directory);
+  }
   // One audit record about the process itself (a refused configuration, say). UNAVAILABLE when it cannot be written.
   absl::Status RecordAdmin(const std::string& detail);
 

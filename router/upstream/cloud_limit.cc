@@ -43,6 +43,12 @@ bool CloudLimit::CallsLeft() const {
   return calls_ < static_cast<int64_t>(std::floor(static_cast<double>(config_.calls_per_day) * ratio));
 }
 
+void CloudLimit::Restore(int64_t calls) {
+  day_ = Today();
+  calls_ += calls;
+  SetGauges();
+}
+
 bool CloudLimit::HasRoom() const {
   return static_cast<double>(in_flight_) < std::max(1.0, std::floor(cap_)) && CallsLeft();
 }

@@ -7,8 +7,8 @@
 // The cap begins at `concurrency_max`. A 429 sets it to 0.8 of what was under way (but no more than halves it), or to
 // 0.9 of the limit that the 429 names; attempts from before the last cut cut nothing. As many successes as the cap is
 // high add one (AIMD: Chiu and Jain 1989).
-// The day is UTC's. Its calls are counted from the start of the process, and reach at most calls_per_day *
-// calls_per_day_ratio, never more than twice calls_per_day. A wall clock that goes back opens no new day.
+// The day is UTC's. Its calls reach at most calls_per_day * calls_per_day_ratio, never more than twice calls_per_day. A
+// wall clock that goes back opens no new day.
 //
 // Thread-safety: executor thread only.
 #pragma once
@@ -27,6 +27,8 @@ class CloudLimit {
   CloudLimit(const Clock& clock, const CloudConfig& config, Metrics& metrics);
   void Apply(const CloudConfig& config);
 
+  // Calls of today from before this process began.
+  void Restore(int64_t calls);
   bool HasRoom() const;
   // One attempt takes a place; it must end in one of the other three. Nullopt: no room.
   struct Attempt {

@@ -145,6 +145,8 @@ RouterConfig MakeConfig(Dice& dice, int engines) {
   }
   config.local.reserved_share = dice.Of(std::vector<double>{0, 0.3, 0.3, 0.6});
   config.local.queue_max = dice.Of(std::vector<int64_t>{3, 20, 1000});
+  config.local.queue_interval = dice.Of(std::vector<absl::Duration>{Milliseconds(500), Seconds(2), Seconds(30)});
+  config.local.queue_target = config.local.queue_interval / 5;
   config.cloud.concurrency_max = dice.Of(std::vector<int64_t>{2, 8, 2500});
   if (dice.Chance(0.2)) config.cloud.calls_per_day = 20;
   config.cloud.enabled = true;

@@ -3,8 +3,13 @@
 
 // Dispatch with more work than engines: who waits, who is served, who is refused.
 
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 #include <random>
 
+#include "router/audit_record.h"
 #include "tests/unit/router/dispatch_world.h"
 
 namespace headgate::router {
@@ -16,6 +21,8 @@ LocalConfig Locally(double reserved_share = 0.3, int64_t queue_max = 1000) {
   LocalConfig config;
   config.reserved_share = reserved_share;
   config.queue_max = queue_max;
+  config.queue_target = Milliseconds(400);
+  config.queue_interval = Seconds(2);
   return config;
 }
 
@@ -283,6 +290,34 @@ TEST(DispatchCloud, RetriesHaveABudget) {
   EXPECT_GT(attempts, 105);
   EXPECT_LE(attempts, 145) << "without a budget 300";
   EXPECT_GT(world.metrics.GetCounter("headgate_router_retries_refused_total", "").Value(), 0);
+}
+
+TEST(DispatchCloud, TodaysCallsSurviveARestart) {
+  World world;
+  world.cloud_config.calls_per_day = 10;
+  world.dispatch->Apply(world.cloud_config, world.local_config);
+  const auto folder = std::filesystem::temp_directory_path() / ("headgate_calls_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const auto line = [](absl::Time when, int attempts) {
+    v1::AuditRecord record;
+    record.set_kind(v1::AuditRecord::KIND_OUTCOME);
+    record.set_time(absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", when, absl::UTCTimeZone()));
+    record.set_cloud_attempts(attempts);
+    std::string mac;
+    return WriteAuditLine("key", record, &mac) + "\n";
+  };
+  const absl::Time now = world.clock.WallTime();
+  const auto file = folder / "audit-c-000000.jsonl";
+  std::ofstream(file) << line(now, 7) << line(now - absl::Hours(24), 1000) << line(now, 0) << line(now, 2);
+  // Written "now", whatever the test's clock says.
+  std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now() + std::chrono::hours(99999));
+  EXPECT_EQ(world.dispatch->RestoreCalls(folder.string()), 9);
+  EXPECT_EQ(world.Everyday().attempts.cloud, 1);
+  const Result refused = world.Everyday();
+  EXPECT_EQ(refused.attempts.cloud, 0);
+  EXPECT_EQ(refused.route.reasons(0), "cloud_at_cap");
+  EXPECT_EQ(world.dispatch->RestoreCalls((folder / "none").string()), 0);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(DispatchCloud, A429ThatNamesALimitSetsTheCap) {

@@ -133,6 +133,16 @@ TEST(CloudLimit, TheDaysCallsEndAtTheRatio) {
   }
 }
 
+TEST(CloudLimit, CallsFromBeforeARestartCount) {
+  World world;
+  world.config.calls_per_day = 10;
+  world.limit->Apply(world.config);
+  world.limit->Restore(8);
+  EXPECT_TRUE(world.limit->Take().has_value());
+  EXPECT_TRUE(world.limit->Take().has_value());
+  EXPECT_FALSE(world.limit->Take().has_value());
+}
+
 TEST(KeyRing, InTurnWithoutTheRefusedAndTheLimited) {
   boost::asio::io_context io;
   ManualClock clock(io);
