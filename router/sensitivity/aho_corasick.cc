@@ -54,6 +54,15 @@ AhoCorasick::AhoCorasick(const std::vector<std::string>& words) {
     }
     nodes_[at].edges_end = static_cast<uint32_t>(edges_.size());
   }
+  // The nodes nearest to the start are the ones that most texts come to: 4 MB of tables at most.
+  constexpr size_t kTableEdgesMin = 8, kTablesMax = 4096;
+  for (Node& node : nodes_) {
+    if (node.edges_end - node.edges_begin < kTableEdgesMin) continue;
+    if (tables_.size() == kTablesMax) break;
+    node.table = static_cast<uint32_t>(tables_.size());
+    tables_.emplace_back().fill(kNone);
+    for (uint32_t i = node.edges_begin; i < node.edges_end; ++i) tables_.back()[edges_[i].byte] = edges_[i].to;
+  }
   from_start_.fill(kStart);
   for (uint32_t i = nodes_[kStart].edges_begin; i < nodes_[kStart].edges_end; ++i)
     from_start_[edges_[i].byte] = edges_[i].to;
@@ -68,8 +77,9 @@ AhoCorasick::AhoCorasick(const std::vector<std::string>& words) {
 }
 
 AhoCorasick::State AhoCorasick::Child(State state, uint8_t byte) const {
-  const auto begin = edges_.begin() + nodes_[state].edges_begin;
-  const auto end = edges_.begin() + nodes_[state].edges_end;
+  const Node& node = nodes_[state];
+  if (node.table != kNone) return tables_[node.table][byte];
+  const auto begin = edges_.begin() + node.edges_begin, end = edges_.begin() + node.edges_end;
   const auto found =
       std::lower_bound(begin, end, byte, [](const Edge& edge, uint8_t value) { return edge.byte < value; });
   return found != end && found->byte == byte ? found->to : kNone;

@@ -45,6 +45,7 @@ class AhoCorasick {
     State next_match = kStart;  // nearest node on the failure path where a word ends; kStart: none
     uint32_t word = kNone;
     uint32_t depth = 0;
+    uint32_t table = kNone;  // of its edges by byte, in tables_: nodes with many
   };
   struct Edge {
     uint8_t byte;
@@ -55,6 +56,7 @@ class AhoCorasick {
   std::vector<Node> nodes_;
   std::vector<Edge> edges_;
   std::array<State, 256> from_start_;
+  std::vector<std::array<State, 256>> tables_;
   std::vector<size_t> word_bytes_;
 };
 

@@ -347,7 +347,10 @@ constexpr CueRow kRows[] = {
     {Cue::kFiction,
      "小说|故事|虚构|剧本|人物|角色|童话|寓言|应用题|数学题|练习题|造句|写一篇|主人公|主角|武侠|电影|电视剧|动画|历史|"
      "古代|诗人|作家|歌词|作文|"
-     "续写|novel|story|fiction|fictional|character|screenplay|fairy tale|protagonist|short story|word problem|math "
+     "续写|剧情|悬疑|人设|番外|剧本杀|台词|旁白|甲公司|乙公司|习题|考题|真题|案例题|选择题|情景题|李华|"
+     "backstory|short film|villain|superhero|novella|narrator|practice question|practice problem|exam question|"
+     "mock exam|moot court|word puzzle|quiz|limerick|haiku|sitcom|lyrics|"
+     "novel|story|fiction|fictional|character|screenplay|fairy tale|protagonist|short story|word problem|math "
      "problem|poem|movie|film|plot|dialogue between|scene|role-play|roleplay|biography|how many "
      "apples|apples|essay|sci-fi|fan fiction|d&d|dungeons|npc|rogue|wizard|"
      "fantasy|riddle|how many|how old will|how much does|逻辑题|推理题|智力题|几个苹果|多少个|语文|课文|笑话"},
@@ -374,7 +377,8 @@ constexpr CueRow kRows[] = {
      "are|what does|how to|how do|how "
      "can|how does|explain|define|meaning of|definition|difference between|why is|why do|best practices|tell me "
      "about|describe "
-     "the|translate|write a template"},
+     "the|translate|write a template|watermark|disclaimer|sensitivity label|classification scheme|classification "
+     "levels|classification policy|水印|免责声明|密级划分|分级标准|定密"},
 };
 
 }  // namespace

@@ -15,7 +15,8 @@ namespace headgate::router {
 namespace {
 
 constexpr size_t kNamesMax = 64;
-constexpr double kBare = 0.4, kTagged = 0.5, kMarked = 0.6;
+constexpr double kBare = kFullNameMin, kTagged = 0.5, kMarked = 0.6;
+constexpr double kHalf = 0.2;  // `James`
 
 // The families that nine people in ten belong to, and the rest of the traditional list.
 constexpr std::u32string_view kCommonFamilies =
@@ -26,8 +27,9 @@ constexpr std::u32string_view kCommonFamilies =
     U"舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦"
     U"麦褚娄窦戚岑景党宫费卜"
     U"冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池麻苑迟邝";
-constexpr std::u32string_view kCompoundFirst = U"欧上司诸东夏皇尉公令慕长宇独南";
-constexpr std::u32string_view kCompoundSecond = U"阳官马葛方侯甫迟孙狐容文孤宫";
+// In pairs.
+constexpr std::u32string_view kCompounds =
+    U"欧阳上官司马诸葛东方夏侯皇甫尉迟公孙令狐慕容长孙宇文独孤南宫端木司徒司空澹台轩辕钟离闻人呼延赫连百里西门申屠东郭";
 // Characters that do not stand in given names.
 constexpr std::u32string_view kNotGiven =
     U"的了是在和与及或有不我你他她它们这那为把被对从到给让请说要能会可以也都就还很最更吗呢吧啊个些每某种什么怎哪谁么没"
@@ -146,15 +148,27 @@ bool IsNobody(std::string_view name) { return Nobodies().contains(name); }
 
 // ---- Chinese ----
 
+bool IsCompound(char32_t first, char32_t second) {
+  static const std::bitset<0x5200> parts = MakeSet(kCompounds);
+  if (!In(parts, first)) return false;  // most characters
+  for (size_t i = 0; i < kCompounds.size(); i += 2) {
+    if (kCompounds[i] == first && kCompounds[i + 1] == second) return true;
+  }
+  return false;
+}
+
+// A family name begins at `at`.
+bool IsFamilyAt(std::string_view text, size_t at) {
+  const char32_t first = HanAt(text, at);
+  return first != 0 && (In(Families(), first) || IsCompound(first, HanAt(text, at + 3)));
+}
+
 // Bytes of the name that begins at `at` and is followed by something that may follow a name; 0 when there is none.
 // `marked`: a label or role stands before, so any character may follow.
 size_t ChineseNameAt(std::string_view text, size_t at, bool marked) {
-  const char32_t family = HanAt(text, at);
-  if (!In(Families(), family)) return 0;
+  if (!IsFamilyAt(text, at)) return 0;
   size_t given = at + 3;
-  const bool compound = kCompoundFirst.find(family) != std::u32string_view::npos && HanAt(text, given) != 0 &&
-                        kCompoundSecond.find(HanAt(text, given)) != std::u32string_view::npos;
-  if (compound) given += 3;
+  if (IsCompound(HanAt(text, at), HanAt(text, given))) given += 3;
   size_t length = 0;
   for (size_t count = 1; count <= 2; ++count) {
     const size_t last = given + (count - 1) * 3;
@@ -189,7 +203,7 @@ bool IsTagged(const Evidence& evidence, TextRange range) {
 void FindChinese(const Evidence& evidence, TextRange window, std::vector<PersonName>& names) {
   const std::string_view text = evidence.text();
   for (size_t at = window.begin; at + 5 < window.end && names.size() < kNamesMax;) {
-    if (HanAt(text, at) == 0 || !In(Families(), HanAt(text, at))) {
+    if (!IsFamilyAt(text, at)) {
       at += (static_cast<uint8_t>(text[at]) >= 0xE0) ? 3 : 1;
       continue;
     }
@@ -371,7 +385,9 @@ void AddTagged(const Evidence& evidence, TextRange window, std::vector<PersonNam
       known->score = std::max(known->score, kTagged);
     } else if (names.size() < kNamesMax && !IsNobody(text.substr(span.begin, span.end - span.begin)) &&
                !IsPublicLatin(text.substr(span.begin, span.end - span.begin))) {
-      names.push_back({{span.begin, span.end}, kTagged});
+      const std::string_view name = text.substr(span.begin, span.end - span.begin);
+      const bool half = IsLetter(name[0]) && name.find(' ') == std::string_view::npos;
+      names.push_back({{span.begin, span.end}, half ? kHalf : kTagged});
     }
   }
 }

@@ -14,6 +14,9 @@
 
 namespace headgate::router {
 
+// Below it, only one of a person's names is known.
+inline constexpr double kFullNameMin = 0.4;
+
 struct PersonName {
   TextRange range;
   double score;  // how sure it is that this is the name of a private person

@@ -86,6 +86,8 @@ void ReadAround(const Evidence& evidence, const std::vector<PersonName>& names, 
   for (const PersonName& name : names) {
     const bool before = name.range.end <= attribute.begin;
     const size_t from = before ? name.range.end : attribute.end, to = before ? attribute.begin : name.range.begin;
+    // Who is called by one name is no private person by that, but a patient.
+    if (name.score < kFullNameMin && !IsHealth(attribute.cue)) continue;
     if (to < from || !Within(text, from, to, kAttributeChars)) continue;
     // What is said in another paragraph is said of somebody else.
     if (text.substr(from, to - from).find("\n\n") != std::string_view::npos) continue;
