@@ -3,7 +3,12 @@
 
 #include "router/budget.h"
 
+#include <unistd.h>
+
+#include <chrono>
 #include <deque>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <string>
 #include <utility>
@@ -12,6 +17,7 @@
 #include "boost/asio/io_context.hpp"
 #include "gtest/gtest.h"
 #include "router/accounting.h"
+#include "router/audit_record.h"
 #include "tests/fakes/manual_clock.h"
 
 namespace headgate::router {
@@ -112,6 +118,61 @@ TEST_F(BudgetTest, RestoresThisPeriodOnly) {
   EXPECT_EQ(book_.StateOf("t")->spent, 0);
   book_.Restore("t", clock_.WallTime(), 90);
   EXPECT_EQ(book_.StateOf("t")->spent, 90);
+}
+
+// An audit folder with the outcomes of an earlier process.
+class RestoreTest : public BudgetTest {
+ protected:
+  ~RestoreTest() override { std::filesystem::remove_all(folder_); }
+  void Write(const std::string& name, const std::string& text) {
+    std::filesystem::create_directories(folder_);
+    std::ofstream(folder_ / name, std::ios::app) << text;
+    // Written "now", whatever the test's clock says.
+    std::filesystem::last_write_time(folder_ / name,
+                                     std::filesystem::file_time_type::clock::now() + std::chrono::hours(99999));
+  }
+  std::string Line(const std::string& tenant, absl::Time when, int64_t micro_units,
+                   const std::string& currency = "USD") {
+    v1::AuditRecord record;
+    record.set_kind(v1::AuditRecord::KIND_OUTCOME);
+    record.set_tenant(tenant);
+    record.set_time(absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", when, absl::UTCTimeZone()));
+    record.set_cost_micro_units(micro_units);
+    record.set_currency(currency);
+    record.set_price_version("v1");
+    std::string mac;
+    return WriteAuditLine("key", record, &mac) + "\n";
+  }
+  static AccountingConfig Prices(int64_t limit) {
+    AccountingConfig config;
+    config.prices = {{"v1", "flash", "USD", absl::UnixEpoch(), 1, 1, 1, 1, 1, 1}};
+    config.budget = Of(limit);
+    return config;
+  }
+
+  const std::filesystem::path folder_ = std::filesystem::temp_directory_path() /
+                                        ("headgate_restore_" + std::to_string(::getpid()));
+};
+
+TEST_F(RestoreTest, WhatWasSpentTodayIsKnownAfterARestart) {
+  const absl::Time now = clock_.WallTime();
+  Write("audit-c-000000.jsonl", Line("t", now, 30) + "{\"kind\":\"decision\"}\n" + Line("u", now, 5) +
+                                    Line("t", now - absl::Hours(48), 1000) + Line("t", now, 7, "CNY") +
+                                    "{\"cost\": broken\n" + Line("t", now, 11).substr(0, 40));
+  Write("payload-c-000000.jsonl", Line("t", now, 500));
+  Accounting accounting(clock_, Prices(100), metrics_);
+  accounting.Apply(Prices(100), {Tenant("t", 50)});
+  EXPECT_EQ(accounting.Restore(folder_.string()), 3);
+  EXPECT_EQ(accounting.budgets().StateOf("t")->spent, 30);
+  EXPECT_EQ(accounting.budgets().StateOf("")->spent, 35);
+  EXPECT_FALSE(accounting.budgets().Look("t", 21).room);
+}
+
+TEST_F(RestoreTest, NothingToRestoreIsNoError) {
+  Accounting accounting(clock_, Prices(100), metrics_);
+  accounting.Apply(Prices(100), {});
+  EXPECT_EQ(accounting.Restore(folder_.string()), 0);
+  EXPECT_EQ(accounting.Restore(""), 0);
 }
 
 TEST_F(BudgetTest, TheShadowPriceRisesAheadOfThePaceAndFallsBehindIt) {
