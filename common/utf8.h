@@ -6,6 +6,7 @@
 // Thread-safety: pure functions.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -28,6 +29,20 @@ inline size_t CharacterBytes(std::string_view text) {
     if ((byte(i) & 0xC0) != 0x80) return 0;
   }
   return bytes;
+}
+
+inline constexpr std::array<bool, 256> kPlainInJson = [] {
+  std::array<bool, 256> plain{};
+  for (size_t c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
+
+// How many ASCII bytes at the beginning of `text` stand for themselves in a JSON string.
+inline size_t PlainBytes(std::string_view text) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end && kPlainInJson[static_cast<uint8_t>(*at)]) ++at;
+  return static_cast<size_t>(at - text.data());
 }
 
 }  // namespace headgate

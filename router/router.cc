@@ -102,7 +102,7 @@ FleetSnapshot Router::Fleet(const Prompt& prompt) const {
   fleet.cloud_available = fleet.cloud_configured && dispatch_.cloud_available();
   fleet.cloud_has_room = dispatch_.cloud_has_room();
   fleet.audit_writable = parts_.audit.writable();
-  fleet.local_ready = parts_.endpoints.ReadyCount();
+  fleet.local_ready = parts_.endpoints.ReadyCount(/*most=*/1);  // policy asks only whether there is one
   return fleet;
 }
 
@@ -171,13 +171,7 @@ Ask Router::AskFor(const Prompt& prompt) const {
   Ask ask;
   ask.prompt_tokens = static_cast<double>(prompt.text_bytes()) / 4;  // a rough count is enough for a comparison
   ask.max_tokens = prompt.content().max_tokens();
-  ask.local_wait_seconds = 1e6;  // until an engine has said otherwise
-  for (const auto& endpoint : parts_.endpoints.endpoints()) {
-    if (!parts_.endpoints.Fresh(*endpoint)) continue;
-    const double rate = endpoint->load.prefill_tokens_per_second();  // 0: not yet known, so nothing has waited
-    const double waiting = static_cast<double>(endpoint->load.prompt_tokens_waiting());
-    ask.local_wait_seconds = std::min(ask.local_wait_seconds, rate > 0 ? waiting / rate : 0);
-  }
+  ask.local_wait_seconds = parts_.endpoints.WaitSeconds();
   return ask;
 }
 

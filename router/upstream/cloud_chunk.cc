@@ -16,7 +16,7 @@ constexpr int kDepthMax = 16;
 
 class Scanner {
  public:
-  explicit Scanner(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
+  explicit Scanner(std::string_view text) : begin_(text.data()), at_(begin_), end_(begin_ + text.size()) {}
 
   std::optional<PlainChunk> Read() {
     PlainChunk chunk;
@@ -45,11 +45,21 @@ class Scanner {
   }
   bool Delta(PlainChunk& chunk) {
     return Object(3, [&](std::string_view key) {
-      if (key == "content") return Once(content_) && TextOrNull(chunk.content);
+      if (key == "content") return Once(content_) && Content(chunk);
       if (key == "reasoning_content") return Once(reasoning_) && TextOrNull(chunk.reasoning_content);
       if (key == "tool_calls") return Null();
       return Skip(4);
     });
+  }
+
+  bool Content(PlainChunk& chunk) {
+    if (Null()) return true;
+    Blanks();
+    const auto at = static_cast<size_t>(at_ - begin_) + 1;
+    if (!Text(&chunk.content)) return false;
+    const bool as_it_stands = static_cast<size_t>(at_ - begin_) - 1 - at == chunk.content.size();
+    if (as_it_stands) chunk.content_at = at;  // every escape is longer than its meaning
+    return true;
   }
 
   void Blanks() {
@@ -123,7 +133,7 @@ class Scanner {
     const auto flush = [&] {
       if (out != nullptr) out->append(begin, static_cast<size_t>(at_ - begin));
     };
-    while (at_ != end_) {
+    while (at_ += PlainBytes({at_, static_cast<size_t>(end_ - at_)}), at_ != end_) {
       const auto c = static_cast<uint8_t>(*at_);
       if (c == '"') {
         flush();
@@ -135,8 +145,6 @@ class Scanner {
         flush();
         if (!Escape(out)) return false;
         begin = at_;
-      } else if (c < 0x80) {
-        ++at_;
       } else {
         const size_t bytes = CharacterBytes({at_, static_cast<size_t>(end_ - at_)});
         if (bytes == 0) return false;
@@ -154,13 +162,41 @@ class Scanner {
     at_ += 2;
     return true;
   }
+  const char* const begin_;
   const char* at_;
   const char* const end_;
   bool choices_ = false, delta_ = false, finish_ = false, content_ = false, reasoning_ = false;
 };
 
+// What may stand between two quotes without a change of meaning.
+bool IsPlainText(std::string_view text) {
+  while (text.remove_prefix(PlainBytes(text)), !text.empty()) {
+    const size_t bytes = static_cast<uint8_t>(text[0]) < 0x80 ? 0 : CharacterBytes(text);
+    if (bytes == 0) return false;
+    text.remove_prefix(bytes);
+  }
+  return true;
+}
+
 }  // namespace
 
 std::optional<PlainChunk> ReadPlainChunk(std::string_view json) { return Scanner(json).Read(); }
+
+std::optional<PlainChunk> ChunkReader::Read(std::string_view json) {
+  const bool known = !before_.empty() && json.size() >= before_.size() + after_.size() &&
+                     json.substr(0, before_.size()) == before_ &&
+                     json.substr(json.size() - after_.size()) == after_;
+  if (known) {
+    const std::string_view text = json.substr(before_.size(), json.size() - before_.size() - after_.size());
+    if (IsPlainText(text)) return PlainChunk{std::string(text), "", "", before_.size()};
+  }
+  std::optional<PlainChunk> chunk = ReadPlainChunk(json);
+  if (chunk && chunk->content_at != std::string::npos && chunk->reasoning_content.empty() &&
+      chunk->finish_reason.empty()) {
+    before_ = json.substr(0, chunk->content_at);
+    after_ = json.substr(chunk->content_at + chunk->content.size());
+  }
+  return chunk;
+}
 
 }  // namespace headgate::router

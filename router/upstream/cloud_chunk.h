@@ -4,9 +4,10 @@
 // The quick way to read what nearly every chunk of a streamed answer is: a piece of text and nothing else. One pass, no
 // tree. It accepts only what the whole parser (cloud_wire.cc) accepts, with the same meaning; in doubt it declines.
 //
-// Thread-safety: pure function.
+// Thread-safety: ReadPlainChunk: pure. A ChunkReader belongs to one thread.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,10 +17,23 @@ namespace headgate::router {
 struct PlainChunk {
   std::string content, reasoning_content;  // of the first choice's delta; empty when absent or no text
   std::string finish_reason;
+  // Where `content` stands in the chunk, when it stands there byte by byte; otherwise npos.
+  size_t content_at = std::string::npos;
 };
 
 // nullopt: not plain, or not well-formed; the whole parser decides. Never plain: errors, usage, tool calls, several
 // choices, \u escapes, keys given twice.
 std::optional<PlainChunk> ReadPlainChunk(std::string_view json);
+
+// The chunks of one stream mostly differ in their content alone. What stands before and after it was read once; where
+// the same bytes stand around another text, only that is looked at.
+class ChunkReader {
+ public:
+  // As ReadPlainChunk.
+  std::optional<PlainChunk> Read(std::string_view json);
+
+ private:
+  std::string before_, after_;  // of the last chunk with nothing but content; empty: none yet
+};
 
 }  // namespace headgate::router

@@ -14,8 +14,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "common/utf8.h"
 #include "nlohmann/json.hpp"
-#include "router/upstream/cloud_chunk.h"
 #include "router/upstream/upstream_error.h"
 
 namespace headgate::router {
@@ -62,6 +62,45 @@ Json MessageJson(const v1::Message& message, bool thinking) {
     json["reasoning_content"] = message.reasoning_content();
   }
   return json;
+}
+
+// Strings are valid UTF-8 where they come from; should one not be, replacing beats throwing.
+std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+void AppendText(std::string& out, std::string_view text) {
+  const size_t before = out.size();
+  out.push_back('"');
+  size_t run = 0;
+  for (size_t at = 0; at += PlainBytes(text.substr(at)), at < text.size();) {
+    const auto c = static_cast<unsigned char>(text[at]);
+    const size_t bytes = c < 0x80 ? 1 : CharacterBytes(text.substr(at));
+    const bool escaped = c == '"' || c == '\\' || c == '\n';
+    if (bytes == 0 || (c < 0x20 && !escaped)) {  // rare
+      out.resize(before);
+      out.append(Dump(text));
+      return;
+    }
+    if (escaped) {
+      out.append(text.substr(run, at - run)).append(c == '\n' ? "\\n" : c == '"' ? "\\\"" : "\\\\");
+      run = at + 1;
+    }
+    at += bytes;
+  }
+  out.append(text.substr(run)).push_back('"');
+}
+
+void AppendPlainMessage(std::string& out, std::string_view role, std::string_view content) {
+  out.append("{\"role\":\"").append(role).append("\",\"content\":");
+  AppendText(out, content);
+  out.append("},");
+}
+
+// Prompts are long and nearly always plain: no tree, and the text is gone through once.
+void AppendMessage(std::string& out, const v1::Message& message, bool thinking) {
+  const bool plain = message.tool_call_id().empty() && message.tool_calls().empty() &&
+                     (!thinking || message.role() != v1::ROLE_ASSISTANT);
+  if (plain) return AppendPlainMessage(out, RoleName(message.role()), message.content());
+  out.append(Dump(MessageJson(message, thinking))).push_back(',');
 }
 
 absl::StatusOr<Json> ToolJson(const v1::Tool& tool) {
@@ -170,12 +209,15 @@ absl::StatusOr<v1::FinishReason> FinishReasonOf(const std::string& name) {
 
 absl::StatusOr<std::string> CloudRequestBody(const v1::GenerateRequest& content, const std::string& model,
                                              bool thinking, const std::string& user_id) {
-  Json body = {{"model", model}, {"messages", Json::array()}};
-  for (const v1::Message& message : content.messages()) body["messages"].push_back(MessageJson(message, thinking));
-  if (content.messages().empty()) body["messages"].push_back({{"role", "user"}, {"content", content.prompt()}});
-  body["stream"] = true;
-  body["stream_options"] = {{"include_usage", true}};
-  body["thinking"] = {{"type", thinking ? "enabled" : "disabled"}};
+  std::string out = "{\"model\":";
+  AppendText(out, model);
+  out.append(",\"messages\":[");
+  for (const v1::Message& message : content.messages()) AppendMessage(out, message, thinking);
+  if (content.messages().empty()) AppendPlainMessage(out, "user", content.prompt());
+  out.back() = ']';  // the last comma
+  absl::StrAppend(&out, ",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"thinking\":{\"type\":\"",
+                  thinking ? "enabled" : "disabled", "\"}}");
+  Json body = Json::object();  // what few requests have
   AddSampling(content.sampling(), body);
   if (content.has_max_tokens()) body["max_tokens"] = content.max_tokens();
   for (const std::string& stop : content.stop()) body["stop"].push_back(stop);
@@ -189,8 +231,9 @@ absl::StatusOr<std::string> CloudRequestBody(const v1::GenerateRequest& content,
   }
   if (auto choice = ToolChoiceJson(content.tool_choice())) body["tool_choice"] = *std::move(choice);
   if (!user_id.empty()) body["user_id"] = user_id;
-  // Strings are valid UTF-8 where they come from; should one not be, replacing beats throwing.
-  return body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (body.empty()) return out;
+  out.back() = ',';
+  return out.append(Dump(body), 1);
 }
 
 std::optional<int64_t> NamedConcurrencyLimit(std::string_view body) {
@@ -280,7 +323,7 @@ absl::Status SseReader::ReadLine(std::string_view line, std::vector<v1::Generate
 }
 
 absl::Status SseReader::ReadChunk(std::string_view text, std::vector<v1::GenerateStreamResponse>& events) {
-  if (auto plain = ReadPlainChunk(text)) {
+  if (auto plain = chunks_.Read(text)) {
     if (!plain->content.empty() || !plain->reasoning_content.empty()) {
       v1::Delta& delta = *events.emplace_back().mutable_delta();
       delta.set_content(std::move(plain->content));

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "headgate/v1/inference.pb.h"
+#include "router/upstream/cloud_chunk.h"
 
 namespace headgate::router {
 
@@ -57,6 +58,7 @@ class SseReader {
   absl::Status TakeReason(const std::string& reason);
 
   std::string line_;  // the beginning of a line whose end has not arrived
+  ChunkReader chunks_;
   v1::Finish finish_;
   bool done_ = false;
 };

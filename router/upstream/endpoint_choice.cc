@@ -64,6 +64,9 @@ const EndpointChoice::Totals& EndpointChoice::Sum(const Endpoints& endpoints) {
     totals_.of_others += Occupancy(*endpoint) - static_cast<double>(endpoint->in_flight);
     totals_.prefill_rate += load.prefill_tokens_per_second();
     rates += load.prefill_tokens_per_second() > 0;
+    const auto waiting = static_cast<double>(load.prompt_tokens_waiting());  // without a rate nothing has waited yet
+    const double rate = load.prefill_tokens_per_second();
+    totals_.wait_seconds = std::min(totals_.wait_seconds, rate > 0 ? waiting / rate : 0);
   }
   if (rates > 0) totals_.prefill_rate /= rates;
   return totals_;

@@ -50,6 +50,8 @@ class EndpointChoice {
   bool Ready(const Endpoints& endpoints, const Endpoint& endpoint, bool sensitive);
   // Predicted seconds to the first token.
   double FirstTokenSeconds(const Endpoint& endpoint, double prompt_tokens) const;
+  // Until the first of them would begin another prompt, by their load reports; 1e6 when none has reported.
+  double WaitSeconds(const Endpoints& endpoints) { return Sum(endpoints).wait_seconds; }
 
  private:
   struct Totals {
@@ -57,6 +59,7 @@ class EndpointChoice {
     double sequences = 0;        // of all that report; infinite when one does not say
     double of_others = 0;        // under way there, from other routers
     double reporting = 0, ejected = 0;
+    double wait_seconds = 1e6;
     double prefill_rate = 0;     // mean of the known ones: what a starting engine is taken for
   };
   const Totals& Sum(const Endpoints& endpoints);

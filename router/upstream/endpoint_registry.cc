@@ -192,10 +192,12 @@ void EndpointRegistry::ReportFailure(Endpoint& endpoint) {
   resolve_soon_ = true;
 }
 
-int EndpointRegistry::ReadyCount() {
-  return static_cast<int>(std::count_if(endpoints_.begin(), endpoints_.end(), [this](const auto& endpoint) {
-    return choice_.Ready(endpoints_, *endpoint, /*sensitive=*/false);
-  }));
+int EndpointRegistry::ReadyCount(int most) {
+  int count = 0;
+  for (auto endpoint = endpoints_.begin(); endpoint != endpoints_.end() && count < most; ++endpoint) {
+    count += choice_.Ready(endpoints_, **endpoint, /*sensitive=*/false);
+  }
+  return count;
 }
 
 void EndpointRegistry::SetGauges() {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <set>
 #include <string>
@@ -66,7 +67,9 @@ class EndpointRegistry {
   void SetOnRoom(std::function<void()> on_room) { fleet_->on_room = std::move(on_room); }
 
   int64_t open_in_flight() const { return fleet_->open_in_flight; }  // not sensitive, of this router
-  int ReadyCount();  // endpoints that could take a request that is not sensitive
+  // Endpoints that could take a request that is not sensitive; counts no further than `most`.
+  int ReadyCount(int most = std::numeric_limits<int>::max());
+  double WaitSeconds() { return choice_.WaitSeconds(endpoints_); }
   // Its last load report is at most load_age_max old.
   bool Fresh(const Endpoint& endpoint) const { return choice_.Fresh(endpoint); }
   const std::vector<std::shared_ptr<Endpoint>>& endpoints() const { return endpoints_; }

@@ -124,7 +124,7 @@ class Parser {
   bool Text(Json& out) { return Text(out.get_ref<std::string&>()); }
   bool Text(std::string& out) {
     const char* run = ++at_;
-    while (at_ != end_) {
+    while (at_ += PlainBytes(Rest()), at_ != end_) {
       const auto c = static_cast<unsigned char>(*at_);
       if (c == '"' || c == '\\') {
         out.append(run, static_cast<size_t>(at_ - run));
@@ -134,8 +134,6 @@ class Parser {
         run = at_;
       } else if (c < 0x20) {
         return Wrong();
-      } else if (c < 0x80) {
-        ++at_;
       } else {
         const size_t bytes = CharacterBytes(Rest());
         if (bytes == 0) return Wrong();

@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "common/digest.h"
 #include "nlohmann/json.hpp"
 
@@ -93,6 +96,29 @@ TEST(CloudChunkTest, NeverReadsMoreThanTheWholeParser) {
     EXPECT_TRUE(!whole.contains("usage") || whole["usage"].is_null()) << chunk;
   }
   EXPECT_GT(accepted, 1000);
+}
+
+// A reader that has seen others reads each as it would alone.
+TEST(CloudChunkTest, WhatCameBeforeChangesNothing) {
+  const auto chunk = [](const std::string& content, const char* finish = "null") {
+    return R"({"id":"1","choices":[{"delta":{"content":")" + content + R"("},"finish_reason":)" + finish + "}]}";
+  };
+  std::vector<std::string> chunks = {chunk("a"), chunk("bc é"), chunk(""), chunk("\\n"), chunk("\xC0\x80"),
+                                     chunk("d\n"), chunk("e\",\"content\":\"f"), chunk("g", "\"stop\""), chunk("h"),
+                                     chunk("x\"}}],\"error\":{\"m\":\"y"), chunk("i").substr(1), chunk("j") + " "};
+  for (const Row& row : kRows) chunks.push_back(row.chunk);
+  for (const std::string& first : chunks) {
+    for (const std::string& second : chunks) {
+      ChunkReader reader;
+      static_cast<void>(reader.Read(first));
+      const auto got = reader.Read(second), alone = ReadPlainChunk(second);
+      ASSERT_EQ(got.has_value(), alone.has_value()) << first << " then " << second;
+      if (!got) continue;
+      EXPECT_EQ(got->content, alone->content) << second;
+      EXPECT_EQ(got->reasoning_content, alone->reasoning_content) << second;
+      EXPECT_EQ(got->finish_reason, alone->finish_reason) << second;
+    }
+  }
 }
 
 }  // namespace
