@@ -13,11 +13,13 @@
 namespace headgate::router {
 namespace {
 
+// Only of telephone numbers are separators without meaning: 34.118.22.9 is not 34.11.82.29.
 std::string Key(std::string_view type, std::string_view canonical) {
+  const bool telephone = type.substr(0, 6) == "PHONE_";
   std::string key(type);
   key += '\n';
   for (const char c : canonical) {
-    if (IsAlnum(c) || static_cast<uint8_t>(c) >= 0x80) key += LowerAscii(c);
+    if (!telephone || IsAlnum(c) || static_cast<uint8_t>(c) >= 0x80) key += LowerAscii(c);
   }
   return key;
 }

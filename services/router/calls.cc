@@ -20,13 +20,16 @@ bool AcceptableId(std::string_view id) {
   });
 }
 
+// Who shows a key that is not understood, or several, has an unknown key, not none: never somebody else's rights.
 std::string KeyOf(const HeaderLookup& headers) {
-  for (std::string_view value : headers("authorization")) {
-    const absl::string_view text(value.data(), value.size());
-    if (absl::StartsWithIgnoreCase(text, "bearer ")) return std::string(absl::StripAsciiWhitespace(text.substr(7)));
-  }
-  for (std::string_view value : headers("x-api-key")) return std::string(value);
-  return "";
+  auto shown = headers("authorization");
+  const bool bearer = !shown.empty();
+  if (!bearer) shown = headers("x-api-key");
+  if (shown.empty()) return "";
+  absl::string_view key(shown[0].data(), shown[0].size());
+  if (bearer) key = absl::StartsWithIgnoreCase(key, "bearer ") ? key.substr(7) : "";
+  key = absl::StripAsciiWhitespace(key);
+  return key.empty() || shown.size() > 1 ? "(not understood)" : std::string(key);
 }
 
 }  // namespace

@@ -230,12 +230,15 @@ TEST(Rules, AllowListsEnd) {
   config.allow_lists = {{"switchboard",
                          "ops",
                          clock.WallTime() + absl::Hours(1),
-                         {"PHONE_CN_MOBILE", "EMAIL"},
-                         {"138-1234-5678", "Zhang@Company.com"}}};
+                         {"PHONE_CN_MOBILE", "EMAIL", "IP_ADDRESS"},
+                         {"138-1234-5678", "Zhang@Company.com", "34.118.22.9"}}};
   const auto detectors = MakePatternDetectors(config, nullptr, clock);
   ASSERT_TRUE(detectors.ok()) << detectors.status();
   EXPECT_THAT(Found(**detectors, "13812345678 zhang@company.com"), testing::IsEmpty());
   EXPECT_THAT(Found(**detectors, "13912345678"), Contains("PHONE_CN_MOBILE 13912345678")) << "only the value itself";
+  EXPECT_THAT(Found(**detectors, "the host 34.118.22.9"), testing::IsEmpty());
+  EXPECT_THAT(Found(**detectors, "the host 34.11.82.29"), Contains("IP_ADDRESS 34.11.82.29")) << "same digits";
+  EXPECT_THAT(Found(**detectors, "zhang@com.pany.com"), Contains("EMAIL zhang@com.pany.com")) << "same letters";
   clock.JumpWall(absl::Hours(1));
   EXPECT_THAT(Found(**detectors, "13812345678"), Contains("PHONE_CN_MOBILE 13812345678")) << "on the day it ends";
   config.allow_lists[0].types = {"CN_RESIDENT_ID"};
