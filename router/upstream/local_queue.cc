@@ -29,8 +29,17 @@ constexpr const char* kBandNames[] = {"sensitive", "interactive", "batch"};
 
 }  // namespace
 
+// Leaves the queue with its scope, however that ends.
 struct LocalQueue::Waiter {
-  Waiter(Executor executor, Work& w, MonotonicTime now) : work(w), since(now), place(executor, 1) {}
+  Waiter(LocalQueue& q, Work& w)
+      : queue(q), alive(q.alive_), work(w), since(q.clock_.Monotonic()), place(q.executor_, 1) {}
+  ~Waiter() {
+    if (!alive.expired()) queue.Remove(*this);
+  }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+  LocalQueue& queue;
+  const std::weak_ptr<const bool> alive;  // the queue
   Work& work;
   const MonotonicTime since;
   Mailbox<EndpointUse> place;
@@ -243,7 +252,7 @@ Task<absl::StatusOr<EndpointUse>> LocalQueue::Enter(Work& work, Cancellation& ca
   if (first) {
     if (const auto endpoint = Pick(work)) co_return Take(work, endpoint);
   }
-  Waiter waiter(executor_, work, clock_.Monotonic());
+  Waiter waiter(*this, work);
   if (waiter.since >= work.until) co_return Overloaded("no local capacity in time");
   const auto expected = ExpectedWait(work.band);
   const bool in_turn = work.band != Band::kSensitive && !line(work.band).newest_first;

@@ -111,6 +111,7 @@ class LocalQueue {
   MonotonicTime given_at_;
   std::unique_ptr<Timer> timer_;                         // while somebody waits
   bool pumping_ = false;
+  std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);  // for waiters that outlive the queue
 };
 
 }  // namespace headgate::router
