@@ -69,15 +69,78 @@ void DieOnException(std::exception_ptr error) {
   }
 }
 
+void WarnOfRestart(const router::RouterConfig& now, const router::RouterConfig& then) {
+  const std::pair<const char*, bool> rows[] = {
+      {"listen.grpc", now.listen.grpc != then.listen.grpc},
+      {"listen.http", now.listen.http != then.listen.http},
+      {"listen.admin", now.listen.admin != then.listen.admin},
+      {"listen.metrics", now.listen.metrics != then.listen.metrics},
+      {"listen.tls", TlsPaths(now.listen.tls) != TlsPaths(then.listen.tls)},
+      {"listen.admin_tls", TlsPaths(now.listen.admin_tls) != TlsPaths(then.listen.admin_tls)},
+      {"listen.admin_key_sha256", now.listen.admin_key_sha256 != then.listen.admin_key_sha256},
+      {"listen.reflection", now.listen.reflection != then.listen.reflection},
+      {"limits.body_bytes_max", now.limits.body_bytes_max != then.limits.body_bytes_max},
+      {"cloud.enabled", now.cloud.enabled != then.cloud.enabled},
+      {"cloud.name", now.cloud.name != then.cloud.name},
+      {"cloud.base_url", now.cloud.base_url != then.cloud.base_url},
+      {"cloud.model", now.cloud.model != then.cloud.model},
+      {"cloud.api_key_file", now.cloud.api_key_file != then.cloud.api_key_file},
+      {"cloud.api_key_env", now.cloud.api_key_env != then.cloud.api_key_env},
+      {"cloud.api_key_files", now.cloud.api_key_files != then.cloud.api_key_files},
+      {"cloud.ca_file", now.cloud.ca_file != then.cloud.ca_file},
+      {"cloud.thinking", now.cloud.thinking != then.cloud.thinking},
+      {"cloud.user_id", now.cloud.user_id != then.cloud.user_id},
+      {"cloud.connections_max", now.cloud.connections_max != then.cloud.connections_max},
+      {"cloud.balance_interval", now.cloud.balance_interval != then.cloud.balance_interval},
+      {"cloud.balance_min_micro_units", now.cloud.balance_min_micro_units != then.cloud.balance_min_micro_units},
+      {"cloud.connect_timeout", now.cloud.connect_timeout != then.cloud.connect_timeout},
+      {"cloud.first_token_timeout", now.cloud.first_token_timeout != then.cloud.first_token_timeout},
+      {"cloud.idle_timeout", now.cloud.idle_timeout != then.cloud.idle_timeout},
+      {"local.tls", TlsPaths(now.local.tls) != TlsPaths(then.local.tls)},
+      {"audit.directory", now.audit.directory != then.audit.directory},
+      {"audit.key_file", now.audit.key_file != then.audit.key_file},
+      {"audit.key_env", now.audit.key_env != then.audit.key_env},
+      {"audit.durability", now.audit.durability != then.audit.durability},
+      {"audit.segment_bytes_max", now.audit.segment_bytes_max != then.audit.segment_bytes_max},
+      {"audit.segment_age_max", now.audit.segment_age_max != then.audit.segment_age_max},
+      {"audit.sync_interval", now.audit.sync_interval != then.audit.sync_interval},
+      {"audit.anchor_interval", now.audit.anchor_interval != then.audit.anchor_interval},
+      {"audit.payload", now.audit.payload.key_file != then.audit.payload.key_file ||
+                            now.audit.payload.key_env != then.audit.payload.key_env ||
+                            now.audit.payload.tenants != then.audit.payload.tenants},
+  };
+  for (const auto& [name, changed] : rows) {
+    if (changed) HG_LOG(Warning, name, " was changed: takes effect at the next start");
+  }
+}
+
+// The cloud client stays as it was made: so do the route, the price and the record that name what it sends, and where.
+router::CloudConfig CloudInForce(const router::CloudConfig& now, router::CloudConfig then) {
+  then.concurrency_max = now.concurrency_max;
+  then.calls_per_day = now.calls_per_day;
+  then.calls_per_day_ratio = now.calls_per_day_ratio;
+  then.attempts_max = now.attempts_max;
+  then.backoff_base = now.backoff_base;
+  then.backoff_max = now.backoff_max;
+  then.breaker_failures = now.breaker_failures;
+  then.breaker_open = now.breaker_open;
+  return then;
+}
+
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const router::Rules>> LoadRules(const RouterFlags& flags) {
+absl::StatusOr<std::shared_ptr<const router::Rules>> LoadRules(const RouterFlags& flags,
+                                                               const router::RouterConfig* started) {
   ASSIGN_OR_RETURN(router::RouterConfig config, router::LoadRouterConfig(flags.config_file, flags.load));
   if (config.listen.admin_key_sha256.empty() && !IsLoopbackAddress(config.listen.admin)) {
     return absl::InvalidArgumentError(absl::StrCat(flags.config_file, ": listen.admin: ", config.listen.admin,
                                                    " is not loopback: listen.admin_key_sha256 is required"));
   }
   if (config.cloud.enabled) RETURN_IF_ERROR(CloudKeys(config.cloud).status());
+  if (started != nullptr) {
+    WarnOfRestart(config, *started);
+    config.cloud = CloudInForce(config.cloud, started->cloud);
+  }
   return router::Rules::Make(std::move(config));
 }
 
@@ -239,7 +302,7 @@ void RouterServer::Reload(const char* why) {
   reloading_ = true;
   if (reload_thread_.joinable()) reload_thread_.join();  // it has handed its rules over
   reload_thread_ = std::thread([this, why, alive = std::weak_ptr<const bool>(alive_)] {
-    auto rules = LoadRules(flags_);
+    auto rules = LoadRules(flags_, &started_);
     boost::asio::post(io_, [this, why, alive, rules = std::move(rules)]() mutable {
       if (!alive.expired()) FinishReload(why, std::move(rules));
     });
@@ -262,43 +325,9 @@ void RouterServer::FinishReload(const char* why, absl::StatusOr<std::shared_ptr<
     return;
   }
   rules_ = *std::move(rules);
-  WarnOfRestart(rules_->config);
   router_->Apply(rules_);
   HG_LOG(Info, "configuration version ", rules_->config.version, " in force (", why, ")");
   WatchFiles();  // the list of files may be another
-}
-
-void RouterServer::WarnOfRestart(const router::RouterConfig& now) const {
-  const router::RouterConfig& then = started_;
-  const std::pair<const char*, bool> rows[] = {
-      {"listen.grpc", now.listen.grpc != then.listen.grpc},
-      {"listen.http", now.listen.http != then.listen.http},
-      {"listen.admin", now.listen.admin != then.listen.admin},
-      {"listen.metrics", now.listen.metrics != then.listen.metrics},
-      {"listen.tls", TlsPaths(now.listen.tls) != TlsPaths(then.listen.tls)},
-      {"listen.admin_tls", TlsPaths(now.listen.admin_tls) != TlsPaths(then.listen.admin_tls)},
-      {"listen.admin_key_sha256", now.listen.admin_key_sha256 != then.listen.admin_key_sha256},
-      {"listen.reflection", now.listen.reflection != then.listen.reflection},
-      {"limits.body_bytes_max", now.limits.body_bytes_max != then.limits.body_bytes_max},
-      {"cloud.enabled", now.cloud.enabled != then.cloud.enabled},
-      {"cloud.base_url", now.cloud.base_url != then.cloud.base_url},
-      {"cloud.ca_file", now.cloud.ca_file != then.cloud.ca_file},
-      {"local.tls", TlsPaths(now.local.tls) != TlsPaths(then.local.tls)},
-      {"audit.directory", now.audit.directory != then.audit.directory},
-      {"audit.key_file", now.audit.key_file != then.audit.key_file},
-      {"audit.key_env", now.audit.key_env != then.audit.key_env},
-      {"audit.durability", now.audit.durability != then.audit.durability},
-      {"audit.segment_bytes_max", now.audit.segment_bytes_max != then.audit.segment_bytes_max},
-      {"audit.segment_age_max", now.audit.segment_age_max != then.audit.segment_age_max},
-      {"audit.sync_interval", now.audit.sync_interval != then.audit.sync_interval},
-      {"audit.anchor_interval", now.audit.anchor_interval != then.audit.anchor_interval},
-      {"audit.payload", now.audit.payload.key_file != then.audit.payload.key_file ||
-                            now.audit.payload.key_env != then.audit.payload.key_env ||
-                            now.audit.payload.tenants != then.audit.payload.tenants},
-  };
-  for (const auto& [name, changed] : rows) {
-    if (changed) HG_LOG(Warning, name, " was changed: takes effect at the next start");
-  }
 }
 
 }  // namespace headgate::services

@@ -34,7 +34,8 @@ struct RouterFlags {
 };
 
 // The whole check that a start does before it binds anything: configuration, rules, audit key, TLS files.
-absl::StatusOr<std::shared_ptr<const router::Rules>> LoadRules(const RouterFlags& flags);
+absl::StatusOr<std::shared_ptr<const router::Rules>> LoadRules(const RouterFlags& flags,
+                                                               const router::RouterConfig* started = nullptr);
 
 class RouterServer {
   struct Key {};  // only Start makes one
@@ -60,7 +61,6 @@ class RouterServer {
   void Reload(const char* why);
   void FinishReload(const char* why, absl::StatusOr<std::shared_ptr<const router::Rules>> rules);
   void ReloadTls();
-  void WarnOfRestart(const router::RouterConfig& now) const;
 
   void BeginDrain();
   Task<void> ShutDown();

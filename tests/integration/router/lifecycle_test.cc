@@ -71,6 +71,21 @@ TEST_F(LifecycleTest, AGoodConfigurationTakesEffectWithoutDroppingAStream) {
   EXPECT_THAT(result.body, EndsWith("data: [DONE]\n\n"));
 }
 
+// The cloud client is made at the start: what names the cloud must not say another than is in use.
+TEST_F(LifecycleTest, AnotherCloudTakesEffectAtTheNextStartOnly) {
+  StartAll();
+  const std::string before = State().config_version();
+  RouterYaml other;
+  other.cloud = "  name: elsewhere\n  model: another-model\n";
+  Write("router.yaml", RouterYamlText(other));
+  router_->Signal(SIGHUP);
+  WaitFor("the new version", [&] { return State().config_version() != before; });
+  const HttpResult answer = PostJson(http(kChat), ChatBody("hello", "\"max_tokens\":2"));
+  EXPECT_EQ(answer.headers.at("x-headgate-route"), "cloud");
+  EXPECT_EQ(answer.body.find("another-model"), std::string::npos) << answer.body;
+  EXPECT_NE(answer.body.find("deepseek-flash"), std::string::npos) << answer.body;
+}
+
 TEST_F(LifecycleTest, ABadConfigurationKeepsTheOldOneAndSaysSo) {
   StartAll();
   const std::string before = State().config_version();
