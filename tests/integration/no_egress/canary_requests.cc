@@ -3,6 +3,7 @@
 
 #include "tests/integration/no_egress/canary_requests.h"
 
+#include <algorithm>
 #include <random>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,7 @@ class Maker {
  public:
   explicit Maker(uint64_t seed) : wide_(seed * 0x9E3779B97F4A7C15u + 1), random_(static_cast<uint32_t>(wide_())) {}
   CanaryRequest Make();
+  CanaryRequest MakeFollowUp(const CanaryRequest& before, bool by_session);
 
  private:
   bool Chance(int percent) { return static_cast<int>(random_() % 100) < percent; }
@@ -70,7 +72,7 @@ class Maker {
   Api RandomApi();
 
   std::vector<const Evasion*> evasions_;
-  bool inside_json_ = false;  // the text goes into a JSON document
+  std::string value_;  // the last one made
   std::mt19937_64 wide_;
   std::mt19937 random_;
 };
@@ -128,38 +130,13 @@ std::string Maker::Number(const std::string& digits, const std::vector<size_t>& 
   }
 }
 
-std::string RandomToken(size_t size, std::string_view alphabet, std::mt19937& random) {
-  std::string token;
-  while (token.size() < size) token += alphabet[random() % alphabet.size()];
-  return token;
-}
-
-std::string ApiKey(std::mt19937& random) {
-  switch (random() % 5) {
-    case 0: return absl::StrCat("sk-", RandomToken(40, kAlnum, random));
-    case 1: return absl::StrCat("ghp_", RandomToken(36, kAlnum, random));
-    case 2: return absl::StrCat("LTAI", RandomToken(24, kAlnum, random));
-    case 3: return absl::StrCat("sk-ant-", RandomToken(40, kAlnum, random));
-    default: return absl::StrCat("hf_", RandomToken(34, kAlnum, random));
-  }
-}
-
-std::string Jwt(std::mt19937& random) {
-  const auto part = [](const std::string& text) { return std::string(absl::WebSafeBase64Escape(text)); };
-  return absl::StrCat(part(R"({"alg":"HS256","typ":"JWT"})"), ".",
-                      part(absl::StrCat(R"({"sub":")", RandomToken(9, kAlnum, random), "\"}")), ".",
-                      RandomToken(43, kAlnum, random));
-}
-
 // Up to two evasions that fit each other.
 std::string Maker::Evaded(Kind kind, std::string value) {
   evasions_.clear();
-  // A JSON document around two more encodings is deeper than screening reads (docs/testing.md).
-  const int count = static_cast<int>(random_() % (inside_json_ ? 2 : 3));
+  const int count = static_cast<int>(random_() % 3);
   const std::vector<Evasion>& all = Evasions();
   for (int tries = 0; tries < 20 && static_cast<int>(evasions_.size()) < count; ++tries) {
     const Evasion& evasion = all[random_() % all.size()];
-    if (inside_json_ && evasion.undone == Undone::kDecoding) continue;
     if (!Fits(evasion, ShapeOf(kind)) || (!evasions_.empty() && !Fits(*evasions_[0], evasion))) continue;
     evasions_.push_back(&evasion);
   }
@@ -172,7 +149,7 @@ std::string Maker::Item(Kind kind, Care care) {
     case Kind::kResidentId:
     case Kind::kBankCard:
     case Kind::kPhone: {
-      const std::string value = MakeValue(kind, random_);
+      const std::string value = value_ = MakeValue(kind, random_);
       if (care == Care::kLong) return Evaded(kind, value);
       if (care == Care::kPlain) return value;
       return Number(value, kind == Kind::kResidentId ? std::vector<size_t>{6, 8, 4}
@@ -182,15 +159,18 @@ std::string Maker::Item(Kind kind, Care care) {
     case Kind::kApiKey:
       if (care == Care::kPlain) return absl::StrCat("glpat-", Token(24, kAlnum));
       return care == Care::kLong ? Evaded(kind, MakeValue(kind, random_)) : MakeValue(kind, random_);
-    case Kind::kJwt: return Jwt(random_);
+    case Kind::kJwt: return MakeValue(kind, random_);
     case Kind::kPrivateKey:
       return absl::StrCat("-----BEGIN PRIVATE KEY-----\n", Token(64, kAlnum), "\n", Token(64, kAlnum),
                           "\n-----END PRIVATE KEY-----\n");
     case Kind::kKeyword:
       if (Chance(50)) return kChineseKeyword;
       return care == Care::kLong ? Evaded(kind, kLatinKeyword) : kLatinKeyword;
-    case Kind::kEmail:
-      return care == Care::kLong ? Evaded(kind, MakeValue(kind, random_)) : MakeValue(kind, random_);
+    case Kind::kEmail: {
+      value_ = NewCanary(wide_);
+      const std::string address = absl::StrCat(value_, "@huaxia-tech.cn");
+      return care == Care::kLong ? Evaded(kind, address) : address;
+    }
     default: return care == Care::kPlain ? "note" : "some everyday words";
   }
 }
@@ -217,8 +197,12 @@ std::string Maker::Text(Kind kind, Field field, const std::string& canary) {
 }
 
 std::string Maker::JsonObject(const std::string& text) {
-  const nlohmann::json object = {{"type", "object"}, {"description", text}};
-  return object.dump(-1, ' ', /*ensure_ascii=*/Chance(50));
+  const auto wrap = [this](const std::string& inner) {
+    const nlohmann::json object = {{"type", "object"}, {"description", inner}};
+    return object.dump(-1, ' ', /*ensure_ascii=*/Chance(50));
+  };
+  const std::string document = wrap(text);
+  return Chance(30) ? wrap(document) : document;
 }
 
 v1::Message& Maker::AddMessage(v1::GenerateRequest& request, v1::Role role, const std::string& content) {
@@ -343,20 +327,47 @@ void Maker::Spoil(CanaryRequest& made) {
   }
 }
 
-// Over two or three messages of one role, with another's between some; the parts stand at the edges.
+// Over two or three messages of one role, with another's between some, over a name and the message that bears it, or
+// over tool calls; the parts stand at the edges, and the value is perhaps in disguise.
 void Maker::PutSplit(Kind kind, CanaryRequest& made) {
-  const std::string value = MakeValue(kind, random_);
-  const size_t parts = 2 + random_() % 2, size = value.size() / parts;
-  const bool answered = Chance(50);
-  for (size_t i = 0; i < parts; ++i) {
-    const std::string part = value.substr(i * size, i + 1 < parts ? size : std::string::npos);
-    if (i > 0 && answered) AddMessage(made.request, v1::ROLE_ASSISTANT, "Go on.");
-    AddMessage(made.request, v1::ROLE_USER,
-               i == 0 ? absl::StrCat(made.canary, " the number begins ", part)
-                      : i + 1 < parts ? part : absl::StrCat(part, " is its end"));
-  }
+  const std::string value = Evaded(kind, MakeValue(kind, random_));
+  const std::u32string characters = CodePointsOf(value);
   made.split = true;
   made.field = "split";
+  const bool fits_name = value.size() < 60;
+  const uint32_t how = random_() % 10;
+  const size_t parts = how < 2 ? 2 : 2 + random_() % 2, size = characters.size() / parts;
+  const auto part = [&](size_t i) {
+    return Utf8Of(characters.substr(i * size, i + 1 < parts ? size : std::u32string::npos));
+  };
+  if (how == 0 && fits_name) {
+    const std::string begins = absl::StrCat(made.canary, " the number begins ", part(0));
+    AddMessage(made.request, v1::ROLE_USER, begins).set_name(part(1));
+    made.field = "split_name";
+    return;
+  }
+  if (how == 1) {
+    AddMessage(made.request, v1::ROLE_USER, "Look it up.");
+    AddToolTurn(made.request);
+    v1::Message& calls = *made.request.mutable_messages(1);
+    calls.mutable_tool_calls(0)->set_arguments(
+        nlohmann::json({{"begins", absl::StrCat(made.canary, " ", part(0))}}).dump(-1, ' ', Chance(50)));
+    v1::ToolCall& second = *calls.add_tool_calls();
+    second.set_id("call_2");
+    second.set_name("lookup");
+    second.set_arguments(nlohmann::json({{"ends", part(1)}}).dump(-1, ' ', Chance(50)));
+    AddMessage(made.request, v1::ROLE_TOOL, "rainy").set_tool_call_id("call_2");
+    made.field = "split_calls";
+    return;
+  }
+  const bool answered = Chance(50);
+  for (size_t i = 0; i < parts; ++i) {
+    if (i > 0 && answered) AddMessage(made.request, v1::ROLE_ASSISTANT, "Go on.");
+    AddMessage(made.request, v1::ROLE_USER,
+               i == 0          ? absl::StrCat(made.canary, " the number begins ", part(i))
+               : i + 1 < parts ? part(i)
+                               : absl::StrCat(part(i), " is its end"));
+  }
 }
 
 Api Maker::RandomApi() {
@@ -377,9 +388,10 @@ CanaryRequest Maker::Make() {
   const Field field = RandomField(made.kind);
   made.field = kFieldNames[static_cast<int>(field)];
   made.sendable = Sendable(field);
-  inside_json_ = field == Field::kToolParameters || field == Field::kCallArguments || field == Field::kSchema;
-  const bool number = made.kind == Kind::kResidentId || made.kind == Kind::kBankCard;
-  if (number && !LocalOnly(made.api) && Chance(8)) {
+  const bool inside_json =
+      field == Field::kToolParameters || field == Field::kCallArguments || field == Field::kSchema;
+  const bool splits = made.kind == Kind::kResidentId || made.kind == Kind::kBankCard || made.kind == Kind::kApiKey;
+  if (splits && !LocalOnly(made.api) && Chance(8)) {
     made.sendable = true;
     PutSplit(made.kind, made);
   } else if (made.kind != Kind::kPrivateKey && field < Field::kStop && field != Field::kPrompt && Chance(15)) {
@@ -396,6 +408,7 @@ CanaryRequest Maker::Make() {
   if (made.kind == Kind::kTenantFloor) made.api_key = kFloorKey;
   if (made.kind == Kind::kLocalTenant) made.api_key = kLocalKey;
   if (made.api_key == kOpenKey && Chance(2)) made.api_key = kLimitedKey;
+  if ((made.kind == Kind::kPhone || made.kind == Kind::kEmail) && Chance(50)) made.api_key = kMaskedKey;
   // So that what is asked again comes from the cache.
   if (made.kind == Kind::kEveryday && Chance(20)) made.request.mutable_sampling()->set_temperature(0);
   if (LocalOnly(made.api)) {
@@ -404,46 +417,40 @@ CanaryRequest Maker::Make() {
     Spoil(made);
   }
   made.evasions = std::move(evasions_);
+  made.value = std::move(value_);
+  const auto decodings = std::count_if(made.evasions.begin(), made.evasions.end(), [](const Evasion* evasion) {
+    return evasion->undone == Undone::kDecoding;
+  });
+  made.nested = decodings + (inside_json && decodings > 0 ? 1 : 0) > 1;
+  if (MustStay(made.kind) && made.valid && made.request.session().empty()) {
+    made.session = absl::StrCat("session-", Token(12, kAlnum));
+    made.request.set_session(made.session);
+  }
+  return made;
+}
+
+CanaryRequest Maker::MakeFollowUp(const CanaryRequest& before, bool by_session) {
+  CanaryRequest made;
+  made.kind = Kind::kFollowUp;
+  made.canary = NewCanary(wide_);
+  made.field = by_session ? "session" : "history";
+  do made.api = RandomApi();
+  while (LocalOnly(made.api));
+  if (by_session) {
+    made.request.set_session(before.session);
+  } else {
+    *made.request.mutable_messages() = before.request.messages();
+    *made.request.mutable_tools() = before.request.tools();
+  }
+  AddMessage(made.request, v1::ROLE_USER, absl::StrCat("And then, ", made.canary, "?"));
   return made;
 }
 
 }  // namespace
 
-const char* Name(Kind kind) {
-  static constexpr const char* kNames[kKinds] = {"resident_id", "bank_card", "api_key", "jwt", "private_key",
-                                                 "declared", "tenant_floor", "keyword", "local_tenant", "everyday",
-                                                 "phone", "email"};
-  return kNames[static_cast<int>(kind)];
-}
-
-const char* Name(Api api) {
-  static constexpr const char* kNames[kApis] = {"direct", "grpc_stream", "grpc", "http_stream", "http",
-                                                "grpc_embed", "http_embed", "grpc_count", "explain"};
-  return kNames[static_cast<int>(api)];
-}
-
-Shape ShapeOf(Kind kind) {
-  switch (kind) {
-    case Kind::kApiKey:
-    case Kind::kJwt: return Shape::kSecret;
-    case Kind::kKeyword: return Shape::kWord;
-    case Kind::kEmail: return Shape::kEmail;
-    default: return Shape::kNumber;
-  }
-}
-
-std::string MakeValue(Kind kind, std::mt19937& random) {
-  switch (kind) {
-    case Kind::kResidentId: return RandomResidentId(random);
-    case Kind::kBankCard: return WithLuhnCheck("62" + RandomDigits(random, 16));
-    case Kind::kApiKey: return ApiKey(random);
-    case Kind::kJwt: return Jwt(random);
-    case Kind::kPhone: return "13" + RandomDigits(random, 9);
-    case Kind::kEmail: return absl::StrCat("wang.", RandomToken(6, "abcdefghij", random), "@huaxia-tech.cn");
-    default: return kLatinKeyword;
-  }
-}
-
 CanaryRequest MakeCanaryRequest(uint64_t seed) { return Maker(seed).Make(); }
+CanaryRequest MakeFollowUp(uint64_t seed, const CanaryRequest& before, bool by_session) {
+  return Maker(seed).MakeFollowUp(before, by_session);
+}
 
 }  // namespace headgate::router

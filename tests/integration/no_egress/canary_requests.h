@@ -16,7 +16,7 @@
 
 namespace headgate::router {
 
-// Set A, whatever is decided: all up to kLocalTenant. Set B, when decided sensitive: the rest.
+// Set A, whatever is decided: all up to kFollowUp. Set B, when decided sensitive: the rest.
 enum class Kind {
   kResidentId,
   kBankCard,
@@ -27,13 +27,14 @@ enum class Kind {
   kTenantFloor,
   kKeyword,
   kLocalTenant,
+  kFollowUp,  // everyday words in a conversation that was sensitive before
   kEveryday,
   kPhone,
   kEmail,
 };
-inline constexpr int kKinds = 12;
+inline constexpr int kKinds = 13;
 const char* Name(Kind kind);
-inline bool MustStay(Kind kind) { return kind <= Kind::kLocalTenant; }
+inline bool MustStay(Kind kind) { return kind <= Kind::kFollowUp; }
 
 // How a request comes in. The last ones never reach the cloud, whatever they hold.
 enum class Api { kDirect, kGrpcStream, kGrpc, kHttpStream, kHttp, kGrpcEmbed, kHttpEmbed, kGrpcCount, kExplain };
@@ -46,6 +47,7 @@ inline constexpr char kOpenKey[] = "open-key";
 inline constexpr char kFloorKey[] = "floor-key";
 inline constexpr char kLocalKey[] = "local-key";
 inline constexpr char kLimitedKey[] = "limited-key";
+inline constexpr char kMaskedKey[] = "masked-key";  // asks for masking
 
 inline constexpr char kLatinKeyword[] = "Zephyrine";
 inline constexpr char kChineseKeyword[] = "长江七号";
@@ -56,7 +58,10 @@ struct CanaryRequest {
   Api api = Api::kDirect;
   std::string field;        // where the canary is: for the report
   std::vector<const Evasion*> evasions;  // of the value, the first one innermost
-  bool split = false;       // the value, over messages
+  bool split = false;       // the value, over messages, names or tool calls
+  bool nested = false;      // decoding once does not show the value
+  std::string value;        // of kPhone the digits, of kEmail the canary in it: never leaves where it is masked
+  std::string session;      // of its own
   bool sendable = true;     // the cloud gets this field when it gets the request
   bool valid = true;        // false: admission must refuse it
   std::string api_key = kOpenKey;
@@ -66,6 +71,8 @@ struct CanaryRequest {
 
 // The same seed gives the same request.
 CanaryRequest MakeCanaryRequest(uint64_t seed);
+// What follows `before` in its conversation: everyday words. By the session's name, or without one by what was said.
+CanaryRequest MakeFollowUp(uint64_t seed, const CanaryRequest& before, bool by_session);
 // A value of this kind, plain. REQUIRES: a kind with a value of a shape.
 std::string MakeValue(Kind kind, std::mt19937& random);
 Shape ShapeOf(Kind kind);

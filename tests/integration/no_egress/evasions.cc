@@ -157,6 +157,16 @@ std::string JsonEscapes(const std::string& value, Random&) {
 
 }  // namespace
 
+std::u32string CodePointsOf(const std::string& value) {
+  const std::vector<uint32_t> characters = CodePoints(value);
+  return {characters.begin(), characters.end()};
+}
+std::string Utf8Of(const std::u32string& characters) {
+  std::string out;
+  for (const char32_t c : characters) out += Utf8(c);
+  return out;
+}
+
 const std::vector<Evasion>& Evasions() {
   static const std::vector<Shape> kNumber = {Shape::kNumber};
   static const std::vector<Shape> kText = {Shape::kSecret, Shape::kWord};

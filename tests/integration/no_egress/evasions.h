@@ -23,6 +23,10 @@ enum class Shape {
 // Which part of screening undoes it; the harness takes each away to see that it is missed.
 enum class Undone { kFolding, kJoining, kNumerals, kDecoding };
 
+// Code points of well-formed UTF-8, and back.
+std::u32string CodePointsOf(const std::string& value);
+std::string Utf8Of(const std::u32string& characters);
+
 struct Evasion {
   const char* name;
   Undone undone;

@@ -57,9 +57,11 @@ TEST(NoEgress, NothingLeavesWhateverFails) {
   EXPECT_TRUE(report.leaks.empty()) << report.leaks.size() << " leaks:" << Lines(report.leaks);
   EXPECT_TRUE(report.complaints.empty()) << report.complaints.size() << " complaints:" << Lines(report.complaints);
   // Otherwise it would prove nothing.
-  EXPECT_GE(report.reached_cloud * 100, requests * 25);
-  EXPECT_GE(report.everyday_found * 100, requests * 20);
+  EXPECT_GE(report.reached_cloud * 100, requests * 15);
+  EXPECT_GE(report.everyday_found * 100, requests * 12);
   EXPECT_GT(report.cached, 0);
+  EXPECT_GT(report.masked, 0);
+  EXPECT_GT(report.follow_ups, 0);
   EXPECT_GT(report.reloads, 0);
   EXPECT_GT(report.detector_faults, 0);
   EXPECT_GT(report.audit_faults, 0);
@@ -76,12 +78,15 @@ struct GuardRow {
   std::string complaint = {}; // instead
 };
 
-constexpr Kind kId = Kind::kResidentId, kCardKind = Kind::kBankCard, kKey = Kind::kApiKey;
+constexpr Kind kId = Kind::kResidentId, kCardKind = Kind::kBankCard, kKey = Kind::kApiKey,
+               kNext = Kind::kFollowUp;
 
 TEST(NoEgress, AMissingGuardIsNoticed) {
-  const std::set<Kind> numbers = {kId, kCardKind};
-  const std::set<Kind> written = {kId, kCardKind, kKey, Kind::kKeyword};
-  const std::set<Kind> detected = {kId, kCardKind, kKey, Kind::kJwt, Kind::kPrivateKey, Kind::kKeyword};
+  // What follows a request that passed was not known to be sensitive.
+  const std::set<Kind> numbers = {kId, kCardKind, kNext};
+  const std::set<Kind> split = {kId, kCardKind, kKey, kNext};
+  const std::set<Kind> written = {kId, kCardKind, kKey, Kind::kKeyword, kNext};
+  const std::set<Kind> detected = {kId, kCardKind, kKey, Kind::kJwt, Kind::kPrivateKey, Kind::kKeyword, kNext};
   std::set<Kind> all;
   for (int kind = 0; kind < kKinds; ++kind) all.insert(static_cast<Kind>(kind));
   const GuardRow rows[] = {
@@ -89,8 +94,13 @@ TEST(NoEgress, AMissingGuardIsNoticed) {
       {Guard::kDetectors, 300, detected},
       {Guard::kFolding, 500, written},
       {Guard::kDecoding, 500, written},
-      {Guard::kSeams, 1000, numbers},
-      {Guard::kDeclaredLevel, 300, {Kind::kDeclared}},
+      {Guard::kSeams, 1500, split},
+      {Guard::kJoining, 1500, numbers},
+      {Guard::kNumerals, 3000, numbers},
+      {Guard::kRecursion, 3000, written},
+      {Guard::kMemory, 1200, {Kind::kFollowUp, Kind::kDeclared}},
+      {Guard::kMasking, 500, {Kind::kEmail}},
+      {Guard::kDeclaredLevel, 300, {Kind::kDeclared, kNext}},
       {Guard::kTenantFloor, 300, {Kind::kTenantFloor}},
       {Guard::kLocalOnlyTenant, 300, {Kind::kLocalTenant}},
       {Guard::kFailClosed, 300, detected},

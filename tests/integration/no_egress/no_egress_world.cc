@@ -42,6 +42,7 @@ using absl::Milliseconds;
 constexpr int kAtATime = 64;
 constexpr int kEngines = 8;  // one that fails is left alone for a while
 constexpr size_t kReloadEvery = 600, kStormEvery = 1000;
+constexpr size_t kBefore = 190;  // so many requests ago: most of those have ended
 const std::string kAuditKey(32, 'k');
 
 [[noreturn]] void Die(const absl::Status& status) { throw std::runtime_error(std::string(status.message())); }
@@ -63,6 +64,8 @@ RouterConfig MakeConfig(const std::string& cloud_url, const std::string& folder,
   }
   tenant("local", kLocalKey).cloud_allowed = removed == Guard::kLocalOnlyTenant;
   tenant("limited", kLimitedKey).requests_per_second = 5;
+  tenant("masked", kMaskedKey).masking = true;
+  if (removed == Guard::kMemory) config.conversation.ttl = absl::ZeroDuration();
   config.sensitivity.keyword_lists = {
       {"projects", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, {kLatinKeyword, kChineseKeyword}}};
   config.policy.cloud_qps_threshold = 4000;
@@ -90,7 +93,7 @@ void AddCloudFaults(DeepSeekEmulator& emulator, bool stalls) {
   // What an error says is the cloud's, and may repeat what it was sent: it must not turn up in logs or messages.
   const std::string text = absl::StrCat(R"({"error":{"message":")", std::string(kCanaryPrefix), "errorbody\"}}");
   const std::vector<std::pair<Plan, double>> faults = {
-      {{.status = 429, .error_text = text}, .03},
+      {{.status = 429, .error_text = text}, .002},  // each makes room for fewer, which comes back slowly
       {{.status = 503, .error_text = text}, .03},
       {{.status = 500, .error_text = text}, .02},
       {{.status = 400, .error_text = text}, .01},
@@ -126,6 +129,9 @@ bool Unseen(Guard removed, const CanaryRequest& made) {
     case Guard::kFolding: return undone(Undone::kFolding);
     case Guard::kDecoding: return undone(Undone::kDecoding);
     case Guard::kSeams: return made.split;
+    case Guard::kJoining: return undone(Undone::kJoining);
+    case Guard::kNumerals: return undone(Undone::kNumerals);
+    case Guard::kRecursion: return made.nested;
     default: return false;
   }
 }
@@ -145,6 +151,8 @@ class World {
   Task<void> Work();
   Task<void> CloudReady();
   Task<void> RunOne(size_t index, Doors::Client& client);
+  uint64_t SeedOf(size_t index) const { return options_.seed * 1'000'003 + index; }
+  void FollowUp(size_t index, CanaryRequest& made) const;
   void Storm();
   void Finish();
   void ReadFiles();
@@ -300,15 +308,31 @@ Script World::EngineScript(const Prompt& prompt) {
 void World::Storm() {
   const std::string text = absl::StrCat(std::string(kCanaryPrefix), "errorbody");
   emulator_->ClearRules();
-  emulator_->AddRule({{.status = random_() % 2 == 0 ? 429 : 503, .error_text = text}, 12, 1});
+  emulator_->AddRule({{.status = random_() % 8 == 0 ? 429 : 503, .error_text = text}, 12, 1});
   AddCloudFaults(*emulator_, options_.stalls);
+}
+
+// Instead of `made`: what follows an earlier request that was answered, had to stay and was its session's first.
+void World::FollowUp(size_t index, CanaryRequest& made) const {
+  for (size_t at = index - kBefore; at > index - kBefore - 8 && at > 0; --at) {
+    const CanaryRequest& before = observed_.requests[at];
+    const Ended& ended = observed_.ended[at];
+    const bool stayed = MustStay(before.kind) && before.api_key == kOpenKey && !LocalOnly(before.api);
+    if (!stayed || before.kind == Kind::kFollowUp || ended.times != 1 || !ended.status.ok()) continue;
+    const bool by_history = before.kind == Kind::kDeclared && at % 16 != 15;
+    const CanaryRequest earlier = by_history ? MakeCanaryRequest(SeedOf(at)) : before;
+    if (by_history ? earlier.request.messages().empty() : earlier.session.empty()) continue;
+    made = MakeFollowUp(SeedOf(index), earlier, !by_history);
+    return;
+  }
 }
 
 Task<void> World::RunOne(size_t index, Doors::Client& client) {
   CanaryRequest& made = observed_.requests[index];
   // Some ask what was asked before, so that the cache has something to answer.
-  const bool again = index % 16 == 15 && index > 190;
-  made = MakeCanaryRequest(options_.seed * 1'000'003 + index - (again ? 190 : 0));
+  const bool again = index % 16 == 15 && index > kBefore;
+  made = MakeCanaryRequest(SeedOf(index - (again ? kBefore : 0)));
+  if (!again && index % 8 == 7 && index > kBefore) FollowUp(index, made);
   if (options_.removed == Guard::kDeclaredLevel) {
     made.declared = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
     made.request.clear_declared_sensitivity();
@@ -317,6 +341,7 @@ Task<void> World::RunOne(size_t index, Doors::Client& client) {
   if (options_.removed == Guard::kClosedFields && !made.sendable && made.kind == Kind::kEveryday) {
     SendRaw(absl::StrCat(made.request.user(), made.request.session(), made.request.model()));
   }
+  if (options_.removed == Guard::kMasking && made.api_key == kMaskedKey) SendRaw(made.value);
   // Short for some, and some arrive too late; some clients leave, at an event or at a moment.
   Patience patience;
   const int hurry = static_cast<int>(random_() % 100);

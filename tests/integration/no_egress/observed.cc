@@ -3,6 +3,7 @@
 
 #include "tests/integration/no_egress/observed.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -18,6 +19,8 @@ namespace {
 
 struct Decided {
   bool cloud = false, sensitive = true;
+  bool masked = false;  // sensitive as it was, and not with placeholders
+  bool may_leave() const { return cloud && (!sensitive || masked); }
 };
 
 class Judgement {
@@ -48,9 +51,20 @@ class Judgement {
     for (const std::string& record : observed_.received) {
       report_.received_bytes += record.size();
       received_.merge(FindWords(record));
+      ReadNumbers(record);
       if (!FindWords(record, kRequestIdPrefix).empty()) report_.complaints.push_back("a request id left the cluster");
     }
     if (!observed_.received_all) report_.complaints.push_back("the emulator did not record everything");
+  }
+
+  // Runs of digits as long as a telephone number.
+  void ReadNumbers(const std::string& record) {
+    constexpr size_t kDigits = 11;
+    for (size_t at = 0; at < record.size();) {
+      const size_t begin = std::min(record.find_first_of("0123456789", at), record.size());
+      at = std::min(record.find_first_not_of("0123456789", begin), record.size());
+      if (at - begin == kDigits) numbers_.insert(record.substr(begin, kDigits));
+    }
   }
 
   void ReadAudit() {
@@ -67,14 +81,20 @@ class Judgement {
       decided.cloud = record["route"].value("target", "") == "cloud";
       decided.sensitive =
           record.value("classification_state", "") != "classified" || (level != "public" && level != "internal");
+      for (const auto& reason : record["route"].value("reasons", nlohmann::json::array())) {
+        decided.masked |= reason == "masked" && level == "confidential";
+        ++report_.reasons[reason.get<std::string>()];
+      }
       report_.decided_sensitive += decided.sensitive;
+      report_.masked += decided.cloud && decided.masked;
     }
     // Another request with the same content may have gone, rightly.
     for (size_t i = 0; i < observed_.requests.size(); ++i) {
       const CanaryRequest& request = observed_.requests[i];
       known_.insert(request.canary);
+      if (request.kind == Kind::kEmail) known_.insert(request.value);
       const auto found = decisions_.find(RequestIdOf(i));
-      if (found != decisions_.end() && found->second.cloud && !found->second.sensitive) went_.insert(request.canary);
+      if (found != decisions_.end() && found->second.may_leave()) went_.insert(request.canary);
     }
   }
 
@@ -128,7 +148,9 @@ class Judgement {
                                  out->append(evasion->name);
                                })];
     }
+    JudgeMasked(index);
     const bool found = received_.contains(request.canary);
+    report_.follow_ups += request.kind == Kind::kFollowUp && ended.status.ok();
     report_.reached_cloud += found || ended.target == v1::Route::TARGET_CLOUD;
     if (!found) return;
     report_.everyday_found += request.kind == Kind::kEveryday;
@@ -142,6 +164,17 @@ class Judgement {
       return Leak(request, "no record of a decision for the cloud");
     }
     Leak(request, "decided sensitive");
+  }
+
+  // What the tenant wants masked may leave only where nothing was found at all.
+  void JudgeMasked(size_t index) {
+    const CanaryRequest& request = observed_.requests[index];
+    if (request.api_key != kMaskedKey || request.value.empty()) return;
+    const auto decision = decisions_.find(RequestIdOf(index));
+    if (decision != decisions_.end() && decision->second.cloud && !decision->second.sensitive) return;
+    const bool left = request.kind == Kind::kEmail ? received_.contains(request.value)
+                                                   : request.kind == Kind::kPhone && numbers_.contains(request.value);
+    if (left) Leak(request, "a value that is masked");
   }
 
   // Outcomes that are missing were refused by the store, each of which counts as a fault.
@@ -173,6 +206,7 @@ class Judgement {
 
   const Observed& observed_;
   std::set<std::string> received_, known_, went_;  // canaries
+  std::set<std::string> numbers_;                  // received
   std::map<std::string, Decided> decisions_;       // by request id
   std::map<std::string, int> outcomes_;
   NoEgressReport report_;
@@ -187,7 +221,8 @@ void AddCounts(const std::map<Key, int>& from, std::map<Key, int>& to) {
 
 const char* Name(Guard guard) {
   static constexpr const char* kNames[kGuards] = {
-      "none", "detectors", "folding", "decoding", "seams", "declared_level", "tenant_floor",
+      "none", "detectors", "folding", "decoding", "seams", "joining", "numerals", "recursion", "memory", "masking",
+      "declared_level", "tenant_floor",
       "local_only_tenant", "fail_closed", "audit_first", "less_trust", "closed_fields", "quiet_log", "quiet_metrics",
       "quiet_errors", "quiet_audit", "quiet_files"};
   return kNames[static_cast<int>(guard)];
@@ -201,11 +236,13 @@ void NoEgressReport::Add(const NoEgressReport& other) {
   AddCounts(other.leaks_by_kind, leaks_by_kind);
   AddCounts(other.answered, answered);
   AddCounts(other.evasions, evasions);
+  AddCounts(other.reasons, reasons);
   int* const mine[] = {&requests, &reached_cloud, &everyday_found, &cloud_answers, &local_answers, &cached, &refused,
-                       &failed, &decided_sensitive, &detector_faults, &audit_faults, &reloads};
+                       &failed, &decided_sensitive, &detector_faults, &audit_faults, &reloads, &masked, &follow_ups};
   const int theirs[] = {other.requests, other.reached_cloud, other.everyday_found, other.cloud_answers,
                         other.local_answers, other.cached, other.refused, other.failed, other.decided_sensitive,
-                        other.detector_faults, other.audit_faults, other.reloads};
+                        other.detector_faults, other.audit_faults, other.reloads, other.masked, other.follow_ups};
+  static_assert(std::size(mine) == std::size(theirs));
   for (size_t i = 0; i < std::size(mine); ++i) *mine[i] += theirs[i];
   received_bytes += other.received_bytes;
   log_bytes += other.log_bytes;
@@ -216,14 +253,17 @@ void NoEgressReport::Add(const NoEgressReport& other) {
 std::string NoEgressReport::Summary() const {
   std::string apis;
   for (const auto& [api, count] : answered) absl::StrAppend(&apis, " ", Name(api), " ", count);
+  std::string why;
+  for (const auto& [reason, count] : reasons) absl::StrAppend(&why, " ", reason, " ", count);
   return absl::StrFormat(
       "no egress: %d requests, %d reached the cloud, %d everyday canaries found there, %d leaks, %d complaints; "
-      "answers %d cloud, %d local, %d cached, refused %d, failed %d; decided sensitive %d; faults: detectors %d, audit "
-      "%d; %d reloads; %d ways of writing a value; answered by%s; %.1f MB received, %.1f MB logged; %.1f s + %.1f s of "
-      "searching",
+      "answers %d cloud, %d local, %d cached, refused %d, failed %d; decided sensitive %d, masked %d, follow-ups %d; "
+      "faults: detectors %d, audit %d; %d reloads; %d ways of writing a value; answered by%s; decided for%s; "
+      "%.1f MB received, %.1f MB logged; %.1f s + %.1f s of searching",
       requests, reached_cloud, everyday_found, leaks.size(), complaints.size(), cloud_answers, local_answers, cached,
-      refused, failed, decided_sensitive, detector_faults, audit_faults, reloads, evasions.size(), apis,
-      static_cast<double>(received_bytes) / 1e6, static_cast<double>(log_bytes) / 1e6, seconds_run, seconds_judge);
+      refused, failed, decided_sensitive, masked, follow_ups, detector_faults, audit_faults, reloads, evasions.size(),
+      apis, why, static_cast<double>(received_bytes) / 1e6, static_cast<double>(log_bytes) / 1e6, seconds_run,
+      seconds_judge);
 }
 
 NoEgressReport Judge(const Observed& observed) { return Judgement(observed).Run(); }

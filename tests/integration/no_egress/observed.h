@@ -23,6 +23,11 @@ enum class Guard {
   kFolding,          // full-width and the like are not read
   kDecoding,         // encoded values are not read
   kSeams,            // values split over messages are not read
+  kJoining,          // separated numbers are not read
+  kNumerals,         // digits in words are not read
+  kRecursion,        // what is encoded twice is decoded once
+  kMemory,           // conversations are forgotten
+  kMasking,          // values of tenants that mask go as they are
   kDeclaredLevel,    // is ignored
   kTenantFloor,      // is ignored
   kLocalOnlyTenant,  // may use the cloud
@@ -32,7 +37,7 @@ enum class Guard {
   kClosedFields,     // user, session and author go along
   kQuietLog, kQuietMetrics, kQuietErrors, kQuietAudit, kQuietFiles,  // they repeat a prompt
 };
-inline constexpr int kGuards = 17;
+inline constexpr int kGuards = 22;
 const char* Name(Guard guard);
 
 // Everything else that could repeat a request must not either.
@@ -59,11 +64,13 @@ struct NoEgressReport {
   std::map<Kind, int> leaks_by_kind;
   std::vector<std::string> complaints;  // everything else that must not be, canaries in logs and such included
   std::map<Api, int> answered;          // OK, by API
+  std::map<std::string, int> reasons;   // of decisions, by reason code
   std::map<std::string, int> evasions;  // must-stay requests by how their value was written
   int requests = 0;
   int reached_cloud = 0;                // requests whose canary, or a stream of whose, was at the emulator
   int everyday_found = 0;               // the positive control: seen in the record of what was received
   int cloud_answers = 0, local_answers = 0, cached = 0, refused = 0, failed = 0;
+  int masked = 0, follow_ups = 0;       // left with placeholders; were answered
   int decided_sensitive = 0, detector_faults = 0, audit_faults = 0, reloads = 0;
   size_t received_bytes = 0, log_bytes = 0;
   double seconds_run = 0, seconds_judge = 0;
