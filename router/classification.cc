@@ -143,9 +143,10 @@ Sensitivity Classification::Classify(v1::SensitivityLevel declared, const Tenant
     }
     for (const Detection& detection : *detections) {
       if (field.superseded && IsOfAPassage(detection.type)) continue;
-      const CanonicalText::Span span = field.InField(detection.span);
+      CanonicalText::Span span = field.InField(detection.span);
       if (!field.seams.empty() && !field.Crosses(span) && !LabelledOverASeam(detection, sensitivity)) continue;
       v1::Finding finding = MakeFinding(detection.type, Known(detection.level), field.FieldOf(span));
+      if (!field.seams.empty()) span = {};  // of no one text
       finding.set_score(detection.score);
       finding.set_begin(span.begin);
       finding.set_end(span.end);

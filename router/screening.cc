@@ -15,6 +15,8 @@
 namespace headgate::router {
 namespace {
 
+constexpr size_t kJsonWithin = 8;  // of the beginning
+
 // Adds `field` and the views of it.
 void AddText(ScreenedField field, DecodeBudget& budget, Screened& screened) {
   size_t last = screened.fields.size();  // of those that say it all
@@ -34,10 +36,10 @@ void AddText(ScreenedField field, DecodeBudget& budget, Screened& screened) {
 
 // Where nothing can be split, there is no seam.
 bool MayHoldSeams(const v1::GenerateRequest& content) {
-  return content.messages_size() > 1 ||
-         (content.messages_size() == 1 &&
-          (!content.messages(0).name().empty() || !content.messages(0).reasoning_content().empty() ||
-           !content.messages(0).tool_calls().empty()));
+  if (content.messages_size() != 1) return content.messages_size() > 1;
+  const v1::Message& message = content.messages(0);
+  return !message.name().empty() || !message.reasoning_content().empty() || !message.tool_calls().empty() ||
+         message.content().find_first_of("{[") < kJsonWithin;
 }
 
 void AddSeams(const v1::GenerateRequest& content, Screened& screened) {
@@ -53,7 +55,7 @@ void AddSeams(const v1::GenerateRequest& content, Screened& screened) {
   std::vector<SeamText> texts = MakeSeams(content, canonical_of);
   size_t bytes = 0;
   for (const SeamText& text : texts) bytes += text.text.size();
-  DecodeBudget budget = DecodeBudgetFor(bytes);
+  DecodeBudget budget = DecodeBudgetFor(bytes / 2);
   for (SeamText& text : texts) {
     AddText({"", CanonicalText::Make(text.text), "seam", {}, std::move(text.seams)}, budget, screened);
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -35,35 +36,6 @@ bool MayBeValue(std::string_view token) {
   return capital_after_first;
 }
 
-// Texts that follow each other.
-class Chain {
- public:
-  void Add(std::string_view text, int message) {
-    if (text.empty()) return;
-    if (any_ && !broken_) out_.seams.push_back({static_cast<int32_t>(out_.text.size()), last_, message});
-    const std::string_view head = ValueHead(text), tail = ValueTail(text);
-    if (head.size() + tail.size() + kBetweenParts.size() >= text.size()) {
-      out_.text += text;
-    } else {
-      absl::StrAppend(&out_.text, std::string(head), std::string(kBetweenParts), std::string(tail));
-    }
-    any_ = true;
-    broken_ = false;
-    last_ = message;
-  }
-  // What follows has nothing to do with what was before.
-  void Break() {
-    if (any_ && !broken_) out_.text += kBetweenParts;
-    broken_ = true;
-  }
-  SeamText Take() { return std::move(out_); }
-
- private:
-  SeamText out_;
-  bool any_ = false, broken_ = false;
-  int last_ = 0;
-};
-
 // A tool call's arguments without the punctuation at their edges and the first key: `{"part": "1101"}` is 1101.
 std::string_view Inside(std::string_view json) {
   constexpr std::string_view kEdges = "{}[] \n\r\t:,";
@@ -76,6 +48,119 @@ std::string_view Inside(std::string_view json) {
   if (!json.empty() && json.back() == '"') json.remove_suffix(1);
   return json;
 }
+
+// Quotes, brackets and stops around a part are not of the value.
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kEdges = " \n\r\t\"'`*.,;:()[]{}<>|!?~";
+  const size_t begin = text.find_first_not_of(kEdges);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kEdges) + 1 - begin);
+}
+bool IsGraphic(char c) { return c > ' ' && c < 0x7F; }
+std::string_view LastToken(std::string_view text) {
+  size_t begin = text.size();
+  while (begin > 0 && text.size() - begin < kSeamBytes && IsGraphic(text[begin - 1])) --begin;
+  return text.substr(begin);
+}
+std::string_view FirstToken(std::string_view text) {
+  size_t end = 0;
+  while (end < std::min(text.size(), kSeamBytes) && IsGraphic(text[end])) ++end;
+  return text.substr(0, end);
+}
+
+// Texts that follow each other.
+class Chain {
+ public:
+  void Add(std::string_view text, int message) {
+    if (!text.empty()) parts_.push_back({text, message, std::exchange(broken_, false)});
+  }
+  // What follows has nothing to do with what was before.
+  void Break() { broken_ = true; }
+  size_t size() const { return parts_.size(); }
+
+  enum class Join { kAsSent, kTrimmedLines };
+  SeamText Put(Join join) const {
+    SeamText out;
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      const Part& part = parts_[i];
+      if (i > 0 && part.broken) {
+        out.text += kBetweenParts;
+      } else if (i > 0) {
+        out.seams.push_back({static_cast<int32_t>(out.text.size()), parts_[i - 1].message, part.message});
+        if (join == Join::kTrimmedLines) out.text += '\n';
+      }
+      const std::string_view text = join == Join::kAsSent ? part.text : Trimmed(part.text);
+      const std::string_view head = ValueHead(text), tail = ValueTail(text);
+      if (head.size() + tail.size() + kBetweenParts.size() >= text.size()) {
+        out.text += text;
+      } else {
+        absl::StrAppend(&out.text, std::string(head), std::string(kBetweenParts), std::string(tail));
+      }
+    }
+    return out;
+  }
+  // Whether what stands at a seam may be two parts of one value on both sides. Then the seams are read without what is
+  // around the parts too, as lines: glued, a number beside the value would be taken for a part of it.
+  bool MayBeCut() const {
+    for (size_t i = 1; i < parts_.size(); ++i) {
+      if (!parts_[i].broken && MayBeValue(LastToken(Trimmed(parts_[i - 1].text))) &&
+          MayBeValue(FirstToken(Trimmed(parts_[i].text)))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  struct Part {
+    std::string_view text;
+    int message;
+    bool broken;
+  };
+  std::vector<Part> parts_;
+  bool broken_ = false;
+};
+
+// Calls `visit(key, value)` for the strings of a JSON text, those of a list under the list's key. Not much of a parser:
+// what is no JSON has no strings, or others.
+template <typename Visit>
+void ForEachString(std::string_view json, Visit visit) {
+  std::string_view key;
+  for (size_t at = json.find('"'); at != std::string_view::npos; at = json.find('"', at)) {
+    const size_t begin = ++at;
+    while (at < json.size() && json[at] != '"') at += json[at] == '\\' ? 2 : 1;
+    if (at >= json.size()) return;
+    const std::string_view text = json.substr(begin, at - begin);
+    const size_t next = json.find_first_not_of(" \n\r\t", ++at);
+    if (next != std::string_view::npos && json[next] == ':') {
+      key = text;
+    } else {
+      visit(key, text);
+    }
+  }
+}
+
+// The parts that stand under one key in several documents, or in one list.
+class Leaves {
+ public:
+  void Add(std::string_view json, int message) {
+    constexpr size_t kDocumentMax = 16 << 10, kListMax = 8, kKeysMax = 64;  // more of a kind are a table
+    const size_t begin = json.find_first_not_of(" \n\r\t");
+    if (begin == std::string_view::npos || (json[begin] != '{' && json[begin] != '[') || json.size() > kDocumentMax) {
+      return;
+    }
+    std::map<std::string_view, std::vector<std::string_view>> found;
+    ForEachString(json, [&](std::string_view key, std::string_view text) { found[key].push_back(text); });
+    for (const auto& [key, texts] : found) {
+      if (texts.size() > kListMax || (chains_.size() >= kKeysMax && !chains_.contains(key))) continue;
+      for (const std::string_view text : texts) chains_[key].Add(text, message);
+    }
+  }
+  const std::map<std::string_view, Chain>& chains() const { return chains_; }
+
+ private:
+  std::map<std::string_view, Chain> chains_;
+};
 
 }  // namespace
 
@@ -113,6 +198,7 @@ std::string_view ValueHead(std::string_view text) {
 std::vector<SeamText> MakeSeams(const v1::GenerateRequest& content,
                                 const std::function<const CanonicalText*(const std::string& field)>& canonical_of) {
   Chain all, names, within, backwards;
+  Leaves leaves;
   std::array<Chain, v1::Role_ARRAYSIZE> by_role;
   const auto read = [&](const std::string& field, const std::string& text) {
     const CanonicalText* canonical = text.empty() ? nullptr : canonical_of(field);
@@ -123,6 +209,7 @@ std::vector<SeamText> MakeSeams(const v1::GenerateRequest& content,
     const std::string path = absl::StrCat("messages[", i, "].");
     const std::string_view name = read(path + "name", message.name()), text = read(path + "content", message.content());
     all.Add(text, i);
+    leaves.Add(text, i);
     names.Add(name, i);
     if (v1::Role_IsValid(message.role())) by_role[static_cast<size_t>(message.role())].Add(text, i);
     within.Break();
@@ -135,23 +222,30 @@ std::vector<SeamText> MakeSeams(const v1::GenerateRequest& content,
     within.Add(read(path + "reasoning_content", message.reasoning_content()), i);
     for (int call = 0; call < message.tool_calls_size(); ++call) {
       const std::string_view arguments =
-          Inside(read(absl::StrCat(path, "tool_calls[", call, "].arguments"), message.tool_calls(call).arguments()));
-      within.Add(arguments, i);
-      all.Add(arguments, i);
+          read(absl::StrCat(path, "tool_calls[", call, "].arguments"), message.tool_calls(call).arguments());
+      leaves.Add(arguments, i);
+      within.Add(Inside(arguments), i);
+      all.Add(Inside(arguments), i);
     }
   }
   std::vector<SeamText> texts;
-  const auto take = [&](Chain& chain) {
-    SeamText made = chain.Take();
-    if (made.seams.empty()) return;
+  const auto keep = [&](SeamText made) {
     const auto same = [&](const SeamText& other) { return other.text == made.text; };
-    if (std::none_of(texts.begin(), texts.end(), same)) texts.push_back(std::move(made));
+    if (!made.seams.empty() && std::none_of(texts.begin(), texts.end(), same)) texts.push_back(std::move(made));
+  };
+  const auto take = [&](const Chain& chain) {
+    keep(chain.Put(Chain::Join::kAsSent));
+    if (!chain.MayBeCut()) return;
+    keep(chain.Put(Chain::Join::kTrimmedLines));
   };
   take(all);
-  for (Chain& chain : by_role) take(chain);
+  for (const Chain& chain : by_role) take(chain);
   take(names);
   take(within);
   take(backwards);
+  for (const auto& [key, chain] : leaves.chains()) {
+    if (chain.MayBeCut()) take(chain);
+  }
   return texts;
 }
 

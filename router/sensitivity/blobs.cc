@@ -89,9 +89,45 @@ class BlobReader {
     edits_.Add(begin, end, *bytes, origin);
     return true;
   }
+  // A blob with something in front of it or behind it: `0x`, `key-`, `user_`, a letter.
+  void ReadWithin(size_t begin, size_t end) {
+    constexpr int kRestsMax = 4;  // a rest may hold signs of its own
+    int rests = 0;
+    for (size_t part = begin, next = begin; part < end; part = next + 1) {
+      next = part;
+      while (next < end && !IsSign(text_[next])) ++next;
+      if (part > begin && next < end && rests < kRestsMax && end - part <= kRestBytesMax) {
+        ++rests;
+        if (Read(part, end)) return;
+      }
+      if (next - part >= kBlobBytesMin) ReadPart(part, next);
+    }
+  }
   Edits Take() { return std::move(edits_); }
 
  private:
+  static constexpr size_t kRestBytesMax = 4096;
+  static bool IsSign(char c) { return c == '-' || c == '_' || c == '/' || c == '+'; }
+
+  void ReadPart(size_t begin, size_t end) {
+    if (Read(begin, end)) return;
+    // The longest stretch of hex, whatever is glued to it.
+    size_t longest = begin, length = 0;
+    for (size_t at = begin; at < end;) {
+      const size_t from = at;
+      while (at < end && HexNumber(text_, at, 1) >= 0) ++at;
+      if (at - from > length) longest = from, length = at - from;
+      at = std::max(at, from + 1);
+    }
+    if (length >= kHexBytesMin) {
+      const size_t even = length - length % 2;
+      if (Read(longest, longest + even) || Read(longest + length - even, longest + length)) return;
+    }
+    for (size_t dropped = 1; dropped <= 3 && end - begin > kBlobBytesMin + dropped; ++dropped) {
+      if (Read(begin, end - dropped)) return;
+    }
+  }
+
   // Most words are settled by what their first letters decode to.
   bool MayBeText(size_t begin, size_t end) const {
     constexpr size_t kLooked = 4;
@@ -130,12 +166,16 @@ Edits ReadBlobs(std::string_view text) {
     }
     const size_t end = at;
     if (end - begin < kBlobBytesMin || reader.Read(begin, end)) continue;
-    // What follows a long line may be the next word and no part of the blob.
     line = text.substr(begin, end - begin).rfind('\n');
-    if (line == std::string_view::npos || reader.Read(begin, begin + line)) continue;
+    if (line == std::string_view::npos) {
+      reader.ReadWithin(begin, end);
+      continue;
+    }
+    // What follows a long line may be the next word and no part of the blob.
+    if (reader.Read(begin, begin + line)) continue;
     for (size_t from = begin; from < end; from = line + 1) {
       line = std::min(end, text.find('\n', from));
-      reader.Read(from, line);
+      if (!reader.Read(from, line)) reader.ReadWithin(from, line);
     }
   }
   return reader.Take();

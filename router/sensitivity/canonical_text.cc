@@ -89,7 +89,7 @@ size_t SeparatorLength(std::string_view text, size_t at) {
   if (at >= text.size()) return 0;
   switch (ClassOf(text, at)) {
     case kSeparator:
-      return 1;
+      return text.substr(at, 2) == "\r\n" ? 2 : 1;  // one line's end
     case kLead: {
       const std::string_view rest = text.substr(at, 3);
       if (rest.substr(0, 2) == "·") return 2;

@@ -167,6 +167,22 @@ bool MayBeOne(const Token& before, const Token& after) {
   return !other.word || other.text.size() <= kPrefixMax;
 }
 
+// A line's end inside of base64, with what stands around it in a quoted, indented or listed text: [from, to). Empty: it
+// is none.
+std::pair<size_t, size_t> WrapAround(std::string_view text, size_t newline) {
+  constexpr size_t kLineMin = 20, kLastLineMin = 4, kAroundMax = 32;
+  constexpr std::string_view kBehind = " \t\r\"',", kBefore = " \t>\"'";
+  size_t from = newline, to = newline + 1;
+  while (from > 0 && newline - from < kAroundMax && kBehind.find(text[from - 1]) != std::string_view::npos) --from;
+  while (to < text.size() && to - newline < kAroundMax && kBefore.find(text[to]) != std::string_view::npos) ++to;
+  const auto is_blob = [&](size_t begin, size_t end) {
+    return end <= text.size() && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(begin),
+                                             text.begin() + static_cast<std::ptrdiff_t>(end), IsBase64Byte);
+  };
+  const bool wraps = from >= kLineMin && is_blob(from - kLineMin, from) && is_blob(to, to + kLastLineMin);
+  return wraps ? std::pair{from, to} : std::pair{newline, newline};
+}
+
 // Newlines inside of what may be one value. Most numbers alone are what CanonicalText::joined is for.
 Edits Unwrap(std::string_view text) {
   Edits edits;
@@ -181,6 +197,11 @@ Edits Unwrap(std::string_view text) {
     between.clear();
   };
   for (size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) {
+    if (const auto [from, to] = WrapAround(text, at); to > from) {
+      end_numbers();
+      edits.Add(from, to, "", from);
+      continue;
+    }
     size_t left = at, right = at + 1;
     while (left > 0 && at - left < kTokenBytesMax && IsTokenByte(text[left - 1])) --left;
     while (right < text.size() && right - at <= kTokenBytesMax && IsTokenByte(text[right])) ++right;

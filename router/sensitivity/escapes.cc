@@ -60,8 +60,12 @@ Escape LetterEscape(std::string_view text, size_t at) {
     case '"':
     case '\'':
       return {std::string(1, text[at]), 1};
-    case 'x':
-      return Byte(HexNumber(text, at + 1, 2), 3);
+    case 'x': {
+      // Before so many digits it is the prefix of a blob, as databases write them.
+      constexpr size_t kBlobDigitsMin = 16;
+      const bool blob = HexNumber(text, at + 1, 8) >= 0 && HexNumber(text, at + 1 + kBlobDigitsMin / 2, 8) >= 0;
+      return blob ? Escape{} : Byte(HexNumber(text, at + 1, 2), 3);
+    }
     case 'U':
       return CodePoint(HexNumber(text, at + 1, 8), 9);
     case 'u':

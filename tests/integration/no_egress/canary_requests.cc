@@ -228,7 +228,7 @@ void Maker::AddExtras(v1::GenerateRequest& request) {
   if (request.session().empty() && Chance(20)) request.set_session("session-1");
   if (request.user().empty() && Chance(20)) request.set_user("someone");
   if (request.messages_size() == 0) return;
-  if (Chance(10)) {
+  if (Chance(10) && !request.has_response_format()) {
     request.mutable_response_format()->set_type(v1::ResponseFormat::TYPE_JSON_OBJECT);
     // In front: the parts of a split value stand at the end.
     request.mutable_messages(0)->mutable_content()->insert(0, "As json: ");

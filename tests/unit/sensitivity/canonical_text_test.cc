@@ -101,6 +101,7 @@ TEST(CanonicalText, JoinsSeparatedNumbers) {
       {"every_separator", "1-2.3/4_5,6、7\n8\t9·0", "1234567890"},
       {"three_separators", "123 - 456", "123456"},
       {"four_separators", "123 -- 456", "123 -- 456"},
+      {"line_ends_of_two_bytes", "4539\r\n\r\n5787", "45395787"},
       {"full_width_separators", "１３８－１２３４　５６７８", "13812345678"},
       {"letters_break", "123a456 b", "123a456 b"},
       {"chinese_breaks", "123号456", "123号456"},

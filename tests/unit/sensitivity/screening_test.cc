@@ -154,6 +154,46 @@ TEST(Screening, ValuesSplitOverMessagesAreFound) {
   EXPECT_EQ(once.findings.size(), 1u);
 }
 
+v1::GenerateRequest Calls(const std::vector<std::string>& arguments) {
+  v1::GenerateRequest request = Chat({{v1::ROLE_ASSISTANT, ""}});
+  for (const std::string& json : arguments) request.mutable_messages(0)->add_tool_calls()->set_arguments(json);
+  return request;
+}
+
+// What stands around the parts of a value, and other numbers beside them, does not hide it.
+TEST(Screening, PartsAreFoundAmongOtherThings) {
+  const auto said = [](const std::vector<std::string>& texts) {
+    std::vector<std::pair<v1::Role, std::string>> messages;
+    for (const std::string& text : texts) messages.emplace_back(v1::ROLE_USER, text);
+    return Chat(messages);
+  };
+  const std::pair<const char*, v1::GenerateRequest> rows[] = {
+      {"a digit before", said({"Send it in 2", "110105198", "706121007"})},
+      {"a digit behind", said({"110105198", "706121007", "2 more to come"})},
+      {"quotes", said({"\"110105198\"", "\"706121007\""})},
+      {"stars", said({"**110105198**", "**706121007**"})},
+      {"dots", said({"it is 110105198...", "...706121007"})},
+      {"blanks", said({"110105198\n\n\n\n", "    706121007"})},
+      {"chinese", said({"号码是110105198，", "706121007。谢谢"})},
+      {"base64", said({"it is \"MTEwMTA1MTk4\"", "\"NzA2MTIxMDA3\" and no more"})},
+      {"arguments with other keys", Calls({R"({"n":1,"part":"110105198"})", R"({"n":2,"part":"706121007"})"})},
+      {"arguments with a key behind", Calls({R"({"part":"110105198","n":1})", R"({"part":"706121007","n":2})"})},
+      {"a list in the arguments", Calls({R"({"id":["110105","19870612","1007"]})"})},
+      {"a list in a message", said({R"(["110105","19870612","1007"])"})},
+      {"tool results", said({R"({"part":"110105198"})", R"({"part":"706121007"})"})},
+  };
+  for (const auto& [name, request] : rows) {
+    const Sensitivity sensitivity = Classify(request);
+    const auto is_id = [](const v1::Finding& finding) { return finding.type() == "CN_RESIDENT_ID"; };
+    EXPECT_TRUE(std::any_of(sensitivity.findings.begin(), sensitivity.findings.end(), is_id)) << name;
+  }
+  std::string table = "[";
+  for (int i = 0; i < 40; ++i) table += "\"" + std::to_string(62220202 + i * 1337) + "\",";
+  for (const v1::Finding& finding : Classify(said({table + "\"0\"]"})).findings) {
+    EXPECT_NE(finding.type(), "BANK_CARD") << "a table's numbers are not put together";
+  }
+}
+
 TEST(Screening, EncodedValuesAreFound) {
   struct Row {
     const char* name;
@@ -251,8 +291,8 @@ TEST(Screening, ReadsALinearAmount) {
         return bytes_read(request);
       };
       const size_t small = read(8 << 10), large = read(32 << 10);
-      EXPECT_LE(large, 5 * small + (16 << 10)) << name << " in messages of " << message_bytes;
-      EXPECT_LE(large, size_t{16 * 32} << 10) << name << " in messages of " << message_bytes;
+      EXPECT_LE(large, 6 * small + (16 << 10)) << name << " in messages of " << message_bytes;
+      EXPECT_LE(large, size_t{24 * 32} << 10) << name << " in messages of " << message_bytes;
     }
   }
 }
