@@ -50,6 +50,39 @@ bool IsReadable(std::string_view bytes) {
   return letters * 3 >= text.text().size();
 }
 
+// The text in bytes that are not all text: other encodings than UTF-8, strings of C, records. Nothing when less
+// than two thirds are.
+std::optional<std::string> TextWithin(const std::string& bytes) {
+  constexpr size_t kBytesMin = 12, kRunMin = 6;
+  if (bytes.size() < kBytesMin) return std::nullopt;
+  size_t nuls = 0;
+  for (size_t i = 1; i < bytes.size(); i += 2) nuls += bytes[i] == 0;
+  const bool wide = nuls * 3 >= bytes.size();  // UTF-16 of ASCII: every second byte
+  std::string out;
+  size_t run = 0, kept = 0;
+  const auto end_run = [&] {
+    if (run >= kRunMin) {
+      kept += run;
+      out += '\n';
+    } else {
+      out.resize(out.size() - run);
+    }
+    run = 0;
+  };
+  for (const char c : bytes) {
+    if (wide && c == 0) continue;
+    if (IsControl(c) || static_cast<uint8_t>(c) >= 0x80) {
+      end_run();
+    } else {
+      out += c;
+      ++run;
+    }
+  }
+  end_run();
+  const size_t all = wide ? bytes.size() / 2 : bytes.size();
+  return kept * 3 >= all * 2 ? std::optional(out) : std::nullopt;
+}
+
 std::optional<std::string> DecodeHex(std::string_view text) {
   if (text.size() % 2 != 0 || text.size() < kHexBytesMin) return std::nullopt;
   std::string out;
@@ -78,8 +111,11 @@ class BlobReader {
     std::string unwrapped;
     if (run.find('\n') != std::string_view::npos) run = unwrapped = WithoutNewlines(run);
     // Hex reads as base64 as well, and some of it even as text.
-    std::optional<std::string> bytes = DecodeHex(run);
+    const std::optional<std::string> hex = DecodeHex(run);
+    std::optional<std::string> bytes = hex;
     if (!bytes || !IsReadable(*bytes)) bytes = DecodeBase64(run);
+    if (bytes && !IsReadable(*bytes)) bytes = TextWithin(*bytes);
+    if (!bytes && hex) bytes = TextWithin(*hex);
     if (!bytes || !IsReadable(*bytes)) return false;
     std::vector<uint32_t> origin(bytes->size());
     for (size_t i = 0; i < origin.size(); ++i) {
@@ -133,9 +169,10 @@ class BlobReader {
     constexpr size_t kLooked = 4;
     if (end - begin < kBlobBytesMin) return false;
     const int64_t hex = HexNumber(text_, begin, 2);
-    if (hex >= 0x20 && hex != 0x7F) return true;
+    if (hex == 0 || (hex >= 0x20 && hex != 0x7F)) return true;
     const std::optional<std::string> first = DecodeBase64(text_.substr(begin, kLooked));
-    return first && std::none_of(first->begin(), first->end(), IsControl) &&
+    const auto is_text = [](char c) { return c == 0 || !IsControl(c); };
+    return first && std::all_of(first->begin(), first->end(), is_text) &&
            (static_cast<uint8_t>((*first)[0]) < 0x80 || static_cast<uint8_t>((*first)[0]) >= 0xC2);
   }
 

@@ -88,6 +88,12 @@ const Row kRows[] = {
     {"base64_quoted", "> bnVtYmVyIG9mIHRoZSBjYXNl\n> IDEzODEyMzQ1Njc4IHRvZGF5", "number of the case 13812345678 today"},
     {"base64_indented", "a: |\n  bnVtYmVyIG9mIHRoZSBjYXNl\n  IDEzODEyMzQ1Njc4IHRvZGF5", "case 13812345678 today"},
     {"base64_in_a_list", "[\"bnVtYmVyIG9mIHRoZSBjYXNlI\",\n \"DEzODEyMzQ1Njc4IHRvZGF5\"]", "13812345678 today"},
+    {"c_string", "bnVtYmVyIDEzODEyMzQ1Njc4AA==", "13812345678"},
+    {"record", "AGpvZUBjb3JwLmNvbQAxMzgxMjM0NTY3OAA=", "13812345678"},
+    {"latin1", "Y2Fm6SBudW1tZXIgMTM4MTIzNDU2Nzg=", "13812345678"},
+    {"utf16", "bgB1AG0AYgBlAHIAIAAxADMAOAAxADIAMwA0ADUANgA3ADgA", "13812345678"},
+    {"utf16_with_mark", "//5uAHUAbQBiAGUAcgAgADEAMwA4ADEAMgAzADQANQA2ADcAOAA=", "13812345678"},
+    {"utf16_in_hex", "6e0075006d00620065007200200031003300380031003200330034003500360037003800", "13812345678"},
     {"bracketed_id_set_apart", "V675 843( 6)", "V675843(6)"},
 };
 
