@@ -35,6 +35,11 @@ std::vector<std::string> Copies(const std::vector<grpc::string_ref>& names) {
   return copies;
 }
 
+Counter& RefusedIdentities(Metrics& metrics) {
+  return metrics.GetCounter("headgate_router_refused_identities_total",
+                            "Connections to engines that proved a name outside local.tls_identities.");
+}
+
 // Called by gRPC's threads after every handshake, when the chain has been verified.
 class IdentityVerifier : public grpc::experimental::ExternalCertificateVerifier {
  public:
@@ -42,8 +47,7 @@ class IdentityVerifier : public grpc::experimental::ExternalCertificateVerifier 
       : address_(std::move(address)),
         allowed_(std::move(allowed)),
         clock_(clock),
-        refused_(metrics.GetCounter("headgate_router_refused_identities_total",
-                                    "Connections to engines that proved a name outside local.tls_identities.")) {}
+        refused_(RefusedIdentities(metrics)) {}
 
   bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
               grpc::Status* sync_status) override {
@@ -114,6 +118,7 @@ bool IdentityAllowed(const std::vector<std::string>& uris, const std::vector<std
 
 std::shared_ptr<grpc::Channel> MakeEngineChannel(const std::string& address, const LocalConfig& config,
                                                  const Clock& clock, Metrics& metrics) {
+  RefusedIdentities(metrics);  // shown from the start, so that the first one is an increase
   std::string host, port;
   // The registry has looked; a second lock costs nothing.
   if (!SplitAddress(address, &host, &port) || !AddressInRanges(host, config.address_ranges)) {
