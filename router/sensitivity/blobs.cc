@@ -65,7 +65,7 @@ std::optional<std::string> TextWithin(const std::string& bytes) {
       kept += run;
       out += '\n';
     } else {
-      out.resize(out.size() - run);
+      out.erase(out.size() - run);
     }
     run = 0;
   };
