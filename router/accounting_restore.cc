@@ -7,8 +7,7 @@
 #include "absl/time/civil_time.h"
 #include "common/log.h"
 #include "router/accounting.h"
-#include "router/audit_record.h"
-#include "router/audit_segments.h"
+#include "router/audit_history.h"
 
 namespace headgate::router {
 namespace {
@@ -24,29 +23,16 @@ absl::Time MonthBegin(absl::Time now) {
 int64_t Accounting::Restore(const std::string& audit_directory) {
   if (!any_budget_ || audit_directory.empty() || config_.prices.empty()) return 0;
   const absl::Time since = MonthBegin(clock_.WallTime());
-  int64_t answers = 0, unread = 0;
-  for (const std::string& file : RecordFilesSince(audit_directory, since)) {
-    auto reader = LineReader::Open(file, kAuditLineBytesMax);
-    std::string line;
-    if (!reader.ok()) {
-      ++unread;
-      continue;
-    }
-    for (auto next = (*reader)->Read(&line); next == LineReader::Next::kLine; next = (*reader)->Read(&line)) {
-      if (line.find("\"cost\"") == std::string::npos) continue;  // most lines; parsing is the slow part
-      const auto record = ReadAuditLine(line);
-      absl::Time when;
-      std::string error;
-      if (!record.ok() || !absl::ParseTime(absl::RFC3339_full, record->time(), &when, &error) ||
-          record->currency() != config_.prices.front().currency) {
-        ++unread;
-        continue;
-      }
-      if (record->cost_micro_units() <= 0) continue;
-      budgets_.Restore(record->tenant(), when, record->cost_micro_units());
+  int64_t answers = 0, foreign = 0;
+  const auto add = [&](const v1::AuditRecord& record, absl::Time when) {
+    if (record.currency() != config_.prices.front().currency) {
+      ++foreign;
+    } else if (record.cost_micro_units() > 0) {
+      budgets_.Restore(record.tenant(), when, record.cost_micro_units());
       ++answers;
     }
-  }
+  };
+  const int64_t unread = ForEachRecordSince(audit_directory, since, "cost", add) + foreign;
   if (unread > 0) {
     HG_LOG(Warning, "accounting: ", unread, " records of what was spent cannot be read; budgets do not know them");
   }
