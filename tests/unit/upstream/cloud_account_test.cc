@@ -18,29 +18,12 @@
 #include "router/upstream/cloud_wire.h"
 #include "router/upstream/upstream_error.h"
 #include "tests/fakes/deepseek_emulator.h"
+#include "tests/unit/upstream/permitted.h"
 
 namespace headgate::router {
 namespace {
 
 using absl::StatusCode;
-
-CloudPrompt Permitted(const std::string& text) {
-  v1::GenerateRequest request;
-  auto* message = request.add_messages();
-  message->set_role(v1::ROLE_USER);
-  message->set_content(text);
-  const Prompt prompt(std::move(request));
-  Sensitivity sensitivity;
-  sensitivity.state = ClassificationState::kClassified;
-  sensitivity.level = v1::SENSITIVITY_LEVEL_PUBLIC;
-  sensitivity.digest = prompt.digest();
-  Load load;
-  load.cloud_rate_conforms = true;
-  FleetSnapshot fleet;
-  fleet.cloud_configured = fleet.cloud_available = fleet.audit_writable = true;
-  Decision decision = Policy(PolicyConfig()).Decide("request-1", TenantConfig(), sensitivity, load, fleet);
-  return *CloudPrompt::Make(*std::move(decision.permit), "request-1", prompt);
-}
 
 DeepSeekEmulatorOptions Accepting(const std::string& key) {
   DeepSeekEmulatorOptions options;
@@ -66,7 +49,7 @@ class CloudAccountTest : public ::testing::Test {
     return done();
   }
   absl::Status Ask(const std::string& text = "hello", const std::string& tenant = "ward-3") {
-    const CloudPrompt prompt = Permitted(text);
+    const CloudPrompt prompt = Permitted(UserSays(text));
     const auto stream = client_->Generate(prompt, CloudCall(clock_->Monotonic() + absl::Seconds(30), tenant));
     absl::Status status = absl::UnknownError("still running");
     boost::asio::co_spawn(

@@ -21,6 +21,7 @@
 #include "router/policy.h"
 #include "router/upstream/upstream_error.h"
 #include "tests/fakes/deepseek_emulator.h"
+#include "tests/unit/upstream/permitted.h"
 #include "tests/unit/upstream/test_certificate.h"
 
 namespace headgate::router {
@@ -30,29 +31,6 @@ using absl::StatusCode;
 using End = DeepSeekPlan::End;
 
 constexpr char kTransfers[] = "headgate_router_cloud_transfers";
-
-v1::GenerateRequest UserSays(const std::string& text) {
-  v1::GenerateRequest request;
-  auto* message = request.add_messages();
-  message->set_role(v1::ROLE_USER);
-  message->set_content(text);
-  return request;
-}
-
-// As the router makes one: classified as public, permitted by policy.
-CloudPrompt Permitted(v1::GenerateRequest request) {
-  const Prompt prompt(std::move(request));
-  Sensitivity sensitivity;
-  sensitivity.state = ClassificationState::kClassified;
-  sensitivity.level = v1::SENSITIVITY_LEVEL_PUBLIC;
-  sensitivity.digest = prompt.digest();
-  Load load;
-  load.cloud_rate_conforms = true;
-  FleetSnapshot fleet;
-  fleet.cloud_configured = fleet.cloud_available = fleet.audit_writable = true;
-  Decision decision = Policy(PolicyConfig()).Decide("request-1", TenantConfig(), sensitivity, load, fleet);
-  return *CloudPrompt::Make(*std::move(decision.permit), "request-1", prompt);
-}
 
 struct Outcome {
   absl::Status status = absl::UnknownError("still running");
