@@ -20,7 +20,6 @@ constexpr absl::Duration kBackoffMax = absl::Seconds(10);   // cloud, whatever t
 constexpr absl::Duration kRejectedOpen = absl::Minutes(1);  // key refused, balance spent: a person has to act
 constexpr absl::Duration kEndpointPollMin = absl::Milliseconds(10);
 constexpr absl::Duration kEndpointPollMax = absl::Milliseconds(250);
-constexpr absl::Duration kNotSensitiveWaitMax = absl::Seconds(30);  // it may as well come again later
 constexpr absl::Duration kRefuseBefore = absl::Milliseconds(20);    // so that the refusal still arrives
 constexpr absl::Duration kLocalRetryAfter = absl::Seconds(1);
 // A request that saw this many healthy engines die before its first token may be what kills them.
@@ -198,11 +197,9 @@ LocalQueue::Work Dispatch::WorkOf(const Exchange& exchange) const {
   work.ask.sensitive = sensitive;
   work.ask.prompt_tokens = static_cast<double>(exchange.prompt.text_bytes()) / 4;
   work.ask.prefix = PrefixKeysOf(prefix_secret_, ticket.tenant->name, exchange.prompt);
-  work.band = sensitive                                   ? Band::kSensitive
-              : ticket.priority == v1::PRIORITY_BATCH ? Band::kBatch
-                                                      : Band::kInteractive;
+  work.band = BandOf(sensitive, ticket.priority);
   work.tenant = ticket.tenant->name;
-  work.until = LocalWaitEnd(sensitive, ticket.deadline);
+  work.until = LocalWaitEnd(sensitive, clock_.Monotonic(), ticket.deadline);
   return work;
 }
 
@@ -244,11 +241,6 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exch
     work.tried_until = clock_.Monotonic() + backoff * (0.5 + RandomUnit(random_) / 2);
     backoff = std::min(backoff * 2, kEndpointPollMax);
   }
-}
-
-MonotonicTime Dispatch::LocalWaitEnd(bool sensitive, MonotonicTime deadline) const {
-  const MonotonicTime end = deadline - kRefuseBefore;
-  return sensitive ? end : std::min(end, clock_.Monotonic() + kNotSensitiveWaitMax);
 }
 
 Task<absl::StatusOr<std::shared_ptr<Endpoint>>> Dispatch::WaitForLocal(MonotonicTime deadline,

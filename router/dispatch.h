@@ -91,8 +91,6 @@ class Dispatch {
   Task<CloudResult> SendCloud(Exchange& exchange, CloudPermit permit);
   Task<absl::StatusOr<std::unique_ptr<Answer>>> SendLocal(Exchange& exchange);
   LocalQueue::Work WorkOf(const Exchange& exchange) const;
-  // Waiting for local room ends here.
-  MonotonicTime LocalWaitEnd(bool sensitive, MonotonicTime deadline) const;
   // How long to wait before the next cloud attempt; nullopt: not worth it, fall back.
   std::optional<absl::Duration> CloudBackoff(int failed_attempts, const Begun& begun, MonotonicTime deadline);
   std::optional<absl::Status> FinalCloudStatus(const Begun& begun, const Exchange& exchange,

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/clock.h"
 #include "headgate/v1/engine.pb.h"
@@ -96,6 +97,15 @@ class EndpointUse {
   int64_t open_;    // 1: not sensitive
   int64_t report_;  // the last one when it began
   bool refused_ = false;
+};
+
+// Where places at engines come from: the registry, or a simulated fleet.
+class Places {
+ public:
+  virtual ~Places() = default;
+  // As EndpointChoice's.
+  virtual std::shared_ptr<Endpoint> Pick(const LocalAsk& ask, const std::vector<std::string>& exclude) = 0;
+  virtual void Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) = 0;
 };
 
 }  // namespace headgate::router

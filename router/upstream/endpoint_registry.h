@@ -33,7 +33,7 @@
 
 namespace headgate::router {
 
-class EndpointRegistry {
+class EndpointRegistry final : public Places {
  public:
   using OnLoad = std::function<void(const v1::Load&)>;
   // Connects to one engine and reports its load on the executor until destroyed.
@@ -43,7 +43,7 @@ class EndpointRegistry {
 
   EndpointRegistry(Executor executor, Clock& clock, RandomBytes random, const LocalConfig& config, Connect connect,
                    Resolve resolve, Metrics& metrics);
-  ~EndpointRegistry();
+  ~EndpointRegistry() override;
 
   // Resolves now and then every resolve_interval until `cancellation`. A name that does not resolve keeps what it had.
   Task<void> Run(Cancellation& cancellation);
@@ -51,7 +51,7 @@ class EndpointRegistry {
   void Apply(const LocalConfig& config);
 
   // EndpointChoice::Pick over the endpoints of now.
-  std::shared_ptr<Endpoint> Pick(const LocalAsk& ask, const std::vector<std::string>& exclude) {
+  std::shared_ptr<Endpoint> Pick(const LocalAsk& ask, const std::vector<std::string>& exclude) override {
     return choice_.Pick(endpoints_, ask, exclude);
   }
   std::shared_ptr<Endpoint> Pick(bool sensitive, const std::vector<std::string>& exclude) {
@@ -59,7 +59,9 @@ class EndpointRegistry {
   }
   // For calls that take no place in a batch: any engine that is not draining or ejected, those that report first.
   std::shared_ptr<Endpoint> PickAny() const;
-  void Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) { choice_.Remember(ask, endpoint); }
+  void Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) override {
+    choice_.Remember(ask, endpoint);
+  }
   void ReportSuccess(Endpoint& endpoint);
   // Ejects it: 250 ms, doubling with every failure in a row, at most 5 s, and until it has reported its load again.
   void ReportFailure(Endpoint& endpoint);
