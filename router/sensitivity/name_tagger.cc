@@ -10,7 +10,7 @@
 namespace headgate::router {
 namespace {
 
-constexpr std::string_view kMagic = "HGNT0001";
+constexpr std::string_view kMagic = "HGNT0002";
 constexpr size_t kFileTags = NameTagger::kTags - 1;  // O is the zero that the others are measured against
 // A window begins this many units before a cue, and ends where nothing is likelier to be a name than not, as many after
 // the last one.
@@ -31,8 +31,27 @@ T Read(std::string_view& bytes) {
 
 }  // namespace
 
+std::string WordSet::Bytes() const {
+  std::string bytes(kBits / 8, '\0');
+  for (size_t i = 0; i < kBits; ++i) bytes[i / 8] = static_cast<char>(bytes[i / 8] | (bits_[i] ? 1 << (i % 8) : 0));
+  return bytes;
+}
+
+void WordSet::Read(std::string_view bytes) {
+  for (size_t i = 0; i < kBits; ++i) bits_[i] = (static_cast<uint8_t>(bytes[i / 8]) >> (i % 8) & 1) != 0;
+}
+
+void MarkNewWords(const WordSet& words, std::vector<Unit>& units) {
+  for (Unit& unit : units) {
+    if (unit.kind != UnitKind::kCapital && unit.kind != UnitKind::kUpper) continue;
+    if (unit.end - unit.begin < 2 || words.Has(unit.hash)) continue;
+    unit.kind = unit.kind == UnitKind::kCapital ? UnitKind::kNewCapital : UnitKind::kNewUpper;
+  }
+}
+
 absl::StatusOr<NameTagger> NameTagger::Load(std::string_view bytes) {
-  constexpr size_t kSize = 8 + kTags * kTags * sizeof(int16_t) + sizeof(int16_t) + sizeof(float) + kRows * kFileTags;
+  constexpr size_t kSize = 8 + kTags * kTags * sizeof(int16_t) + sizeof(int16_t) + sizeof(float) + kRows * kFileTags +
+                           WordSet::kBits / 8;
   if (bytes.size() != kSize || bytes.substr(0, 8) != kMagic) {
     return absl::InvalidArgumentError("weights of the name tagger: not a file of this version");
   }
@@ -57,6 +76,7 @@ absl::StatusOr<NameTagger> NameTagger::Load(std::string_view bytes) {
     bytes.remove_prefix(kFileTags);
     tagger.cues_[i] = *std::max_element(row.begin() + 1, row.begin() + kTags) > cue;
   }
+  tagger.words_.Read(bytes);
   return tagger;
 }
 
@@ -92,16 +112,22 @@ std::array<uint32_t, NameTagger::kFeatures> NameTagger::Features(const std::vect
   return rows;
 }
 
-bool NameTagger::IsCue(const Unit& unit) const {
-  if (unit.kind > UnitKind::kUpper && unit.kind != UnitKind::kDigits) return false;
-  return cues_[(MixHash(101, unit.hash) >> 7) & (kRows - 1)];
+bool NameTagger::IsCue(const std::vector<Unit>& units, size_t at) const {
+  const Unit& unit = units[at];
+  const auto capital = [&](size_t i) {
+    return i < units.size() && (units[i].kind == UnitKind::kNewCapital || units[i].kind == UnitKind::kCapital);
+  };
+  if (unit.kind == UnitKind::kNewCapital && (capital(at + 1) || (at > 0 && capital(at - 1)))) return true;
+  const bool word = unit.kind <= UnitKind::kDigits || unit.kind >= UnitKind::kNewCapital;
+  return word && cues_[(MixHash(101, unit.hash) >> 7) & (kRows - 1)];
 }
 
-std::vector<NameSpan> NameTagger::Tag(const std::vector<Unit>& units) const {
+std::vector<NameSpan> NameTagger::Tag(std::vector<Unit>& units) const {
+  MarkNewWords(words_, units);
   std::vector<NameSpan> spans;
   std::vector<Step> steps;
   for (size_t at = 0, read = 0; at < units.size(); ++at) {
-    if (!IsCue(units[at])) continue;
+    if (!IsCue(units, at)) continue;
     at = read = TagFrom(units, std::max(at > kCueBefore ? at - kCueBefore : 0, read), at, steps, spans);
   }
   return spans;
@@ -127,7 +153,7 @@ size_t NameTagger::TagFrom(const std::vector<Unit>& units, size_t first, size_t 
   score[0] = 0;  // nothing goes on from before the window
   size_t at = first;
   for (;; ++at) {
-    if (at > cue && IsCue(units[at])) cue = at;
+    if (at > cue && IsCue(units, at)) cue = at;
     Step& step = steps.emplace_back();
     step.emission = Emission(Features(units, at));
     Lanes best = score[0] + transitions_[0], from{};

@@ -13,6 +13,7 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,6 +31,26 @@ struct NameSpan {
   float score = 0;             // 0..1
 };
 
+// Words that are written with a small letter: a capitalised word that is not among them is most often a name. A Bloom
+// filter over Unit::hash: one in forty other words counts as held.
+class WordSet {
+ public:
+  static constexpr size_t kBits = size_t{1} << 19;
+  void Add(uint32_t hash) { bits_.set(First(hash)), bits_.set(Second(hash)); }
+  bool Has(uint32_t hash) const { return bits_[First(hash)] && bits_[Second(hash)]; }
+  // kBits / 8 bytes, as the weights hold them.
+  std::string Bytes() const;
+  void Read(std::string_view bytes);
+
+ private:
+  static size_t First(uint32_t hash) { return (hash ^ (hash >> 13)) & (kBits - 1); }
+  static size_t Second(uint32_t hash) { return (MixHash(301, hash) >> 7) & (kBits - 1); }
+  std::bitset<kBits> bits_;
+};
+
+// kCapital and kUpper become kNewCapital and kNewUpper where `words` does not hold them.
+void MarkNewWords(const WordSet& words, std::vector<Unit>& units);
+
 class NameTagger {
  public:
   // O, then begin and inside of each type.
@@ -39,8 +60,8 @@ class NameTagger {
 
   // INVALID_ARGUMENT when `weights` is no file of this version; its digest was checked before.
   static absl::StatusOr<NameTagger> Load(std::string_view weights);
-  // Spans in the order of the text, without overlap.
-  std::vector<NameSpan> Tag(const std::vector<Unit>& units) const;
+  // Spans in the order of the text, without overlap. Marks the units by the word set of the weights.
+  std::vector<NameSpan> Tag(std::vector<Unit>& units) const;
 
   // The rows that unit `at` reads; row 0 of the result is the unit's own. For tools/train as well.
   static std::array<uint32_t, kFeatures> Features(const std::vector<Unit>& units, size_t at);
@@ -52,12 +73,13 @@ class NameTagger {
     Lanes emission, from;
   };
   Lanes Emission(const std::array<uint32_t, kFeatures>& features) const;
-  bool IsCue(const Unit& unit) const;
+  bool IsCue(const std::vector<Unit>& units, size_t at) const;
   size_t TagFrom(const std::vector<Unit>& units, size_t first, size_t cue, std::vector<Step>& steps,
                  std::vector<NameSpan>& spans) const;
   void ReadSpans(const std::vector<Unit>& units, size_t first, const std::vector<Step>& steps, size_t tag,
                  std::vector<NameSpan>& spans) const;
 
+  WordSet words_;
   std::vector<std::array<int8_t, 8>> rows_;
   std::bitset<kRows> cues_;               // rows of units that begin a cue window
   std::array<Lanes, kTags> transitions_;  // from, to; in units of the weights

@@ -38,7 +38,7 @@ absl::StatusOr<std::unique_ptr<const TextModels>> TextModels::Load(std::string_v
 
 TextModels::Reading TextModels::Read(std::string_view canonical) const {
   Reading reading;
-  const std::vector<Unit> units = SplitUnits(canonical);
+  std::vector<Unit> units = SplitUnits(canonical);
   reading.names = names_.Tag(units);
   reading.topics = reading.names.empty() ? topics_.Score(units) : topics_.Score(ReplaceNames(units, reading.names));
   return reading;

@@ -25,6 +25,8 @@ enum class UnitKind : uint8_t {
   kPerson,         // a name, put in place of its units (topic_model.h)
   kPublicPerson,   // somebody from news, history or fiction
   kAddress,
+  kNewCapital,  // a kCapital or kUpper that is in no word list: most often a name (name_tagger.h)
+  kNewUpper,
 };
 
 struct Unit {

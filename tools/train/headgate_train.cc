@@ -3,7 +3,7 @@
 
 // headgate-train: corpora in, weights and their digests out. `make train` calls it; docs/model-card.md tells the rest.
 //
-//   headgate-train OUT_DIR REPORT_DIR --train FILE... --tune FILE...
+//   headgate-train OUT_DIR REPORT_DIR --words FILE --train FILE... --tune FILE...
 //
 // `tune` files are trained on too, but first predicted in five folds: thresholds and the printed figures come from
 // those predictions, so no text sets its own threshold.
@@ -111,15 +111,38 @@ std::vector<const Example*> Weighted(const std::vector<Example>& train, const st
   return out;
 }
 
-int Run(const std::string& folder, const std::string& report_folder, const std::vector<Document>& train,
-        const std::vector<Document>& tune) {
+// The words of the list, and those that the labelled texts often write with a small letter outside of names.
+router::WordSet SmallWords(const std::string& path, const std::vector<Document>& train) {
+  constexpr int kOften = 3;
+  router::WordSet words;
+  std::ifstream in(path);
+  for (std::string word; std::getline(in, word);) {
+    for (const router::Unit& unit : router::SplitUnits(word)) words.Add(unit.hash);
+  }
+  std::map<uint32_t, int> counts;
+  for (const Document& document : train) {
+    for (size_t field = 0; field < document.tags.size(); ++field) {
+      for (size_t i = 0; i < document.tags[field].size(); ++i) {
+        const router::Unit& unit = document.fields[field][i];
+        if (unit.kind == router::UnitKind::kLower && document.tags[field][i] == 0) ++counts[unit.hash];
+      }
+    }
+  }
+  for (const auto& [hash, count] : counts) {
+    if (count >= kOften) words.Add(hash);
+  }
+  return words;
+}
+
+int Run(const std::string& folder, const std::string& report_folder, const std::string& words,
+        const std::vector<Document>& train, const std::vector<Document>& tune) {
   std::vector<const Document*> named;
   for (const auto* corpus : {&train, &tune}) {
     for (const Document& document : *corpus) {
       if (!document.tags.empty()) named.push_back(&document);
     }
   }
-  const std::string name_weights = TrainNames(named, kNameEpochs, kSeed);
+  const std::string name_weights = TrainNames(named, SmallWords(words, train), kNameEpochs, kSeed);
   const auto names = router::NameTagger::Load(name_weights);
   std::vector<Example> train_examples, tune_examples;
   for (const Document& document : train) train_examples.push_back(MakeExample(document, *names));
@@ -165,10 +188,19 @@ int main(int argc, char** argv) {
   using namespace headgate::train;
   std::vector<Document> train, tune;
   std::vector<Document>* corpus = nullptr;
+  std::string words;
   for (int i = 3; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--train" || argument == "--tune") {
       corpus = argument == "--train" ? &train : &tune;
+      continue;
+    }
+    if (argument == "--words" && i + 1 < argc) {
+      words = argv[++i];
+      if (!std::ifstream(words)) {
+        std::cerr << "headgate-train: " << words << ": cannot be read\n";
+        return 1;
+      }
       continue;
     }
     auto read = corpus == nullptr ? absl::InvalidArgumentError("--train or --tune first") : ReadCorpus(argument);
@@ -178,9 +210,9 @@ int main(int argc, char** argv) {
     }
     for (Document& document : *read) corpus->push_back(std::move(document));
   }
-  if (argc < 3 || train.empty() || tune.empty()) {
-    std::cerr << "usage: headgate-train OUT_DIR REPORT_DIR --train FILE... --tune FILE...\n";
+  if (argc < 3 || words.empty() || train.empty() || tune.empty()) {
+    std::cerr << "usage: headgate-train OUT_DIR REPORT_DIR --words FILE --train FILE... --tune FILE...\n";
     return 2;
   }
-  return Run(argv[1], argv[2], train, tune);
+  return Run(argv[1], argv[2], words, train, tune);
 }

@@ -47,16 +47,52 @@ def number(low, high, decimals=0):
     return lambda r: f"{r.uniform(low, high):.{decimals}f}" if decimals else str(r.randint(low, high))
 
 
+def dotted_name(r):
+    """Names of other peoples of China and of foreigners, in characters."""
+    parts = ["".join(r.choice(TRANSCRIBED) for _ in range(r.randint(2, 4))) for _ in range(2)]
+    return parts[0] + r.choice("··•.") + parts[1] if r.random() < 0.7 else parts[0]
+
+
 def zh_name(r):
-    surname = r.choice(SURNAMES[:60]) if r.random() < 0.6 else r.choice(SURNAMES[:420])
+    roll = r.random()
+    if roll < 0.05:
+        return dotted_name(r)
+    surname = r.choice(SURNAMES[:60]) if roll < 0.5 else r.choice(SURNAMES[:420]) if roll < 0.88 else r.choice(SURNAMES)
     given = "".join(r.choice(GIVEN) for _ in range(1 if r.random() < 0.28 and len(surname) == 1 else 2))
     return surname + given
 
 
+def new_word(r):
+    """A name that is in no list: a listed one with another letter or ending."""
+    name = r.choice(EN_FIRST)
+    if r.random() < 0.5:
+        at = r.randrange(len(name))
+        letters = "aeiouyáéíóöüø" if name[at] in "aeiouy" else "bcdfghjklmnprstvwzłñç"
+        name = name[:at] + r.choice(letters if r.random() < 0.3 else letters[:6]) + name[at + 1 :]
+    else:
+        name += r.choice("ski sen son ova enko idis oğlu escu ian tti wala nen berg quist dottir ez".split())
+    return name.capitalize()
+
+
+def en_last(r):
+    roll = r.random()
+    last = r.choice(EN_LAST) if roll < 0.45 else r.choice(EN_FIRST).capitalize() if roll < 0.7 else new_word(r)
+    if r.random() < 0.12:
+        last = r.choice(["O'", "Mc", "van der ", "van ", "de ", "de la ", "Al-", "El ", "bin ", "Di ", "von "]) + last
+    if r.random() < 0.08:
+        last += "-" + (new_word(r) if r.random() < 0.5 else r.choice(EN_LAST))
+    return last
+
+
 def en_name(r):
-    first = r.choice(EN_COMMON_FIRST) if r.random() < 0.5 else r.choice(EN_FIRST).capitalize()
-    last = r.choice(EN_LAST) if r.random() < 0.7 else r.choice(EN_FIRST).capitalize()
+    roll = r.random()
+    first = r.choice(EN_COMMON_FIRST) if roll < 0.35 else r.choice(EN_FIRST).capitalize() if roll < 0.7 else new_word(r)
+    if r.random() < 0.05:
+        first += "-" + r.choice(EN_FIRST).capitalize()
     middle = f" {r.choice(string.ascii_uppercase)}." if r.random() < 0.08 else ""
+    if r.random() < 0.06:
+        middle = " " + new_word(r)
+    last = en_last(r)
     name = f"{first}{middle} {last}"
     if r.random() < 0.1:
         name = f"{r.choice(EN_LAST)}-{last}" if r.random() < 0.2 else f"{last}, {first}"
@@ -188,7 +224,8 @@ ZH.update(
     {
         "p": marked(zh_person, "PERSON"),
         "p2": marked(zh_person, "PERSON"),
-        "pub": marked(choice(ZH_PUBLIC), "PUBLIC"),
+        "pub": marked(lambda r: r.choice(ZH_PUBLIC) if r.random() < 0.75 else zh_name(r), "PUBLIC"),
+        "f": marked(lambda r: r.choice(ZH_FICTION) if r.random() < 0.2 else zh_name(r), "PUBLIC"),
         "fic": marked(choice(ZH_FICTION), "PUBLIC"),
         "addr": marked(zh_address, "ADDRESS"),
         "date": lambda r: r.choice(
@@ -235,7 +272,8 @@ EN.update(
     {
         "p": marked(en_name, "PERSON"),
         "p2": marked(lambda r: r.choice(EN_COMMON_FIRST) if r.random() < 0.5 else en_name(r), "PERSON"),
-        "pub": marked(choice(EN_PUBLIC), "PUBLIC"),
+        "pub": marked(lambda r: r.choice(EN_PUBLIC) if r.random() < 0.7 else en_name(r), "PUBLIC"),
+        "f": marked(lambda r: r.choice(EN_FICTION) if r.random() < 0.2 else en_name(r), "PUBLIC"),
         "fic": marked(choice(EN_FICTION), "PUBLIC"),
         "addr": marked(en_address, "ADDRESS"),
         "date": lambda r: r.choice(

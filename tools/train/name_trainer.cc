@@ -74,7 +74,7 @@ void Append(std::string& out, T value) {
 }
 
 // Averages; O is taken off, since only differences decide; scaled so that all but a few fit int8.
-std::string Quantised(Weights& weights) {
+std::string Quantised(Weights& weights, const router::WordSet& words) {
   std::vector<float> sizes;
   const auto average = [&](Row& row, const Row& sums) {
     for (size_t tag = 0; tag < kTags; ++tag) row[tag] -= sums[tag] / weights.time;
@@ -90,7 +90,7 @@ std::string Quantised(Weights& weights) {
   std::sort(sizes.begin(), sizes.end());
   const float largest = sizes.empty() ? 1 : sizes[sizes.size() * 9995 / 10000];
   const float scale = 127 / largest;
-  std::string out = "HGNT0001";
+  std::string out = "HGNT0002";
   for (size_t from = 0; from < kTags; ++from) {
     average(weights.moves[from], weights.move_sums[from]);
     for (size_t to = 0; to < kTags; ++to) {
@@ -105,12 +105,13 @@ std::string Quantised(Weights& weights) {
       Append(out, static_cast<int8_t>(std::lround(std::clamp(row[tag] * scale, -127.0f, 127.0f))));
     }
   }
-  return out;
+  return out + words.Bytes();
 }
 
 }  // namespace
 
-std::string TrainNames(const std::vector<const Document*>& documents, int epochs, uint64_t seed) {
+std::string TrainNames(const std::vector<const Document*>& documents, const router::WordSet& words, int epochs,
+                       uint64_t seed) {
   struct Sequence {
     std::vector<Features> features;
     const std::vector<uint8_t>* tags;
@@ -118,7 +119,8 @@ std::string TrainNames(const std::vector<const Document*>& documents, int epochs
   std::vector<Sequence> sequences;
   for (const Document* document : documents) {
     for (size_t field = 0; field < document->tags.size(); ++field) {
-      const std::vector<Unit>& units = document->fields[field];
+      std::vector<Unit> units = document->fields[field];
+      router::MarkNewWords(words, units);
       Sequence sequence{{}, &document->tags[field]};
       for (size_t at = 0; at < units.size(); ++at) sequence.features.push_back(NameTagger::Features(units, at));
       if (!units.empty()) sequences.push_back(std::move(sequence));
@@ -137,7 +139,7 @@ std::string TrainNames(const std::vector<const Document*>& documents, int epochs
       weights.time += 1;
     }
   }
-  return Quantised(weights);
+  return Quantised(weights, words);
 }
 
 }  // namespace headgate::train

@@ -9,11 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "router/sensitivity/name_tagger.h"
 #include "tools/train/corpus.h"
 
 namespace headgate::train {
 
 // The bytes of the weights file. Documents without tags are left out.
-std::string TrainNames(const std::vector<const Document*>& documents, int epochs, uint64_t seed);
+// `words`: those that are written with a small letter; they become part of the weights.
+std::string TrainNames(const std::vector<const Document*>& documents, const router::WordSet& words, int epochs,
+                       uint64_t seed);
 
 }  // namespace headgate::train

@@ -24,8 +24,9 @@ float Sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
 
 Example MakeExample(const Document& document, const router::NameTagger& names) {
   Example example{&document, {}};
-  for (const std::vector<Unit>& raw : document.fields) {
-    const std::vector<Unit> units = router::ReplaceNames(raw, names.Tag(raw));
+  for (std::vector<Unit> raw : document.fields) {
+    const std::vector<router::NameSpan> spans = names.Tag(raw);
+    const std::vector<Unit> units = router::ReplaceNames(raw, spans);
     Example::Field field;
     const bool persons =
         std::any_of(units.begin(), units.end(), [](const Unit& unit) { return unit.kind == UnitKind::kPerson; });

@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "d83d0e6332cc768c42bbf738986fe331db6860bba840752cca63f45e10a5bbf6";
+    "8a3e1815f0994626e9ed89c79a0509300c6e8350c708b11e7ea13cb256bd1616";
 inline constexpr char kNameSha256[] =
-    "99432b4bb017d92ca9f3e24203d8a8d43f5128d15baa072d164fe6eef7100e4c";
+    "c52a3641bfc0e635243a9cd24ef1c85a7a16147ef689995868d19dd03327eba3";
 
 }  // namespace headgate::router

@@ -28,7 +28,8 @@ NameTagger Tagger() {
 std::vector<std::string> Found(const NameTagger& tagger, const std::string& text) {
   constexpr const char* kNames[] = {"PERSON:", "PUBLIC:", "ADDRESS:"};
   std::vector<std::string> found;
-  for (const NameSpan& span : tagger.Tag(SplitUnits(text))) {
+  std::vector<Unit> units = SplitUnits(text);
+  for (const NameSpan& span : tagger.Tag(units)) {
     EXPECT_LT(span.begin, span.end);
     EXPECT_LE(span.end, text.size());
     EXPECT_GE(span.score, 0);
