@@ -5,6 +5,7 @@
 import json
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -17,7 +18,7 @@ CHART = ROOT / "deploy/helm/headgate"
 NAMESPACE = "headgate-e2e"
 STORAGE = "headgate-e2e-storage"  # where pods may do what the restricted namespace forbids: prepare volumes
 REGISTRY = os.environ.get("E2E_REGISTRY", "localhost")
-TAG = os.environ.get("E2E_TAG", "0.1.0")
+TAG = os.environ.get("E2E_TAG") or re.search(r"^appVersion: (\S+)$", (CHART / "Chart.yaml").read_text(), re.M).group(1)
 RESTRICTED = {"runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532,
               "seccompProfile": {"type": "RuntimeDefault"}}
 CONTAINER = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}

@@ -7,6 +7,11 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "headgate.instance" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{/* dict root component [pool] -> what a selector of that component says, and nothing that changes */}}
 {{- define "headgate.selector" -}}
 app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
@@ -66,10 +71,10 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
-{{/* Where each pod spec begins: what all pods have. dict root serviceAccount */}}
+{{/* Where each pod spec begins: what all pods have. dict root serviceAccount [token: may it ask the API server?] */}}
 {{- define "headgate.podBasics" -}}
 serviceAccountName: {{ .serviceAccount }}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ .token | default false }}
 enableServiceLinks: false
 {{- with .root.Values.image.pullSecrets }}
 imagePullSecrets:
