@@ -108,7 +108,7 @@ absl::StatusOr<Ticket> Admission::Admit(const RequestHead& head, const Prompt& p
       content.priority() == v1::PRIORITY_UNSPECIFIED ? v1::PRIORITY_NORMAL : content.priority();
   return Ticket{head.request_id, head.api, std::move(tenant), priority,
                 HigherLevel(head.declared_sensitivity, content.declared_sensitivity()), head.received, deadline,
-                InFlight(in_flight_)};
+                InFlight(in_flight_), head.whole, head.trace};
 }
 
 }  // namespace headgate::router

@@ -46,6 +46,8 @@ struct Ticket {
   MonotonicTime received;
   MonotonicTime deadline;  // always finite
   InFlight in_flight;
+  bool whole = false;  // both as RequestHead's
+  std::string trace = {};
 };
 
 // Range and enum checks of every field; INVALID_ARGUMENT names the field. Pure.

@@ -32,13 +32,14 @@ Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, std::s
       deadline_(ticket.deadline),
       started_(dispatch.clock_.Monotonic()),
       idle_timeout_(dispatch.cloud_config_.idle_timeout),
+      whole_(ticket.whole),
       prompt_(std::move(prompt)),
       attempt_(attempt) {
   route_ = std::move(route);
   route_.set_target(v1::Route::TARGET_CLOUD);
   route_.set_endpoint(dispatch_.cloud_config_.name);
   route_.set_model(dispatch_.cloud_config_.model);
-  stream_ = dispatch_.cloud_->Generate(*prompt_, CloudCall{deadline_, ticket.tenant->name});
+  stream_ = dispatch_.cloud_->Generate(*prompt_, CloudCall{deadline_, ticket.tenant->name, ticket.whole});
 }
 
 Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, EndpointUse place, const Prompt& prompt,
@@ -47,13 +48,15 @@ Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, Endpoi
       deadline_(ticket.deadline),
       started_(dispatch.clock_.Monotonic()),
       idle_timeout_(absl::InfiniteDuration()),
+      whole_(ticket.whole),
       tenant_(ticket.tenant->name),
       use_(std::move(place)) {
   route_ = std::move(route);
   route_.set_target(v1::Route::TARGET_LOCAL);
   route_.set_endpoint((*use_)->name);
   route_.set_model((*use_)->load.model());
-  stream_ = (*use_)->upstream->Generate(prompt, CallOptions{ticket.request_id, deadline_, tenant_});
+  stream_ = (*use_)->upstream->Generate(
+      prompt, CallOptions{ticket.request_id, deadline_, tenant_, ticket.whole, ticket.trace});
 }
 
 Dispatch::StreamAnswer::~StreamAnswer() {
@@ -61,8 +64,10 @@ Dispatch::StreamAnswer::~StreamAnswer() {
 }
 
 Task<Dispatch::Begun> Dispatch::StreamAnswer::Begin(MonotonicTime first_by, Cancellation& cancellation) {
+  // The first event of a whole answer is the last one too.
+  const MonotonicTime until = whole_ ? deadline_ : std::min(first_by, deadline_);
   do {
-    auto event = co_await First(std::min(first_by, deadline_), cancellation);
+    auto event = co_await First(until, cancellation);
     const Outcome outcome = Judge(event, cancellation);
     if (outcome != Outcome::kOk) {
       End(outcome, event.status());

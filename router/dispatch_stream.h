@@ -80,6 +80,7 @@ class Dispatch::StreamAnswer : public Answer {
   const MonotonicTime deadline_;
   const MonotonicTime started_;
   const absl::Duration idle_timeout_;
+  const bool whole_;
   const std::string tenant_;
   std::shared_ptr<const CloudPrompt> prompt_;  // null: local
   CloudAttempt attempt_;                       // at the cloud

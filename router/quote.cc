@@ -114,7 +114,7 @@ void QuoteBook::Answered(const std::string& tenant, Quote::Side side, const v1::
   const double share = std::clamp(static_cast<double>(usage.cached_tokens()) / prompt, 0.0, 1.0);
   Learn(share, learned.answers, side == Quote::Side::kCloud ? &learned.cloud_cached_share
                                                             : &learned.local_cached_share);
-  if (side != Quote::Side::kCloud) return;
+  if (side != Quote::Side::kCloud || first_token == absl::InfiniteDuration()) return;
   // The p90 by stochastic approximation: nine answers below pull it down as far as one above pulls it up.
   constexpr double kQuantile = 0.9;
   constexpr double kStep = 0.05;

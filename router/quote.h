@@ -51,7 +51,7 @@ class QuoteBook {
   void Decided(const std::string& tenant, Quote::Side side);
   // A local first token: what Offer predicted and what came. Not for sensitive requests: engines serve them first.
   void LocalFirstToken(double prompt_tokens, double predicted_seconds, double seconds);
-  // What an answer turned out to be; `first_token` since it was sent.
+  // What an answer turned out to be; `first_token` since it was sent, infinite when not seen.
   void Answered(const std::string& tenant, Quote::Side side, const v1::Usage& usage, absl::Duration first_token);
 
   Scaling& scaling() { return scaling_; }

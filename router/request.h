@@ -18,6 +18,8 @@ struct RequestHead {
   std::string peer_identity;   // subject of the verified client certificate, empty without mTLS
   MonotonicTime received;
   MonotonicTime deadline = absl::InfiniteDuration();  // the client's, absolute
+  bool whole = false;          // the client gets its answer in one piece, when it is complete
+  std::string trace;           // W3C trace context as `traceparent` says it, or empty; never sent to a cloud
   // From the header x-headgate-sensitivity; the prompt may declare one too: the higher counts.
   v1::SensitivityLevel declared_sensitivity = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
 };

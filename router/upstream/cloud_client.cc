@@ -35,6 +35,8 @@ constexpr size_t kUnreadEventsMaxShared = 8192;
 constexpr size_t kEventsPerWriteMax = 4096;  // 16 KiB, libcurl's largest piece, holds fewer `data:` lines
 constexpr size_t kErrorBodyBytesMax = 64 << 10;
 constexpr size_t kLimitBytesMax = 4 << 10;
+constexpr size_t kWholeBytesMax = 16 << 20;  // more than the longest answer, all of it escaped
+constexpr size_t kIdleHandlesMax = 64;       // a key's
 constexpr size_t kUserIdHexDigits = 32;
 // The status is known; waiting for the body only serves to keep the connection.
 constexpr absl::Duration kErrorBodyWait = absl::Seconds(1);
@@ -83,10 +85,11 @@ class CloudClient : public CloudUpstream {
       Headers& headers = headers_.emplace_back();
       // An empty value removes a header that libcurl would add.
       for (const std::string& header : {std::string("Content-Type: application/json"),
-                                        std::string("Accept: text/event-stream"), std::string("Expect:"),
-                                        absl::StrCat("Authorization: Bearer ", api_key)})
+                                        std::string("Accept: application/json, text/event-stream"),
+                                        std::string("Expect:"), absl::StrCat("Authorization: Bearer ", api_key)})
         headers.reset(curl_slist_append(headers.release(), header.c_str()));
     }
+    handles_.resize(headers_.size());
     balance_.emplace(clock, multi_, config_, [this](CURL* easy) { Configure(easy, keys_.Next()); }, metrics);
   }
   ~CloudClient() override;
@@ -96,7 +99,12 @@ class CloudClient : public CloudUpstream {
  private:
   friend class CloudStream;
   using Headers = std::unique_ptr<curl_slist, CurlDeleter>;
+  using Easy = std::unique_ptr<CURL, CurlDeleter>;
   void Configure(CURL* easy, size_t key) const;
+  // A configured handle; null: out of memory. Setting one up costs as much as a short transfer, so they are kept.
+  Easy TakeHandle(size_t key);
+  // REQUIRES: its transfer has ended by itself.
+  void KeepHandle(size_t key, Easy easy);
   // Names the tenant to nobody, and the same tenant the same way: the cloud keeps its caches apart by it.
   std::string UserId(const std::string& tenant) const;
 
@@ -111,17 +119,20 @@ class CloudClient : public CloudUpstream {
   std::vector<Headers> headers_;  // by key
   KeyRing keys_;
   CurlMulti multi_;
+  std::vector<std::vector<Easy>> handles_;  // idle, by key; they use what multi_ shares
   std::set<CloudStream*> streams_;
   std::optional<BalancePoll> balance_;
 };
 
 class CloudStream : public AnswerStream {
  public:
-  CloudStream(CloudClient* client, MonotonicTime deadline)
+  CloudStream(CloudClient* client, MonotonicTime deadline, bool whole)
       : client_(client),
         clock_(client->clock_),
         deadline_(deadline),
-        first_token_until_(clock_.Monotonic() + client->config_.first_token_timeout),
+        whole_(whole),
+        first_token_until_(whole ? absl::InfiniteDuration()
+                                 : clock_.Monotonic() + client->config_.first_token_timeout),
         idle_timeout_(client->config_.idle_timeout),
         heard_at_(clock_.Monotonic()),
         mailbox_(client->executor_, kUnreadEventsMaxShared + kEventsPerWriteMax) {
@@ -136,11 +147,10 @@ class CloudStream : public AnswerStream {
   void Start(absl::StatusOr<std::string> body) {
     if (!body.ok()) return mailbox_.Close(body.status());
     body_ = *std::move(body);
-    easy_.reset(curl_easy_init());
+    key_ = client_->keys_.Next();
+    easy_ = client_->TakeHandle(key_);
     if (easy_ == nullptr) return mailbox_.Close(absl::UnavailableError("cloud transfer: out of memory"));
     CURL* const easy = easy_.get();
-    key_ = client_->keys_.Next();
-    client_->Configure(easy, key_);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body_.data());
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_.size()));
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &CloudStream::OnBody);
@@ -202,6 +212,7 @@ class CloudStream : public AnswerStream {
       if (http_status_ == 429 && refused_.size() < kLimitBytesMax) refused_.append(bytes.substr(0, kLimitBytesMax));
       return refused_bytes_ > kErrorBodyBytesMax ? 0 : bytes.size();
     }
+    if (whole_) return ReadWhole(bytes) ? bytes.size() : 0;
     if (reader_.done()) return bytes.size();
     if (mailbox_.size() >= UnreadMax()) {
       paused_ = true;
@@ -220,6 +231,27 @@ class CloudStream : public AnswerStream {
     }
     Deliver(std::move(events));
     return failure_.ok() ? bytes.size() : 0;
+  }
+
+  // False: it is too long.
+  bool ReadWhole(std::string_view bytes) {
+    if (answer_.empty()) bytes.remove_prefix(std::min(bytes.find_first_not_of(" \t\r\n"), bytes.size()));
+    if (answer_.size() + bytes.size() > kWholeBytesMax) {
+      failure_ = absl::UnavailableError("cloud answer is too long");
+      return false;
+    }
+    answer_.append(bytes);
+    return true;
+  }
+  absl::Status EndOfWhole() {
+    std::vector<v1::GenerateStreamResponse> events;
+    const absl::Status status = ReadWholeAnswer(answer_, events);
+    if (!status.ok()) return status;
+    client_->keys_.Worked(key_);
+    finish_ = std::move(events.back());
+    events.pop_back();
+    Deliver(std::move(events));
+    return failure_;
   }
 
   void Deliver(std::vector<v1::GenerateStreamResponse> events) {
@@ -247,8 +279,10 @@ class CloudStream : public AnswerStream {
   void Complete(CURLcode result) {
     long opened = 0;
     curl_easy_getinfo(easy_.get(), CURLINFO_NUM_CONNECTS, &opened);
-    client_->connects_.Increment(static_cast<double>(opened));
-    End(Outcome(result));
+    if (opened > 0) client_->connects_.Increment(static_cast<double>(opened));
+    const absl::Status outcome = Outcome(result);
+    client_->KeepHandle(key_, std::move(easy_));
+    End(outcome);
   }
 
   absl::Status Outcome(CURLcode result) {
@@ -258,6 +292,7 @@ class CloudStream : public AnswerStream {
       return absl::UnavailableError(absl::StrCat("cloud connection failed: ", result == CURLE_ABORTED_BY_CALLBACK
                                                                                   ? "closed before an answer"
                                                                                   : curl_easy_strerror(result)));
+    if (whole_) return EndOfWhole();
     std::vector<v1::GenerateStreamResponse> events;
     const absl::Status status = reader_.End(events);
     Deliver(std::move(events));
@@ -328,6 +363,7 @@ class CloudStream : public AnswerStream {
   CloudClient* client_;  // null once detached
   Clock& clock_;
   const MonotonicTime deadline_;
+  const bool whole_;                       // one JSON object; silence is limited by the idle time alone
   const MonotonicTime first_token_until_;
   const absl::Duration idle_timeout_;
   MonotonicTime heard_at_;                                    // last byte, keep-alives included
@@ -337,8 +373,9 @@ class CloudStream : public AnswerStream {
   std::unique_ptr<Timer> timer_;
   Mailbox<v1::GenerateStreamResponse> mailbox_;
   SseReader reader_;
-  std::string body_;  // libcurl reads it in place
-  std::unique_ptr<CURL, CurlDeleter> easy_;
+  std::string answer_;  // of whole_, so far
+  std::string body_;    // libcurl reads it in place
+  CloudClient::Easy easy_;
   long http_status_ = 0;
   size_t key_ = 0;
   size_t refused_bytes_ = 0;
@@ -356,9 +393,26 @@ CloudClient::~CloudClient() {
 }
 
 std::unique_ptr<AnswerStream> CloudClient::Generate(const CloudPrompt& prompt, const CloudCall& call) {
-  auto stream = std::make_unique<CloudStream>(this, call.deadline);
-  stream->Start(CloudRequestBody(prompt.content(), config_.model, config_.thinking, UserId(call.tenant)));
+  const bool whole = call.whole;
+  auto stream = std::make_unique<CloudStream>(this, call.deadline, whole);
+  stream->Start(CloudRequestBody(prompt.content(), {config_.model, config_.thinking, UserId(call.tenant), whole}));
   return stream;
+}
+
+CloudClient::Easy CloudClient::TakeHandle(size_t key) {
+  std::vector<Easy>& idle = handles_[key];
+  if (idle.empty()) {
+    Easy easy(curl_easy_init());
+    if (easy != nullptr) Configure(easy.get(), key);
+    return easy;
+  }
+  Easy easy = std::move(idle.back());
+  idle.pop_back();
+  return easy;
+}
+
+void CloudClient::KeepHandle(size_t key, Easy easy) {
+  if (handles_[key].size() < kIdleHandlesMax) handles_[key].push_back(std::move(easy));
 }
 
 std::string CloudClient::UserId(const std::string& tenant) const {

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Facts about the wire: DeepSeek's chat completions, streaming only. Tested by cloud_wire_test.cc (every split point of
-// a stream gives the same events) and fuzzed by tests/fuzz/sse_fuzz.cc.
+// Facts about the wire: DeepSeek's chat completions. Tested by cloud_wire_test.cc (every split point of a stream gives
+// the same events) and fuzzed by tests/fuzz/sse_fuzz.cc.
 
 #include "router/upstream/cloud_wire.h"
 
@@ -35,21 +35,8 @@ double Decimal(float value) {
   return std::strtod(text, nullptr);
 }
 
-const char* RoleName(v1::Role role) {
-  switch (role) {
-    case v1::ROLE_SYSTEM:
-      return "system";
-    case v1::ROLE_ASSISTANT:
-      return "assistant";
-    case v1::ROLE_TOOL:
-      return "tool";
-    default:
-      return "user";
-  }
-}
-
 Json MessageJson(const v1::Message& message, bool thinking) {
-  Json json = {{"role", RoleName(message.role())}, {"content", message.content()}};
+  Json json = {{"role", ChatRoleName(message.role())}, {"content", message.content()}};
   if (!message.tool_call_id().empty()) json["tool_call_id"] = message.tool_call_id();
   for (const v1::ToolCall& call : message.tool_calls()) {
     json["tool_calls"].push_back({{"id", call.id()},
@@ -99,7 +86,7 @@ void AppendPlainMessage(std::string& out, std::string_view role, std::string_vie
 void AppendMessage(std::string& out, const v1::Message& message, bool thinking) {
   const bool plain = message.tool_call_id().empty() && message.tool_calls().empty() &&
                      (!thinking || message.role() != v1::ROLE_ASSISTANT);
-  if (plain) return AppendPlainMessage(out, RoleName(message.role()), message.content());
+  if (plain) return AppendPlainMessage(out, ChatRoleName(message.role()), message.content());
   out.append(Dump(MessageJson(message, thinking))).push_back(',');
 }
 
@@ -177,7 +164,8 @@ v1::Usage UsageOf(const nlohmann::json& json) {
   return usage;
 }
 
-v1::Delta DeltaOf(const nlohmann::json& json) {
+// Of a stream's `delta`, whose tool calls say which they are, or of a whole `message`, where their place says it.
+v1::Delta DeltaOf(const nlohmann::json& json, bool whole) {
   v1::Delta delta;
   delta.set_content(Text(json, "content"));
   delta.set_reasoning_content(Text(json, "reasoning_content"));
@@ -185,7 +173,8 @@ v1::Delta DeltaOf(const nlohmann::json& json) {
   if (calls == nullptr || !calls->is_array()) return delta;
   for (const nlohmann::json& call : *calls) {
     v1::ToolCallDelta& out = *delta.add_tool_calls();
-    out.set_index(static_cast<int32_t>(std::min<int64_t>(Tokens(call, "index"), 1 << 20)));
+    out.set_index(whole ? delta.tool_calls_size() - 1
+                        : static_cast<int32_t>(std::min<int64_t>(Tokens(call, "index"), 1 << 20)));
     out.set_id(Text(call, "id"));
     if (const nlohmann::json* function = Find(call, "function")) {
       out.set_name(Text(*function, "name"));
@@ -205,32 +194,74 @@ absl::StatusOr<v1::FinishReason> FinishReasonOf(const std::string& name) {
   return Broken("unknown finish reason");
 }
 
+// What only local engines offer, by the names that vLLM and SGLang share.
+absl::Status AddLocal(const v1::GenerateRequest& content, Json& body) {
+  const v1::Sampling& sampling = content.sampling();
+  if (sampling.has_top_k() && sampling.top_k() > 0) body["top_k"] = sampling.top_k();
+  if (sampling.has_min_p()) body["min_p"] = Decimal(sampling.min_p());
+  if (sampling.has_repetition_penalty()) body["repetition_penalty"] = Decimal(sampling.repetition_penalty());
+  if (sampling.has_seed()) body["seed"] = sampling.seed() & 0x7fffffffffffffff;  // theirs is signed
+  for (const int32_t id : content.stop_token_ids()) body["stop_token_ids"].push_back(id);
+  if (content.response_format().type() == v1::ResponseFormat::TYPE_GRAMMAR || content.n() > 1 ||
+      content.has_logprobs()) {
+    return absl::InvalidArgumentError("grammars, several answers and log-probabilities: our own engines only");
+  }
+  if (content.response_format().type() != v1::ResponseFormat::TYPE_JSON_SCHEMA) return absl::OkStatus();
+  const auto bound_depth = [](int depth, Json::parse_event_t, Json&) { return depth <= kSchemaDepthMax; };
+  Json schema = Json::parse(content.response_format().json_schema(), bound_depth, /*allow_exceptions=*/false);
+  if (!schema.is_object()) return absl::InvalidArgumentError("response_format.json_schema is not a JSON object");
+  body["response_format"] = {{"type", "json_schema"},
+                             {"json_schema", {{"name", "answer"}, {"schema", std::move(schema)}}}};
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::StatusOr<std::string> CloudRequestBody(const v1::GenerateRequest& content, const std::string& model,
-                                             bool thinking, const std::string& user_id) {
+const char* ChatRoleName(v1::Role role) {
+  switch (role) {
+    case v1::ROLE_SYSTEM:
+      return "system";
+    case v1::ROLE_ASSISTANT:
+      return "assistant";
+    case v1::ROLE_TOOL:
+      return "tool";
+    default:
+      return "user";
+  }
+}
+
+absl::StatusOr<std::string> CloudRequestBody(const v1::GenerateRequest& content, const CloudBody& about) {
   std::string out = "{\"model\":";
-  AppendText(out, model);
+  AppendText(out, about.model);
   out.append(",\"messages\":[");
-  for (const v1::Message& message : content.messages()) AppendMessage(out, message, thinking);
+  for (const v1::Message& message : content.messages()) AppendMessage(out, message, about.thinking);
   if (content.messages().empty()) AppendPlainMessage(out, "user", content.prompt());
   out.back() = ']';  // the last comma
-  absl::StrAppend(&out, ",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"thinking\":{\"type\":\"",
-                  thinking ? "enabled" : "disabled", "\"}}");
+  out.append(about.whole ? ",\"stream\":false" : ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
+  if (about.dialect == CloudBody::Dialect::kDeepSeek) {
+    absl::StrAppend(&out, ",\"thinking\":{\"type\":\"", about.thinking ? "enabled" : "disabled", "\"}");
+  }
+  if (!about.members.empty()) absl::StrAppend(&out, ",", about.members);
+  out.push_back('}');
   Json body = Json::object();  // what few requests have
   AddSampling(content.sampling(), body);
   if (content.has_max_tokens()) body["max_tokens"] = content.max_tokens();
   for (const std::string& stop : content.stop()) body["stop"].push_back(stop);
   if (content.response_format().type() == v1::ResponseFormat::TYPE_JSON_OBJECT)
     body["response_format"] = {{"type", "json_object"}};
-  if (content.response_format().type() == v1::ResponseFormat::TYPE_JSON_SCHEMA)
+  if (about.dialect == CloudBody::Dialect::kLocalEngine) {
+    RETURN_IF_ERROR(AddLocal(content, body));
+  } else if (content.response_format().type() == v1::ResponseFormat::TYPE_JSON_SCHEMA) {
     return absl::InvalidArgumentError("response_format.json_schema is offered by local engines only");
+  }
   for (const v1::Tool& tool : content.tools()) {
     ASSIGN_OR_RETURN(Json json, ToolJson(tool));
     body["tools"].push_back(std::move(json));
   }
   if (auto choice = ToolChoiceJson(content.tool_choice())) body["tool_choice"] = *std::move(choice);
-  if (!user_id.empty()) body["user_id"] = user_id;
+  if (!about.user_id.empty()) {
+    body[about.dialect == CloudBody::Dialect::kDeepSeek ? "user_id" : "user"] = about.user_id;
+  }
   if (body.empty()) return out;
   out.back() = ',';
   return out.append(Dump(body), 1);
@@ -280,6 +311,27 @@ std::optional<absl::Duration> ParseRetryAfter(std::string_view value, absl::Time
   absl::Time date;
   if (absl::ParseTime("%a, %d %b %E4Y %H:%M:%S GMT", text, &date, nullptr)) return bounded(date - now);
   return std::nullopt;
+}
+
+absl::Status ReadWholeAnswer(std::string_view body, std::vector<v1::GenerateStreamResponse>& events) {
+  const auto answer = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
+  if (!answer.is_object()) return Broken("malformed answer");
+  if (Find(answer, "error") != nullptr) return absl::UnavailableError("cloud reported an error in its answer");
+  const nlohmann::json* choices = Find(answer, "choices");
+  if (choices == nullptr || !choices->is_array() || choices->empty()) return Broken("answer without a choice");
+  const nlohmann::json& choice = choices->front();  // we never ask for more than one
+  const std::string reason = Text(choice, "finish_reason");
+  if (reason.empty()) return Broken("end without a finish reason");
+  ASSIGN_OR_RETURN(const v1::FinishReason parsed, FinishReasonOf(reason));
+  if (const nlohmann::json* message = Find(choice, "message")) {
+    v1::Delta delta = DeltaOf(*message, /*whole=*/true);
+    if (!delta.content().empty() || !delta.reasoning_content().empty() || delta.tool_calls_size() > 0)
+      *events.emplace_back().mutable_delta() = std::move(delta);
+  }
+  v1::Finish& finish = *events.emplace_back().mutable_finish();
+  finish.set_reason(parsed);
+  if (const nlohmann::json* usage = Find(answer, "usage")) *finish.mutable_usage() = UsageOf(*usage);
+  return absl::OkStatus();
 }
 
 absl::Status SseReader::Read(std::string_view bytes, std::vector<v1::GenerateStreamResponse>& events) {
@@ -341,7 +393,7 @@ absl::Status SseReader::ReadChunk(std::string_view text, std::vector<v1::Generat
   if (choices->empty()) return absl::OkStatus();
   const nlohmann::json& choice = choices->front();  // we never ask for more than one
   if (const nlohmann::json* json = Find(choice, "delta")) {
-    v1::Delta delta = DeltaOf(*json);
+    v1::Delta delta = DeltaOf(*json, /*whole=*/false);
     // Role announcements and the first thinking chunk carry nothing: committing on them would forbid a retry for
     // nothing.
     if (!delta.content().empty() || !delta.reasoning_content().empty() || delta.tool_calls_size() > 0)

@@ -7,6 +7,10 @@
 
 #include "router/upstream/curl_multi.h"
 
+#include <sys/epoll.h>
+
+#include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <utility>
 #include <vector>
@@ -16,6 +20,8 @@
 
 namespace headgate::router {
 namespace {
+
+constexpr int kSocketsAtOnce = 64;
 
 using Descriptor = boost::asio::posix::basic_stream_descriptor<Executor>;
 
@@ -30,16 +36,23 @@ CURLM* MakeMulti() {
 
 }  // namespace
 
-struct CurlMulti::Watch {
-  explicit Watch(Executor executor) : descriptor(executor) {}
-  Descriptor descriptor;
-  CurlMulti* owner = nullptr;  // null once dropped
-  int what = 0;                // CURL_POLL_*: bits of what libcurl waits for
-  int armed = 0;               // and of what Asio waits for
+// Outlives the CurlMulti until Asio has let go of it.
+struct CurlMulti::Poll {
+  Poll(Executor executor, CurlMulti* multi) : descriptor(executor), owner(multi) {
+    const int fd = ::epoll_create1(EPOLL_CLOEXEC);
+    if (fd >= 0) descriptor.assign(fd);
+  }
+  int fd() { return descriptor.native_handle(); }
+  Descriptor descriptor;  // closes it
+  CurlMulti* owner;       // null once it has gone
+  bool waiting = false;
 };
 
 CurlMulti::CurlMulti(Executor executor, Clock& clock, int64_t connections_max)
-    : executor_(executor), clock_(clock), multi_(MakeMulti()), share_(curl_share_init()) {
+    : clock_(clock),
+      multi_(MakeMulti()),
+      share_(curl_share_init()),
+      poll_(std::make_shared<Poll>(executor, this)) {
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlMulti::OnSocket);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlMulti::OnTimer);
@@ -55,7 +68,9 @@ CurlMulti::CurlMulti(Executor executor, Clock& clock, int64_t connections_max)
 CurlMulti::~CurlMulti() {
   for (auto& [easy, done] : std::exchange(transfers_, {})) curl_multi_remove_handle(multi_, easy);
   curl_multi_cleanup(multi_);
-  while (!watches_.empty()) DropSocket(watches_.begin()->first);
+  poll_->owner = nullptr;
+  boost::system::error_code ignored;
+  poll_->descriptor.close(ignored);  // ends the waiting
   timer_.reset();
   curl_share_cleanup(share_);
 }
@@ -81,14 +96,9 @@ CURLcode CurlMulti::Resume(CURL* easy) { return curl_easy_pause(easy, CURLPAUSE_
 int CurlMulti::OnSocket(CURL*, curl_socket_t fd, int what, void* self, void*) {
   auto* multi = static_cast<CurlMulti*>(self);
   try {
-    if (what == CURL_POLL_REMOVE) {
-      multi->DropSocket(fd);
-    } else {
-      multi->WatchSocket(fd, what);
-    }
-    return 0;
+    return multi->Watch(fd, what) ? 0 : -1;  // -1: libcurl fails its transfers
   } catch (const std::exception&) {
-    return -1;  // libcurl fails its transfers
+    return -1;
   }
 }
 
@@ -112,44 +122,65 @@ void CurlMulti::SetTimer() {
   });
 }
 
-void CurlMulti::WatchSocket(curl_socket_t fd, int what) {
-  std::shared_ptr<Watch>& slot = watches_[fd];
-  if (slot == nullptr) {
-    auto watch = std::make_shared<Watch>(executor_);
-    watch->descriptor.assign(fd);
-    watch->owner = this;
-    slot = std::move(watch);
+// libcurl drops a kept connection's socket after each answer and watches it again for the next request. It stays in the
+// epoll meanwhile, and is taken out only if it says something then. A socket that was closed has left by itself, which
+// shows when a later one gets its number.
+bool CurlMulti::Watch(curl_socket_t fd, int what) {
+  if (fd < 0) return false;
+  if (static_cast<size_t>(fd) >= watched_.size()) watched_.resize(static_cast<size_t>(fd) + 1);
+  uint32_t& watched = watched_[static_cast<size_t>(fd)];
+  const uint32_t wanted =
+      what == CURL_POLL_REMOVE
+          ? 0
+          : ((what & CURL_POLL_IN) != 0 ? EPOLLIN : 0U) | ((what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0U);
+  if (wanted == watched) return true;
+  watched = wanted;
+  if (wanted == 0) return true;
+  epoll_event event{};
+  event.events = wanted;
+  event.data.fd = fd;
+  if (::epoll_ctl(poll_->fd(), EPOLL_CTL_MOD, fd, &event) != 0 &&
+      (errno != ENOENT || ::epoll_ctl(poll_->fd(), EPOLL_CTL_ADD, fd, &event) != 0)) {
+    return false;
   }
-  slot->what = what;
-  const std::shared_ptr<Watch> watch = slot;
-  Arm(watch, CURL_POLL_IN);
-  Arm(watch, CURL_POLL_OUT);
+  Wait();
+  return true;
 }
 
-void CurlMulti::Arm(const std::shared_ptr<Watch>& watch, int direction) {
-  if ((watch->what & direction) == 0 || (watch->armed & direction) != 0) return;
-  watch->armed |= direction;
-  const auto wait = direction == CURL_POLL_IN ? Descriptor::wait_read : Descriptor::wait_write;
-  watch->descriptor.async_wait(wait, [watch, direction](const boost::system::error_code& error) {
-    watch->armed &= ~direction;
-    // Dropped, or no longer of interest; a socket that came after it on the same number has a Watch of its own.
-    if (watch->owner == nullptr || (watch->what & direction) == 0) return;
-    const int events = direction == CURL_POLL_IN ? CURL_CSELECT_IN : CURL_CSELECT_OUT;
-    watch->owner->Act(watch->descriptor.native_handle(), error ? CURL_CSELECT_ERR : events);
-    if (watch->owner != nullptr && !error) watch->owner->Arm(watch, direction);
+void CurlMulti::Wait() {
+  if (std::exchange(poll_->waiting, true)) return;
+  poll_->descriptor.async_wait(Descriptor::wait_read, [poll = poll_](const boost::system::error_code& error) {
+    poll->waiting = false;
+    if (poll->owner != nullptr && !error) poll->owner->ActOnSockets();
   });
 }
 
-void CurlMulti::DropSocket(curl_socket_t fd) {
-  const auto node = watches_.extract(fd);
-  if (node.empty() || node.mapped() == nullptr) return;
-  node.mapped()->owner = nullptr;
-  node.mapped()->descriptor.release();  // ends the waiting; does not close
+void CurlMulti::ActOnSockets() {
+  std::array<epoll_event, kSocketsAtOnce> ready;
+  const int count = ::epoll_wait(poll_->fd(), ready.data(), kSocketsAtOnce, 0);
+  const std::shared_ptr<Poll> poll = poll_;
+  for (int i = 0; i < count && poll->owner != nullptr; ++i) {
+    const curl_socket_t fd = ready[static_cast<size_t>(i)].data.fd;
+    const uint32_t happened = ready[static_cast<size_t>(i)].events;
+    if (watched_[static_cast<size_t>(fd)] == 0) {
+      ::epoll_ctl(poll_->fd(), EPOLL_CTL_DEL, fd, nullptr);
+      continue;
+    }
+    int events = (happened & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0;
+    if ((happened & EPOLLOUT) != 0) events |= CURL_CSELECT_OUT;
+    if ((happened & (EPOLLERR | EPOLLHUP)) != 0) events |= CURL_CSELECT_ERR;
+    Act(fd, events);
+  }
+  if (poll->owner != nullptr) Wait();
 }
 
 void CurlMulti::Act(curl_socket_t fd, int events) {
   int running = 0;
   curl_multi_socket_action(multi_, fd, events, &running);
+  TellEnded();
+}
+
+void CurlMulti::TellEnded() {
   int left = 0;
   std::vector<std::pair<OnDone, CURLcode>> ended;
   while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {

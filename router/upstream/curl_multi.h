@@ -1,9 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// CurlMulti: libcurl's transfers driven by the executor: its sockets are waited for with Asio, its timeouts with the
-// Clock, so nothing blocks and no thread is added. Connections are kept and reused; several transfers share one over
-// HTTP/2.
+// CurlMulti: libcurl's transfers driven by the executor: its sockets are in an epoll of their own, which Asio waits for
+// as one descriptor, its timeouts come from the Clock, so nothing blocks and no thread is added. Connections are kept
+// and reused; several transfers share one over HTTP/2.
 //
 // Thread-safety: executor thread only. Add, Remove and Resume must not be called from inside libcurl's callbacks.
 // REQUIRES: destroyed before its io_context, and after every transfer was removed.
@@ -12,9 +12,10 @@
 #include <curl/curl.h>
 
 #include <functional>
-#include <map>
 #include <memory>
+#include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "common/clock.h"
 #include "common/task.h"
@@ -39,24 +40,26 @@ class CurlMulti {
   CURLcode Resume(CURL* easy);
 
  private:
-  struct Watch;
+  struct Poll;
   static int OnSocket(CURL* easy, curl_socket_t fd, int what, void* self, void* unused);
   static int OnTimer(CURLM* multi, long timeout_ms, void* self);
   void SetTimer();
-  void WatchSocket(curl_socket_t fd, int what);
-  void Arm(const std::shared_ptr<Watch>& watch, int direction);
-  void DropSocket(curl_socket_t fd);
+  bool Watch(curl_socket_t fd, int what);
+  void Wait();
+  void ActOnSockets();
   void Act(curl_socket_t fd, int events);
+  void TellEnded();
 
-  Executor executor_;
   Clock& clock_;
   CURLM* const multi_;
   CURLSH* const share_;
   std::unique_ptr<Timer> timer_;
   MonotonicTime timer_at_;                        // when timer_ calls
   MonotonicTime due_ = absl::InfiniteDuration();  // when libcurl wants to be called
-  std::map<curl_socket_t, std::shared_ptr<Watch>> watches_;
-  std::map<CURL*, OnDone> transfers_;
+  // What libcurl waits for, EPOLLIN and EPOLLOUT; 0: nothing at the moment, and the epoll may still have the socket.
+  std::vector<uint32_t> watched_;  // by descriptor
+  std::shared_ptr<Poll> poll_;
+  absl::flat_hash_map<CURL*, OnDone> transfers_;
 };
 
 }  // namespace headgate::router

@@ -36,6 +36,8 @@ struct CallOptions {
   std::string request_id;
   MonotonicTime deadline;
   std::string tenant = {};  // whose it is: engines share prefixes and fairness within a tenant only
+  bool whole = false;       // as CloudCall's
+  std::string trace = {};   // RequestHead's
 };
 
 class LocalUpstream {
@@ -53,9 +55,12 @@ class LocalUpstream {
 };
 
 struct CloudCall {
-  CloudCall(MonotonicTime by, std::string whose = {}) : deadline(by), tenant(std::move(whose)) {}  // NOLINT: implicit
+  CloudCall(MonotonicTime by, std::string whose = {}, bool in_one_piece = false)  // NOLINT: implicit
+      : deadline(by), tenant(std::move(whose)), whole(in_one_piece) {}
   MonotonicTime deadline;
   std::string tenant;  // never leaves as it is
+  // Nobody reads it piece by piece: the answer may come as one delta and the finish, when all of it is there.
+  bool whole = false;
 };
 
 class CloudUpstream {

@@ -96,7 +96,9 @@ class Call : public Reactor, public std::enable_shared_from_this<Self> {
 class UnaryCall final : public Call<grpc::ServerUnaryReactor, UnaryCall> {
  public:
   UnaryCall(const CallParts& parts, grpc::CallbackServerContext* context, const char* api, UnaryWork work)
-      : Call(parts, context, api), work_(std::move(work)) {}
+      : Call(parts, context, api), work_(std::move(work)) {
+    head_.whole = true;
+  }
   Task<absl::Status> Work() { return work_(head_, cancellation_); }
 
  private:

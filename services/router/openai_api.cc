@@ -173,6 +173,7 @@ Task<absl::Status> OpenAiApi::Generate(Exchange& x, bool chat) {
   CO_ASSIGN_OR_RETURN(*request.content.mutable_session(), SessionOf(x.lookup));
   AnswerEncoder encoder(chat, request.include_usage, absl::ToUnixSeconds(clock_.WallTime()));
   const router::Prompt prompt(std::move(request.content));
+  x.head.whole = !request.stream;
   if (!request.stream) {
     WholeSink sink(std::move(encoder));
     absl::Status status = co_await router_.Generate(x.head, prompt, sink, x.cancellation);

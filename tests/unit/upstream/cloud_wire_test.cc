@@ -23,7 +23,7 @@ v1::GenerateRequest Request(const std::string& text) {
 }
 
 Json Body(const std::string& request, bool thinking) {
-  const auto body = CloudRequestBody(Request(request), "configured-model", thinking);
+  const auto body = CloudRequestBody(Request(request), {"configured-model", thinking});
   EXPECT_TRUE(body.ok()) << body.status();
   return body.ok() ? Json::parse(*body) : Json();
 }
@@ -99,7 +99,7 @@ TEST(CloudRequestBodyTest, RefusesWhatItCannotSay) {
       {"schema for the answer", R"(prompt: "p" response_format { type: TYPE_JSON_SCHEMA json_schema: "{}" })"},
   };
   for (const auto& [name, text] : rows)
-    EXPECT_EQ(CloudRequestBody(Request(text), "m", false).status().code(), StatusCode::kInvalidArgument) << name;
+    EXPECT_EQ(CloudRequestBody(Request(text), {"m"}).status().code(), StatusCode::kInvalidArgument) << name;
 }
 
 TEST(CloudStatusTest, EveryStatus) {
