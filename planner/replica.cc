@@ -22,6 +22,10 @@ int64_t PrefixCache::Match(const uint32_t* blocks, uint32_t count) const {
   return match;
 }
 
+double PrefixCache::CachedTokens(const uint32_t* blocks, uint32_t count, int64_t tokens) const {
+  return static_cast<double>(std::min<int64_t>(Match(blocks, count) * kBlockTokens, std::max<int64_t>(0, tokens - 1)));
+}
+
 void PrefixCache::Insert(const uint32_t* blocks, uint32_t count) {
   if (blocks_max_ == 0) return;
   // From the back, so that a prompt's first blocks are its most recent ones: they are no use without each other.
@@ -62,11 +66,6 @@ const Replica::Class* Replica::Served() const {
   return ordinary_.prompts.empty() ? nullptr : &ordinary_;
 }
 
-double Replica::Places(bool sensitive) const {
-  const double places = static_cast<double>(model_.running_max);
-  return sensitive ? places : std::max(1.0, places * (1 - model_.sensitive_share));
-}
-
 Replica::Rates Replica::Now() const {
   Rates rates;
   const double answers = static_cast<double>(answers_.size());
@@ -104,10 +103,9 @@ void Replica::Admit(std::vector<ReplicaEvent>& events) {
   for (Class* of : {&urgent_, &ordinary_}) {
     while (!of->waiting.empty()) {
       const Job& job = of->waiting.front();
-      const double taken = static_cast<double>(answers_.size() + urgent_.prompts.size() + ordinary_.prompts.size());
       if (now_ > job.begin_by) {
         events.push_back({ReplicaEvent::Kind::kDropped, job.id, now_});
-      } else if (taken + 1 <= Places(of == &urgent_)) {
+      } else if (in_batch() < model_.running_max) {
         of->prompts.Add(job.prompt_left, job.id, job.output);
       } else {
         break;
@@ -120,7 +118,6 @@ void Replica::Admit(std::vector<ReplicaEvent>& events) {
 void Replica::EndPrompts(Class& from, std::vector<ReplicaEvent>& events) {
   for (Sharing::Member ready; from.prompts.Pop(&ready);) {
     events.push_back({ReplicaEvent::Kind::kFirstToken, ready.id, now_});
-    output_mean_ += (ready.output - output_mean_) / 50;
     // The first token came with the prompt.
     if (ready.output <= 1) events.push_back({ReplicaEvent::Kind::kEnd, ready.id, now_});
     else answers_.Add(ready.output - 1, ready.id, ready.output);
@@ -158,31 +155,13 @@ void Replica::Die(std::vector<uint32_t>* again, std::vector<uint32_t>* broken) {
   std::sort(broken->begin(), broken->end());
 }
 
-double Replica::PredictFirstToken(double prompt_tokens, bool sensitive) const {
-  const double ahead = static_cast<double>(urgent_.prompts.size() + (sensitive ? 0 : ordinary_.prompts.size()));
-  const double answers = static_cast<double>(answers_.size());
-  // Those ahead will be decoding by then.
-  const double decode_share =
-      std::min(1 - model_.prefill_share_min,
-               (answers + ahead) * model_.stream_tokens_per_second / model_.decode_tokens_per_second);
-  // Of its own class each takes as much as it does itself, at most; of the better class all.
-  const auto tokens = [](const Class& of, double most) {
-    double sum = 0;
-    for (const Sharing::Member& member : of.prompts.members) {
-      sum += std::clamp(member.ends_at - of.prompts.served, 0.0, most);
-    }
-    for (const Job& job : of.waiting) sum += std::min(job.prompt_left, most);
-    return sum;
-  };
-  double sum = prompt_tokens + tokens(urgent_, sensitive ? prompt_tokens : kNever);
-  if (!sensitive) sum += tokens(ordinary_, prompt_tokens);
-  double wait = sum / ((1 - decode_share) * model_.prefill_tokens_per_second);
-  const double in_line = static_cast<double>(urgent_.waiting.size() + (sensitive ? 0 : ordinary_.waiting.size()));
-  const double taken = answers + static_cast<double>(urgent_.prompts.size() + ordinary_.prompts.size());
-  const double short_of = taken + in_line + 1 - Places(sensitive);
-  // A place comes free at the rate at which answers end.
-  if (short_of > 0) wait += short_of * output_mean_ / model_.decode_tokens_per_second;
-  return wait;
+double Replica::prompt_tokens_left() const {
+  double sum = 0;
+  for (const Class* of : {&urgent_, &ordinary_}) {
+    for (const Sharing::Member& member : of->prompts.members) sum += std::max(0.0, member.ends_at - of->prompts.served);
+    for (const Job& job : of->waiting) sum += job.prompt_left;
+  }
+  return sum;
 }
 
 }  // namespace headgate::planner

@@ -29,6 +29,8 @@ class PrefixCache {
   explicit PrefixCache(int64_t tokens_max);
   // Leading blocks that are there.
   int64_t Match(const uint32_t* blocks, uint32_t count) const;
+  // Of a prompt of `tokens`; the last one is always computed.
+  double CachedTokens(const uint32_t* blocks, uint32_t count, int64_t tokens) const;
   void Insert(const uint32_t* blocks, uint32_t count);
 
  private:
@@ -60,17 +62,16 @@ class Replica {
   // Moves to `now`, at most NextEvent(), and appends what happened.
   void Advance(double now, std::vector<ReplicaEvent>& events);
   double NextEvent() const;
-  // Predicted first token of one more request, seconds from now, if no other comes.
-  double PredictFirstToken(double prompt_tokens, bool sensitive) const;
-  // Until a prompt of no tokens would begin.
-  double PredictWait(bool sensitive) const { return PredictFirstToken(0, sensitive); }
   // It dies: `again` gets those without a first token, `broken` those that were being answered.
   void Die(std::vector<uint32_t>* again, std::vector<uint32_t>* broken);
   bool idle() const { return in_system() == 0; }
-  int64_t in_system() const {
-    return static_cast<int64_t>(answers_.size() + urgent_.prompts.size() + urgent_.waiting.size() +
-                                ordinary_.prompts.size() + ordinary_.waiting.size());
+  int64_t in_batch() const {
+    return static_cast<int64_t>(answers_.size() + urgent_.prompts.size() + ordinary_.prompts.size());
   }
+  int64_t in_system() const {
+    return in_batch() + static_cast<int64_t>(urgent_.waiting.size() + ordinary_.waiting.size());
+  }
+  double prompt_tokens_left() const;  // accepted and not computed yet
   double work_done() const { return work_done_; }  // seconds
   PrefixCache& prefixes() { return prefixes_; }
   double now() const { return now_; }
@@ -107,7 +108,6 @@ class Replica {
   };
   Rates Now() const;
   const Class* Served() const;
-  double Places(bool sensitive) const;
   void Admit(std::vector<ReplicaEvent>& events);
   void EndPrompts(Class& from, std::vector<ReplicaEvent>& events);
 
@@ -116,7 +116,6 @@ class Replica {
   double now_ = 0;
   Class urgent_, ordinary_;
   Sharing answers_;
-  double output_mean_ = 100;
   double work_done_ = 0;
   PrefixCache prefixes_;
 };

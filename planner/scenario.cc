@@ -3,6 +3,7 @@
 
 #include "planner/scenario.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -24,8 +25,19 @@ void ReadReplica(Map& parent, ReplicaModel* out) {
   map->Get("stream_tokens_per_second", &out->stream_tokens_per_second, 1e-3, 1e6);
   map->Get("running_max", &out->running_max, 1, 100'000);
   map->Get("prefill_share_min", &out->prefill_share_min, 0.01, 0.99);
-  map->Get("reserved_for_sensitive", &out->sensitive_share, 0.0, 0.95);
   map->Get("prefix_cache_tokens", &out->prefix_cache_tokens, 0, int64_t{1} << 40);
+  map->Finish();
+}
+
+// The keys of the router's section `local` that say who waits how.
+void ReadQueue(Map& parent, router::LocalConfig* out) {
+  auto map = parent.GetMap("queue");
+  if (!map) return;
+  map->Get("reserved_share", &out->reserved_share, 0.0, 1.0);
+  map->Get("queue_max", &out->queue_max, 1, 1'000'000);
+  map->Get("queue_target", &out->queue_target, absl::Milliseconds(1), absl::Minutes(10));
+  map->Get("queue_interval", &out->queue_interval, absl::Milliseconds(1), absl::Minutes(10));
+  if (out->queue_target > out->queue_interval) map->Complain("queue_target", "is above queue_interval");
   map->Finish();
 }
 
@@ -144,6 +156,7 @@ void ReadReplay(Map& root, Scenario* out) {
   map->Get("attainment", &out->attainment, 0.5, 1.0);
   map->Get("objective_per_output_token", &out->per_output_token_s, 1e-4, 60.0);
   ReadReplica(*map, &out->replica);
+  ReadQueue(*map, &out->router.local);
   ReadCloud(*map, out);
   ReadFaults(*map, &out->faults);
   Convert(*map, out);
@@ -179,6 +192,7 @@ absl::StatusOr<Scenario> ParseScenario(const std::string& name, const std::strin
   ReadReplay(root, &scenario);
   scenario.replica.prefill_tokens_per_second = scenario.router.scaling.prefill_tokens_per_second;
   scenario.replica.decode_tokens_per_second = scenario.router.scaling.decode_tokens_per_second;
+  scenario.router.cloud.concurrency_max = std::max<int64_t>(1, scenario.cloud.concurrency_max);
   if (reader.status().ok()) Check(root, scenario);
   root.Finish();
   if (!reader.status().ok()) return reader.status();

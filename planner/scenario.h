@@ -27,7 +27,6 @@ struct ReplicaModel {
   double stream_tokens_per_second = 50;      // one answer alone
   int64_t running_max = 32;                  // answers at a time
   double prefill_share_min = 0.5;
-  double sensitive_share = 0.3;              // of running_max: ordinary answers leave it free (local reserve)
   int64_t prefix_cache_tokens = 0;           // 0 = none
 };
 struct CloudModel {
@@ -47,7 +46,8 @@ struct Fault {
 };
 struct Scenario {
   std::string file;
-  router::RouterConfig router;               // policy, scaling, accounting, cloud.model; tenants by client name
+  // policy, scaling, accounting, cloud.model, the queue's part of local; tenants by client name
+  router::RouterConfig router;
   ReplicaModel replica;
   CloudModel cloud;
   std::string rates = "given, not measured";  // where the rates come from; printed with every result

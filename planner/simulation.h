@@ -6,7 +6,8 @@
 //
 // Cost: replicas from the order to boot until their last answer after they are no longer wanted (at the end of the
 // trace: until their last answer), plus cloud answers at the price table's price when they end. A request that is
-// refused with 429 goes local; one whose prompt has not begun by the deadline is lost.
+// refused with 429 goes local; one whose prompt has not begun by the deadline is lost. Local requests go through the
+// router's own queue and choice of an engine (fleet.h).
 //
 // Thread-safety: functions from any thread.
 #pragma once
@@ -24,7 +25,8 @@ namespace headgate::planner {
 
 struct ClassResult {
   int64_t requests = 0;
-  int64_t lost = 0;
+  int64_t lost = 0;      // waited too long, or broke off with its replica
+  int64_t rejected = 0;  // by the queue
   int64_t first_token_met = 0;
   int64_t end_met = 0;
   double first_token_p50_s = 0, first_token_p99_s = 0;

@@ -20,6 +20,7 @@
 #include "router/quote.h"
 #include "router/traffic_meter.h"
 #include "router/upstream/circuit_breaker.h"
+#include "router/upstream/cloud_limit.h"
 
 namespace headgate::planner {
 namespace {
@@ -44,7 +45,8 @@ class HeadgateStrategy final : public Strategy {
   HeadgateStrategy(const Scenario& scenario, const Trace& trace, SimulatedClock& clock, const Scaler& scaler)
       : config_(scenario.router), clock_(clock), scaler_(scaler), hpa_(scenario, scaler.target),
         meter_(clock, config_.policy), policy_(config_.policy), quotes_(clock, config_), budgets_(clock, metrics_),
-        breaker_(clock, config_.cloud.breaker_failures, config_.cloud.breaker_open) {
+        breaker_(clock, config_.cloud.breaker_failures, config_.cloud.breaker_open),
+        limit_(clock, config_.cloud, metrics_) {
     for (const std::string& client : trace.clients) {
       router::TenantConfig tenant;
       for (const router::TenantConfig& known : config_.tenants) {
@@ -74,7 +76,7 @@ class HeadgateStrategy final : public Strategy {
     CountFlip(load.peak);
     router::Ask ask;
     ask.prompt_tokens = arrival.prompt_tokens;
-    ask.local_first_token_seconds = std::min(arrival.local_first_token_s, 1e6);
+    ask.local_first_token_seconds = arrival.local_first_token_s;
     ask.local_cached_tokens = arrival.local_cached_tokens;
     ask.cloud_cached_tokens = arrival.cloud_cached_tokens;
     const router::Offer offer = quotes_.For(tenant.name, ask);
@@ -92,7 +94,7 @@ class HeadgateStrategy final : public Strategy {
                                       .audit_writable = true,
                                       .local_ready = static_cast<int>(arrival.replicas_ready),
                                       .cloud_can_answer = true,
-                                      .cloud_has_room = arrival.cloud_has_room};
+                                      .cloud_has_room = limit_.HasRoom()};
     const router::Decision decision =
         policy_.Decide(std::string(), tenant, arrival.sensitive ? sensitive_ : ordinary_, load, fleet, budget);
     const bool cloud = decision.target == router::Target::kCloud;
@@ -100,7 +102,7 @@ class HeadgateStrategy final : public Strategy {
     if (!cloud) return false;
     const auto attempt = breaker_.Acquire();
     if (!attempt) return false;  // half open, and another one is the probe
-    attempts_[id] = *attempt;
+    attempts_[id] = {*attempt, *limit_.Take()};
     meter_.CommitCloud();
     if (any_budget_) holds_[id] = budgets_.Reserve(tenant.name, worst);
     return true;
@@ -112,9 +114,14 @@ class HeadgateStrategy final : public Strategy {
     holds_.erase(id);
     const auto attempt = attempts_.find(id);
     if (attempt == attempts_.end()) return;
-    if (why == CloudRefusal::kRateLimited) breaker_.Abandon(attempt->second);
-    if (why == CloudRefusal::kUnavailable) breaker_.Failure(attempt->second);
-    if (why == CloudRefusal::kBalance) breaker_.Trip(kBalanceOpen);
+    if (why == CloudRefusal::kRateLimited) {
+      breaker_.Abandon(attempt->second.breaker);
+      limit_.Limited(attempt->second.limit, std::nullopt);
+    } else {
+      if (why == CloudRefusal::kUnavailable) breaker_.Failure(attempt->second.breaker);
+      if (why == CloudRefusal::kBalance) breaker_.Trip(kBalanceOpen);
+      limit_.Ended();
+    }
     attempts_.erase(attempt);
   }
 
@@ -131,7 +138,8 @@ class HeadgateStrategy final : public Strategy {
     }
     if (!answered.cloud) return;
     if (const auto attempt = attempts_.find(answered.id); attempt != attempts_.end()) {
-      breaker_.Success(attempt->second);
+      breaker_.Success(attempt->second.breaker);
+      limit_.Succeeded();
       attempts_.erase(attempt);
     }
     if (!any_budget_) return;
@@ -181,7 +189,12 @@ class HeadgateStrategy final : public Strategy {
   std::vector<router::TenantConfig> tenants_;
   absl::flat_hash_map<uint32_t, router::BudgetBook::Hold> holds_;
   router::CircuitBreaker breaker_;
-  absl::flat_hash_map<uint32_t, router::CircuitBreaker::Attempt> attempts_;  // under way on the cloud
+  router::CloudLimit limit_;
+  struct Attempt {
+    router::CircuitBreaker::Attempt breaker;
+    router::CloudLimit::Attempt limit;
+  };
+  absl::flat_hash_map<uint32_t, Attempt> attempts_;  // under way on the cloud
   const router::Sensitivity sensitive_ = Classified(true);
   const router::Sensitivity ordinary_ = Classified(false);
   bool any_budget_ = false;

@@ -38,14 +38,12 @@ struct Arrival {
   uint32_t client = 0;
   bool sensitive = false;
   double prompt_tokens = 0;
-  double local_cached_tokens = 0;   // on the replica that would be picked
-  double cloud_cached_tokens = 0;
-  double local_first_token_s = 0;   // predicted there; never when nothing is up
-  double local_wait_s = 0;          // until a prompt would begin there
+  double local_cached_tokens = 0;   // probably, on the replica that would be picked
+  double cloud_cached_tokens = 0;   // probably
+  double local_first_token_s = 0;   // predicted there; 1e6 when none has room
   double objective_s = 0;
   int64_t replicas_ready = 0;
   int64_t waiting = 0, running = 0; // over all ready replicas
-  bool cloud_has_room = true;
 };
 // What an answer turned out to be.
 struct Answered {

@@ -63,10 +63,11 @@ def includes(tree):
                 yield path, line, (f"{module}/ may not include {owner}/: move what both need to common/, or talk over "
                                    "proto/headgate/v1")
             facade = re.match(r"router/(policy|accounting|config|budget|quote|scaling|traffic_meter|"
-                              r"upstream/circuit_breaker)\.h", target)
+                              r"upstream/(circuit_breaker|cloud_limit|endpoint_choice|waiting_lines))\.h", target)
             if module == "planner" and owner == "router" and not facade:
                 yield path, line, ("planner/ sees of router/ only config.h, policy.h, accounting.h and what feeds "
-                                   "them: budget.h, quote.h, scaling.h, traffic_meter.h, upstream/circuit_breaker.h")
+                                   "them: budget.h, quote.h, scaling.h, traffic_meter.h, and of upstream/ what waits "
+                                   "for nothing: circuit_breaker.h, cloud_limit.h, endpoint_choice.h, waiting_lines.h")
             yield from stage_include(path, line, target)
 
 

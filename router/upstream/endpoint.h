@@ -27,6 +27,12 @@ struct LocalAsk {
   PrefixKeys prefix = {};
 };
 
+// What it would meet there.
+struct Outlook {
+  double first_token_seconds = 1e6;  // 1e6: no engine has room
+  double cached_tokens = 0;          // of its prompt
+};
+
 // What the endpoints of one registry share.
 struct FleetCount {
   int64_t open_in_flight = 0;     // requests of this router that are not sensitive, at engines

@@ -19,6 +19,8 @@ constexpr size_t kKnownMax = 1 << 14;
 // Scores as close as this are equal: reports are a tenth of a second old.
 constexpr double kNearSeconds = 0.05;
 constexpr double kNearShare = 0.1;
+// Seconds that a first token may come later for a second of prompt that need not be computed again.
+constexpr double kAgainWeight = 2;
 // Sums over small fleets are made anew for every request; over large ones they may be this old.
 constexpr size_t kSmallFleet = 64;
 constexpr absl::Duration kTotalsAgeMax = absl::Milliseconds(10);
@@ -95,31 +97,73 @@ bool EndpointChoice::Ready(const Endpoints& endpoints, const Endpoint& endpoint,
          HasRoom(Sum(endpoints), endpoint, sensitive);
 }
 
+double EndpointChoice::Rate(const Endpoint& endpoint) const {
+  const double rate = endpoint.load.prefill_tokens_per_second();
+  return rate > 0 ? rate : totals_.prefill_rate;
+}
+
+double EndpointChoice::PromptSeconds(const Endpoint& endpoint, double uncached_tokens) const {
+  const double rate = Rate(endpoint);
+  if (rate <= 0) return 0;
+  return (static_cast<double>(endpoint.load.prompt_tokens_waiting()) + endpoint.prompt_tokens_since_load +
+          uncached_tokens) /
+         rate;
+}
+
 double EndpointChoice::FirstTokenSeconds(const Endpoint& endpoint, double prompt_tokens) const {
-  const v1::Load& load = endpoint.load;
   // How full the batch is, as if a whole batch took a second, and the prompts that must be read first.
-  const double max = std::max(1, load.running_max());
+  const double max = std::max(1, endpoint.load.running_max());
   double wait = Occupancy(endpoint) / max;
   if (Occupancy(endpoint) >= max) wait += 1;  // a sequence must end first
-  const double rate = load.prefill_tokens_per_second() > 0 ? load.prefill_tokens_per_second() : totals_.prefill_rate;
-  if (rate > 0) {
-    wait += (static_cast<double>(load.prompt_tokens_waiting()) + endpoint.prompt_tokens_since_load + prompt_tokens) /
-            rate;
+  return wait + PromptSeconds(endpoint, prompt_tokens);
+}
+
+double EndpointChoice::Uncached(const LocalAsk& ask, const std::vector<PrefixAffinity::Match>& matches,
+                                uint64_t endpoint) {
+  for (const PrefixAffinity::Match& match : matches) {
+    // Four bytes a token, as everywhere. Some of it may have been evicted since.
+    if (match.endpoint == endpoint) return std::max(0.0, ask.prompt_tokens - match.bytes / 4);
   }
-  return wait;
+  return ask.prompt_tokens;
+}
+
+double EndpointChoice::Score(const Endpoint& endpoint, double uncached_tokens) const {
+  const double rate = Rate(endpoint);
+  return FirstTokenSeconds(endpoint, uncached_tokens) + (rate > 0 ? kAgainWeight * uncached_tokens / rate : 0);
+}
+
+Outlook EndpointChoice::Look(const Endpoints& endpoints, const LocalAsk& ask) {
+  const Totals& totals = Sum(endpoints);
+  if (!ask.sensitive && !OpenHasRoom(totals)) return {};
+  const auto matches = affinity_.Find(ask.prefix);
+  const MonotonicTime now = clock_.Monotonic();
+  const Endpoint* best = nullptr;
+  double best_score = kInfinite;
+  const auto consider = [&](const Endpoint& endpoint) {
+    if (!Reachable(endpoint) || now < endpoint.retry_at || !Fresh(endpoint)) return;
+    if (!HasRoom(totals, endpoint, ask.sensitive)) return;
+    const double score = Score(endpoint, Uncached(ask, matches, endpoint.id));
+    if (score < best_score) best = &endpoint, best_score = score;
+  };
+  if (endpoints.size() <= kSmallFleet) {
+    for (const auto& endpoint : endpoints) consider(*endpoint);
+  } else {
+    for (const PrefixAffinity::Match& match : matches) {
+      const auto found = known_.find(match.endpoint);
+      if (const auto known = found == known_.end() ? nullptr : found->second.lock()) consider(*known);
+    }
+    const double anew = totals.prefill_rate > 0 ? ask.prompt_tokens / totals.prefill_rate : 0;
+    if (totals.wait_seconds + (1 + kAgainWeight) * anew < best_score) return {totals.wait_seconds + anew, 0};
+  }
+  if (best == nullptr) return {};
+  const double uncached = Uncached(ask, matches, best->id);
+  return {PromptSeconds(*best, uncached), ask.prompt_tokens - uncached};
 }
 
 std::shared_ptr<Endpoint> EndpointChoice::Best(const Endpoints& candidates, const LocalAsk& ask) {
   const auto matches = affinity_.Find(ask.prefix);
   std::vector<double> scores;
-  for (const auto& endpoint : candidates) {
-    double prompt_tokens = ask.prompt_tokens;
-    for (const PrefixAffinity::Match& match : matches) {
-      // Four bytes a token, as everywhere. Some of it may have been evicted since.
-      if (match.endpoint == endpoint->id) prompt_tokens = std::max(0.0, prompt_tokens - match.bytes / 4);
-    }
-    scores.push_back(FirstTokenSeconds(*endpoint, prompt_tokens));
-  }
+  for (const auto& endpoint : candidates) scores.push_back(Score(*endpoint, Uncached(ask, matches, endpoint->id)));
   const double best = *std::min_element(scores.begin(), scores.end());
   std::vector<size_t> near;
   for (size_t i = 0; i < scores.size(); ++i) {

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // EndpointChoice: which engine gets a request. Filter (gone, draining, ejected, silent, full), score (predicted seconds
-// to the first token), pick (random among the best, so that routers with the same reports do not herd).
+// to the first token, and the work of computing again what another engine knows: everybody behind pays for that), pick
+// (random among the best, so that routers with the same reports do not herd).
 //
 // Reserve: of the sequences of all engines that report, `reserved_share` is kept for sensitive requests (rounded up,
 // but at least one sequence stays open unless the share is 1). Requests that are not sensitive are sent only while
@@ -52,6 +53,9 @@ class EndpointChoice {
   double FirstTokenSeconds(const Endpoint& endpoint, double prompt_tokens) const;
   // Until the first of them would begin another prompt, by their load reports; 1e6 when none has reported.
   double WaitSeconds(const Endpoints& endpoints) { return Sum(endpoints).wait_seconds; }
+  // What the request would meet at the engine that it would be sent to; no random numbers are drawn. Over large fleets
+  // only the engines that know its beginning are looked at, beside the sums.
+  Outlook Look(const Endpoints& endpoints, const LocalAsk& ask);
 
  private:
   struct Totals {
@@ -66,6 +70,11 @@ class EndpointChoice {
   bool OpenHasRoom(const Totals& totals) const;
   bool HasRoom(const Totals& totals, const Endpoint& endpoint, bool sensitive) const;
   std::shared_ptr<Endpoint> Best(const Endpoints& candidates, const LocalAsk& ask);
+  // Prompt tokens that the engine probably has not read yet.
+  static double Uncached(const LocalAsk& ask, const std::vector<PrefixAffinity::Match>& matches, uint64_t endpoint);
+  double Rate(const Endpoint& endpoint) const;  // prompt tokens a second; 0 = not known
+  double Score(const Endpoint& endpoint, double uncached_tokens) const;
+  double PromptSeconds(const Endpoint& endpoint, double uncached_tokens) const;
 
   const Clock& clock_;
   RandomBytes random_;

@@ -9,7 +9,7 @@
 namespace headgate::router {
 namespace {
 
-constexpr size_t kBytesMax = kPrefixChunkBytes * kPrefixChunksMax;
+constexpr size_t kBytesMax = PrefixBytes(kPrefixChunksMax);
 
 // Two rounds of a multiply-xorshift mixer (constants of MurmurHash3's 64-bit finaliser).
 uint64_t Mix(uint64_t hash, uint64_t word) {
@@ -53,10 +53,12 @@ PrefixKeys PrefixKeysOf(uint64_t secret, const std::string& tenant, const Prompt
   if (prompt.text_bytes() < kPrefixChunkBytes) return keys;
   const std::string text = Beginning(prompt.content());
   uint64_t hash = MixBytes(secret, tenant);
-  for (size_t at = 0; at + kPrefixChunkBytes <= text.size() && keys.size() < kPrefixChunksMax;
-       at += kPrefixChunkBytes) {
-    hash = MixBytes(hash, std::string_view(text).substr(at, kPrefixChunkBytes));
+  for (size_t at = 0; keys.size() < kPrefixChunksMax;) {
+    const size_t end = PrefixBytes(keys.size() + 1);
+    if (end > text.size()) break;
+    hash = MixBytes(hash, std::string_view(text).substr(at, end - at));
     keys.push_back(hash);
+    at = end;
   }
   return keys;
 }
@@ -70,7 +72,7 @@ std::vector<PrefixAffinity::Match> PrefixAffinity::Find(const PrefixKeys& keys) 
       const bool known = std::any_of(matches.begin(), matches.end(),
                                      [endpoint](const Match& match) { return match.endpoint == endpoint; });
       if (endpoint != 0 && !known && matches.size() < kMatchesMax) {
-        matches.push_back({endpoint, static_cast<double>(i * kPrefixChunkBytes)});
+        matches.push_back({endpoint, static_cast<double>(PrefixBytes(i))});
       }
     }
   }

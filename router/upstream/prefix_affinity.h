@@ -8,6 +8,7 @@
 // Thread-safety: executor thread only; PrefixKeysOf is pure.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <list>
@@ -19,8 +20,15 @@
 
 namespace headgate::router {
 
-inline constexpr size_t kPrefixChunkBytes = 256;
+inline constexpr size_t kPrefixChunkBytes = 256;  // of the first chunk
 inline constexpr size_t kPrefixChunksMax = 128;
+// Bytes of the first `count` chunks: they grow with the depth, 64 of 256 B, 32 of 1 KiB, 32 of 8 KiB. 0 .. 304 KiB.
+constexpr size_t PrefixBytes(size_t count) {
+  constexpr size_t kFine = 64, kMiddle = 96;
+  const size_t fine = std::min(count, kFine);
+  const size_t middle = std::min(count, kMiddle) - fine;
+  return kPrefixChunkBytes * (fine + 4 * middle + 32 * (std::min(count, kPrefixChunksMax) - fine - middle));
+}
 
 // Key i stands for the first i + 1 whole chunks of the prompt. At most kPrefixChunksMax.
 using PrefixKeys = std::vector<uint64_t>;

@@ -41,7 +41,6 @@ ReplicaModel Model() {
   model.decode_tokens_per_second = 1100;
   model.stream_tokens_per_second = 50;
   model.running_max = 48;
-  model.sensitive_share = 0;
   model.prefill_share_min = 0.5;
   return model;
 }

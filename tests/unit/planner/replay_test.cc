@@ -53,7 +53,6 @@ ReplicaModel Model() {
   model.decode_tokens_per_second = 100;
   model.stream_tokens_per_second = 50;
   model.running_max = 10;
-  model.sensitive_share = 0.5;
   return model;
 }
 
@@ -66,7 +65,7 @@ std::vector<ReplicaEvent> RunDry(Replica& replica) {
 TEST(Replica, OneRequestTakesItsOwnTime) {
   Replica replica(Model(), 0);
   replica.Add({1, 500, 51, false, kNever});
-  EXPECT_NEAR(replica.PredictFirstToken(500, true), 0.5, 1e-9);  // sensitive: before it
+  EXPECT_NEAR(replica.prompt_tokens_left(), 500, 1e-9);
   const auto events = RunDry(replica);
   ASSERT_EQ(events.size(), 2u);
   EXPECT_NEAR(events[0].at, 0.5, 1e-6);
@@ -87,21 +86,9 @@ TEST(Replica, SensitiveGoesFirstAndEvenSharesWithinAClass) {
   EXPECT_NEAR(events[4].at, 1.4, 1e-6);
 }
 
-TEST(Replica, OrdinaryAnswersLeaveTheReserveFree) {
-  Replica replica(Model(), 0);
-  for (uint32_t id = 0; id < 8; ++id) replica.Add({id, 1, 1000, false, kNever});
-  std::vector<ReplicaEvent> events;
-  replica.Advance(replica.NextEvent(), events);
-  EXPECT_EQ(events.size(), 5u);  // half of ten places
-  replica.Add({9, 10, 1, true, kNever});
-  replica.Advance(replica.NextEvent(), events);
-  EXPECT_EQ(events[5].id, 9u);
-}
-
 TEST(Replica, LateOnesAreDropped) {
   ReplicaModel model = Model();
   model.running_max = 1;
-  model.sensitive_share = 0;
   Replica replica(model, 5);  // boots until 5 s
   replica.Add({1, 1000, 1, false, kNever});
   replica.Add({2, 10, 1, false, 4});

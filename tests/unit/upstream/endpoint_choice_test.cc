@@ -241,8 +241,10 @@ TEST(EndpointChoice, ConversationsComeBackUntilTheirEngineIsBusy) {
     EXPECT_EQ(fleet.Picks(AskOf("a", history + " and then?"), 50), (std::map<std::string, int>{{"e2", 50}}));
     EXPECT_GT(fleet.Picks(AskOf("b", history + " and then?"), 50).size(), 1u) << "another tenant's";
     EXPECT_GT(fleet.Picks(AskOf("a", "x" + history), 50).size(), 1u) << "another beginning";
-    // 2,000 tokens saved are worth two seconds there, not more.
-    fleet.load(2).set_prompt_tokens_waiting(3000);
+    // 2,000 tokens, two seconds, need not be computed again: worth two seconds' first token and twice that of waiting.
+    fleet.load(2).set_prompt_tokens_waiting(5000);
+    EXPECT_EQ(fleet.Picks(AskOf("a", history + " and then?"), 50), (std::map<std::string, int>{{"e2", 50}}));
+    fleet.load(2).set_prompt_tokens_waiting(7000);
     EXPECT_EQ(fleet.Picks(AskOf("a", history + " and then?"), 50).count("e2"), 0u);
   }
 }
