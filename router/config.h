@@ -20,6 +20,7 @@
 #include "common/yaml_reader.h"
 #include "headgate/v1/inference.pb.h"
 #include "router/config_guards.h"
+#include "router/config_sharing.h"
 #include "router/config_upstreams.h"
 
 namespace headgate::router {
@@ -112,6 +113,12 @@ struct PolicyConfig {
   absl::Duration first_token_objective = absl::Seconds(2);
   absl::Duration first_token_objective_per_1k = absl::ZeroDuration();  // more for every 1,000 prompt tokens
   double switch_margin = 0.1;              // a tenant changes sides only for more than this share of the cost
+  // Of the local requests that may leave, this share may also go to the cloud when their first token is late. 0 = off.
+  double hedge_share = 0;
+  absl::Duration hedge_delay_min = absl::Milliseconds(500);  // late is never earlier; otherwise the observed p95
+  // What the operator has declared: the cloud is out, or the engines are.
+  enum class Profile { kNone, kCloudOutage, kNoLocal };
+  Profile profile = Profile::kNone;
 };
 
 // What a local replica costs and does: for `cost`, for the wanted number of replicas and for the planner.
@@ -172,6 +179,8 @@ absl::StatusOr<std::string> ReadPayloadKey(const AuditConfig::Payload& config);
 struct CacheConfig {
   int64_t bytes_max = 0;                   // 0 = off
   absl::Duration ttl = absl::Minutes(10);
+  bool shared = false;                     // second level in `sharing.redis`
+  std::string warm_up_file = {};                // JSON lines: questions and answers that are there from the start
 };
 
 struct RouterConfig {
@@ -188,6 +197,9 @@ struct RouterConfig {
   ScalingConfig scaling;
   LocalConfig local;
   CloudConfig cloud;
+  std::vector<CloudConfig> clouds;         // further ones
+  std::vector<CloudChoiceConfig> cloud_choice;
+  SharingConfig sharing;
   OutputGuardConfig output_guard;
   AccountingConfig accounting;
   AuditConfig audit;

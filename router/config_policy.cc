@@ -138,6 +138,19 @@ void ReadPolicy(Reading& reading) {
   map->Get("first_token_objective", &out.first_token_objective, absl::Milliseconds(10), absl::Hours(1));
   map->Get("first_token_objective_per_1k", &out.first_token_objective_per_1k, absl::ZeroDuration(), absl::Minutes(1));
   map->Get("switch_margin", &out.switch_margin, 0.0, 0.9);
+  map->Get("hedge_share", &out.hedge_share, 0.0, 0.1);
+  map->Get("hedge_delay_min", &out.hedge_delay_min, absl::Milliseconds(1), absl::Minutes(1));
+  if (map->Has("hedge_delay_min") && out.hedge_share == 0) {
+    map->Complain("hedge_delay_min", "unreachable rule: policy.hedge_share is not set, so nothing is hedged");
+  }
+  if (out.hedge_share > 0 && out.cloud_qps_threshold == 0) {
+    map->Complain("hedge_share", "unreachable rule: policy.cloud_qps_threshold is 0, so nothing leaves");
+  }
+  GetEnum<PolicyConfig::Profile>(*map, "profile",
+                                 {{"none", PolicyConfig::Profile::kNone},
+                                  {"cloud_outage", PolicyConfig::Profile::kCloudOutage},
+                                  {"no_local", PolicyConfig::Profile::kNoLocal}},
+                                 &out.profile);
   if (out.bridge && out.mode != PolicyConfig::Mode::kOverflow) {
     map->Complain("bridge", "unreachable rule: only mode overflow has a threshold to bridge");
   }

@@ -37,29 +37,6 @@ void ReadAddress(YamlMap& map, const std::string& key, std::map<int, std::string
   if (!is_new) map.Complain(key, absl::StrCat("port ", parsed.port, " is taken by listen.", other->second));
 }
 
-void ReadEndpoints(YamlMap& parent, LocalConfig* out) {
-  std::set<std::string> names;
-  std::set<std::string> addresses;
-  for (YamlMap& map : parent.GetList("endpoints")) {
-    EndpointConfig endpoint;
-    GetUniqueName(map, "name", &names, &endpoint.name);
-    map.Require("address");
-    HostPort parsed;
-    if (map.Get("address", &endpoint.address)) {
-      if (!ParseHostPort(endpoint.address, &parsed) || parsed.port == 0) {
-        map.Complain("address", "must be a host and a port such as engine:8090");
-      } else if (IsIpLiteral(parsed.host) && !IpInRanges(parsed.host, out->address_ranges)) {
-        map.Complain("address", "lies outside local.address_ranges: a local backend must be inside the cluster");
-      }
-      if (!addresses.insert(endpoint.address).second) map.Complain("address", "is there already");
-    }
-    map.Finish();
-    out->endpoints.push_back(std::move(endpoint));
-  }
-  // Sensitive requests have nowhere else to go.
-  if (out->endpoints.empty()) parent.Complain("endpoints", "needs at least one engine");
-}
-
 }  // namespace
 
 void ReadListen(Reading& reading) {
@@ -96,52 +73,6 @@ void ReadLimits(Reading& reading) {
     map->Complain("prompt_bytes_max", "unreachable rule: is above limits.body_bytes_max");
   }
   if (out.deadline_default > out.deadline_max) map->Complain("deadline_default", "is above limits.deadline_max");
-  map->Finish();
-}
-
-static void ReadIdentities(YamlMap& map, LocalConfig* out) {
-  constexpr size_t kIdentitiesMax = 256;
-  if (!map.Get("tls_identities", &out->tls_identities)) return;
-  if (!out->tls.enabled()) {
-    map.Complain("tls_identities", "unreachable rule: local.tls is not set, so no engine shows an identity");
-  }
-  if (!out->tls_server_name.empty()) map.Complain("tls_identities", "give tls_server_name or tls_identities, not both");
-  if (out->tls_identities.empty() || out->tls_identities.size() > kIdentitiesMax) {
-    map.Complain("tls_identities", absl::StrCat("needs 1 to ", kIdentitiesMax, " identities"));
-  }
-  for (size_t i = 0; i < out->tls_identities.size(); ++i) {
-    const std::string wrong = WrongIdentity(out->tls_identities[i]);
-    if (!wrong.empty()) map.Complain(absl::StrCat("tls_identities[", i, "]"), wrong);
-  }
-}
-
-void ReadLocal(Reading& reading) {
-  reading.root.Require("local");
-  auto map = reading.root.GetMap("local");
-  if (!map) return;
-  LocalConfig& out = reading.config.local;
-  if (map->Get("address_ranges", &out.address_ranges)) {
-    for (size_t i = 0; i < out.address_ranges.size(); ++i) {
-      const std::string wrong = WrongRange(out.address_ranges[i]);
-      if (!wrong.empty()) map->Complain(absl::StrCat("address_ranges[", i, "]"), wrong);
-    }
-    if (out.address_ranges.empty()) map->Complain("address_ranges", "needs at least one range");
-  }
-  ReadEndpoints(*map, &out);
-  GetTls(*map, "tls", reading.base, TlsSide::kClient, &out.tls);
-  map->Get("tls_server_name", &out.tls_server_name);
-  if (!out.tls_server_name.empty() && !out.tls.enabled()) {
-    map->Complain("tls_server_name", "unreachable rule: local.tls is not set, so no engine shows an identity");
-  }
-  ReadIdentities(*map, &out);
-  map->Get("reserved_share", &out.reserved_share, 0.0, 1.0);
-  map->Get("queue_max", &out.queue_max, 1, 1'000'000);
-  map->Get("queue_target", &out.queue_target, absl::Milliseconds(1), absl::Minutes(10));
-  map->Get("queue_interval", &out.queue_interval, absl::Milliseconds(1), absl::Minutes(10));
-  if (out.queue_target > out.queue_interval) map->Complain("queue_target", "is above local.queue_interval");
-  map->Get("resolve_interval", &out.resolve_interval, absl::Milliseconds(100), absl::Minutes(10));
-  map->Get("load_age_max", &out.load_age_max, absl::Milliseconds(100), absl::Minutes(1));
-  map->Get("connect_timeout", &out.connect_timeout, absl::Milliseconds(1), absl::Minutes(1));
   map->Finish();
 }
 

@@ -1,7 +1,7 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Where answers come from, as configured: the sections `local` and `cloud`.
+// Where answers come from, as configured: the sections `local`, `cloud`, `clouds` and `cloud_choice`.
 //
 // Thread-safety: plain values.
 #pragma once
@@ -17,7 +17,21 @@ namespace headgate::router {
 
 struct EndpointConfig {
   std::string name;
-  std::string address;                     // host:port; a name is resolved, each address is an endpoint
+  std::string address;                     // host:port; a name is resolved, each address is an endpoint; or
+  std::string service = {};                // NAMESPACE/NAME: the ready pods of a Kubernetes Service, by EndpointSlices
+  std::string port = {};                   // of the service: name or number; empty = its only one
+  // kOpenAi: vLLM, SGLang and others that speak OpenAI's chat completions and show their load as metrics.
+  enum class Protocol { kEngine, kOpenAi };
+  Protocol protocol = Protocol::kEngine;
+  std::string model = {};                  // kOpenAi: what it is asked for; empty = what it serves
+  int64_t sequences_max = 256;             // kOpenAi: it does not say how many answers it works on at a time
+};
+
+// How to reach the API server. The defaults are what every pod has.
+struct KubernetesConfig {
+  std::string api;                         // https://host:port; empty = KUBERNETES_SERVICE_HOST and _PORT
+  std::string token_file = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+  std::string ca_file = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 };
 
 struct LocalConfig {
@@ -36,6 +50,8 @@ struct LocalConfig {
   absl::Duration resolve_interval = absl::Seconds(5);
   absl::Duration load_age_max = absl::Seconds(1);  // older = full
   absl::Duration connect_timeout = absl::Seconds(2);
+  absl::Duration metrics_interval = absl::Milliseconds(250);  // kOpenAi: how often its load is read
+  KubernetesConfig kubernetes;
 };
 
 struct CloudConfig {
@@ -47,6 +63,9 @@ struct CloudConfig {
   std::string api_key_env;                 // name of an environment variable; or
   std::vector<std::string> api_key_files;  // several keys, used in turn
   std::string ca_file;                     // extra trust anchor; empty = the system's
+  enum class Dialect { kDeepSeek, kOpenAi };
+  Dialect dialect = Dialect::kDeepSeek;    // kOpenAi: no `thinking`, no balance, the tenant's hash as `user`
+  std::string body_json;                   // an object whose members every request's body gets
   bool thinking = false;
   bool user_id = true;                     // tell the cloud tenants apart, by a salted hash
   int64_t connections_max = 256;
@@ -63,6 +82,14 @@ struct CloudConfig {
   absl::Duration backoff_max = absl::Seconds(10);    // never above 10 s
   int64_t breaker_failures = 5;            // consecutive, opens
   absl::Duration breaker_open = absl::Seconds(10);
+};
+
+// Which of several clouds a request is for: the first entry that fits, otherwise `cloud`.
+struct CloudChoiceConfig {
+  std::vector<std::string> tenants;        // empty = all
+  enum class Scenario { kAny, kRealtime, kBatch };
+  Scenario scenario = Scenario::kAny;      // batch: the request's priority is batch
+  std::string cloud;                       // its name
 };
 
 }  // namespace headgate::router

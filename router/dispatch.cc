@@ -66,7 +66,8 @@ bool Dispatch::cloud_available() const { return cloud_ != nullptr && cloud_confi
 
 Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::Send(const Ticket& ticket, const Prompt& prompt,
                                                              const Sensitivity& sensitivity, Decision decision,
-                                                             Attempts& attempts, Cancellation& cancellation) {
+                                                             Attempts& attempts, Cancellation& cancellation,
+                                                             const ApproveHedge& approve) {
   Exchange exchange{ticket, prompt, sensitivity, attempts, cancellation, {}};
   exchange.route.mutable_reasons()->Assign(decision.reasons.begin(), decision.reasons.end());
   exchange.route.set_sensitivity(sensitivity.level);
@@ -84,6 +85,10 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::Send(const Ticket& ticke
         .Increment();
     decision.reasons.insert(decision.reasons.begin(), result.fallback);
     exchange.route.mutable_reasons()->Assign(decision.reasons.begin(), decision.reasons.end());
+  }
+  if (decision.target == Target::kLocal && decision.hedge && approve && !sensitivity.sensitive()) {
+    auto hedged = co_await SendHedged(exchange, *std::move(decision.hedge), approve);
+    co_return hedged;
   }
   auto answer = co_await SendLocal(exchange);
   co_return answer;

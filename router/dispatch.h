@@ -6,6 +6,10 @@
 // upstream's death ends the answer with UNAVAILABLE. A fallback puts its reason in front of the route's reasons:
 // cloud_unavailable, cloud_rate_limited, cloud_rejected (our key or balance) or cloud_at_cap.
 //
+// Hedging: a local request to which policy gave a second permit may be sent to the cloud too when its first token is
+// late (hedging.h). Whoever reaches the commit point first answers, with `hedge` in front of the reasons when it is the
+// cloud; the other one is cancelled. Nothing is sent without the caller's ApproveHedge.
+//
 // Before the engines stands a queue (upstream/local_queue.h), before the cloud a breaker, a cap and a budget of retries
 // (upstream/circuit_breaker.h, cloud_limit.h, retry_budget.h).
 //
@@ -14,6 +18,7 @@
 // Thread-safety: executor thread only.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +32,7 @@
 #include "common/task.h"
 #include "router/admission.h"
 #include "router/config.h"
+#include "router/hedging.h"
 #include "router/policy.h"
 #include "router/upstream/circuit_breaker.h"
 #include "router/upstream/cloud_limit.h"
@@ -53,7 +59,13 @@ class Answer {
 struct Attempts {
   int cloud = 0;  // attempts that were given to the cloud client
   int local = 0;
+  // kLost: the cloud had the prompt when the engine was first, or the client left; it may be paid for.
+  enum class Hedge { kNone, kFailed, kLost, kWon };
+  Hedge hedge = Hedge::kNone;
 };
+
+// Before a hedge is sent: budget, record, whatever else a way out needs. Anything but OK: it is not sent.
+using ApproveHedge = std::function<Task<absl::Status>(Cancellation&)>;
 
 class Dispatch {
  public:
@@ -68,7 +80,9 @@ class Dispatch {
   // INVALID_ARGUMENT: the upstream says that the caller erred. INTERNAL: the permit does not fit; nothing was sent.
   Task<absl::StatusOr<std::unique_ptr<Answer>>> Send(const Ticket& ticket, const Prompt& prompt,
                                                      const Sensitivity& sensitivity, Decision decision,
-                                                     Attempts& attempts, Cancellation& cancellation);
+                                                     Attempts& attempts, Cancellation& cancellation,
+                                                     const ApproveHedge& approve = {});
+  void Apply(const PolicyConfig& policy) { hedging_.Apply(policy); }
   // An engine for one unary call: CountTokens, Embed, ListModels. They take no place in a batch, so any engine will do;
   // waits until just before the deadline for one, then UNAVAILABLE with RetryAfter.
   Task<absl::StatusOr<std::shared_ptr<Endpoint>>> WaitForLocal(MonotonicTime deadline, Cancellation& cancellation);
@@ -87,9 +101,15 @@ class Dispatch {
   struct CloudResult;
   enum class Outcome;  // of one attempt
   struct Begun;
+  struct Race;  // of a hedged request
 
   Task<CloudResult> SendCloud(Exchange& exchange, CloudPermit permit);
   Task<absl::StatusOr<std::unique_ptr<Answer>>> SendLocal(Exchange& exchange);
+  Task<absl::StatusOr<std::unique_ptr<Answer>>> SendHedged(Exchange& exchange, CloudPermit permit,
+                                                           const ApproveHedge& approve);
+  Task<void> RunHedge(std::shared_ptr<Race> race, CloudPermit permit, const ApproveHedge& approve);
+  Task<void> Hedge(Race& race, CloudPermit permit, const ApproveHedge& approve);
+  void CountHedge(Attempts::Hedge result);
   LocalQueue::Work WorkOf(const Exchange& exchange) const;
   // How long to wait before the next cloud attempt; nullopt: not worth it, fall back.
   std::optional<absl::Duration> CloudBackoff(int failed_attempts, const Begun& begun, MonotonicTime deadline);
@@ -117,6 +137,7 @@ class Dispatch {
   CloudLimit limit_;
   RetryBudget retries_;
   LocalQueue queue_;
+  Hedging hedging_{PolicyConfig()};
   const uint64_t prefix_secret_;
 };
 

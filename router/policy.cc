@@ -50,20 +50,21 @@ const char* ModeReasonToStay(const PolicyConfig& config, const Load& load, const
   return "unclassified";  // a mode that this build does not know: local
 }
 
-// Why the request stays local; null = it may leave.
+// Why the request must stay local, whatever the mode; null = it may leave.
 const char* ReasonToStay(const PolicyConfig& config, const TenantConfig& tenant, const Sensitivity& sensitivity,
-                         const Load& load, const FleetSnapshot& fleet, const Budget& budget) {
+                         const FleetSnapshot& fleet, const Budget& budget) {
   if (!Classified(sensitivity)) return "unclassified";
   if (Sensitive(sensitivity) || sensitivity.sensitive()) return "sensitive";
   if (!tenant.cloud_allowed) return "tenant_local_only";
   if (fleet.filter_keeps_local) return "input_filter";
   if (!fleet.cloud_configured) return "cloud_not_configured";
+  if (config.profile == PolicyConfig::Profile::kCloudOutage) return "profile_cloud_outage";
   if (!fleet.cloud_can_answer) return "local_feature";
   if (!fleet.cloud_available) return "cloud_unavailable";
   if (!fleet.audit_writable) return "audit_unwritable";
   if (!budget.room) return "budget_exhausted";
   if (!fleet.cloud_has_room) return "cloud_at_cap";
-  return ModeReasonToStay(config, load, fleet, budget);
+  return nullptr;
 }
 
 }  // namespace
@@ -75,14 +76,28 @@ bool CloudCanAnswer(const Prompt& prompt) {
 Decision Policy::Decide(const std::string& request_id, const TenantConfig& tenant, const Sensitivity& sensitivity,
                         const Load& load, const FleetSnapshot& fleet, const Budget& budget) const {
   Decision decision;
-  if (const char* reason = ReasonToStay(config_, tenant, sensitivity, load, fleet, budget)) {
+  if (const char* reason = ReasonToStay(config_, tenant, sensitivity, fleet, budget)) {
     decision.reasons.emplace_back(reason);
     return decision;
   }
+  const bool no_local = config_.profile == PolicyConfig::Profile::kNoLocal;
+  const char* mode_reason = no_local ? nullptr : ModeReasonToStay(config_, load, fleet, budget);
+  if (mode_reason != nullptr) {
+    decision.reasons.emplace_back(mode_reason);
+    // A threshold of zero says that nothing leaves.
+    if (config_.hedge_share > 0 && config_.cloud_qps_threshold > 0) {
+      decision.hedge = CloudPermit(request_id, sensitivity.digest);
+    }
+    return decision;
+  }
   decision.target = Target::kCloud;
+  decision.permit = CloudPermit(request_id, sensitivity.digest);
+  if (no_local) {
+    decision.reasons.emplace_back("profile_no_local");
+    return decision;
+  }
   const bool bridged = config_.mode == PolicyConfig::Mode::kOverflow && !load.cloud_rate_conforms;
   decision.reasons.emplace_back(bridged ? "bridge" : "everyday");
-  decision.permit = CloudPermit(request_id, sensitivity.digest);
   return decision;
 }
 

@@ -10,17 +10,22 @@
 //   tenant_local_only     the tenant's cloud_allowed is false                                    local
 //   input_filter          looks like an attack, and the input filter's action is `local`          local
 //   cloud_not_configured  no cloud                                                               local
+//   profile_cloud_outage  the operator has declared the cloud out (policy.profile)               local
 //   local_feature         needs what only local engines offer (CloudCanAnswer)                   local
 //   cloud_unavailable     breaker open, key refused, balance spent                               local
 //   audit_unwritable      no record possible = no egress                                         local
 //   budget_exhausted      the tenant's or the whole budget has no room for this answer           local
 //   cloud_at_cap          as many answers under way on the cloud as it allows                    local
+//   profile_no_local      the operator has declared the engines out: what may leave does         cloud
 //   bridge                `overflow`: above the threshold, but no engine has room (policy.bridge) cloud
 //   over_threshold        `overflow`: the excess above the QPS threshold                         local
 //   peak                  `switch`: all traffic is local now                                     local
 //   unpriced              `cost`: the price of the answer is not known                           local
 //   cheaper_local         `cost`: local costs less, delay and shadow price counted               local
 //   everyday              none of the above                                                      cloud
+//
+// A request that only its mode keeps local (over_threshold, peak, unpriced, cheaper_local) may be hedged: it gets a
+// second permit, to be sent to the cloud too when its first token is late (policy.hedge_share, hedging.h).
 //
 // `cost` compares J = price + delay_price * max(0, predicted first token - objective), on the cloud with the price
 // times 1 + shadow price of the budget; who was local stays so unless the cloud saves more than switch_margin.
@@ -79,6 +84,7 @@ struct Decision {
   Target target = Target::kLocal;
   std::vector<std::string> reasons;       // codes as above; exactly one from Policy, dispatch may add its own
   std::optional<CloudPermit> permit;      // exactly when target is kCloud
+  std::optional<CloudPermit> hedge = {};  // target is kLocal, and the cloud may answer too
 };
 
 class Policy {

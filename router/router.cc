@@ -20,6 +20,12 @@ namespace {
 
 constexpr size_t kReasoningKeptMax = 1 << 20;
 
+void SetCharge(const Charge& charge, v1::AuditRecord& record) {
+  record.set_cost_micro_units(charge.micro_units);
+  record.set_currency(charge.currency);
+  record.set_price_version(charge.price_version);
+}
+
 }  // namespace
 
 Task<absl::Status> Router::Generate(const RequestHead& head, const Prompt& prompt, AnswerSink& sink,
@@ -85,8 +91,9 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
   // Send it there; retry and fall back, never towards less trust, until the first content byte. For the cloud the gate
   // is here: permit and prompt become a CloudPrompt (cloud_prompt.h), or nothing is sent.
   x.stage = "dispatch";
-  auto answer =
-      co_await dispatch_.Send(*x.ticket, x.outgoing(prompt), x.judged(), std::move(decision), x.attempts, cancellation);
+  const router::ApproveHedge approve = [&](Cancellation& stop) { return ApproveHedge(x, prompt, stop); };
+  auto answer = co_await dispatch_.Send(*x.ticket, x.outgoing(prompt), x.judged(), std::move(decision), x.attempts,
+                                        cancellation, approve);
   if (!answer.ok()) co_return answer.status();
 
   // The answer flows through the output guard to the client; accounting and audit follow in Conclude.
@@ -198,7 +205,7 @@ Task<absl::Status> Router::Relay(Exchange& x, const Prompt& prompt, Answer& answ
   x.route = answer.route();
   x.route.set_sensitivity(x.sensitivity.level);
   x.route.set_request_id(x.ticket->request_id);
-  x.first_token = parts_.clock.Monotonic();
+  if (!x.head.whole) x.first_token = parts_.clock.Monotonic();
   v1::GenerateStreamResponse first;
   *first.mutable_route() = x.route;
   if (cacheable) events.push_back(first);
@@ -253,24 +260,35 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
   }
   const bool broken_off = x.deltas > 0 && x.usage.completion_tokens() == 0;
   if (broken_off) {
-    // The upstream's count never came: one token an event, four bytes a prompt token; said so in the record.
-    x.usage.set_completion_tokens(x.deltas);
+    // The upstream's count never came: one token an event, or four bytes one; said so in the record.
+    const auto answered = static_cast<int64_t>(x.answer.content().size() + x.reasoning.size());
+    x.usage.set_completion_tokens(x.head.whole ? std::max(x.deltas, answered / 4) : x.deltas);
     x.usage.set_prompt_tokens(static_cast<int64_t>(prompt.text_bytes() / 4));
     record.set_detail(absl::StrCat(record.detail(), record.detail().empty() ? "" : "; ", "usage estimated"));
   }
+  const Charge hedge = BookHedge(x, prompt);
+  if (x.attempts.hedge != Attempts::Hedge::kNone) {
+    record.set_detail(absl::StrCat(record.detail(), record.detail().empty() ? "" : "; ", "hedge ",
+                                   x.attempts.hedge == Attempts::Hedge::kWon    ? "won"
+                                   : x.attempts.hedge == Attempts::Hedge::kLost ? "lost, usage estimated"
+                                                                                : "failed"));
+  }
+  SetCharge(hedge, record);
   if (x.ticket && x.usage.completion_tokens() + x.usage.prompt_tokens() > 0) {
     const Charge charge = accounting_.Settle(*x.ticket, x.route, x.usage, std::move(x.hold));
     const bool cloud = x.route.target() == v1::Route::TARGET_CLOUD;
     const absl::Duration first_token = x.first_token - x.head.received;
-    quotes_.Answered(x.ticket->tenant->name, cloud ? Quote::Side::kCloud : Quote::Side::kLocal, x.usage, first_token);
+    // A hedge's first token is late by the time that it was not sent.
+    if (x.attempts.hedge == Attempts::Hedge::kNone) {
+      const auto side = cloud ? Quote::Side::kCloud : Quote::Side::kLocal;
+      quotes_.Answered(x.ticket->tenant->name, side, x.usage, first_token);
+    }
     if (!cloud && !x.judged().sensitive() && first_token < absl::InfiniteDuration()) {
       quotes_.LocalFirstToken(static_cast<double>(prompt.text_bytes()) / 4, x.local_predicted_s,
                               absl::ToDoubleSeconds(first_token));
     }
     *record.mutable_usage() = x.usage;
-    record.set_cost_micro_units(charge.micro_units);
-    record.set_currency(charge.currency);
-    record.set_price_version(charge.price_version);
+    if (cloud) SetCharge(charge, record);
   }
   metrics_.Ended(x.head.api, x.route, status, status.ok() ? std::string_view() : x.stage, took,
                 x.first_token - x.head.received, x.usage);
@@ -367,6 +385,7 @@ Router::Router(RouterParts parts, std::shared_ptr<const Rules> rules)
       accounting_(parts_.clock, rules_->config.accounting, parts_.metrics),
       quotes_(parts_.clock, rules_->config) {
   accounting_.Apply(rules_->config.accounting, rules_->config.tenants);
+  dispatch_.Apply(rules_->config.policy);
   RecordChain(v1::AuditRecord::KIND_CHAIN_START, "start").IgnoreError();
 }
 
@@ -385,6 +404,7 @@ void Router::Apply(std::shared_ptr<const Rules> rules) {
   conversation_.Apply(config.conversation);
   cache_.Apply(config.cache);
   dispatch_.Apply(config.cloud, config.local);
+  dispatch_.Apply(config.policy);
   accounting_.Apply(config.accounting, config.tenants);
   quotes_.Apply(config);
   parts_.endpoints.Apply(config.local);

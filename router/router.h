@@ -116,6 +116,8 @@ class Router {
   Ask AskFor(const Prompt& prompt) const;
   void PublishWanted(const Offer& offer);
   Task<absl::Status> RecordDecision(Exchange& x, const Prompt& prompt, Decision& decision, Cancellation& cancellation);
+  Task<absl::Status> ApproveHedge(Exchange& x, const Prompt& prompt, Cancellation& cancellation);
+  Charge BookHedge(Exchange& x, const Prompt& prompt);
   absl::Status WriteDecision(Exchange& x, const Prompt& prompt, const Decision& decision);
   absl::Status KeepContent(const Exchange& x, const std::string& part, const google::protobuf::Message& content,
                            std::string* digest);

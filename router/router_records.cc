@@ -49,6 +49,34 @@ Task<absl::Status> Router::RecordDecision(Exchange& x, const Prompt& prompt, Dec
   co_return absl::OkStatus();
 }
 
+// A hedge is a second decision for the same request: it needs its own money and its own record before a byte leaves.
+Task<absl::Status> Router::ApproveHedge(Exchange& x, const Prompt& prompt, Cancellation& cancellation) {
+  const std::string& model = x.rules->config.cloud.model;
+  if (x.judged().sensitive() || !parts_.audit.writable() || !accounting_.BudgetFor(*x.ticket, prompt, model).room) {
+    co_return absl::ResourceExhaustedError("no hedge");
+  }
+  Decision decision;
+  decision.target = Target::kCloud;
+  decision.reasons = {"hedge"};
+  absl::Status written = WriteDecision(x, prompt, decision);
+  if (!written.ok()) co_return written;
+  x.hold = accounting_.Reserve(*x.ticket, prompt, model);
+  written = co_await parts_.audit.Commit(parts_.executor, cancellation);
+  if (!written.ok()) x.hold = {};
+  co_return written;
+}
+
+// A hedge that lost was sent and may have to be paid for: the prompt, at four bytes a token.
+Charge Router::BookHedge(Exchange& x, const Prompt& prompt) {
+  if (!x.ticket || x.attempts.hedge != Attempts::Hedge::kLost) return {};
+  v1::Route route;
+  route.set_target(v1::Route::TARGET_CLOUD);
+  route.set_model(x.rules->config.cloud.model);
+  v1::Usage usage;
+  usage.set_prompt_tokens(static_cast<int64_t>(prompt.text_bytes() / 4));
+  return accounting_.Settle(*x.ticket, route, usage, std::move(x.hold));
+}
+
 absl::Status Router::KeepContent(const Exchange& x, const std::string& part, const google::protobuf::Message& content,
                                  std::string* digest) {
   if (!x.ticket || !digest->empty() || !parts_.audit.KeepsPayloadsOf(x.ticket->tenant->name)) return absl::OkStatus();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "common/log.h"
@@ -27,7 +28,7 @@ bool SameIdentity(const LocalConfig& a, const LocalConfig& b) {
 }  // namespace
 
 EndpointRegistry::EndpointRegistry(Executor executor, Clock& clock, RandomBytes random, const LocalConfig& config,
-                                   Connect connect, Resolve resolve, Metrics& metrics)
+                                   Connect connect, Resolve resolve, Metrics& metrics, Watch watch)
     : executor_(executor),
       clock_(clock),
       random_(std::move(random)),
@@ -35,10 +36,12 @@ EndpointRegistry::EndpointRegistry(Executor executor, Clock& clock, RandomBytes 
       connect_(std::move(connect)),
       resolve_(std::move(resolve)),
       metrics_(metrics),
+      watch_(std::move(watch)),
       choice_(clock, random_, config, fleet_),
       applied_(executor, 1) {}
 
 EndpointRegistry::~EndpointRegistry() {
+  services_.clear();
   // Streams may still hold an endpoint; its load reports must not come back here.
   for (const auto& endpoint : endpoints_) endpoint->gone = true;
   fleet_->on_room = nullptr;
@@ -61,12 +64,22 @@ Task<void> EndpointRegistry::Run(Cancellation& cancellation) {
 
 void EndpointRegistry::Apply(const LocalConfig& config) {
   const bool same_identity = SameIdentity(config_, config);
-  config_ = config;
+  const std::vector<EndpointConfig> before = std::exchange(config_, config).endpoints;
+  const auto same_protocol = [&](const std::string& name) {
+    const auto spoken = [&](const std::vector<EndpointConfig>& endpoints) {
+      const auto found = std::find_if(endpoints.begin(), endpoints.end(),
+                                      [&](const EndpointConfig& endpoint) { return endpoint.name == name; });
+      return found == endpoints.end() ? std::make_tuple(EndpointConfig::Protocol::kEngine, std::string(), int64_t{0})
+                                      : std::make_tuple(found->protocol, found->model, found->sequences_max);
+    };
+    return spoken(before) == spoken(config.endpoints);
+  };
   choice_.Apply(config);
   std::erase_if(endpoints_, [&](const std::shared_ptr<Endpoint>& endpoint) {
     std::string host, port;
     const bool stays =
-        same_identity && SplitAddress(endpoint->address, &host, &port) && AddressInRanges(host, config_.address_ranges);
+        same_identity && same_protocol(endpoint->name.substr(0, endpoint->name.find('/'))) &&
+        SplitAddress(endpoint->address, &host, &port) && AddressInRanges(host, config_.address_ranges);
     if (!stays) Leave(*endpoint);
     return !stays;
   });
@@ -76,7 +89,9 @@ void EndpointRegistry::Apply(const LocalConfig& config) {
 Task<void> EndpointRegistry::ResolveAll() {
   const std::vector<EndpointConfig> configured = config_.endpoints;  // Apply may come in between
   std::vector<Found> found;
+  WatchServices();
   for (const EndpointConfig& config : configured) {
+    if (!config.service.empty()) continue;  // last: they may change while names are looked up
     std::string host, port;
     if (!SplitAddress(config.address, &host, &port)) continue;  // refused by the configuration's own check
     if (IsIpAddress(host)) {
@@ -96,11 +111,58 @@ Task<void> EndpointRegistry::ResolveAll() {
     }
     for (const auto& endpoint : endpoints_) {
       if (endpoint->name == config.name || endpoint->name == absl::StrCat(config.name, "/", endpoint->address)) {
-        found.push_back({endpoint->name, endpoint->address});
+        found.push_back({config, endpoint->name, endpoint->address});
       }
     }
   }
+  for (const auto& [name, service] : services_) AcceptService(service, found);
   Replace(found);
+}
+
+void EndpointRegistry::WatchServices() {
+  std::erase_if(services_, [&](const auto& entry) {
+    const EndpointConfig& old = entry.second.config;
+    return std::none_of(config_.endpoints.begin(), config_.endpoints.end(), [&](const EndpointConfig& config) {
+      return config.name == old.name && config.service == old.service && config.port == old.port;
+    });
+  });
+  for (const EndpointConfig& config : config_.endpoints) {
+    if (config.service.empty() || !watch_) continue;
+    Service& service = services_[config.name];
+    service.config = config;
+    if (service.watch) continue;
+    service.watch = watch_(config, [this, name = config.name](std::vector<std::string> addresses) {
+      ServiceChanged(name, std::move(addresses));
+    });
+  }
+}
+
+// New pods get requests at once, and those that leave get none: nobody waits for the next resolution.
+void EndpointRegistry::ServiceChanged(const std::string& name, std::vector<std::string> addresses) {
+  const auto changed = services_.find(name);
+  if (changed == services_.end()) return;
+  changed->second.addresses = std::move(addresses);
+  std::vector<Found> found;
+  for (const auto& endpoint : endpoints_) {
+    const std::string configured = endpoint->name.substr(0, endpoint->name.find('/'));
+    if (configured == name) continue;
+    Found stays;  // connected already: its configuration is not needed
+    stays.name = endpoint->name;
+    stays.address = endpoint->address;
+    found.push_back(std::move(stays));
+  }
+  AcceptService(changed->second, found);
+  Replace(found);
+  SetGauges();
+}
+
+void EndpointRegistry::AcceptService(const Service& service, std::vector<Found>& found) {
+  std::map<std::string, std::vector<std::string>> by_port;
+  for (const std::string& address : service.addresses) {
+    std::string host, port;
+    if (SplitAddress(address, &host, &port)) by_port[port].push_back(host);
+  }
+  for (const auto& [port, ips] : by_port) Accept(service.config, port, ips, found);
 }
 
 void EndpointRegistry::Accept(const EndpointConfig& config, const std::string& port,
@@ -127,7 +189,7 @@ void EndpointRegistry::Accept(const EndpointConfig& config, const std::string& p
   std::sort(addresses.begin(), addresses.end());
   addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
   for (const std::string& address : addresses) {
-    found.push_back({addresses.size() == 1 ? config.name : absl::StrCat(config.name, "/", address), address});
+    found.push_back({config, addresses.size() == 1 ? config.name : absl::StrCat(config.name, "/", address), address});
   }
 }
 
@@ -153,11 +215,12 @@ std::shared_ptr<Endpoint> EndpointRegistry::Connected(const Found& found) {
   endpoint->address = found.address;
   endpoint->fleet = fleet_;
   // Weak: the endpoint owns the upstream that owns this.
-  endpoint->upstream = connect_(found.address, [this, weak = std::weak_ptr(endpoint)](const v1::Load& load) {
+  const auto on_load = [this, weak = std::weak_ptr(endpoint)](const v1::Load& load) {
     const auto alive = weak.lock();
     if (!alive || alive->gone) return;  // gone: this registry may be too
     alive->Reported(load, clock_.Monotonic());
-  });
+  };
+  endpoint->upstream = connect_(found.config, found.address, on_load);
   HG_LOG(Info, "endpoint joins name=", endpoint->name, " address=", endpoint->address);
   return endpoint;
 }

@@ -1,16 +1,18 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// EndpointRegistry: the engine pods that exist now, with their pushed load. Names are resolved again and again; each
-// address is an endpoint; an address outside the configured ranges is refused, counted and reported (local is a fact,
-// not a label). Engines are connected to by the address that was checked, never by name, so a name that changes its
-// answer moves no connection. A failed request makes the names be looked up again within a second.
+// EndpointRegistry: the engine pods that exist now, with their load. Names are resolved again and again, Kubernetes
+// Services are watched (endpoint_slices.h); each address is an endpoint; an address outside the configured ranges is
+// refused, counted and reported (local is a fact, not a label). Engines are connected to by the address that was
+// checked, never by name, so a name that changes its answer moves no connection. A failed request makes the names be
+// looked up again within a second.
 //
 // Thread-safety: executor thread only.
 #pragma once
 
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -33,16 +35,29 @@
 
 namespace headgate::router {
 
+// Ends with its destruction.
+class ServiceWatch {
+ public:
+  virtual ~ServiceWatch() = default;
+};
+
 class EndpointRegistry final : public Places {
  public:
   using OnLoad = std::function<void(const v1::Load&)>;
   // Connects to one engine and reports its load on the executor until destroyed.
-  using Connect = std::function<std::unique_ptr<LocalUpstream>(const std::string& address, OnLoad on_load)>;
+  using Connect = std::function<std::unique_ptr<LocalUpstream>(const EndpointConfig& config,
+                                                               const std::string& address, OnLoad on_load)>;
   // All addresses of a host name; IP literals are handled by the registry.
   using Resolve = std::function<Task<absl::StatusOr<std::vector<std::string>>>(std::string host)>;
 
+  // Tells the addresses (ip:port) of a Service's pods that take requests, at once and whenever they change, until
+  // destroyed.
+  using OnAddresses = std::function<void(std::vector<std::string> addresses)>;
+  using Watch = std::function<std::unique_ptr<ServiceWatch>(const EndpointConfig& config, OnAddresses on_addresses)>;
+
+  // Without `watch` an endpoint with a service has no addresses.
   EndpointRegistry(Executor executor, Clock& clock, RandomBytes random, const LocalConfig& config, Connect connect,
-                   Resolve resolve, Metrics& metrics);
+                   Resolve resolve, Metrics& metrics, Watch watch = {});
   ~EndpointRegistry() override;
 
   // Resolves now and then every resolve_interval until `cancellation`. A name that does not resolve keeps what it had.
@@ -78,14 +93,24 @@ class EndpointRegistry final : public Places {
 
  private:
   struct Found {
+    EndpointConfig config;
     std::string name;
     std::string address;
+  };
+  struct Service {
+    EndpointConfig config;
+    std::vector<std::string> addresses;
+    std::unique_ptr<ServiceWatch> watch;
   };
   Task<void> ResolveAll();
   // Appends the addresses of one configured endpoint that lie in the ranges.
   void Accept(const EndpointConfig& config, const std::string& port, const std::vector<std::string>& ips,
               std::vector<Found>& found);
   void Replace(const std::vector<Found>& found);
+  // Watches what is configured, and nothing else.
+  void WatchServices();
+  void ServiceChanged(const std::string& name, std::vector<std::string> addresses);
+  void AcceptService(const Service& service, std::vector<Found>& found);
   std::shared_ptr<Endpoint> Connected(const Found& found);
   void Leave(Endpoint& endpoint);
   void SetGauges();
@@ -97,12 +122,14 @@ class EndpointRegistry final : public Places {
   Connect connect_;
   Resolve resolve_;
   Metrics& metrics_;
+  const Watch watch_;
   const std::shared_ptr<FleetCount> fleet_ = std::make_shared<FleetCount>();
   EndpointChoice choice_;
   uint64_t last_id_ = 0;
   bool resolve_soon_ = false;
   std::vector<std::shared_ptr<Endpoint>> endpoints_;
   std::set<std::string> complaints_;  // logged already and still true
+  std::map<std::string, Service> services_;  // by endpoint name
   Mailbox<bool> applied_;             // wakes Run
 };
 

@@ -35,11 +35,6 @@ std::vector<std::string> Copies(const std::vector<grpc::string_ref>& names) {
   return copies;
 }
 
-Counter& RefusedIdentities(Metrics& metrics) {
-  return metrics.GetCounter("headgate_router_refused_identities_total",
-                            "Connections to engines that proved a name outside local.tls_identities.");
-}
-
 // Called by gRPC's threads after every handshake, when the chain has been verified.
 class IdentityVerifier : public grpc::experimental::ExternalCertificateVerifier {
  public:
@@ -100,6 +95,11 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(const std::string& address
 }
 
 }  // namespace
+
+Counter& RefusedIdentities(Metrics& metrics) {
+  return metrics.GetCounter("headgate_router_refused_identities_total",
+                            "Connections to engines that proved a name outside local.tls_identities.");
+}
 
 bool IdentityAllowed(const std::vector<std::string>& uris, const std::vector<std::string>& dns_names,
                      const std::vector<std::string>& allowed) {

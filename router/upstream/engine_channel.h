@@ -25,6 +25,9 @@ namespace headgate::router {
 bool IdentityAllowed(const std::vector<std::string>& uris, const std::vector<std::string>& dns_names,
                      const std::vector<std::string>& allowed);
 
+// Counts connections to local pods that proved another name; shown from the first call on.
+Counter& RefusedIdentities(Metrics& metrics);
+
 // Null when `address` (`ip:port`, `[ip]:port`) is no literal inside config.address_ranges or when the TLS files cannot
 // be used: never plaintext instead. `clock` and `metrics` must outlive the channel.
 std::shared_ptr<grpc::Channel> MakeEngineChannel(const std::string& address, const LocalConfig& config,

@@ -3,6 +3,7 @@
 
 #include "services/router/router_server.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
@@ -16,7 +17,9 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "router/upstream/cloud_client.h"
+#include "router/upstream/endpoint_watch.h"
 #include "router/upstream/engine_client.h"
+#include "router/upstream/openai_engine.h"
 
 namespace headgate::services {
 namespace {
@@ -69,6 +72,11 @@ void DieOnException(std::exception_ptr error) {
   }
 }
 
+bool NeedsKubernetes(const router::LocalConfig& local) {
+  return std::any_of(local.endpoints.begin(), local.endpoints.end(),
+                     [](const router::EndpointConfig& endpoint) { return !endpoint.service.empty(); });
+}
+
 void WarnOfRestart(const router::RouterConfig& now, const router::RouterConfig& then) {
   const std::pair<const char*, bool> rows[] = {
       {"listen.grpc", now.listen.grpc != then.listen.grpc},
@@ -97,6 +105,9 @@ void WarnOfRestart(const router::RouterConfig& now, const router::RouterConfig& 
       {"cloud.first_token_timeout", now.cloud.first_token_timeout != then.cloud.first_token_timeout},
       {"cloud.idle_timeout", now.cloud.idle_timeout != then.cloud.idle_timeout},
       {"local.tls", TlsPaths(now.local.tls) != TlsPaths(then.local.tls)},
+      {"local.kubernetes", now.local.kubernetes.api != then.local.kubernetes.api ||
+                               now.local.kubernetes.token_file != then.local.kubernetes.token_file ||
+                               now.local.kubernetes.ca_file != then.local.kubernetes.ca_file},
       {"audit.directory", now.audit.directory != then.audit.directory},
       {"audit.key_file", now.audit.key_file != then.audit.key_file},
       {"audit.key_env", now.audit.key_env != then.audit.key_env},
@@ -202,12 +213,23 @@ absl::Status RouterServer::MakeRouter() {
                                  router::CloudSecrets(std::move(keys), HmacSha256(audit_key, "cloud user_id")),
                                  metrics_));
   }
-  const auto connect = [this](const std::string& address, router::EndpointRegistry::OnLoad on_load) {
-    return router::ConnectEngine(executor_, *clock_, random_, address, rules_->config.local, metrics_,
-                                 std::move(on_load));
+  const auto connect = [this](const router::EndpointConfig& endpoint, const std::string& address,
+                              router::EndpointRegistry::OnLoad on_load) {
+    const router::LocalConfig& local = rules_->config.local;
+    if (endpoint.protocol == router::EndpointConfig::Protocol::kOpenAi) {
+      return router::ConnectOpenAiEngine(executor_, *clock_, endpoint, address, local, metrics_, std::move(on_load));
+    }
+    return router::ConnectEngine(executor_, *clock_, random_, address, local, metrics_, std::move(on_load));
   };
+  const auto api = router::KubernetesApi(config.local.kubernetes);
+  if (!api.ok() && NeedsKubernetes(config.local)) return api.status();
+  router::EndpointRegistry::Watch watch;
+  if (api.ok()) {
+    watch = router::MakeServiceWatch(executor_, *clock_, random_, config.local.kubernetes, *api, metrics_);
+  }
   endpoints_ = std::make_unique<router::EndpointRegistry>(executor_, *clock_, random_, config.local, connect,
-                                                          router::MakeDnsResolve(executor_, *clock_), metrics_);
+                                                          router::MakeDnsResolve(executor_, *clock_), metrics_,
+                                                          std::move(watch));
   router_ = std::make_unique<router::Router>(
       router::RouterParts{executor_, *clock_, random_, metrics_, *endpoints_, cloud_.get(), *audit_, random_(32)},
       rules_);

@@ -203,7 +203,7 @@ FakeEngine& FakeFleet::engine(const std::string& address) {
 }
 
 EndpointRegistry::Connect FakeFleet::connect() {
-  return [this](const std::string& address, EndpointRegistry::OnLoad on_load) {
+  return [this](const EndpointConfig&, const std::string& address, EndpointRegistry::OnLoad on_load) {
     return engine(address).Connect(std::move(on_load));
   };
 }

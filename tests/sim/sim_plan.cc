@@ -140,6 +140,11 @@ RouterConfig MakeConfig(Dice& dice, int engines) {
     config.policy.switch_window = Seconds(2);
     config.policy.switch_dwell = Seconds(1);
   }
+  if (dice.Chance(0.4)) {
+    config.policy.hedge_share = 1;  // far more than configuration allows, so that it happens
+    config.policy.hedge_delay_min = Milliseconds(5);
+    config.policy.cloud_qps_threshold = 2;  // most that may leave is local
+  }
   for (int i = 0; i < engines; ++i) {
     config.local.endpoints.push_back({absl::StrCat("engine-", i), absl::StrCat("10.0.0.", i + 1, ":8090")});
   }

@@ -21,6 +21,9 @@ using nlohmann::json;
 struct Story {
   int decisions = 0, outcomes = 0;  // attempted; a spell of the store is no excuse for not trying
   std::vector<size_t> cloud_decisions;  // audit index, stored ones
+  std::vector<size_t> hedges;           // of these, those that let it leave while an engine has it too
+  bool hedge_lost = false, hedge_won = false;
+  int64_t text_bytes = 0;
   std::string decided = "";             // target of the last attempt
   std::string status, stage;
   bool sensitive = false;  // as recorded
@@ -69,13 +72,17 @@ class Checker {
         story.decided = target;
         if (target == "cloud" && trace_.audit[i].stored) {
           story.cloud_decisions.push_back(i);
-          admissions_.push_back(trace_.audit[i].at);
+          const bool hedge = record["route"]["reasons"][0] == "hedge";  // has a budget of its own
+          (hedge ? story.hedges.push_back(i) : admissions_.push_back(trace_.audit[i].at));
         }
       } else {
         ++story.outcomes;
         story.status = record.value("status", "");
         story.stage = record.value("stage", "");
         story.cloud_attempts = record.value("cloud_attempts", 0);
+        story.hedge_lost = record.value("detail", "").find("hedge lost") != std::string::npos;
+        story.hedge_won = record.value("detail", "").find("hedge won") != std::string::npos;
+        story.text_bytes = Number(record, "text_bytes");
         story.tenant = record.value("tenant", "");
         story.target = target;
         if (record.contains("cost")) story.cost = Number(record["cost"], "micro_units");
@@ -147,7 +154,10 @@ class Checker {
       audited[story.tenant] += story.cost;
       const int64_t off_peak = 2 * story.prompt_tokens + 3 * story.completion_tokens;
       const bool cloud = story.target == "cloud";
-      if (!cloud && story.cost != 0) Violation(id, "not answered by the cloud, yet it cost money");
+      const int64_t hedge = story.hedge_lost ? 2 * (story.text_bytes / 4) : 0;  // the prompt was sent
+      if (!cloud && story.cost != hedge && story.cost != 2 * hedge) {
+        Violation(id, "not answered by the cloud, yet it cost money, or the hedge did not");
+      }
       if (cloud && story.cost != off_peak && story.cost != 2 * off_peak) {
         Violation(id, absl::StrCat("cost ", story.cost, ", its tokens ", off_peak));
       }
@@ -190,7 +200,7 @@ class Checker {
       const SimTrace::Sent& sent = trace_.cloud[call];
       const std::string marker = FindMarker(sent.content);
       ++calls[marker];
-      bool recorded = false, never_local = false, found = false;
+      bool recorded = false, never_local = false, found = false, hedged = false;
       for (const SimRequest& request : plan_.requests) {
         if (request.marker != marker) continue;
         found = true;
@@ -198,12 +208,13 @@ class Checker {
         if (!request.may_leave) Violation(request.id, absl::StrCat("LEAK: a ", request.kind, " request left"));
         if (story.sensitive) Violation(request.id, "LEAK: was decided sensitive and left");
         for (const size_t at : story.cloud_decisions) recorded |= at < sent.lines_before;
+        for (const size_t at : story.hedges) hedged |= at < sent.lines_before;
         const auto local = trace_.local_first.find(request.id);
         never_local |= local == trace_.local_first.end() || local->second > call;
       }
       if (!found) Violation("cloud", "something left that no client sent");
       if (!recorded) Violation(marker, "left without a stored decision for the cloud");
-      if (!never_local) Violation(marker, "left after a local attempt");
+      if (!never_local && !hedged) Violation(marker, "left after a local attempt");
       if (sent.content.find("user-") != std::string::npos || sent.content.find("session-") != std::string::npos) {
         Violation(marker, "user or session left");
       }
@@ -214,6 +225,12 @@ class Checker {
     }
     for (const auto& [marker, count] : attempts) {
       if (calls[marker] != count) Violation(marker, "the audit counts other cloud attempts than the cloud");
+    }
+    for (const auto& [id, story] : stories_) {
+      if (story.hedges.size() > 1) Violation(id, "hedged more than once");
+      report_.counts["hedged"] += story.hedges.empty() ? 0 : 1;
+      report_.counts["hedges lost"] += story.hedge_lost;
+      report_.counts["hedges won"] += story.hedge_won;
     }
     report_.counts["cloud calls"] = static_cast<int>(trace_.cloud.size());
   }

@@ -81,6 +81,12 @@ TEST(Policy, TheWholeTable) {
           ASSERT_EQ(decision.permit.has_value(), cloud) << row;
           // Rule 0, said once more without any of the above.
           ASSERT_FALSE(cloud && (state != ClassificationState::kClassified || level >= 3 || level >= threshold)) << row;
+          // Only what nothing but the mode keeps local may be hedged; never what must stay.
+          config.hedge_share = 0.02;
+          const Decision hedged = Policy(config).Decide("r", tenant, Made(state, level, threshold), load, fleet);
+          ASSERT_EQ(hedged.reasons, decision.reasons) << row;
+          ASSERT_EQ(hedged.hedge.has_value(), Expected(s) == "over_threshold" || Expected(s) == "peak") << row;
+          ASSERT_FALSE(decision.hedge.has_value()) << row;
           ++seen[decision.reasons[0]];
         }
   EXPECT_EQ(seen.size(), 10u);  // every reason occurred
@@ -94,6 +100,39 @@ TEST(Policy, ThePermitIsForThisRequestAndTheseBytes) {
   ASSERT_TRUE(decision.permit);
   EXPECT_EQ(decision.permit->request_id(), "request-7");
   EXPECT_EQ(decision.permit->digest(), kDigest);
+}
+
+TEST(Policy, AThresholdOfZeroHedgesNothing) {
+  const FleetSnapshot fleet{.cloud_configured = true, .cloud_available = true, .audit_writable = true};
+  PolicyConfig config;
+  config.hedge_share = 0.1;
+  const Sensitivity ordinary = Made(ClassificationState::kClassified, 1, 3);
+  EXPECT_TRUE(Policy(config).Decide("r", TenantConfig(), ordinary, Load(), fleet).hedge);
+  config.cloud_qps_threshold = 0;
+  EXPECT_FALSE(Policy(config).Decide("r", TenantConfig(), ordinary, Load(), fleet).hedge);
+}
+
+TEST(Policy, AProfileMovesWhatMayMove) {
+  const Load over;  // no place under the threshold
+  const Load under{.cloud_rate_conforms = true};
+  const FleetSnapshot fleet{.cloud_configured = true, .cloud_available = true, .audit_writable = true};
+  const Sensitivity ordinary = Made(ClassificationState::kClassified, 1, 3);
+  const Sensitivity sensitive = Made(ClassificationState::kClassified, 3, 3);
+  PolicyConfig config;
+  config.profile = PolicyConfig::Profile::kCloudOutage;
+  EXPECT_THAT(Policy(config).Decide("r", TenantConfig(), ordinary, under, fleet).reasons,
+              ElementsAre("profile_cloud_outage"));
+  config.profile = PolicyConfig::Profile::kNoLocal;
+  const Decision moved = Policy(config).Decide("r", TenantConfig(), ordinary, over, fleet);
+  EXPECT_THAT(moved.reasons, ElementsAre("profile_no_local"));
+  EXPECT_TRUE(moved.permit);
+  const Decision stays = Policy(config).Decide("r", TenantConfig(), sensitive, over, fleet);
+  EXPECT_THAT(stays.reasons, ElementsAre("sensitive"));
+  EXPECT_FALSE(stays.permit);
+  TenantConfig local_only;
+  local_only.cloud_allowed = false;
+  EXPECT_THAT(Policy(config).Decide("r", local_only, ordinary, over, fleet).reasons,
+              ElementsAre("tenant_local_only"));
 }
 
 TEST(Policy, NothingClassifiedIsUnclassified) {

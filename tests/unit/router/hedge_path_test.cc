@@ -1,0 +1,106 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Hedging on the whole path: the record before a byte leaves, the money of both sides, the budget.
+#include "tests/unit/router/path_world.h"
+
+namespace headgate::router {
+namespace {
+
+// Nearly everything is over the threshold, so local; the price of a token is a whole micro-unit.
+void Hedges(RouterConfig& config) {
+  config.policy.cloud_qps_threshold = 0.001;
+  config.policy.hedge_share = 0.1;
+  PriceRow row;
+  row.version = "v";
+  row.model = config.cloud.model;
+  row.currency = "USD";
+  row.valid_from = absl::UnixEpoch();
+  row.cache_hit = row.cache_miss = row.output = 1'000'000;
+  row.peak_cache_hit = row.peak_cache_miss = row.peak_output = 1'000'000;
+  config.accounting.prices = {row};
+  config.accounting.reserve_output_tokens = 100;
+}
+
+struct HedgeWorld : World {
+  explicit HedgeWorld(const std::function<void(RouterConfig&)>& change = {})
+      : World([&](RouterConfig& config) {
+          Hedges(config);
+          if (change) change(config);
+        }) {
+    for (int i = 0; i < 60; ++i) Ask(Everyday());
+    before = cloud.calls();
+    Slow(Seconds(20));
+  }
+  void Slow(absl::Duration first) {
+    engine().set_answerer(
+        [first](const Prompt&, const CallOptions&) { return Script::Answer({"local"}).After(first); });
+  }
+  int sent() const { return cloud.calls() - before; }
+  int before = 0;
+};
+
+TEST(HedgePath, TheRecordComesBeforeTheBytes) {
+  HedgeWorld world;
+  const Client client = world.Ask(World::Everyday());
+  EXPECT_TRUE(client.status.ok());
+  EXPECT_EQ(client.text, "cloud answer");
+  EXPECT_EQ(client.reasons(), "hedge,over_threshold");
+  const auto decisions = world.Records("decision");
+  EXPECT_EQ(decisions[0]["route"]["target"], "cloud");
+  EXPECT_EQ(decisions[0]["route"]["reasons"][0], "hedge");
+  EXPECT_EQ(decisions[1]["route"]["target"], "local");
+  EXPECT_EQ(decisions[0]["request_id"], decisions[1]["request_id"]);
+  const json outcome = world.Records("outcome")[0];
+  EXPECT_EQ(outcome["route"]["target"], "cloud");
+  EXPECT_EQ(outcome["cloud_attempts"], 1);
+  EXPECT_EQ(outcome["detail"], "hedge won");
+  EXPECT_EQ(outcome["cost"]["micro_units"], 12) << "10 prompt tokens, 2 of the answer";
+}
+
+TEST(HedgePath, AHedgeThatLostIsPaidFor) {
+  HedgeWorld world;
+  world.Slow(Milliseconds(550));
+  world.cloud.set_answerer([](const CloudPrompt&) { return Script::StallAfter({}); });
+  const Client client = world.Ask(World::Everyday());
+  EXPECT_EQ(client.text, "local");
+  EXPECT_EQ(world.sent(), 1);
+  const json outcome = world.Records("outcome")[0];
+  EXPECT_EQ(outcome["route"]["target"], "local");
+  EXPECT_EQ(outcome["cloud_attempts"], 1);
+  EXPECT_EQ(outcome["detail"], "hedge lost, usage estimated");
+  EXPECT_EQ(outcome["cost"]["micro_units"], World::Everyday().messages(0).content().size() / 4);
+}
+
+TEST(HedgePath, NoRecordNoHedge) {
+  HedgeWorld world;
+  const auto breaks = world.clock.CallAt(world.clock.Monotonic() + Milliseconds(300), [&] { world.broken = true; });
+  const Client client = world.Ask(World::Everyday());
+  world.broken = false;
+  EXPECT_EQ(client.text, "local");
+  EXPECT_EQ(world.sent(), 0);
+}
+
+TEST(HedgePath, NoMoneyNoHedge) {
+  HedgeWorld world([](RouterConfig& config) { config.accounting.budget.limit_micro_units = 300; });
+  EXPECT_EQ(world.Ask(World::Everyday()).text, "cloud answer") << "about 250 are reserved, 12 are spent";
+  for (int i = 0; i < 60; ++i) world.Ask(World::Everyday());
+  const int sent = world.sent();
+  EXPECT_GT(sent, 1);
+  for (int i = 0; i < 60; ++i) EXPECT_EQ(world.Ask(World::Everyday()).text, "local");
+  EXPECT_EQ(world.sent(), sent);
+}
+
+TEST(HedgePath, NothingSensitiveIsHedged) {
+  HedgeWorld world;
+  const Client client = world.Ask(World::Everyday("My number is 110105199003077571."));
+  EXPECT_EQ(client.text, "local");
+  EXPECT_EQ(client.reasons(), "sensitive");
+  v1::GenerateRequest declared = World::Everyday();
+  declared.set_declared_sensitivity(v1::SENSITIVITY_LEVEL_CONFIDENTIAL);
+  EXPECT_EQ(world.Ask(declared).text, "local");
+  EXPECT_EQ(world.sent(), 0);
+}
+
+}  // namespace
+}  // namespace headgate::router
