@@ -1,7 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Who runs: the queue, admission, preemption, cached prefixes and ends. decode_step.cc has the step itself. Tested by
+// Who runs: the queue, admission and ends. decode_places.cc has what a place in the batch holds, decode_step.cc the
+// step itself. Tested by
 // tests/unit/engine/engine_test.cc (every path), scheduling_test.cc (contention) and exactness_test.cc (alone = batched
 // = cancelled around).
 
@@ -31,11 +32,6 @@ absl::Status TooLate(const char* where) {
 
 constexpr double kCertainly = 0.7;  // of the time a prompt takes by the present speed: surely too little
 constexpr int32_t kYieldsMax = 8;   // then the batch class gets its rows for a step
-constexpr int32_t kAwaitMin = 32;   // common tokens that are worth waiting for
-
-int32_t CellsAtAdmission(const Sequence& sequence, const EngineConfig& config) {
-  return std::min(sequence.size() + config.answer_cells, sequence.cells_most());
-}
 
 }  // namespace
 
@@ -201,7 +197,8 @@ bool DecodeLoop::Hopeless(const Sequence& sequence, MonotonicTime now) const {
   const absl::Duration left = sequence.deadline() - now;
   if (left <= absl::ZeroDuration()) return true;
   if (left == absl::InfiniteDuration()) return false;
-  const int32_t tokens = sequence.left() - cells_.Match(sequence.cache_key(), sequence.tokens());
+  const int32_t kept = sequence.swapped ? sequence.swapped->tokens() : 0;
+  const int32_t tokens = sequence.left() - std::max(kept, cells_.Match(sequence.cache_key(), sequence.tokens()));
   return kCertainly * tokens * budget_.prefill_seconds_at_best() > Seconds(left);
 }
 
@@ -252,12 +249,13 @@ std::vector<RunningSequence> DecodeLoop::Running() const {
                        .rank = place.rank,
                        .cells_held = cells_.reserved(slot) - cells_.shared(slot),
                        .cells_short = CellsShort(*sequence, slot),
-                       .waits = place.donor != 0});
+                       .waits = place.donor != 0,
+                       .adapter = sequence->adapter() == nullptr ? 0 : sequence->adapter()->id});
   }
   return running;
 }
 
-StepLimits DecodeLoop::Limits(const std::vector<RunningSequence>& running) const {
+StepLimits DecodeLoop::Limits(const std::vector<RunningSequence>& running) {
   const auto decoding = std::count_if(running.begin(), running.end(), [](const auto& s) { return s.prompt_left == 0; });
   StepLimits limits;
   limits.batch_tokens_max = rows_max_;
@@ -266,6 +264,7 @@ StepLimits DecodeLoop::Limits(const std::vector<RunningSequence>& running) const
   limits.cells_free = cells_.available();
   limits.batch_rank_rows_max = config_.batch_rank_rows;
   limits.batch_yields = yields_ < kYieldsMax;
+  limits.adapter = adapter_turns_.Choose(running, limits.batch_yields);
   return limits;
 }
 
@@ -281,7 +280,9 @@ Step DecodeLoop::Plan(MonotonicTime now) {
       limits.tenant_tokens = tenants_.Tokens();
       if (!admission_blocked_) {
         waiting = queue_.Waiting(now, config_.aging, [this](const Sequence& sequence) {
-          return CellsAtAdmission(sequence, config_) - cells_.MatchInUse(sequence.cache_key(), sequence.tokens());
+          // A state that is put back shares nothing.
+          const int32_t shared = sequence.swapped ? 0 : cells_.MatchInUse(sequence.cache_key(), sequence.tokens());
+          return CellsAtAdmission(sequence) - shared;
         });
       }
     }
@@ -327,81 +328,6 @@ void DecodeLoop::Admit(const std::vector<uint64_t>& requests, MonotonicTime now)
   }
 }
 
-// What is cached of the prompt need not be computed.
-void DecodeLoop::Start(int32_t slot) {
-  Sequence& sequence = *at(slot);
-  const int32_t cells = CellsAtAdmission(sequence, config_);
-  const int32_t cached = cells_.Admit(slot, sequence.cache_key(), sequence.tokens(), cells);
-  sequence.SetComputed(cached);
-  if (!sequence.first_token && sequence.cached_tokens == 0) {
-    sequence.cached_tokens = std::min(cached, sequence.prompt_tokens());
-    metrics_.prefix_queries.Increment(sequence.prompt_tokens());
-    metrics_.prefix_hits.Increment(sequence.cached_tokens);
-  }
-  AwaitPrefix(slot);
-}
-
-// Finds another prompt being computed that begins like this one: then waiting costs less than computing twice. Never
-// waits for a lower class.
-void DecodeLoop::AwaitPrefix(int32_t slot) {
-  Slot& place = slots_[static_cast<size_t>(slot)];
-  place.donor = 0;
-  if (backend_.info().cache_sequences == 0 || config_.prefix_cache_tokens == 0) return;
-  const auto mine = place.sequence->tokens();
-  int32_t longest = place.sequence->computed() + kAwaitMin;
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    const Sequence* const other = slots_[i].sequence.get();
-    if (other == nullptr || other == place.sequence.get() || other->decoding() || slots_[i].rank > place.rank ||
-        slots_[i].donor != 0 || other->cache_key() != place.sequence->cache_key()) {
-      continue;
-    }
-    const auto theirs = other->tokens();
-    const auto most = static_cast<std::ptrdiff_t>(std::min(theirs.size(), mine.size() - 1));
-    const auto same = std::mismatch(mine.begin(), mine.begin() + most, theirs.begin()).first - mine.begin();
-    if (same < longest) continue;
-    longest = static_cast<int32_t>(same) + 1;
-    place.donor = other->request();
-    place.donor_slot = static_cast<int32_t>(i);
-    place.donor_tokens = static_cast<int32_t>(same);
-  }
-}
-
-// Hands prefixes that have been computed meanwhile to those who wait for them.
-void DecodeLoop::ServeWaits() {
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    Slot& place = slots_[i];
-    if (!place.sequence || place.donor == 0) continue;
-    const Sequence* const donor = at(place.donor_slot);
-    const bool there = donor != nullptr && donor->request() == place.donor;
-    if (there && donor->computed() < place.donor_tokens) continue;
-    if (there) Publish(place.donor_slot);
-    place.donor = 0;
-    Sequence& sequence = *place.sequence;
-    sequence.SetComputed(cells_.Extend(static_cast<int32_t>(i), sequence.cache_key(), sequence.tokens()));
-    const int32_t cached = std::min(sequence.computed(), sequence.prompt_tokens());
-    if (!sequence.first_token && cached > sequence.cached_tokens) {
-      metrics_.prefix_hits.Increment(cached - sequence.cached_tokens);
-      sequence.cached_tokens = cached;
-    }
-    if (!there) AwaitPrefix(static_cast<int32_t>(i));
-  }
-}
-
-// Goes back to the queue with its text and sampler; what it had computed is worth as much as the prefix cache keeps.
-void DecodeLoop::Preempt(int32_t slot) {
-  cells_.Free(slot);
-  std::lock_guard lock(mutex_);  // over both, so that a cancel finds it here or there
-  auto sequence = std::move(slots_[static_cast<size_t>(slot)].sequence);
-  slots_[static_cast<size_t>(slot)] = {};
-  running_.erase(sequence->request());
-  sequence->SetComputed(0);
-  if (sequence->cancelled()) {
-    ended_.push_back({std::move(sequence), Cancelled()});
-  } else {
-    queue_.Put(std::move(sequence));
-  }
-}
-
 // Before the end event, whatever the end.
 void DecodeLoop::Settle(const Sequence& sequence, Ending ending) {
   const MonotonicTime now = clock_.Monotonic();
@@ -432,13 +358,6 @@ void DecodeLoop::Fail(int32_t slot, absl::Status status, Ending ending) {
   }
   Settle(*sequence, ending);
   sequence->SendError(std::move(status));
-}
-
-// What the sequence has computed can be used by others.
-void DecodeLoop::Publish(int32_t slot) {
-  const Sequence& sequence = *at(slot);
-  if (sequence.computed() == 0 || sequence.computed() != backend_.Length(slot)) return;
-  cells_.Publish(slot, sequence.cache_key(), sequence.tokens().first(static_cast<size_t>(sequence.computed())));
 }
 
 std::unique_ptr<Sequence> DecodeLoop::Free(int32_t slot) {

@@ -41,6 +41,7 @@ class DecodeLoop {
   void Drain();
   bool Drained() const;
   v1::Load CurrentLoad() const;
+  int64_t SwappedBytes() const { return *swapped_bytes_; }
   double CellsUsed() const;            // share of the KV cache, 0..1
   bool Ready() const { return ready_; }  // warmed up
   absl::Duration TurnAge() const;      // how long the present turn lasts; 0 when idle
@@ -51,6 +52,7 @@ class DecodeLoop {
     int32_t slot = 0;
     size_t first = 0;
     int32_t count = 0;
+    int32_t drafts = 0;  // the last rows: guesses, all of them outputs
   };
   struct Ended {
     std::unique_ptr<Sequence> sequence;
@@ -83,31 +85,41 @@ class DecodeLoop {
   void DropDead(MonotonicTime now);
   Step Plan(MonotonicTime now);
   std::vector<RunningSequence> Running() const;
-  StepLimits Limits(const std::vector<RunningSequence>& running) const;
+  StepLimits Limits(const std::vector<RunningSequence>& running);
   void Admit(const std::vector<uint64_t>& requests, MonotonicTime now);
-  void Start(int32_t slot);
-  void AwaitPrefix(int32_t slot);
-  void ServeWaits();
   int32_t CellsShort(const Sequence& sequence, int32_t slot) const;
-  void Preempt(int32_t slot);
   void Settle(const Sequence& sequence, Ending ending);
   void Finish(int32_t slot);
   void Fail(int32_t slot, absl::Status status, Ending ending);
   std::unique_ptr<Sequence> Free(int32_t slot);
-  void Publish(int32_t slot);
   bool StepIsDead() const;
   Sequence* at(int32_t slot) const { return slots_[static_cast<size_t>(slot)].sequence.get(); }
 
+  // decode_places.cc: what a place holds.
+  int32_t CellsAtAdmission(const Sequence& sequence) const;
+  void Start(int32_t slot);
+  bool Resume(int32_t slot, int32_t cells);
+  void AwaitPrefix(int32_t slot);
+  void ServeWaits();
+  std::unique_ptr<SwappedState> Swap(int32_t slot);
+  void Preempt(int32_t slot);
+  void Publish(int32_t slot);
+
   // decode_step.cc: one step.
   std::vector<Part> BuildRows(const Step& step);
+  int32_t DraftRows(const Step& step) const;
+  void AddDraft(Part& part, int32_t most);
   void RunStep(const Step& step);
   // After a good Decode in which the part's first row had index `row`: samples where the part ended in an output.
   void Apply(const Part& part, int32_t row);
+  // Samples row after row while the guesses hold. True when the answer is complete.
+  bool Sample(const Part& part, int32_t row);
+  void CountToken(Sequence& sequence);
   int32_t Worst() const;
   void MakeRoom(const Step& step, const std::vector<Part>& parts);
   void DecodeOneByOne(const std::vector<Part>& parts);
   void Resync(int32_t slot);
-  void Report(const Step& step, double step_seconds);
+  void Report(const Step& step, int32_t drafts, double step_seconds);
 
   const EngineConfig config_;
   Backend& backend_;
@@ -120,12 +132,15 @@ class DecodeLoop {
   StepBudget budget_;
   std::vector<BatchRow> rows_;
   std::vector<const Sequence*> in_step_;
+  AdapterTurns adapter_turns_;
+  int32_t adapter_ = 0;            // of the last step
   uint64_t turns_ = 0;
   int32_t rows_max_ = 0;           // shrinks while the backend finds no room
   int32_t yields_ = 0;             // steps in a row in which the batch class stood aside
   bool admission_blocked_ = false; // after the backend had no room, until something ends
 
   std::atomic<int64_t> turn_started_ns_{0};  // 0 = idle
+  const std::shared_ptr<std::atomic<int64_t>> swapped_bytes_ = std::make_shared<std::atomic<int64_t>>(0);
   std::atomic<bool> stopping_{false};
   std::atomic<bool> ready_{false};
 

@@ -30,13 +30,44 @@ std::vector<DecodeLoop::Part> DecodeLoop::BuildRows(const Step& step) {
       rows_.push_back({sequence.token(position), position, slot, position + 1 == sequence.size()});
     }
   };
-  for (const int32_t slot : step.decode) add(slot, 1);
+  int32_t spare = DraftRows(step);
+  for (const int32_t slot : step.decode) {
+    add(slot, 1);
+    AddDraft(parts.back(), spare);
+    spare -= parts.back().drafts;
+  }
   for (const Chunk& chunk : step.prefill) add(chunk.sequence, chunk.tokens);
   return parts;
 }
 
+// Rows that are left for guesses beside those that must be.
+int32_t DecodeLoop::DraftRows(const Step& step) const {
+  const BackendInfo& info = backend_.info();
+  auto rows = static_cast<int32_t>(step.decode.size());
+  for (const Chunk& chunk : step.prefill) rows += chunk.tokens;
+  const auto outputs = static_cast<int32_t>(step.decode.size() + step.prefill.size());
+  return std::min(rows_max_ - rows, info.outputs_max == 0 ? rows_max_ : info.outputs_max - outputs);
+}
+
+// Guesses take cells that the answer has reserved anyway.
+void DecodeLoop::AddDraft(Part& part, int32_t most) {
+  Sequence& sequence = *at(part.slot);
+  const auto draft = sequence.Draft(std::min(most, cells_.reserved(part.slot) - sequence.size()));
+  for (const Token token : draft) {
+    rows_.push_back({token, sequence.size() + part.drafts, part.slot, true});
+    ++part.drafts;
+  }
+}
+
 void DecodeLoop::RunStep(const Step& step) {
   const auto parts = BuildRows(step);
+  const Adapter* const adapter = at(parts.front().slot)->adapter();
+  if (const int32_t id = adapter == nullptr ? 0 : adapter->id; id != adapter_) {
+    metrics_.adapter_switches.Increment();
+    adapter_ = id;
+  }
+  backend_.UseAdapter(adapter);
+  adapter_turns_.Ran(step);
   const MonotonicTime start = clock_.Monotonic();
   const absl::Status status = backend_.Decode(rows_);
   const double seconds = Seconds(clock_.Monotonic() - start);
@@ -58,7 +89,9 @@ void DecodeLoop::RunStep(const Step& step) {
       DecodeOneByOne(parts);
   }
   in_step_.clear();
-  Report(step, status.ok() ? seconds : 0);
+  int32_t drafts = 0;
+  for (const Part& part : parts) drafts += part.drafts;
+  Report(step, drafts, status.ok() ? seconds : 0);
 }
 
 void DecodeLoop::Apply(const Part& part, int32_t row) {
@@ -73,14 +106,48 @@ void DecodeLoop::Apply(const Part& part, int32_t row) {
       tenants_.ServedPrompt(sequence.tenant_index, part.count);
     }
   }
-  if (backend_.Length(part.slot) != sequence.computed()) {
-    HG_LOG(Error, "KV length differs request=", sequence.request(), " have=", backend_.Length(part.slot),
-           " want=", sequence.computed());
+  const int32_t have = backend_.Length(part.slot);
+  if (const int32_t want = sequence.computed() + part.drafts; have != want) {
+    HG_LOG(Error, "KV length differs request=", sequence.request(), " have=", have, " want=", want);
     return Fail(part.slot, absl::InternalError("the KV cache lost tokens of this request"), Ending::kError);
   }
-  if (sequence.left() > 0 || sequence.cancelled()) return;
+  if (sequence.left() > 0 || sequence.cancelled()) {
+    if (part.drafts > 0) backend_.Truncate(part.slot, sequence.computed());
+    return;
+  }
   if (!answering) Publish(part.slot);  // others may begin like this one while it is answered
-  const bool complete = sequence.Advance(row + part.count - 1);
+  if (Sample(part, row + part.count - 1)) Finish(part.slot);
+}
+
+// The guesses are judged by what the sampler chooses, one place after the other: each choice is made from scores that
+// have all choices before it in their past, as without guesses.
+bool DecodeLoop::Sample(const Part& part, int32_t row) {
+  Sequence& sequence = *at(part.slot);
+  const size_t draft = part.first + static_cast<size_t>(part.count);  // in rows_
+  int32_t held = 0;
+  bool complete = false;
+  for (;;) {
+    complete = sequence.Advance(row + held);
+    CountToken(sequence);
+    if (complete || held == part.drafts) break;
+    if (sequence.token(sequence.size() - 1) != rows_[draft + static_cast<size_t>(held)].token) break;
+    ++held;
+  }
+  if (part.drafts == 0) return complete;
+  sequence.SetComputed(sequence.computed() + held);
+  backend_.Truncate(part.slot, sequence.computed());
+  sequence.ObserveDraft(part.drafts, held);
+  metrics_.drafts.Increment();
+  metrics_.draft_tokens.Increment(part.drafts);
+  metrics_.draft_accepted.Increment(held);
+  if (held > 0) {
+    std::lock_guard lock(mutex_);
+    tenants_.ServedAnswer(sequence.tenant_index, held);
+  }
+  return complete;
+}
+
+void DecodeLoop::CountToken(Sequence& sequence) {
   const MonotonicTime now = clock_.Monotonic();
   metrics_.generation_tokens.Increment();
   if (!sequence.first_token) {
@@ -92,7 +159,6 @@ void DecodeLoop::Apply(const Part& part, int32_t row) {
     metrics_.inter_token_latency.Observe(Seconds(now - sequence.last_token));
   }
   sequence.last_token = now;
-  if (complete) Finish(part.slot);
 }
 
 // The lowest class, and of those the newest.
@@ -132,7 +198,7 @@ void DecodeLoop::DecodeOneByOne(const std::vector<Part>& parts) {
     const int32_t before = sequence.computed();
     Resync(part.slot);
     if (sequence.computed() != before) continue;  // lost some: the next plan computes them again
-    const auto rows = absl::MakeConstSpan(rows_).subspan(part.first, static_cast<size_t>(part.count));
+    const auto rows = absl::MakeConstSpan(rows_).subspan(part.first, static_cast<size_t>(part.count + part.drafts));
     const absl::Status status = backend_.Decode(rows);
     if (status.ok()) {
       Apply(part, 0);
@@ -153,7 +219,7 @@ void DecodeLoop::Resync(int32_t slot) {
   sequence.SetComputed(0);
 }
 
-void DecodeLoop::Report(const Step& step, double step_seconds) {
+void DecodeLoop::Report(const Step& step, int32_t drafts, double step_seconds) {
   int64_t used = cells_.cached_in_use();
   int64_t prompt_left = 0;
   for (int32_t slot = 0; slot < static_cast<int32_t>(slots_.size()); ++slot) {
@@ -165,7 +231,7 @@ void DecodeLoop::Report(const Step& step, double step_seconds) {
   int32_t prefilled = 0;
   for (const Chunk& chunk : step.prefill) prefilled += chunk.tokens;
   const auto decoded = static_cast<int32_t>(step.decode.size());
-  budget_.Observe(decoded, prefilled, step_seconds);
+  budget_.Observe(decoded + drafts, prefilled, step_seconds);
   std::lock_guard lock(mutex_);
   cells_used_ = used;
   cells_free_ = cells_.available();

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -54,13 +56,17 @@ class DecodingEngine : public Engine {
         metrics_(metrics, backend_->info()),
         embeddings_(*backend_, clock),
         loop_(config, *backend_, metrics_, clock) {}
+  ~DecodingEngine() override { metrics_.Clear(); }
 
   absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
                                   std::shared_ptr<AnswerEvents> events, std::string tenant) override;
   void Embed(v1::EmbedRequest request, MonotonicTime deadline, EmbeddingLoop::Done done) override;
   void Cancel(uint64_t request) override { loop_.Cancel(request); }
   absl::StatusOr<int64_t> CountTokens(const v1::CountTokensRequest& request) const override;
-  const BackendInfo& info() const override { return backend_->info(); }
+  absl::Status LoadAdapter(const std::string& name, const std::string& file) override;
+  absl::Status UnloadAdapter(const std::string& name) override;
+  std::vector<std::string> Adapters() const override;
+  BackendInfo info() const override { return backend_->info(); }
   v1::Load CurrentLoad() const override { return loop_.CurrentLoad(); }
   bool Healthy() const override { return loop_.Ready() && loop_.TurnAge() <= config_.step_age_max; }
   void Drain() override { loop_.Drain(); }
@@ -69,6 +75,7 @@ class DecodingEngine : public Engine {
 
  private:
   absl::Status CheckModel(const std::string& model) const;
+  absl::StatusOr<std::shared_ptr<const Adapter>> FindAdapter(const std::string& name) const;
   absl::Status CheckTokenIds(const v1::GenerateRequest& request) const;
   // Fills prompt, chat and hold.
   absl::Status Render(const v1::GenerateRequest& request, SequenceOptions& options) const;
@@ -79,13 +86,15 @@ class DecodingEngine : public Engine {
   const std::unique_ptr<Backend> backend_;
   EngineMetrics metrics_;
   std::atomic<uint64_t> next_request_{1};
+  mutable std::mutex adapters_mutex_;
+  std::map<std::string, std::shared_ptr<const Adapter>> adapters_;
   EmbeddingLoop embeddings_;
   DecodeLoop loop_;  // last: its thread uses the others
 };
 
 absl::Status DecodingEngine::CheckModel(const std::string& model) const {
-  if (model.empty() || model == info().model) return absl::OkStatus();
-  return absl::NotFoundError(absl::StrCat("model: this engine does not serve it; it serves ", info().model));
+  if (model.empty() || model == backend_->info().model) return absl::OkStatus();
+  return absl::NotFoundError("model: this engine does not serve it; it serves " + backend_->info().model);
 }
 
 absl::Status DecodingEngine::Render(const v1::GenerateRequest& request, SequenceOptions& options) const {
@@ -100,7 +109,8 @@ absl::Status DecodingEngine::Render(const v1::GenerateRequest& request, Sequence
 }
 
 absl::Status DecodingEngine::FitIntoContext(const v1::GenerateRequest& request, SequenceOptions& options) const {
-  const int32_t context = std::min(info().context_tokens, info().context_tokens_per_sequence_max);
+  const BackendInfo& info = backend_->info();
+  const int32_t context = std::min(info.context_tokens, info.context_tokens_per_sequence_max);
   const auto tokens = static_cast<int64_t>(options.prompt.size());
   const char* const field = request.messages().empty() ? "prompt" : "messages";
   if (tokens == 0) return absl::InvalidArgumentError(absl::StrCat(field, ": has no tokens"));
@@ -113,16 +123,50 @@ absl::Status DecodingEngine::FitIntoContext(const v1::GenerateRequest& request, 
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::shared_ptr<const Adapter>> DecodingEngine::FindAdapter(const std::string& name) const {
+  if (name.empty()) return std::shared_ptr<const Adapter>();
+  const std::lock_guard lock(adapters_mutex_);
+  const auto found = adapters_.find(name);
+  if (found != adapters_.end()) return found->second;
+  return absl::NotFoundError("adapter: this engine has not loaded it");
+}
+
+absl::Status DecodingEngine::LoadAdapter(const std::string& name, const std::string& file) {
+  RETURN_IF_ERROR(ValidateAdapterName(name));
+  {
+    const std::lock_guard lock(adapters_mutex_);
+    if (adapters_.size() >= kAdaptersMax && !adapters_.contains(name)) {
+      return absl::ResourceExhaustedError(absl::StrCat("name: at most ", kAdaptersMax, " adapters"));
+    }
+  }
+  ASSIGN_OR_RETURN(auto adapter, backend_->LoadAdapter(name, file));
+  const std::lock_guard lock(adapters_mutex_);
+  adapters_[name] = std::move(adapter);
+  return absl::OkStatus();
+}
+
+absl::Status DecodingEngine::UnloadAdapter(const std::string& name) {
+  const std::lock_guard lock(adapters_mutex_);
+  return adapters_.erase(name) > 0 ? absl::OkStatus() : absl::NotFoundError("name: no such adapter is loaded");
+}
+
+std::vector<std::string> DecodingEngine::Adapters() const {
+  const std::lock_guard lock(adapters_mutex_);
+  std::vector<std::string> names;
+  for (const auto& [name, adapter] : adapters_) names.push_back(name);
+  return names;
+}
+
 absl::Status DecodingEngine::CheckTokenIds(const v1::GenerateRequest& request) const {
   const auto outside = [this](const char* field, Token token) {
     return absl::InvalidArgumentError(
-        absl::StrCat(field, ": ", token, " is no token of the model; it has ", info().vocabulary));
+        absl::StrCat(field, ": ", token, " is no token of the model; it has ", backend_->info().vocabulary));
   };
   for (const Token token : request.stop_token_ids()) {
-    if (token < 0 || token >= info().vocabulary) return outside("stop_token_ids", token);
+    if (token < 0 || token >= backend_->info().vocabulary) return outside("stop_token_ids", token);
   }
   for (const auto& [token, bias] : request.sampling().logit_bias()) {
-    if (token < 0 || token >= info().vocabulary) return outside("sampling.logit_bias", token);
+    if (token < 0 || token >= backend_->info().vocabulary) return outside("sampling.logit_bias", token);
   }
   return absl::OkStatus();
 }
@@ -135,11 +179,15 @@ absl::StatusOr<uint64_t> DecodingEngine::Submit(v1::GenerateRequest request, Mon
   RETURN_IF_ERROR(CheckModel(request.model()));
   RETURN_IF_ERROR(ValidateGenerate(request));
   RETURN_IF_ERROR(CheckTokenIds(request));
+  ASSIGN_OR_RETURN(options.adapter, FindAdapter(request.adapter()));
   RETURN_IF_ERROR(Render(request, options));
   RETURN_IF_ERROR(FitIntoContext(request, options));
   options.priority = request.priority();
   options.tenant = tenant.empty() ? request.user() : std::move(tenant);
   if (!config_.share_between_tenants) options.cache_key = options.tenant;
+  // What was computed under one adapter is of no use under another. Ids are never used twice.
+  if (options.adapter) absl::StrAppend(&options.cache_key, std::string(1, '\0'), options.adapter->id);
+  options.prompt_lookup = request.prompt_lookup() && backend_->info().rewinds;
   options.deadline = deadline;
   options.stops.assign(request.stop().begin(), request.stop().end());
   options.stop_tokens.assign(request.stop_token_ids().begin(), request.stop_token_ids().end());
@@ -188,6 +236,7 @@ void DecodingEngine::RefreshMetrics() {
   metrics_.prefill_rate.Set(load.prefill_tokens_per_second());
   metrics_.decode_rate.Set(load.decode_tokens_per_second());
   metrics_.draining.Set(load.draining() ? 1 : 0);
+  metrics_.swapped_bytes.Set(static_cast<double>(loop_.SwappedBytes()));
   metrics_.last_step_age.Set(absl::ToDoubleSeconds(loop_.TurnAge()));
 }
 
@@ -204,6 +253,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Start(const EngineConfig& config
   if (config.step_prefill_tokens < 1) return absl::InvalidArgumentError("step_prefill_tokens: must be at least 1");
   if (config.answer_cells < 1) return absl::InvalidArgumentError("answer_cells: must be at least 1");
   if (config.batch_rank_rows < 0) return absl::InvalidArgumentError("batch_rank_rows: must be at least 0");
+  if (config.swap_bytes_max < 0) return absl::InvalidArgumentError("swap_bytes_max: must be at least 0");
   if (config.prefix_cache_tokens < -1) return absl::InvalidArgumentError("prefix_cache_tokens: must be at least -1");
   if (config.max_tokens_default < 1) return absl::InvalidArgumentError("max_tokens_default: must be at least 1");
   return std::make_unique<DecodingEngine>(config, std::move(backend), metrics, clock);

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -34,6 +35,7 @@ struct EngineConfig {
   // little: attention passes over it.
   int32_t prefix_cache_tokens = -1;
   bool share_between_tenants = false;   // cached prefixes; else a tenant meets its own only
+  int64_t swap_bytes_max = 0;           // host memory for the state of preempted answers; 0 = all computed again
   bool warm_up = false;                 // measure the model before taking requests: not healthy until then
   int32_t max_tokens_default = 512;
   absl::Duration step_age_max = absl::Seconds(30);  // a step older than this = not healthy
@@ -58,7 +60,8 @@ class Engine {
   virtual ~Engine() = default;  // cancels everything and joins
 
   // Accepts the request and returns its id, or: INVALID_ARGUMENT naming the field (also: prompt longer than the
-  // context), NOT_FOUND (another model), RESOURCE_EXHAUSTED (queue full), UNAVAILABLE (draining), DEADLINE_EXCEEDED.
+  // context), NOT_FOUND (another model, or an adapter that is not loaded), RESOURCE_EXHAUSTED (queue full), UNAVAILABLE
+  // (draining), DEADLINE_EXCEEDED.
   // Exactly one OnFinish or OnError follows an OK. A request for n answers takes n ids in a row, of which the first is
   // returned. `deadline` on the monotonic clock. `tenant`: whose fair share it is and whose cached prefixes it may use;
   // empty = the request's `user`.
@@ -71,7 +74,13 @@ class Engine {
   virtual void Embed(v1::EmbedRequest request, MonotonicTime deadline,
                      std::function<void(absl::StatusOr<v1::EmbedResponse>)> done) = 0;
   virtual absl::StatusOr<int64_t> CountTokens(const v1::CountTokensRequest& request) const = 0;
-  virtual const BackendInfo& info() const = 0;
+  // A LoRA adapter under a name; an older one of that name gives way, and goes when nobody uses it any more.
+  // INVALID_ARGUMENT, NOT_FOUND (file), RESOURCE_EXHAUSTED (kAdaptersMax), UNIMPLEMENTED.
+  virtual absl::Status LoadAdapter(const std::string& name, const std::string& file) = 0;
+  virtual absl::Status UnloadAdapter(const std::string& name) = 0;  // NOT_FOUND
+  virtual std::vector<std::string> Adapters() const = 0;            // sorted
+  static constexpr size_t kAdaptersMax = 64;
+  virtual BackendInfo info() const = 0;
   virtual v1::Load CurrentLoad() const = 0;       // never waits for a step
   virtual bool Healthy() const = 0;               // the decode thread makes progress
   virtual void Drain() = 0;                       // no new requests; accepted ones end

@@ -53,10 +53,19 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
       step_prefill_budget(m.GetGauge("headgate_engine_step_prefill_tokens",
                                      "Prompt tokens that fit beside the decoding answers under the step target",
                                      labels)),
+      swapped_bytes(m.GetGauge("headgate_engine_swapped_bytes", "Host memory that holds preempted answers' state",
+                               labels)),
       prompt_tokens(m.GetCounter("vllm:prompt_tokens_total", "Prompt tokens processed", labels)),
       generation_tokens(m.GetCounter("vllm:generation_tokens_total", "Tokens generated", labels)),
       preemptions(m.GetCounter("vllm:num_preemptions_total", "Sequences put back to make room", labels)),
       rejections(m.GetCounter("vllm:admission_rejections", "Requests refused: queue full or draining", labels)),
+      swaps_out(m.GetCounter("headgate_engine_swaps_out_total", "Preempted sequences whose state was kept", labels)),
+      swaps_in(m.GetCounter("headgate_engine_swaps_in_total", "Sequences that went on from a kept state", labels)),
+      drafts(m.GetCounter("vllm:spec_decode_num_drafts_total", "Guesses at next tokens by prompt lookup", labels)),
+      draft_tokens(m.GetCounter("vllm:spec_decode_num_draft_tokens_total", "Tokens guessed", labels)),
+      draft_accepted(m.GetCounter("vllm:spec_decode_num_accepted_tokens_total", "Guessed tokens that held", labels)),
+      adapter_switches(m.GetCounter("headgate_engine_adapter_switches_total",
+                                    "Steps with another adapter than the last", labels)),
       prefix_queries(m.GetCounter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache",
                                   labels)),
       prefix_hits(m.GetCounter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache", labels)),
@@ -87,6 +96,13 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
   m.GetGauge("vllm:cache_config_info", "KV cache configuration",
              With(With(labels, "block_size", "1"), "num_gpu_blocks", absl::StrCat(info.context_tokens)))
       .Set(1);
+}
+
+void EngineMetrics::Clear() {
+  for (Gauge* gauge : {&waiting, &running, &kv_usage, &draining, &last_step_age, &prefill_rate, &decode_rate,
+                       &step_prefill_budget, &swapped_bytes}) {
+    gauge->Set(0);
+  }
 }
 
 Counter& EngineMetrics::Ended(Ending ending) const { return *ended_[static_cast<size_t>(ending)]; }

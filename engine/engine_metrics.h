@@ -20,6 +20,8 @@ struct EngineMetrics {
   EngineMetrics(Metrics& metrics, const BackendInfo& info);
 
   Counter& Ended(Ending ending) const;
+  // An engine that ends takes its gauges back to 0: another may live on under other names.
+  void Clear();
 
   const Labels labels;  // model_name, engine
   Gauge& waiting;
@@ -30,10 +32,17 @@ struct EngineMetrics {
   Gauge& prefill_rate;
   Gauge& decode_rate;
   Gauge& step_prefill_budget;
+  Gauge& swapped_bytes;
   Counter& prompt_tokens;
   Counter& generation_tokens;
   Counter& preemptions;
   Counter& rejections;
+  Counter& swaps_out;
+  Counter& swaps_in;
+  Counter& drafts;
+  Counter& draft_tokens;
+  Counter& draft_accepted;
+  Counter& adapter_switches;
   Counter& prefix_queries;
   Counter& prefix_hits;
   Histogram& time_to_first_token;

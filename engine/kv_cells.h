@@ -33,6 +33,8 @@ class KvCells {
   }
   // The slot starts with `cells` in all reserved. Returns the tokens it shares with the cache: they are computed.
   int32_t Admit(int32_t slot, const std::string& key, absl::Span<const Token> tokens, int32_t cells);
+  // The slot starts with `cells` reserved and shares nothing: what it holds is put back.
+  void AdmitAlone(int32_t slot, int32_t cells) { Set(slot, cells, {}); }
   // More of the prefix may be cached by now. REQUIRES: the slot computed nothing itself. Returns as Admit.
   int32_t Extend(int32_t slot, const std::string& key, absl::Span<const Token> tokens);
   void Grow(int32_t slot, int32_t cells);

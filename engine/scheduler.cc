@@ -6,6 +6,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 namespace headgate::engine {
@@ -75,12 +76,12 @@ void PlanAdmission(const std::vector<RunningSequence>& running, std::vector<Wait
 
 // Shares `budget` rows among the prompts of one rank: the same for each, and what a short one leaves over goes to the
 // others. Rows that cannot be shared evenly go to the first. Returns what is left of the budget.
-int32_t SharePrefill(const std::vector<RunningSequence>& running, int32_t rank, int32_t budget,
+int32_t SharePrefill(const std::vector<RunningSequence>& running, int32_t adapter, int32_t rank, int32_t budget,
                      std::vector<Chunk>& prefill) {
   std::vector<Chunk> chunks;
   std::vector<int32_t> left;
   for (const auto& sequence : running) {
-    if (sequence.prompt_left <= 0 || sequence.waits || sequence.rank != rank) continue;
+    if (sequence.prompt_left <= 0 || sequence.waits || sequence.rank != rank || sequence.adapter != adapter) continue;
     chunks.push_back({sequence.sequence, 0});
     left.push_back(sequence.prompt_left);
   }
@@ -101,16 +102,22 @@ int32_t SharePrefill(const std::vector<RunningSequence>& running, int32_t rank, 
   return budget;
 }
 
+bool InteractivePrompt(const std::vector<RunningSequence>& running) {
+  return std::any_of(running.begin(), running.end(), [](const auto& sequence) {
+    return sequence.rank == 0 && sequence.prompt_left > 0 && !sequence.waits;
+  });
+}
+
 void PlanRows(const std::vector<RunningSequence>& running, const StepLimits& limits, Step& step) {
-  const auto prompts = [&](int32_t rank) {
-    return std::any_of(running.begin(), running.end(), [&](const auto& sequence) {
-      return sequence.rank == rank && sequence.prompt_left > 0 && !sequence.waits;
-    });
-  };
-  const bool yield = limits.batch_yields && prompts(0);
+  const bool yield = limits.batch_yields && InteractivePrompt(running);
   int32_t batch_rank_rows = 0;
+  bool others_answer = false;  // they wait for this step as its own do
   for (const auto& sequence : running) {
     if (sequence.prompt_left > 0) continue;
+    if (sequence.adapter != limits.adapter) {
+      others_answer = true;
+      continue;
+    }
     if (static_cast<int32_t>(step.decode.size()) >= limits.batch_tokens_max) break;
     if (sequence.rank >= kRankBatch) {
       step.batch_stood_aside |= yield;
@@ -120,8 +127,10 @@ void PlanRows(const std::vector<RunningSequence>& running, const StepLimits& lim
     step.decode.push_back(sequence.sequence);
   }
   const int32_t room = limits.batch_tokens_max - static_cast<int32_t>(step.decode.size());
-  int32_t budget = step.decode.empty() ? room : std::min(room, limits.prefill_tokens_max);
-  for (int32_t rank = 0; rank <= kRankBatch; ++rank) budget = SharePrefill(running, rank, budget, step.prefill);
+  int32_t budget = step.decode.empty() && !others_answer ? room : std::min(room, limits.prefill_tokens_max);
+  for (int32_t rank = 0; rank <= kRankBatch; ++rank) {
+    budget = SharePrefill(running, limits.adapter, rank, budget, step.prefill);
+  }
 }
 
 }  // namespace
@@ -153,5 +162,31 @@ Step PlanStep(const std::vector<RunningSequence>& running, const std::vector<Wai
   PlanRows(running, limits, step);
   return step;
 }
+
+int32_t AdapterTurns::Choose(const std::vector<RunningSequence>& running, bool batch_yields) {
+  const bool yield = batch_yields && InteractivePrompt(running);
+  std::set<int32_t> able;   // have something to do in a step of their own
+  std::set<int32_t> urgent; // of them, interactive
+  for (const auto& sequence : running) {
+    const bool prompt = sequence.prompt_left > 0;
+    if (prompt ? sequence.waits : yield && sequence.rank >= kRankBatch) continue;
+    able.insert(sequence.adapter);
+    if (sequence.rank == 0) urgent.insert(sequence.adapter);
+  }
+  if (able.empty() || (able.contains(adapter_) && left_ > 0)) return adapter_;
+  const auto after = [](const std::set<int32_t>& ids, int32_t id) {
+    const auto next = ids.upper_bound(id);
+    return next == ids.end() ? *ids.begin() : *next;
+  };
+  const int32_t ordered = after(able, in_order_);
+  const bool early = !urgent_ && !urgent.empty() && !urgent.contains(ordered);
+  adapter_ = early ? after(urgent, adapter_) : ordered;
+  if (!early) in_order_ = ordered;
+  urgent_ = urgent.contains(adapter_);
+  left_ = kTurnSteps;
+  return adapter_;
+}
+
+void AdapterTurns::Ran(const Step& step) { left_ -= step.prefill.empty() ? 1 : kTurnSteps; }
 
 }  // namespace headgate::engine

@@ -36,6 +36,7 @@ struct RunningSequence {
   int32_t cells_held = 0;         // KV cells that its preemption would free
   int32_t cells_short = 0;        // cells to be reserved before its next row
   bool waits = false;             // for a prefix that another one computes: gets no rows
+  int32_t adapter = 0;            // a step has rows of one adapter only
 };
 struct WaitingRequest {
   uint64_t request = 0;           // grows with each request: the order of arrival
@@ -52,6 +53,7 @@ struct StepLimits {
   int32_t batch_rank_rows_max = 0;  // decoding sequences of rank 2 in one step; 0 = all
   bool batch_yields = true;       // rank 2 stands aside while an interactive prompt is computed
   std::vector<double> tenant_tokens = {};  // served so far; missing ones count as 0
+  int32_t adapter = 0;            // whose turn it is (AdapterTurns)
 };
 struct Chunk {
   int32_t sequence = 0;
@@ -75,5 +77,24 @@ struct Step {
 //    the caller rotates the order. A prompt's budget is `prefill_tokens_max` beside decoding sequences.
 Step PlanStep(const std::vector<RunningSequence>& running, const std::vector<WaitingRequest>& waiting,
               const StepLimits& limits);
+
+// Whose turn it is among adapters: the library computes one adapter in a step, and changing it costs. A turn is
+// kTurnSteps steps, or one with prompt rows, or less when nothing is left to do. Turns go round; an adapter with
+// interactive work may come before its turn, but never twice in a row, so none starves. As turns are equally long, each
+// sequence gets its tokens at the same pace, whatever the number of others with its adapter.
+class AdapterTurns {
+ public:
+  // The adapter of the next step; that of the last when nobody could get a row.
+  int32_t Choose(const std::vector<RunningSequence>& running, bool batch_yields);
+  void Ran(const Step& step);
+
+  static constexpr int kTurnSteps = 4;
+
+ private:
+  int32_t adapter_ = 0;
+  int32_t in_order_ = 0;   // the last one that had its turn in order
+  bool urgent_ = false;    // the last turn was one of interactive work
+  int left_ = 0;
+};
 
 }  // namespace headgate::engine

@@ -34,6 +34,8 @@ SequenceOptions SequenceOptions::Copy() const {
   copy.logprobs = logprobs;
   copy.chat = chat;
   copy.hold = hold;
+  copy.adapter = adapter;
+  copy.prompt_lookup = prompt_lookup;
   return copy;
 }
 
@@ -42,7 +44,14 @@ Sequence::Sequence(SequenceOptions options, const Backend& backend)
       backend_(backend),
       prompt_tokens_(static_cast<int32_t>(options_.prompt.size())),
       tokens_(std::move(options_.prompt)),
-      stop_matcher_(AllStops(options_)) {}
+      stop_matcher_(AllStops(options_)) {
+  if (options_.prompt_lookup) lookup_.emplace();
+}
+
+std::vector<Token> Sequence::Draft(int32_t most) {
+  most = std::min(most, options_.max_tokens - sampled_ - 1);  // the step itself makes one
+  return lookup_ && most > 0 ? lookup_->Draft(tokens_, most) : std::vector<Token>();
+}
 
 bool Sequence::Advance(int32_t row_index) {
   const Token token = options_.sampler->Sample(row_index);

@@ -19,6 +19,7 @@
 #include "common/digest.h"
 #include "engine/backend/backend.h"
 #include "engine/engine.h"
+#include "engine/prompt_lookup.h"
 #include "engine/stop_matcher.h"
 #include "engine/utf8_joiner.h"
 
@@ -39,11 +40,32 @@ struct SequenceOptions {
   int32_t choice = 0;                  // which of the request's answers
   std::optional<RenderedChat> chat;    // none for raw completions
   bool hold = false;                   // text goes out at the end, parsed
+  std::shared_ptr<const Adapter> adapter;  // none = the model alone
+  bool prompt_lookup = false;
   std::unique_ptr<Sampler> sampler;
   std::shared_ptr<AnswerEvents> events;
 
   // All but sampler and events.
   SequenceOptions Copy() const;
+};
+
+// What a preempted sequence held, in host memory; counted in `bytes_used` while it lives.
+class SwappedState {
+ public:
+  SwappedState(std::vector<uint8_t> bytes, int32_t tokens, std::shared_ptr<std::atomic<int64_t>> bytes_used)
+      : bytes_(std::move(bytes)), tokens_(tokens), bytes_used_(std::move(bytes_used)) {
+    *bytes_used_ += static_cast<int64_t>(bytes_.size());
+  }
+  ~SwappedState() { *bytes_used_ -= static_cast<int64_t>(bytes_.size()); }
+  SwappedState(const SwappedState&) = delete;
+  SwappedState& operator=(const SwappedState&) = delete;
+  const std::vector<uint8_t>& bytes() const { return bytes_; }
+  int32_t tokens() const { return tokens_; }
+
+ private:
+  const std::vector<uint8_t> bytes_;
+  const int32_t tokens_;
+  const std::shared_ptr<std::atomic<int64_t>> bytes_used_;
 };
 
 class Sequence {
@@ -62,6 +84,7 @@ class Sequence {
   int32_t max_tokens() const { return options_.max_tokens; }
   const std::string& tenant() const { return options_.tenant; }
   const std::string& cache_key() const { return options_.cache_key; }
+  const Adapter* adapter() const { return options_.adapter.get(); }
   // KV cells it needs at most.
   int32_t cells_most() const { return prompt_tokens_ + options_.max_tokens; }
 
@@ -75,6 +98,10 @@ class Sequence {
   // Only the answer's newest token is not computed.
   bool decoding() const { return left() == 1 && answer_tokens() > 0; }
 
+  // Tokens that may follow the newest, at most `most`; empty where it guesses nothing (prompt_lookup.h).
+  std::vector<Token> Draft(int32_t most);
+  void ObserveDraft(int32_t drafted, int32_t accepted) { lookup_->Observe(drafted, accepted); }
+
   // The next token by its sampler from an output row. Sends on the text that is certain. True when the answer is
   // complete; SendFinish is due then.
   bool Advance(int32_t row_index);
@@ -87,6 +114,8 @@ class Sequence {
   void Cancel(MonotonicTime now);
   bool cancelled() const { return cancelled_ns_.load(std::memory_order_acquire) != 0; }
   MonotonicTime cancelled_at() const { return absl::Nanoseconds(cancelled_ns_.load()); }
+
+  std::unique_ptr<SwappedState> swapped;  // while it waits after a preemption
 
   // For metrics and usage, set by the decode loop.
   int32_t tenant_index = 0;
@@ -108,6 +137,7 @@ class Sequence {
   int32_t sampled_ = 0;        // answer tokens, an end token included
   Utf8Joiner joiner_;
   StopMatcher stop_matcher_;
+  std::optional<PromptLookup> lookup_;
   std::string held_;           // whole text when options_.hold
   v1::Delta noted_;            // log-probabilities that wait for the next delta
   std::optional<v1::FinishReason> finish_;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "nlohmann/json.hpp"
@@ -21,6 +22,7 @@ constexpr int kStopsMax = 16;
 constexpr size_t kStopBytesMax = 256;
 constexpr size_t kNameBytesMax = 64;
 constexpr size_t kIdBytesMax = 256;
+constexpr size_t kAdapterBytesMax = 128;
 constexpr size_t kSchemaBytesMax = 64 << 10;
 constexpr int kSchemaDepthMax = 64;
 constexpr int32_t kMaxTokensMax = 393216;
@@ -211,8 +213,17 @@ absl::Status ValidateGenerate(const v1::GenerateRequest& request) {
                    absl::StrCat("unknown value ", static_cast<int>(request.declared_sensitivity()),
                                 "; use PUBLIC, INTERNAL, CONFIDENTIAL or RESTRICTED"));
   }
+  RETURN_IF_ERROR(CheckBytes("adapter", request.adapter(), 0, kAdapterBytesMax));
   RETURN_IF_ERROR(CheckBytes("session", request.session(), 0, kIdBytesMax));
   return CheckBytes("user", request.user(), 0, kIdBytesMax);
+}
+
+absl::Status ValidateAdapterName(const std::string& name) {
+  RETURN_IF_ERROR(CheckBytes("name", name, 1, kAdapterBytesMax));
+  const bool good = std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+  });
+  return good ? absl::OkStatus() : Invalid("name", "has a character outside [A-Za-z0-9._-]");
 }
 
 absl::Status ValidateCountTokens(const v1::CountTokensRequest& request) { return CheckPrompt(request); }

@@ -7,6 +7,8 @@
 // Thread-safety: pure functions.
 #pragma once
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "headgate/v1/inference.pb.h"
 
@@ -14,6 +16,8 @@ namespace headgate::engine {
 
 // INVALID_ARGUMENT `<field path>: <what is wrong; what is allowed>`.
 absl::Status ValidateGenerate(const v1::GenerateRequest& request);
+// The name under which an adapter is loaded.
+absl::Status ValidateAdapterName(const std::string& name);
 absl::Status ValidateCountTokens(const v1::CountTokensRequest& request);
 
 }  // namespace headgate::engine

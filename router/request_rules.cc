@@ -196,6 +196,7 @@ absl::Status CheckEngineOnly(const v1::GenerateRequest& request) {
   if (request.n() != 0 && request.n() != 1) return Bad("n", "only 1 through the router");
   if (request.has_logprobs()) return Bad("logprobs", "is not offered through the router");
   if (request.stop_token_ids_size() > 0) return Bad("stop_token_ids", "is not offered through the router");
+  if (!request.adapter().empty()) return Bad("adapter", "is not offered through the router");
   if (!request.sampling().logit_bias().empty()) return Bad("sampling.logit_bias", "is not offered through the router");
   return absl::OkStatus();
 }

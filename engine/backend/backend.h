@@ -5,7 +5,7 @@
 // batching: the oracle of the scheduler's tests) and `llama` (libllama).
 //
 // Thread-safety: Tokenize, Piece, RenderChat, ParseAnswer, MakeSampler and info from any thread; the rest,
-// Sampler::Sample included, from the decode thread only.
+// Sampler::Sample included, from the decode thread only. LoadAdapter says its own.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "headgate/v1/inference.pb.h"
@@ -31,8 +32,17 @@ struct BackendInfo {
   int32_t batch_tokens_max = 0;   // rows in one Decode: never exceeded (libllama aborts the process)
   int32_t sequences_max = 0;      // sequence ids 0..sequences_max-1: most in one step
   int32_t cache_sequences = 0;    // further ids after those, for cached prefixes; 0 = the model cannot share any
+  int32_t outputs_max = 0;        // output rows in one Decode: never exceeded; 0 = as many as rows
+  bool rewinds = false;           // Truncate may remove a part of a sequence
   int32_t vocabulary = 0;
   int32_t embedding_tokens_max = 0;  // in one Embed; 0 = the model makes no embeddings
+};
+
+// A LoRA adapter that a backend has loaded. Its memory goes when nobody holds it any more; nobody may hold it longer
+// than the backend lives.
+struct Adapter {
+  std::string name;
+  int32_t id = 0;                 // 1.. in the order of loading, never used twice: a new file is a new adapter
 };
 
 // One row of a step.
@@ -107,6 +117,22 @@ class Backend {
   virtual void Share(int32_t source, int32_t target, int32_t from, int32_t to) = 0;
   // Positions held: 0..n-1 -> n.
   virtual int32_t Length(int32_t sequence) const = 0;
+
+  // From any thread. NOT_FOUND, INVALID_ARGUMENT (no adapter, or for another model), UNIMPLEMENTED.
+  virtual absl::StatusOr<std::shared_ptr<const Adapter>> LoadAdapter(const std::string& name, const std::string& file) {
+    return absl::UnimplementedError(name + ": this backend takes no adapters (" + file + ")");
+  }
+  // The adapter of every row from here on; nullptr = none. What was computed under another is of no use to it.
+  virtual void UseAdapter(const Adapter* /*adapter*/) {}
+
+  // What the sequence holds, byte by byte as it stands in the cache. RESOURCE_EXHAUSTED above `bytes_max`.
+  virtual absl::StatusOr<std::vector<uint8_t>> SaveState(int32_t /*sequence*/, size_t /*bytes_max*/) {
+    return absl::UnimplementedError("this backend saves no state");
+  }
+  // Puts a saved state into an empty sequence. On an error the sequence is empty.
+  virtual absl::Status RestoreState(int32_t /*sequence*/, absl::Span<const uint8_t> /*state*/) {
+    return absl::UnimplementedError("this backend restores no state");
+  }
 };
 
 }  // namespace headgate::engine

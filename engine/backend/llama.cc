@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -15,25 +13,17 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "engine/backend/cores.h"
+#include "engine/backend/llama_adapters.h"
 #include "engine/backend/llama_chat.h"
 #include "engine/backend/llama_embedder.h"
+#include "engine/backend/llama_file.h"
 #include "engine/backend/llama_log.h"
 #include "engine/backend/llama_sampler.h"
 #include "engine/backend/llama_vocab.h"
-#include "engine/encrypted_model.h"
 #include <llama.h>
 
 namespace headgate::engine {
 namespace {
-
-struct FreeModel {
-  void operator()(llama_model* model) const { llama_model_free(model); }
-};
-struct FreeContext {
-  void operator()(llama_context* context) const { llama_free(context); }
-};
-using Model = std::unique_ptr<llama_model, FreeModel>;
-using Context = std::unique_ptr<llama_context, FreeContext>;
 
 // A llama_batch of fixed room.
 class Batch {
@@ -90,8 +80,11 @@ class CellSwap {
 
 class LlamaBackend final : public Backend {
  public:
-  LlamaBackend(Model model, const LlamaConfig& config)
-      : model_(std::move(model)), vocab_(llama_model_get_vocab(model_.get())), config_(config) {}
+  LlamaBackend(LlamaModel model, const LlamaConfig& config)
+      : model_(std::move(model)),
+        adapters_(model_.get(), config.model_key),
+        vocab_(llama_model_get_vocab(model_.get())),
+        config_(config) {}
 
   absl::Status Open();
 
@@ -122,17 +115,22 @@ class LlamaBackend final : public Backend {
     llama_memory_seq_cp(memory_, source, target, from, to);
   }
   int32_t Length(int32_t sequence) const override { return llama_memory_seq_pos_max(memory_, sequence) + 1; }
+  absl::StatusOr<std::shared_ptr<const Adapter>> LoadAdapter(const std::string& name, const std::string& file) override;
+  void UseAdapter(const Adapter* adapter) override;
+  absl::StatusOr<std::vector<uint8_t>> SaveState(int32_t sequence, size_t bytes_max) override;
+  absl::Status RestoreState(int32_t sequence, absl::Span<const uint8_t> state) override;
 
  private:
   llama_context_params ContextParams();
 
-  Model model_;
+  LlamaModel model_;
+  LlamaAdapters adapters_;  // after the model, before the context
   LlamaVocab vocab_;
   LlamaConfig config_;
   std::unique_ptr<LlamaChat> chat_;
   std::unique_ptr<LlamaEmbedder> embedder_;
   std::function<bool()> abort_check_;
-  Context context_;
+  LlamaContext context_;
   llama_memory_t memory_ = nullptr;
   std::unique_ptr<Batch> batch_;
   std::unique_ptr<CellSwap> swap_;
@@ -162,19 +160,34 @@ bool CanSharePrefixes(const llama_model* model) {
   return !llama_model_is_recurrent(model) && !llama_model_is_hybrid(model) && llama_model_n_swa(model) == 0;
 }
 
+// Recurrent state cannot forget a part of what it saw.
+bool CanRewind(const llama_model* model) { return !llama_model_is_recurrent(model) && !llama_model_is_hybrid(model); }
+
+ggml_type GgmlType(KvType type) {
+  switch (type) {
+    case KvType::kQ8: return GGML_TYPE_Q8_0;
+    case KvType::kQ4: return GGML_TYPE_Q4_0;
+    default: return GGML_TYPE_F16;
+  }
+}
+
 llama_context_params LlamaBackend::ContextParams() {
   llama_context_params params = llama_context_default_params();
   params.n_ctx = static_cast<uint32_t>(config_.context_tokens);
   params.n_batch = static_cast<uint32_t>(config_.batch_tokens_max);
   params.n_ubatch = params.n_batch;
   params.n_seq_max = static_cast<uint32_t>(Sequences(config_));
-  // One output per sequence and step: without this bound the graph reserves logits for every row of a batch. Fewer than
-  // n_seq_max ends the process.
-  params.n_outputs_max = params.n_seq_max;
+  // One output per sequence and step, and guesses: without this bound the graph reserves logits for every row of a
+  // batch. Fewer than n_seq_max ends the process.
+  params.n_outputs_max = std::max(params.n_seq_max, std::min(params.n_batch, params.n_seq_max +
+                                                             static_cast<uint32_t>(config_.draft_rows)));
+  params.type_k = params.type_v = GgmlType(config_.kv_type);
   outputs_max_ = static_cast<int32_t>(params.n_outputs_max);
   params.n_threads = config_.threads > 0 ? config_.threads : UsableCores();
   params.n_threads_batch = params.n_threads;
-  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
+  // Quantised values cannot do without.
+  params.flash_attn_type = config_.kv_type == KvType::kF16 ? LLAMA_FLASH_ATTN_TYPE_AUTO
+                                                           : LLAMA_FLASH_ATTN_TYPE_ENABLED;
   params.kv_unified = true;
   params.no_perf = true;
   params.abort_callback = [](void* data) {
@@ -214,6 +227,8 @@ absl::Status LlamaBackend::Open() {
   info_.sequences_max = config_.sequences_max;
   info_.cache_sequences = config_.cache_sequences;
   info_.vocabulary = vocab_.size();
+  info_.outputs_max = outputs_max_;
+  info_.rewinds = CanRewind(model_.get());
   info_.embedding_tokens_max = std::min(config_.embedding_tokens, llama_model_n_ctx_train(model_.get()));
   embedder_ = std::make_unique<LlamaEmbedder>(model_.get(), info_.embedding_tokens_max);
   batch_ = std::make_unique<Batch>(info_.batch_tokens_max);
@@ -239,6 +254,29 @@ absl::Status LlamaBackend::Decode(absl::Span<const BatchRow> rows) {
   }
 }
 
+absl::StatusOr<std::shared_ptr<const Adapter>> LlamaBackend::LoadAdapter(const std::string& name,
+                                                                         const std::string& file) {
+  return adapters_.Load(name, file);
+}
+
+void LlamaBackend::UseAdapter(const Adapter* adapter) { adapters_.Use(context_.get(), adapter); }
+
+absl::StatusOr<std::vector<uint8_t>> LlamaBackend::SaveState(int32_t sequence, size_t bytes_max) {
+  const size_t bytes = llama_state_seq_get_size(context_.get(), sequence);
+  if (bytes > bytes_max) return absl::ResourceExhaustedError("the state is larger than allowed");
+  std::vector<uint8_t> state(bytes);
+  const size_t written = llama_state_seq_get_data(context_.get(), state.data(), state.size(), sequence);
+  if (written == 0) return absl::InternalError("llama_state_seq_get_data failed");
+  state.resize(written);
+  return state;
+}
+
+absl::Status LlamaBackend::RestoreState(int32_t sequence, absl::Span<const uint8_t> state) {
+  if (llama_state_seq_set_data(context_.get(), state.data(), state.size(), sequence) != 0) return absl::OkStatus();
+  llama_memory_seq_rm(memory_, sequence, -1, -1);
+  return absl::ResourceExhaustedError("no KV room for the state");
+}
+
 void LlamaBackend::Truncate(int32_t sequence, int32_t from) {
   if (!llama_memory_seq_rm(memory_, sequence, from, -1)) {
     // Recurrent models cannot forget a part; the engine only relies on whole removal for them.
@@ -246,50 +284,14 @@ void LlamaBackend::Truncate(int32_t sequence, int32_t from) {
   }
 }
 
-absl::Status CheckFile(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) return absl::NotFoundError(absl::StrCat(path, ": no such file"));
-  if (!std::filesystem::is_regular_file(path, error)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": not a file"));
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::array<char, 4> magic{};
-  if (IsEncryptedModel(path)) return absl::OkStatus();
-  if (!file.read(magic.data(), magic.size()) || std::string_view(magic.data(), magic.size()) != "GGUF") {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": not a GGUF file"));
-  }
-  return absl::OkStatus();
-}
-
-// nullptr when libllama refuses the file; its log says why.
-absl::StatusOr<Model> LoadModel(const LlamaConfig& config, llama_model_params params) {
-  if (!IsEncryptedModel(config.model_path)) {
-    return Model(llama_model_load_from_file(config.model_path.c_str(), params));
-  }
-  if (config.model_key.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(config.model_path, ": is encrypted; its key is needed"));
-  }
-  ASSIGN_OR_RETURN(const ModelKey key, LoadModelKey(config.model_key));
-  ASSIGN_OR_RETURN(const auto encrypted, EncryptedModel::Open(config.model_path, key));
-  std::FILE* const stream = encrypted->OpenStream();
-  if (stream == nullptr) return absl::ResourceExhaustedError("no memory for the model's stream");
-  params.load_mode = LLAMA_LOAD_MODE_NONE;  // there is no file to map
-  Model model;
-  try {
-    model.reset(llama_model_load_from_file_ptr(stream, params));
-  } catch (const std::exception&) {
-    model.reset();
-  }
-  std::fclose(stream);
-  RETURN_IF_ERROR(encrypted->status());
-  return model;
-}
-
 absl::Status CheckConfig(const LlamaConfig& config) {
   if (config.sequences_max < 1 || config.sequences_max + (config.swap_cells ? 1 : 0) > kSequenceIdsMax) {
     return absl::InvalidArgumentError("sequences_max: outside 1..256");
   }
   if (config.cache_sequences < 0) return absl::InvalidArgumentError("cache_sequences: below 0");
+  if (config.draft_rows < 0 || config.draft_rows > 1024) {
+    return absl::InvalidArgumentError("draft_rows: outside 0..1024");
+  }
   if (config.embedding_tokens < 0) return absl::InvalidArgumentError("embedding_tokens: below 0");
   if (config.batch_tokens_max < 1) return absl::InvalidArgumentError("batch_tokens_max: below 1");
   if (config.context_tokens < 1) return absl::InvalidArgumentError("context_tokens: below 1");
@@ -300,18 +302,13 @@ absl::Status CheckConfig(const LlamaConfig& config) {
 
 absl::StatusOr<std::unique_ptr<Backend>> MakeLlamaBackend(const LlamaConfig& config) {
   RETURN_IF_ERROR(CheckConfig(config));
-  RETURN_IF_ERROR(CheckFile(config.model_path));
+  RETURN_IF_ERROR(CheckModelFile(config.model_path));
   InitLlama();
   const LlamaLoadLog log;
   try {
     llama_model_params params = llama_model_default_params();
     params.n_gpu_layers = config.gpu_layers;
-    ASSIGN_OR_RETURN(Model model, LoadModel(config, params));
-    if (model == nullptr) {
-      const std::string why = log.LastError();
-      return absl::InvalidArgumentError(
-          absl::StrCat(config.model_path, ": cannot be loaded: ", why.empty() ? "unknown reason" : why));
-    }
+    ASSIGN_OR_RETURN(LlamaModel model, LoadLlamaModel(config.model_path, config.model_key, params));
     auto backend = std::make_unique<LlamaBackend>(std::move(model), config);
     RETURN_IF_ERROR(backend->Open());
     return backend;

@@ -6,7 +6,6 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <mutex>
 #include <string_view>
 
 #include "common/log.h"
@@ -17,14 +16,14 @@
 namespace headgate::engine {
 namespace {
 
+// Of the thread that loads: others may be serving another model meanwhile.
 struct LogState {
-  std::mutex mutex;
   int loading = 0;
   std::string last_error;
 };
 
 LogState& State() {
-  static LogState state;
+  static thread_local LogState state;
   return state;
 }
 
@@ -43,14 +42,9 @@ void OnLlamaLog(ggml_log_level level, const char* text, void*) {
   std::string_view line(text == nullptr ? "" : text);
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
   if (line.empty()) return;
-  bool loading = false;
-  {
-    LogState& state = State();
-    const std::lock_guard<std::mutex> lock(state.mutex);
-    loading = state.loading > 0;
-    if (loading && level == GGML_LOG_LEVEL_ERROR) state.last_error = std::string(line);
-  }
-  if (loading) {
+  LogState& state = State();
+  if (state.loading > 0) {
+    if (level == GGML_LOG_LEVEL_ERROR) state.last_error = std::string(line);
     // A refused file is reported by its status; the lines before it are for a developer.
     HG_LOG(Debug, "libllama: ", absl::string_view(line.data(), line.size()));
   } else if (level == GGML_LOG_LEVEL_WARN || level == GGML_LOG_LEVEL_ERROR) {
@@ -73,18 +67,15 @@ void InitLlama() {
 }
 
 LlamaLoadLog::LlamaLoadLog() {
-  const std::lock_guard<std::mutex> lock(State().mutex);
   ++State().loading;
   State().last_error.clear();
 }
 
 LlamaLoadLog::~LlamaLoadLog() {
-  const std::lock_guard<std::mutex> lock(State().mutex);
   --State().loading;
 }
 
-std::string LlamaLoadLog::LastError() const {
-  const std::lock_guard<std::mutex> lock(State().mutex);
+std::string LlamaLoadLog::LastError() {
   return State().last_error;
 }
 

@@ -9,11 +9,16 @@
 #include "engine/backend/reference.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstring>
+#include <fstream>
 #include <limits>
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "engine/backend/reference_text.h"
 
@@ -46,6 +51,14 @@ struct Cell {
   std::string forced;         // bytes of a character that must follow
 };
 
+struct SavedCell {
+  uint64_t state;
+  Token token;
+  int32_t since_control;
+  uint32_t forever;
+  uint32_t forced;  // bytes that follow
+};
+
 // Counts the cells that any sequence holds: shared ones once.
 struct HeldCell : Cell {
   HeldCell(Cell cell, int64_t& held) : Cell(std::move(cell)), held(held) { ++held; }
@@ -56,10 +69,11 @@ struct HeldCell : Cell {
 };
 using Cells = std::vector<std::shared_ptr<const HeldCell>>;
 
-Cell NextCell(const Cell& before, Token token, int32_t position) {
+Cell NextCell(const Cell& before, Token token, int32_t position, uint64_t adapter) {
   Cell cell;
   cell.token = token;
   cell.state = Mix(before.state ^ Mix(static_cast<uint64_t>(token) << 32 | static_cast<uint32_t>(position)));
+  if (adapter != 0) cell.state = Mix(cell.state ^ adapter);
   cell.since_control = token < kFirstByte ? 0 : before.since_control + 1;
   cell.forever = before.forever || token == reference::ForeverToken();
   if (token < kFirstByte || token >= kFirstWord) return cell;
@@ -129,6 +143,7 @@ class ReferenceBackend : public Backend {
     info_.batch_tokens_max = config.batch_tokens_max;
     info_.sequences_max = config.sequences_max;
     info_.cache_sequences = config.cache_sequences;
+    info_.rewinds = true;
     info_.vocabulary = reference::VocabularySize();
     info_.embedding_tokens_max = kEmbeddingTokensMax;
   }
@@ -172,6 +187,14 @@ class ReferenceBackend : public Backend {
     return static_cast<int32_t>(sequences_[static_cast<size_t>(sequence)].size());
   }
 
+  absl::StatusOr<std::shared_ptr<const Adapter>> LoadAdapter(const std::string& name, const std::string& file) override;
+  void UseAdapter(const Adapter* adapter) override {
+    if (config_.on_adapter && adapter != adapter_) config_.on_adapter(adapter == nullptr ? 0 : adapter->id);
+    adapter_ = static_cast<const SaltedAdapter*>(adapter);
+  }
+  absl::StatusOr<std::vector<uint8_t>> SaveState(int32_t sequence, size_t bytes_max) override;
+  absl::Status RestoreState(int32_t sequence, absl::Span<const uint8_t> state) override;
+
   // The cell that output row `row_index` of the last Decode computed; nullptr when it was no output.
   const Cell* Output(int32_t row_index) const {
     const auto at = outputs_.find(row_index);
@@ -179,6 +202,9 @@ class ReferenceBackend : public Backend {
   }
 
  private:
+  struct SaltedAdapter : Adapter {
+    uint64_t salt = 0;
+  };
   absl::Status CheckRows(absl::Span<const BatchRow> rows) const;
   // What a row of `sequence` reads; the cells of 0 and 1 are swapped on demand.
   const Cells& Read(int32_t sequence) const {
@@ -189,6 +215,8 @@ class ReferenceBackend : public Backend {
   const ReferenceConfig config_;
   BackendInfo info_;
   std::function<bool()> abort_;
+  const SaltedAdapter* adapter_ = nullptr;
+  std::atomic<int32_t> adapters_{0};
   int64_t held_ = 0;  // before the cells
   std::vector<Cells> sequences_;
   std::map<int32_t, Cell> outputs_;
@@ -227,11 +255,69 @@ absl::Status ReferenceBackend::Decode(absl::Span<const BatchRow> rows) {
     const auto position = static_cast<size_t>(row.position);
     const bool first = position == 0 || position > read.size();
     const Cell none;
-    const Cell cell = NextCell(first ? none : static_cast<const Cell&>(*read[position - 1]), row.token, row.position);
+    const Cell cell = NextCell(first ? none : static_cast<const Cell&>(*read[position - 1]), row.token, row.position,
+                               adapter_ == nullptr ? 0 : adapter_->salt);
     sequences_[static_cast<size_t>(row.sequence)].push_back(std::make_shared<HeldCell>(cell, held_));
     if (row.output) outputs_[static_cast<int32_t>(i)] = cell;
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const Adapter>> ReferenceBackend::LoadAdapter(const std::string& name,
+                                                                             const std::string& file) {
+  std::ifstream in(file);
+  std::string line;
+  if (!in) return absl::NotFoundError(absl::StrCat(file, ": no such file"));
+  std::getline(in, line);
+  constexpr absl::string_view kHead = "reference adapter for ";
+  const size_t colon = line.find(": ");
+  auto adapter = std::make_shared<SaltedAdapter>();
+  if (!absl::StartsWith(line, kHead) || colon == std::string::npos ||
+      !absl::SimpleAtoi(line.substr(colon + 2), &adapter->salt)) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": not an adapter of the reference model"));
+  }
+  if (line.substr(kHead.size(), colon - kHead.size()) != info_.model) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": made for another model"));
+  }
+  adapter->name = name;
+  adapter->id = ++adapters_;
+  return std::shared_ptr<const Adapter>(std::move(adapter));
+}
+
+// Each cell: the numbers, then the forced bytes with their count before them.
+absl::StatusOr<std::vector<uint8_t>> ReferenceBackend::SaveState(int32_t sequence, size_t bytes_max) {
+  std::vector<uint8_t> state;
+  const auto put = [&](const void* from, size_t bytes) {
+    const auto* const at = static_cast<const uint8_t*>(from);
+    state.insert(state.end(), at, at + bytes);
+  };
+  for (const auto& cell : sequences_[static_cast<size_t>(sequence)]) {
+    const SavedCell saved = {cell->state, cell->token, cell->since_control, cell->forever ? 1U : 0U,
+                             static_cast<uint32_t>(cell->forced.size())};
+    put(&saved, sizeof(saved));
+    put(cell->forced.data(), cell->forced.size());
+    if (state.size() > bytes_max) return absl::ResourceExhaustedError("the state is larger than allowed");
+  }
+  return state;
+}
+
+absl::Status ReferenceBackend::RestoreState(int32_t sequence, absl::Span<const uint8_t> state) {
+  auto& cells = sequences_[static_cast<size_t>(sequence)];
+  if (!cells.empty()) return absl::InternalError("the sequence is not empty");
+  while (!state.empty()) {
+    SavedCell saved{};
+    if (state.size() < sizeof(saved)) break;
+    std::memcpy(&saved, state.data(), sizeof(saved));
+    state.remove_prefix(sizeof(saved));
+    if (state.size() < saved.forced || held_ >= info_.context_tokens) break;
+    Cell cell{saved.token, saved.state, saved.since_control, saved.forever != 0, {}};
+    cell.forced.assign(state.begin(), state.begin() + saved.forced);
+    state.remove_prefix(saved.forced);
+    cells.push_back(std::make_shared<HeldCell>(std::move(cell), held_));
+  }
+  if (state.empty()) return absl::OkStatus();
+  cells.clear();
+  return absl::ResourceExhaustedError("no free KV cells, or a damaged state");
 }
 
 // Tokens that may not follow have the least a float can say.

@@ -4,7 +4,7 @@
 // The reference backend: a deterministic toy language model. Its logits depend on the sequence's own tokens only,
 // computed in integers, so an answer is bit-for-bit the same alone and in any batch; a scheduler or KV bookkeeping
 // error changes it. It keeps its own "KV" (the tokens per sequence and position) and refuses rows that do not follow
-// on.
+// on. An adapter is a text file `reference adapter for MODEL: SALT`.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,8 @@ struct ReferenceConfig {
   // Deliberate error for tests of the tests: sequences 0 and 1 read each other's cells.
   bool swap_cells = false;
   int32_t cache_sequences = 16;
+  // Called when the adapter of the steps changes.
+  std::function<void(int32_t adapter)> on_adapter = nullptr;
 };
 
 std::unique_ptr<Backend> MakeReferenceBackend(const ReferenceConfig& config);

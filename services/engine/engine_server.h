@@ -11,10 +11,12 @@
 
 #include "absl/status/statusor.h"
 #include "common/metrics.h"
-#include "engine/engine.h"
+#include "engine/gpu_figures.h"
+#include "services/engine/admin_service.h"
 #include "services/engine/flags.h"
 #include "services/engine/inference_service.h"
 #include "services/engine/load_service.h"
+#include "services/engine/model_host.h"
 #include "services/grpc_server.h"
 #include "services/metrics_server.h"
 
@@ -36,16 +38,18 @@ class EngineServer {
   // New requests are refused, accepted ones finish.
   void Drain();
   // Nothing is left to compute, and clients have been sent all of it.
-  bool Drained() const { return engine_->Drained() && inference_service_->open_calls() == 0; }
+  bool Drained() const { return engine().Drained() && inference_service_->open_calls() == 0; }
   int InFlight() const { return inference_service_->open_calls(); }
 
  private:
   bool Serving() const;
-  absl::Status StartEngine(const EngineFlags& flags);
+  void RefreshMetrics();
+  engine::Engine& engine() const { return host_->engine(); }
   absl::Status Listen(const EngineFlags& flags);
 
   Metrics metrics_;
-  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<engine::GpuFigures> gpus_;  // nullptr without any
+  std::unique_ptr<ModelHost> host_;
   std::unique_ptr<InferenceService> inference_service_;
   std::unique_ptr<LoadService> load_service_;
   std::unique_ptr<AdminService> admin_service_;

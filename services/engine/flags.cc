@@ -15,6 +15,9 @@ constexpr char kVersion[] = "headgate-engine 0.1.0";
 const std::map<std::string, ManifestCheck> kManifestChecks = {
     {"required", ManifestCheck::kRequired}, {"if-present", ManifestCheck::kIfPresent}, {"off", ManifestCheck::kOff}};
 
+const std::map<std::string, engine::KvType> kKvTypes = {
+    {"f16", engine::KvType::kF16}, {"q8_0", engine::KvType::kQ8}, {"q4_0", engine::KvType::kQ4}};
+
 // What CLI11 cannot say. Empty = good.
 std::string Complaint(const EngineFlags& flags) {
   if (flags.model.empty() == !flags.reference) return "give either --model FILE or --reference";
@@ -29,7 +32,9 @@ std::string Complaint(const EngineFlags& flags) {
 }
 
 void AddModelOptions(CLI::App& app, EngineFlags& flags) {
-  app.add_option("--model", flags.model, "GGUF file to serve")->check(CLI::ExistingFile);
+  app.add_option("--model", flags.model,
+                 "GGUF file to serve, or a manifest (.json) that names copies of one and is watched for changes")
+      ->check(CLI::ExistingFile);
   app.add_flag("--reference", flags.reference, "Serve the deterministic toy model (tests, demonstrations)");
   app.add_option("--model-name", flags.model_name, "Served model name; default: the manifest's, or the file's own");
   app.add_option("--manifest", flags.manifest, "Check the model's digest: required, if-present or off")
@@ -45,6 +50,14 @@ void AddModelOptions(CLI::App& app, EngineFlags& flags) {
   app.add_option("--parallel", flags.parallel, "Requests computed at a time")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
+  app.add_option("--kv-type", flags.kv_type, "KV cache: f16, or q8_0 (53 % of the memory) or q4_0 (28 %), less exact")
+      ->transform(CLI::CheckedTransformer(kKvTypes, CLI::ignore_case))
+      ->default_str("f16");
+  app.add_option("--adapters", flags.adapters, "Folder of LoRA adapters NAME.gguf, watched for changes")
+      ->check(CLI::ExistingDirectory);
+  app.add_option("--warm-up-prompts", flags.warm_up_prompts,
+                 "JSON lines {\"system\", \"tenant\", \"adapter\"}: cached before the engine is ready")
+      ->check(CLI::ExistingFile);
   app.add_option("--threads", flags.threads, "Threads; 0 = the cores of this process")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -70,6 +83,9 @@ void AddSchedulingOptions(CLI::App& app, EngineFlags& flags, int& step_target_ms
                  "KV cells that keep prefixes; -1 = a quarter of all, 0 = none")
       ->check(CLI::Range(-1, 1 << 24))
       ->capture_default_str();
+  app.add_option("--swap-mb", flags.swap_mb, "Host memory for the state of answers that gave way; 0 = computed again")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
   app.add_option("--prefix-cache-entries", flags.prefix_cache_entries, "Prefixes kept at a time; 0 = none")
       ->check(CLI::Range(0, 255))
       ->capture_default_str();
@@ -83,6 +99,7 @@ EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<in
   EngineFlags flags;
   double drain_seconds = absl::ToDoubleSeconds(flags.drain);
   int reference_step_ms = 0;
+  int watch_ms = static_cast<int>(absl::ToInt64Milliseconds(flags.watch));
   int step_target_ms = static_cast<int>(absl::ToInt64Milliseconds(flags.step_target));
   CLI::App app("Serves a GGUF model to many callers by gRPC (proto/headgate/v1).", "headgate-engine");
   app.set_version_flag("--version", kVersion);
@@ -99,6 +116,9 @@ EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<in
   app.add_option("--tls-ca", flags.tls.ca_file, "CA of client certificates, PEM: clients must present one");
   app.add_flag("--tls-allow-12", flags.tls.allow_tls12, "Accept TLS 1.2 too");
   app.add_flag("--reflection", flags.reflection, "gRPC reflection (development only)");
+  app.add_option("--watch-ms", watch_ms, "Between two looks at a served manifest and the folder of adapters")
+      ->check(CLI::Range(10, 3600000))
+      ->capture_default_str();
   app.add_option("--reference-step-ms", reference_step_ms, "How long a step of --reference takes")
       ->check(CLI::Range(0, 60000))
       ->capture_default_str();
@@ -107,6 +127,7 @@ EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<in
     flags.drain = absl::Seconds(drain_seconds);
     flags.step_target = absl::Milliseconds(step_target_ms);
     flags.reference_step = absl::Milliseconds(reference_step_ms);
+    flags.watch = absl::Milliseconds(watch_ms);
     if (const std::string complaint = Complaint(flags); !complaint.empty()) throw CLI::ValidationError(complaint);
   } catch (const CLI::ParseError& error) {
     *exit_code = app.exit(error) == 0 ? 0 : 2;  // prints help, version or what is wrong

@@ -12,13 +12,14 @@
 
 #include "absl/time/time.h"
 #include "common/tls.h"
+#include "engine/backend/llama.h"
 
 namespace headgate::services {
 
 enum class ManifestCheck { kRequired, kIfPresent, kOff };
 
 struct EngineFlags {
-  std::string model;               // GGUF file
+  std::string model;               // GGUF file, or a manifest with copies: watched
   bool reference = false;          // the toy model instead
   std::string model_name;          // served name; empty = the manifest's or the file's own
   std::string listen = "127.0.0.1:50051";
@@ -35,6 +36,11 @@ struct EngineFlags {
   int32_t prefix_cache_tokens = -1;
   int32_t prefix_cache_entries = 32;
   bool share_between_tenants = false;
+  int32_t swap_mb = 256;           // host memory for the state of preempted answers
+  engine::KvType kv_type = engine::KvType::kF16;
+  std::string adapters;            // folder of NAME.gguf: watched
+  std::string warm_up_prompts;     // JSON lines
+  absl::Duration watch = absl::Seconds(1);  // between two looks at manifest and adapters
   ManifestCheck manifest = ManifestCheck::kIfPresent;
   std::string model_key;           // of an encrypted model: file:PATH, env:NAME or command:PROGRAM
   std::string encrypt_to;          // write --model there, encrypted, and end

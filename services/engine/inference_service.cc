@@ -15,6 +15,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
+#include "common/log.h"
+#include "common/trace.h"
 #include "services/grpc_status.h"
 
 namespace headgate::services {
@@ -31,11 +33,22 @@ MonotonicTime DeadlineOf(const grpc::CallbackServerContext& context) {
 // Whose request it is, as the router says; it never passes on what a client sent under this name.
 constexpr char kTenantKey[] = "x-headgate-tenant";
 constexpr size_t kTenantBytesMax = 256;
+constexpr size_t kIdBytesMax = 128;  // as the router's
+constexpr size_t kTraceBytesMax = 256;
 
-std::string TenantOf(const grpc::CallbackServerContext& context) {
-  const auto at = context.client_metadata().find(kTenantKey);
+// The first `bytes_max` bytes; empty when there is none.
+std::string MetadataOf(const grpc::CallbackServerContext& context, const char* key, size_t bytes_max) {
+  const auto at = context.client_metadata().find(key);
   if (at == context.client_metadata().end()) return "";
-  return std::string(at->second.data(), std::min(at->second.size(), kTenantBytesMax));
+  return std::string(at->second.data(), std::min(at->second.size(), bytes_max));
+}
+
+// One line that joins the engine's part to the caller's trace; nothing without one.
+void LogTrace(const grpc::CallbackServerContext& context) {
+  const auto trace = ParseTraceparent(MetadataOf(context, "traceparent", kTraceBytesMax));
+  if (!trace) return;
+  HG_LOG(Info, "traced request=", MetadataOf(context, "x-request-id", kIdBytesMax), " trace=", trace->trace_id,
+         " parent=", trace->parent_id);
 }
 
 // Shared, because the engine may let go of a call after the service is gone.
@@ -51,7 +64,9 @@ class Submission {
 
   absl::Status Submit(engine::Engine& engine, const v1::GenerateRequest& request,
                       const grpc::CallbackServerContext& context, std::shared_ptr<engine::AnswerEvents> events) {
-    auto id = engine.Submit(request, DeadlineOf(context), std::move(events), TenantOf(context));
+    LogTrace(context);
+    auto id = engine.Submit(request, DeadlineOf(context), std::move(events),
+                            MetadataOf(context, kTenantKey, kTenantBytesMax));
     if (absl::IsResourceExhausted(id.status()) || absl::IsUnavailable(id.status())) {
       return WithRetryAfter(id.status(), kRetryAfter);
     }
@@ -353,9 +368,11 @@ grpc::ServerUnaryReactor* InferenceService::CountTokens(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* InferenceService::ListModels(grpc::CallbackServerContext* context,
                                                        const v1::ListModelsRequest*, v1::ListModelsResponse* response) {
   v1::Model& model = *response->add_models();
-  model.set_id(engine_.info().model);
+  const engine::BackendInfo info = engine_.info();
+  model.set_id(info.model);
   model.set_owned_by("headgate");
-  model.set_context_length_max(engine_.info().context_tokens_per_sequence_max);
+  model.set_context_length_max(info.context_tokens_per_sequence_max);
+  for (std::string& adapter : engine_.Adapters()) model.add_adapters(std::move(adapter));
   model.set_created_unix_seconds(started_unix_seconds_);
   return Answer(context, absl::OkStatus());
 }

@@ -134,14 +134,4 @@ grpc::ServerWriteReactor<v1::Load>* LoadService::WatchLoad(grpc::CallbackServerC
   return watch.get();
 }
 
-grpc::ServerUnaryReactor* AdminService::Drain(grpc::CallbackServerContext* context, const v1::DrainRequest*,
-                                              v1::DrainResponse* response) {
-  drain_();
-  const v1::Load load = engine_.CurrentLoad();
-  response->set_in_flight(load.waiting() + load.running());
-  auto* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
-}
-
 }  // namespace headgate::services

@@ -1,15 +1,14 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The Engine service in its two halves: LoadService pushes the load to routers, AdminService drains. The first is
-// served beside Inference, the second on the admin port only.
+// LoadService: the half of the Engine service that is served beside Inference: it pushes the load to routers.
+// admin_service.h has the other.
 //
-// Thread-safety: gRPC calls them from its own threads. Loads are pushed by a thread of their own, which never waits for
+// Thread-safety: gRPC calls it from its own threads. Loads are pushed by a thread of their own, which never waits for
 // a decode step nor for a client: a client that reads slowly misses loads, and gets the newest when it is ready.
 #pragma once
 
 #include <condition_variable>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -42,18 +41,6 @@ class LoadService final : public v1::Engine::CallbackService {
   std::vector<std::shared_ptr<Watch>> watches_;
   bool stopping_ = false;
   std::thread thread_;
-};
-
-class AdminService final : public v1::Engine::CallbackService {
- public:
-  // `drain` is called for each Drain.
-  AdminService(engine::Engine& engine, std::function<void()> drain) : engine_(engine), drain_(std::move(drain)) {}
-  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const v1::DrainRequest* request,
-                                  v1::DrainResponse* response) override;
-
- private:
-  engine::Engine& engine_;
-  const std::function<void()> drain_;
 };
 
 }  // namespace headgate::services

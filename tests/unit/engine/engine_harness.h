@@ -21,6 +21,7 @@
 #include "engine/backend/reference.h"
 #include "engine/engine.h"
 #include "engine/utf8_joiner.h"
+#include "tests/unit/engine/step_gate.h"
 
 namespace headgate::engine {
 
@@ -79,45 +80,6 @@ class Answer : public AnswerEvents {
   bool ended_ = false;
 };
 
-// Stands at the start of each step. Open at first.
-class StepGate {
- public:
-  void Pass() {
-    std::unique_lock lock(mutex_);
-    ++arrived_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_ || permits_ > 0; });
-    if (!open_) --permits_;
-  }
-  void Close() {
-    std::lock_guard lock(mutex_);
-    open_ = false;
-    arrived_ = 0;
-  }
-  void Open() {
-    std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-  void Allow(int steps) {
-    std::lock_guard lock(mutex_);
-    permits_ += steps;
-    changed_.notify_all();
-  }
-  // Until `n` steps have come to the gate since Close.
-  void WaitArrived(int n) {
-    std::unique_lock lock(mutex_);
-    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return arrived_ >= n; })) << "no step";
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = true;
-  int permits_ = 0;
-  int arrived_ = 0;
-};
-
 class HandClock : public Clock {
  public:
   absl::Time WallTime() const override { return absl::UnixEpoch() + Monotonic(); }
@@ -165,12 +127,26 @@ class FaultyBackend : public Backend {
     inner_->Share(source, target, from, to);
   }
   int32_t Length(int32_t sequence) const override { return inner_->Length(sequence) - lost_; }
+  absl::StatusOr<std::shared_ptr<const Adapter>> LoadAdapter(const std::string& name,
+                                                             const std::string& file) override {
+    return inner_->LoadAdapter(name, file);
+  }
+  void UseAdapter(const Adapter* adapter) override { inner_->UseAdapter(adapter); }
+  absl::StatusOr<std::vector<uint8_t>> SaveState(int32_t sequence, size_t bytes_max) override {
+    return inner_->SaveState(sequence, bytes_max);
+  }
+  absl::Status RestoreState(int32_t sequence, absl::Span<const uint8_t> state) override {
+    if (restore_fails_) return absl::InternalError("no");
+    return inner_->RestoreState(sequence, state);
+  }
   void LoseTokens(int32_t n) { lost_ = n; }
+  void FailRestores() { restore_fails_ = true; }
 
  private:
   std::unique_ptr<Backend> inner_;
   Fault fault_;
   std::atomic<int32_t> lost_{0};
+  std::atomic<bool> restore_fails_{false};
 };
 
 inline v1::GenerateRequest Ask(const std::string& text, int32_t max_tokens = 0) {
