@@ -37,14 +37,15 @@ POOLS = {"enginePools": {
     "vllm": {"kind": "vllm", "image": {"repository": "vllm/vllm-openai", "tag": "v1"}},
     "sglang": {"kind": "sglang", "model": {"source": "pvc", "pvc": {"claims": ["a"], "path": "models"}}}}}
 EVERYTHING = {
-    **CLOUD, **TLS, **POOLS, "metrics": {"podMonitor": True, "prometheusRule": True, "dashboards": True},
+    **CLOUD, **TLS, "enginePools": {name: pool for name, pool in POOLS["enginePools"].items() if name != "sglang"},
+    "metrics": {"podMonitor": True, "prometheusRule": True, "dashboards": True},
     "gateway": {"http": {"enabled": True, "parentRefs": [{"name": "g"}]},
                 "grpc": {"enabled": True, "parentRefs": [{"name": "g"}], "hostnames": ["llm.example"]},
                 "canary": {"service": "next-headgate-router", "weight": 10}},
     "ingress": {"enabled": True, "host": "llm.example", "tlsSecret": "t"},
     "externalSecrets": {"enabled": True, "storeName": "vault", "keys": {"cloud-key": {"api-key": "llm/key"}}},
     "secretsCsi": {"providerClass": "vault"}, "drift": {"enabled": True, "claim": "d"},
-    "modelPipeline": {"enabled": True, "claim": "m"},
+    "modelPipeline": {"enabled": True, "claim": "m", "from": "big.gguf", "to": "small.gguf"},
     "router": {"config": {"policy": {"mode": "overflow", "cloud_qps_threshold": 50}}, "hostAliases": [
         {"ip": "10.0.0.9", "hostnames": ["api.deepseek.com"]}]}}
 MODES = {mode: {"engine": {"autoscaling": {"mode": mode}}, "router": {"autoscaling": {"mode": mode}}}
@@ -55,9 +56,11 @@ RENDERINGS = {"defaults": {}, "cloud": CLOUD, "tls": TLS, "pools": POOLS, "every
               "no volumes": {"audit": {"persistence": {"enabled": False}}},
               "own secrets": {"audit": {"existingSecret": "a"}, "tenants": {"existingSecret": "t"}},
               "admin keys": {"admin": {"keySha256": ["c" * 64]}}, "deletion cost": {"deletionCost": {"enabled": True}},
+              "endpoint slices": {**POOLS, "router": {"discovery": "endpoint-slices"}, "networkPolicy": {
+                  "apiServer": [{"ipBlock": {"cidr": "10.0.0.1/32"}}]}},
               "redis": {"networkPolicy": {"redis": [{"podSelector": {"matchLabels": {"app": "redis"}}}]}}}
-# Who may ask the API server.
-TOKENS = {"deletion-cost"}
+# Who may ask the API server: (rendering, component).
+TOKENS = {("deletion cost", "deletion-cost"), ("endpoint slices", "router")}
 # Values that must be refused, and a word of the complaint.
 REFUSED = {
     "half a GPU": ({"engine": {"resources": {"limits": {"nvidia.com/gpu": 0.5}}}}, "gpu"),
@@ -76,6 +79,11 @@ REFUSED = {
     "cert-manager without an issuer": ({"tls": {"engines": {"mode": "cert-manager"}}}, "issuerName"),
     "listen is the chart's": ({"router": {"config": {"listen": {"http": "0.0.0.0:1"}}}}, "listen"),
     "route without a gateway": ({"gateway": {"http": {"enabled": True}}}, "parentRefs"),
+    "EndpointSlices without the API server's address": ({"router": {"discovery": "endpoint-slices"}}, "apiServer"),
+    "SGLang with mutual TLS": ({**TLS, "enginePools": {"default": {"kind": "sglang"}}}, "sglang"),
+    "drift without a claim": ({"drift": {"enabled": True}}, "claim"),
+    "drift of no pool": ({"drift": {"enabled": True, "claim": "d", "pool": "x"}}, "pool"),
+    "pipeline of nothing": ({"modelPipeline": {"enabled": True, "claim": "m"}}, "from"),
     "no name server": ({"networkPolicy": {"dns": []}}, "dns"),
     "an empty first-token objective": ({"metrics": {"firstTokenSeconds": "0.3"}}, "firstTokenSeconds"),
 }
@@ -116,6 +124,18 @@ def find(objects, kind, name):
     return found[0]
 
 
+def immutable(objects):
+    """What Kubernetes never lets change, by `KIND NAME`."""
+    found = {}
+    for one in objects:
+        spec = one.get("spec", {})
+        keys = {"Deployment": ["selector"], "StatefulSet": ["selector", "serviceName", "podManagementPolicy",
+                                                            "volumeClaimTemplates"], "Service": ["clusterIP"]}
+        if one["kind"] in keys:
+            found[f"{one['kind']} {one['metadata']['name']}"] = {key: spec.get(key) for key in keys[one["kind"]]}
+    return found
+
+
 def selects(selector, labels):
     return all(labels.get(key) == value for key, value in selector.items())
 
@@ -131,10 +151,10 @@ class EveryRendering(unittest.TestCase):
                 yield objects
 
     def test_pods_are_restricted(self):
-        for objects in self.each():
+        for values, objects in self.renderings.items():
             for name, _, spec, labels in pod_specs(objects):
                 self.assertEqual(spec["automountServiceAccountToken"],
-                                 labels["app.kubernetes.io/component"] in TOKENS, name)
+                                 (values, labels["app.kubernetes.io/component"]) in TOKENS, f"{values}: {name}")
                 self.assertFalse({"hostNetwork", "hostPID", "hostIPC"} & set(spec), name)
                 self.assertTrue(spec["securityContext"]["runAsNonRoot"], name)
                 self.assertEqual(spec["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"})
@@ -278,6 +298,19 @@ class Values(unittest.TestCase):
         self.assertIn("--tls-ca=/etc/headgate/tls/ca.crt", engine["args"])
         self.assertIn("httpGet", engine["readinessProbe"])
 
+    def test_the_helm_test_speaks_tls_when_routers_do(self):
+        pod = find(render(TLS), "Pod", "r-headgate-test")["spec"]
+        for container in pod["containers"]:
+            self.assertIn("--ca=/etc/headgate/tls/ca.crt", container["args"])
+            self.assertEqual(container["volumeMounts"][0]["name"], pod["volumes"][0]["name"])
+        self.assertEqual(pod["volumes"][0]["secret"]["items"], [{"key": "ca.crt", "path": "ca.crt"}], "never the key")
+        self.assertFalse([one for one in render(RENDERINGS["client certificates"]) if one["kind"] == "Pod"])
+
+    def test_what_cannot_change_is_as_in_the_first_release(self):
+        """An upgrade from 0.1.0 must not touch fields that the API server refuses to change."""
+        first = json.loads((ROOT / "tests/unit/tools/chart_0.1.0.json").read_text())
+        self.assertEqual(immutable(render({}, "headgate")), first)
+
     def test_one_gpu_nodes_never_wait_for_a_second_gpu(self):
         deployment = find(render(POOLS), "Deployment", "r-headgate-engine-big")["spec"]
         self.assertEqual(deployment["strategy"]["rollingUpdate"], {"maxSurge": 0, "maxUnavailable": 1})
@@ -288,6 +321,44 @@ class Values(unittest.TestCase):
             environment = {one["name"]: one["value"] for one in spec["containers"][0]["env"]}
             self.assertEqual(environment["DO_NOT_TRACK"], environment["VLLM_NO_USAGE_STATS"], "1")
             self.assertEqual(environment["HF_HUB_OFFLINE"], "1")
+
+    def test_other_servers_are_in_the_configuration(self):
+        config = yaml.safe_load(find(render(POOLS), "ConfigMap", "r-headgate-router")["data"]["router.yaml"])
+        found = {one["name"]: one for one in config["local"]["endpoints"]}
+        self.assertEqual(found["vllm"]["protocol"], "openai")
+        self.assertTrue(found["vllm"]["address"].endswith(":8000"))
+        self.assertEqual(found["sglang"]["sequences_max"], 32)
+        self.assertNotIn("protocol", found["default"])
+        spec = find(render(POOLS), "Deployment", "r-headgate-engine-vllm")["spec"]["template"]["spec"]
+        self.assertIn("--max-num-seqs=32", spec["containers"][0]["args"])
+        self.assertIn("--served-model-name=" + found["vllm"]["model"], spec["containers"][0]["args"])
+        spec = find(render({**POOLS, **TLS, "enginePools": {"default": {}, "vllm": {"kind": "vllm"}}}), "Deployment",
+                    "r-headgate-engine-vllm")["spec"]["template"]["spec"]["containers"][0]
+        self.assertIn("--ssl-cert-reqs=2", spec["args"])
+        self.assertIn("tcpSocket", spec["readinessProbe"])
+
+    def test_endpoint_slices(self):
+        objects = render(RENDERINGS["endpoint slices"])
+        config = yaml.safe_load(find(objects, "ConfigMap", "r-headgate-router")["data"]["router.yaml"])
+        self.assertEqual([one["service"] for one in config["local"]["endpoints"] if one["name"] == "mig"],
+                         ["n/r-headgate-engine-mig"])
+        self.assertEqual([one["rules"] for one in objects if one["kind"] == "Role"],
+                         [[{"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"],
+                            "verbs": ["get", "list", "watch"]}]])
+        egress = find(objects, "NetworkPolicy", "r-headgate-router")["spec"]["egress"]
+        self.assertIn({"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [{"port": 443}, {"port": 6443}]}, egress)
+
+    def test_jobs_on_models(self):
+        objects = render(EVERYTHING)
+        pipeline = next(one for one in objects if "model-pipeline" in one["metadata"]["name"] and one["kind"] == "Job")
+        self.assertEqual(pipeline["spec"]["template"]["spec"]["containers"][0]["args"][:6],
+                         ["model", "pipeline", "/models/big.gguf", "--to=/models/small.gguf", "--type=Q4_K_M",
+                          "--served=/models/served.json"])
+        drift = find(objects, "CronJob", "r-headgate-drift")["spec"]["jobTemplate"]["spec"]
+        self.assertEqual(drift["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"], [3])
+        self.assertIn("--cert=/etc/headgate/engine-tls/tls.crt", drift["template"]["spec"]["containers"][0]["args"])
+        policy = find(objects, "NetworkPolicy", "r-headgate-model-pipeline")["spec"]
+        self.assertEqual((policy["ingress"], policy["egress"]), ([], []))
 
     def test_encrypted_model(self):
         spec = find(render(POOLS), "Deployment", "r-headgate-engine-spot")["spec"]["template"]["spec"]

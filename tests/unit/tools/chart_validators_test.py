@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 KUBE_SCORE = os.environ.get("HEADGATE_KUBE_SCORE")
 VERSIONS = ("1.30", "1.34", "1.37")
 # Younger than 1.30.
-YOUNGER = {"1.30": {"pools"}}  # volumes of images
+YOUNGER = {"1.30": {"pools", "endpoint slices"}}  # volumes of images
 # What kube-score would have otherwise, and why it is so.
 IGNORED = {
     "container-image-pull-policy": "image.pullPolicy; IfNotPresent with tags that never move",

@@ -144,6 +144,13 @@ args:
 - --host=0.0.0.0
 - --port=8000
 - --served-model-name={{ $pool.model.name | default $pool.model.file }}
+- --max-num-seqs={{ int $pool.parallel }}
+{{- if .tls }}
+- --ssl-certfile=/etc/headgate/tls/tls.crt
+- --ssl-keyfile=/etc/headgate/tls/tls.key
+- --ssl-ca-certs=/etc/headgate/tls/ca.crt
+- --ssl-cert-reqs=2
+{{- end }}
 {{- else }}
 command: [python3, -m, sglang.launch_server]
 args:
@@ -151,6 +158,7 @@ args:
 - --host=0.0.0.0
 - --port=30000
 - --enable-metrics
+- --max-running-requests={{ int $pool.parallel }}
 - --served-model-name={{ $pool.model.name | default $pool.model.file }}
 {{- end }}
 {{- with $pool.extraArgs }}

@@ -7,11 +7,6 @@
 {{- end -}}
 {{- end -}}
 
-{{- define "headgate.instance" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-{{- end -}}
-
 {{/* dict root component [pool] -> what a selector of that component says, and nothing that changes */}}
 {{- define "headgate.selector" -}}
 app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
@@ -111,6 +106,10 @@ securityContext:
 {{- define "headgate.clientSecret" -}}
 {{- if .Values.tenants.existingSecret }}{{ .Values.tenants.clientSecret }}{{ else }}{{ include "headgate.fullname" . }}-client{{ end -}}
 {{- end -}}
+{{/* Whether `helm test` can ask: it has a key, and nobody wants a certificate that it has not. */}}
+{{- define "headgate.tested" -}}
+{{- if not (and (ne .Values.tls.clients.mode "off") .Values.tls.clients.requireClientCertificate) }}{{ include "headgate.clientSecret" . }}{{ end -}}
+{{- end -}}
 {{- define "headgate.engineServerName" -}}
 {{ .Values.tls.engines.serverName | default (printf "%s-engine.%s.svc" (include "headgate.fullname" .) .Release.Namespace) }}
 {{- end -}}
@@ -132,6 +131,7 @@ securityContext:
 {{- with $pool.autoscaling -}}
 {{- if gt (int .min) (int .max) }}{{ fail (printf "enginePools.%s.autoscaling.min: is above max" $name) }}{{ end -}}
 {{- end -}}
+{{- if and (eq $pool.kind "sglang") (ne $.Values.tls.engines.mode "off") }}{{ fail (printf "enginePools.%s: a server of kind sglang asks nobody for a certificate: not with tls.engines" $name) }}{{ end -}}
 {{- with $pool.model -}}
 {{- if and (eq .source "pvc") (not .pvc.claims) }}{{ fail (printf "enginePools.%s.model.pvc.claims: needs a claim" $name) }}{{ end -}}
 {{- if and (eq .source "download") (not (and .download.url .download.claim .sha256)) }}{{ fail (printf "enginePools.%s.model: download needs download.url, download.claim and sha256" $name) }}{{ end -}}
@@ -146,6 +146,16 @@ securityContext:
 {{- if and .Values.networkPolicy.enabled (not .Values.networkPolicy.dns) }}{{ fail "networkPolicy.dns: empty would be everywhere" }}{{ end -}}
 {{- range $kind, $route := dict "http" .Values.gateway.http "grpc" .Values.gateway.grpc -}}
 {{- if and $route.enabled (not $route.parentRefs) }}{{ fail (printf "gateway.%s.parentRefs: which gateway?" $kind) }}{{ end -}}
+{{- end -}}
+{{- if and (eq .Values.router.discovery "endpoint-slices") .Values.networkPolicy.enabled (not .Values.networkPolicy.apiServer) }}{{ fail "networkPolicy.apiServer: routers that see prompts reach named addresses only; needed by router.discovery: endpoint-slices" }}{{ end -}}
+{{- with .Values.drift -}}
+{{- if .enabled -}}
+{{- if not .claim }}{{ fail "drift.claim: the baseline must outlive the Job" }}{{ end -}}
+{{- if not (hasKey $.Values.enginePools .pool) }}{{ fail (printf "drift.pool: there is no pool %s" .pool) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- with .Values.modelPipeline -}}
+{{- if and .enabled (not (and .claim .from .to)) }}{{ fail "modelPipeline: needs claim, from and to" }}{{ end -}}
 {{- end -}}
 {{- range list "listen" "audit" "tenants_file" }}{{ if hasKey $.Values.router.config . }}{{ fail (printf "router.config.%s: the chart writes it; use the chart's own values" .) }}{{ end }}{{ end -}}
 {{- end -}}

@@ -11,10 +11,17 @@
 {{- $endpoints := list -}}
 {{- range $name, $_ := .Values.enginePools -}}
 {{- $pool := include "headgate.pool" (dict "root" $ "pool" $name) | fromYaml -}}
-{{- if eq $pool.kind "headgate" -}}
-{{- $host := printf "%s.%s.svc.%s" (include "headgate.engineName" (dict "root" $ "pool" $name)) $.Release.Namespace $.Values.clusterDomain -}}
-{{- $endpoints = append $endpoints (dict "name" $name "address" (printf "%s:%s" $host (include "headgate.enginePort" $pool))) -}}
+{{- $service := include "headgate.engineName" (dict "root" $ "pool" $name) -}}
+{{- $endpoint := dict "name" $name -}}
+{{- if eq $.Values.router.discovery "endpoint-slices" -}}
+{{- $_ := set $endpoint "service" (printf "%s/%s" $.Release.Namespace $service) -}}
+{{- else -}}
+{{- $_ := set $endpoint "address" (printf "%s.%s.svc.%s:%s" $service $.Release.Namespace $.Values.clusterDomain (include "headgate.enginePort" $pool)) -}}
 {{- end -}}
+{{- if ne $pool.kind "headgate" -}}
+{{- $_ := mergeOverwrite $endpoint (dict "protocol" "openai" "model" ($pool.model.name | default $pool.model.file) "sequences_max" (int $pool.parallel)) -}}
+{{- end -}}
+{{- $endpoints = append $endpoints $endpoint -}}
 {{- end -}}
 {{- $local := mergeOverwrite (dict "resolve_interval" "2s") (default dict $config.local) (dict "endpoints" $endpoints) -}}
 {{- if ne .Values.tls.engines.mode "off" -}}
@@ -35,5 +42,5 @@
 {{- define "headgate.restartOn" -}}
 {{- $config := include "headgate.routerConfig" . | fromYaml -}}
 {{- $cloud := default dict $config.cloud -}}
-{{- toJson (list $config.listen $config.limits.body_bytes_max $cloud.enabled $cloud.base_url $cloud.ca_file $config.local.tls .Values.cloud.existingSecret) -}}
+{{- toJson (list $config.local.kubernetes .Values.router.discovery $config.listen $config.limits.body_bytes_max $cloud.enabled $cloud.base_url $cloud.ca_file $config.local.tls .Values.cloud.existingSecret) -}}
 {{- end -}}
