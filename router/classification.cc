@@ -55,9 +55,9 @@ class Verdict {
 };
 
 // A detector that throws is a detector that could not finish.
-absl::StatusOr<std::vector<Detection>> ScanGuarded(const Detectors& detectors, const CanonicalText& text) {
+absl::StatusOr<std::vector<Detection>> ScanGuarded(const Detectors& detectors, const ScreenedField& field) {
   try {
-    return detectors.Scan(text);
+    return field.superseded ? detectors.ScanValues(field.text) : detectors.Scan(field.text);
   } catch (...) {
     return absl::InternalError("a detector threw");
   }
@@ -135,7 +135,7 @@ Sensitivity Classification::Classify(v1::SensitivityLevel declared, const Tenant
     verdict.Add(NotInspectable("not_screened"));
   }
   for (const ScreenedField& field : screened.fields) {
-    const absl::StatusOr<std::vector<Detection>> detections = ScanGuarded(*detectors_, field.text);
+    const absl::StatusOr<std::vector<Detection>> detections = ScanGuarded(*detectors_, field);
     if (!detections.ok()) {
       sensitivity.state = ClassificationState::kUnavailable;
       verdict.Add(MakeFinding("DETECTOR_UNAVAILABLE", v1::SENSITIVITY_LEVEL_RESTRICTED, field.field));

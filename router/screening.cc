@@ -23,7 +23,7 @@ void AddText(ScreenedField field, DecodeBudget& budget, Screened& screened) {
   screened.fields.push_back(std::move(field));
   for (DecodedView& decoded : DecodeViews(screened.fields[last].text, budget)) {
     const ScreenedField& plain = screened.fields[last];
-    ScreenedField view{plain.field, CanonicalText::Make(decoded.text),
+    ScreenedField view{plain.field, std::move(decoded.canonical),
                        plain.view == "seam" ? plain.view : std::string(decoded.name), std::move(decoded.origin),
                        plain.seams, /*superseded=*/!decoded.whole && decoded.name != "decoded"};
     if (decoded.whole) {
@@ -42,7 +42,7 @@ bool MayHoldSeams(const v1::GenerateRequest& content) {
          message.content().find_first_of("{[") < kJsonWithin;
 }
 
-void AddSeams(const v1::GenerateRequest& content, Screened& screened) {
+void AddSeams(const v1::GenerateRequest& content, DecodeBudget& budget, Screened& screened) {
   if (!MayHoldSeams(content)) return;
   std::unordered_map<std::string, size_t> as_sent;
   for (size_t i = 0; i < screened.fields.size(); ++i) {
@@ -52,14 +52,9 @@ void AddSeams(const v1::GenerateRequest& content, Screened& screened) {
     const auto found = as_sent.find(field);
     return found == as_sent.end() ? nullptr : &screened.fields[found->second].text;
   };
-  std::vector<SeamText> texts = MakeSeams(content, canonical_of);
-  size_t bytes = 0;
-  for (const SeamText& text : texts) bytes += text.text.size();
-  DecodeBudget budget = DecodeBudgetFor(bytes / 2);
-  for (SeamText& text : texts) {
+  for (SeamText& text : MakeSeams(content, canonical_of, budget)) {
     AddText({"", CanonicalText::Make(text.text), "seam", {}, std::move(text.seams)}, budget, screened);
   }
-  if (budget.exhausted) screened.not_inspectable.push_back("decode_limit");
 }
 
 }  // namespace
@@ -82,7 +77,9 @@ std::string ScreenedField::FieldOf(CanonicalText::Span in_field) const {
   if (seams.empty()) return field;
   int first = seams.front().before, last = first;
   for (const Seam& seam : seams) {
+    if (seam.begin <= in_field.begin) first = seam.before;
     if (seam.at <= in_field.begin) first = seam.after;
+    if (seam.begin < in_field.end) last = seam.before;
     if (seam.at < in_field.end) last = seam.after;
   }
   if (first == last) return absl::StrCat("messages[", first, "]");
@@ -164,8 +161,9 @@ Screened Screening::Screen(const Prompt& prompt) const {
     if (!canonical.valid_utf8()) screened.not_inspectable.push_back(absl::StrCat("invalid_utf8 ", field));
     AddText({field, std::move(canonical)}, budget, screened);
   });
-  if (budget.exhausted) screened.not_inspectable.push_back("decode_limit");
-  AddSeams(prompt.content(), screened);
+  AddSeams(prompt.content(), budget, screened);
+  if (budget.exhausted) screened.not_inspectable.push_back("read_limit");
+  if (budget.too_deep) screened.not_inspectable.push_back("decode_limit");
   AddAttacks(prompt, screened);
   return screened;
 }

@@ -33,7 +33,8 @@ struct ScreenedField {
   std::vector<uint32_t> origin = {};
   // Of texts put together: in order.
   std::vector<Seam> seams = {};
-  // A later view says the same, decoded: what the text is about is asked there, since codes are about nothing.
+  // What the text is about is asked elsewhere: in a later view that says the same, decoded, since codes are about
+  // nothing. Only values are looked for.
   bool superseded = false;
 
   // The range of the field's own bytes that a detection's `span` stands for.

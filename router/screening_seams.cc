@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -34,6 +35,21 @@ bool MayBeValue(std::string_view token) {
     capital_after_first |= i > 0 && IsUpper(c);
   }
   return capital_after_first;
+}
+
+// Whether the end (or the beginning) of `text` holds anything that may be a part of a value. A short text is an answer,
+// or a part by itself.
+bool MayHoldValue(std::string_view text, bool end) {
+  if (text.size() <= kSeamBytes) return true;
+  const std::string_view window = end ? text.substr(text.size() - kSeamBytes) : text.substr(0, kSeamBytes);
+  bool letter = false;
+  for (const char c : window) {
+    if (IsDigit(c) || c == '%' || c == '&' || c == '\\' || c == '#' || c == '@' || c == '=') return true;
+    if (letter && IsUpper(c)) return true;
+    letter = IsLetter(c);
+  }
+  constexpr size_t kNumeralsMin = 3;  // fewer are ordinary words
+  return CountNumerals(window, kNumeralsMin) >= kNumeralsMin;
 }
 
 // A tool call's arguments without the punctuation at their edges and the first key: `{"part": "1101"}` is 1101.
@@ -77,39 +93,53 @@ class Chain {
   // What follows has nothing to do with what was before.
   void Break() { broken_ = true; }
   size_t size() const { return parts_.size(); }
-
-  enum class Join { kAsSent, kTrimmedLines };
-  SeamText Put(Join join) const {
-    SeamText out;
-    for (size_t i = 0; i < parts_.size(); ++i) {
-      const Part& part = parts_[i];
-      if (i > 0 && part.broken) {
-        out.text += kBetweenParts;
-      } else if (i > 0) {
-        out.seams.push_back({static_cast<int32_t>(out.text.size()), parts_[i - 1].message, part.message});
-        if (join == Join::kTrimmedLines) out.text += '\n';
-      }
-      const std::string_view text = join == Join::kAsSent ? part.text : Trimmed(part.text);
-      const std::string_view head = ValueHead(text), tail = ValueTail(text);
-      if (head.size() + tail.size() + kBetweenParts.size() >= text.size()) {
-        out.text += text;
-      } else {
-        absl::StrAppend(&out.text, std::string(head), std::string(kBetweenParts), std::string(tail));
-      }
-    }
-    return out;
-  }
-  // Whether what stands at a seam may be two parts of one value on both sides. Then the seams are read without what is
-  // around the parts too, as lines: glued, a number beside the value would be taken for a part of it.
-  bool MayBeCut() const {
+  // Whether two of its texts have another message between them.
+  bool Skips() const {
     for (size_t i = 1; i < parts_.size(); ++i) {
-      if (!parts_[i].broken && MayBeValue(LastToken(Trimmed(parts_[i - 1].text))) &&
-          MayBeValue(FirstToken(Trimmed(parts_[i].text)))) {
-        return true;
-      }
+      if (parts_[i].message - parts_[i - 1].message > 1) return true;
     }
     return false;
   }
+
+  enum class Join { kAsSent, kTrimmedLines };
+  // `wanted(i)`: whether the seam between part i - 1 and part i may hold a value.
+  template <typename Wanted>
+  SeamText Put(Join join, Wanted wanted) const {
+    SeamText out;
+    bool open = false;  // the last part of `out` is the one before, and goes on
+    int32_t begin = 0;  // of it
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      const bool before = open, behind = i + 1 < parts_.size() && !parts_[i + 1].broken && wanted(i + 1);
+      open = behind;
+      if (!before && !behind) continue;
+      if (before) {
+        out.seams.push_back({begin, static_cast<int32_t>(out.text.size()), parts_[i - 1].message, parts_[i].message});
+        if (join == Join::kTrimmedLines) out.text += '\n';
+      } else if (!out.text.empty()) {
+        out.text += kBetweenParts;
+      }
+      begin = static_cast<int32_t>(out.text.size());
+      const std::string_view text = join == Join::kAsSent ? parts_[i].text : Trimmed(parts_[i].text);
+      const std::string_view head = ValueHead(text), tail = ValueTail(text);
+      if (head.size() + tail.size() + kBetweenParts.size() >= text.size()) {
+        out.text += text;
+        continue;
+      }
+      if (before) out.text += head;
+      if (before && behind) out.text += kBetweenParts;
+      if (behind) begin = static_cast<int32_t>(out.text.size());
+      if (behind) out.text += tail;
+    }
+    return out;
+  }
+  // What touches the seam before part `i` may be two parts of one value. Then it is read without what is around the
+  // parts too, as lines: glued, a number beside the value would be taken for a part of it.
+  bool MayBeCut(size_t i) const {
+    return MayBeValue(LastToken(Trimmed(parts_[i - 1].text))) && MayBeValue(FirstToken(Trimmed(parts_[i].text)));
+  }
+  // A side may hold a part of one, or the label of one.
+  bool EndMayHold(size_t i) const { return MayHoldValue(parts_[i].text, /*end=*/true); }
+  bool BeginningMayHold(size_t i) const { return MayHoldValue(parts_[i].text, /*end=*/false); }
 
  private:
   struct Part {
@@ -196,7 +226,8 @@ std::string_view ValueHead(std::string_view text) {
 }
 
 std::vector<SeamText> MakeSeams(const v1::GenerateRequest& content,
-                                const std::function<const CanonicalText*(const std::string& field)>& canonical_of) {
+                                const std::function<const CanonicalText*(const std::string& field)>& canonical_of,
+                                DecodeBudget& budget) {
   Chain all, names, within, backwards;
   Leaves leaves;
   std::array<Chain, v1::Role_ARRAYSIZE> by_role;
@@ -229,22 +260,27 @@ std::vector<SeamText> MakeSeams(const v1::GenerateRequest& content,
     }
   }
   std::vector<SeamText> texts;
-  const auto keep = [&](SeamText made) {
-    const auto same = [&](const SeamText& other) { return other.text == made.text; };
-    if (!made.seams.empty() && std::none_of(texts.begin(), texts.end(), same)) texts.push_back(std::move(made));
+  std::unordered_set<std::string> made;
+  const auto put = [&](const Chain& chain, Chain::Join join, const auto& wanted) {
+    if (chain.size() < 2 || budget.exhausted) return;
+    SeamText text = chain.Put(join, wanted);
+    if (text.seams.empty() || !made.insert(text.text).second || !budget.Take(text.text.size())) return;
+    texts.push_back(std::move(text));
   };
-  const auto take = [&](const Chain& chain) {
-    keep(chain.Put(Chain::Join::kAsSent));
-    if (!chain.MayBeCut()) return;
-    keep(chain.Put(Chain::Join::kTrimmedLines));
+  const auto take = [&](const Chain& chain, const auto& wanted) {
+    put(chain, Chain::Join::kAsSent, wanted);
+    put(chain, Chain::Join::kTrimmedLines, [&](size_t i) { return chain.MayBeCut(i); });
   };
-  take(all);
-  for (const Chain& chain : by_role) take(chain);
-  take(names);
-  take(within);
-  take(backwards);
+  for (const Chain* chain : {&all, &names, &within, &backwards}) {
+    take(*chain, [&](size_t i) { return chain->EndMayHold(i - 1) || chain->BeginningMayHold(i); });
+  }
+  // What follows in one role and not in all of them.
+  for (const Chain& chain : by_role) {
+    if (!chain.Skips()) continue;
+    take(chain, [&](size_t i) { return chain.EndMayHold(i - 1) && chain.BeginningMayHold(i); });
+  }
   for (const auto& [key, chain] : leaves.chains()) {
-    if (chain.MayBeCut()) take(chain);
+    take(chain, [&, &chain = chain](size_t i) { return chain.MayBeCut(i); });
   }
   return texts;
 }

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "router/sensitivity/canonical_text.h"
 #include "router/sensitivity/escapes.h"
@@ -95,10 +97,46 @@ std::optional<std::string> DecodeHex(std::string_view text) {
   return out;
 }
 
-std::string WithoutNewlines(std::string_view text) {
-  std::string out(text);
-  out.erase(std::remove_if(out.begin(), out.end(), [](char c) { return c == '\n' || c == '\r'; }), out.end());
+int Base32Value(char c) { return IsUpper(c) ? c - 'A' : c >= '2' && c <= '7' ? c - '2' + 26 : -1; }
+
+// RFC 4648, capitals only: in small letters it would be any word.
+std::optional<std::string> DecodeBase32(std::string_view text) {
+  constexpr size_t kBase32Min = 16;
+  if (text.size() < kBase32Min) return std::nullopt;
+  std::string out;
+  uint32_t bits = 0, count = 0;
+  for (const char c : text) {
+    const int value = Base32Value(c);
+    if (value < 0) return std::nullopt;
+    bits = bits << 5 | static_cast<uint32_t>(value);
+    if ((count += 5) >= 8) out += static_cast<char>(bits >> (count -= 8) & 0xFF);
+  }
   return out;
+}
+
+std::string BlobBytes(std::string_view lines) {
+  std::string out(lines);
+  out.erase(std::remove_if(out.begin(), out.end(), [](char c) { return !IsBase64Byte(c); }), out.end());
+  return out;
+}
+
+// Where the next line of a blob begins, when the line [line, end) of one is followed by one: indented, quoted or listed
+// too. `end` when it is not.
+size_t NextLine(std::string_view text, size_t line, size_t end) {
+  constexpr size_t kLineMin = 20, kLastLineMin = 4, kAroundMax = 32;
+  constexpr std::string_view kBehind = " \t\r\"',", kBefore = " \t>\"'";
+  if (end - line < kLineMin) return end;
+  size_t next = end;
+  while (next < text.size() && next - end < kAroundMax && kBehind.find(text[next]) != std::string_view::npos) ++next;
+  if (next >= text.size() || text[next] != '\n') return end;
+  const size_t newline = next++;
+  while (next < text.size() && next - newline < kAroundMax && kBefore.find(text[next]) != std::string_view::npos)
+    ++next;
+  if (next + kLastLineMin > text.size()) return end;
+  for (size_t at = next; at < next + kLastLineMin; ++at) {
+    if (!IsBase64Byte(text[at])) return end;
+  }
+  return next;
 }
 
 class BlobReader {
@@ -109,13 +147,14 @@ class BlobReader {
     if (!MayBeText(begin, end)) return false;
     std::string_view run = text_.substr(begin, end - begin);
     std::string unwrapped;
-    if (run.find('\n') != std::string_view::npos) run = unwrapped = WithoutNewlines(run);
+    if (run.find('\n') != std::string_view::npos) run = unwrapped = BlobBytes(run);
     // Hex reads as base64 as well, and some of it even as text.
     const std::optional<std::string> hex = DecodeHex(run);
     std::optional<std::string> bytes = hex;
     if (!bytes || !IsReadable(*bytes)) bytes = DecodeBase64(run);
     if (bytes && !IsReadable(*bytes)) bytes = TextWithin(*bytes);
     if (!bytes && hex) bytes = TextWithin(*hex);
+    if (!bytes) bytes = DecodeBase32(run);
     if (!bytes || !IsReadable(*bytes)) return false;
     std::vector<uint32_t> origin(bytes->size());
     for (size_t i = 0; i < origin.size(); ++i) {
@@ -159,7 +198,9 @@ class BlobReader {
       const size_t even = length - length % 2;
       if (Read(longest, longest + even) || Read(longest + length - even, longest + length)) return;
     }
+    constexpr size_t kTrailMax = 4096;
     for (size_t dropped = 1; dropped <= 3 && end - begin > kBlobBytesMin + dropped; ++dropped) {
+      if (end - begin > kTrailMax) break;
       if (Read(begin, end - dropped)) return;
     }
   }
@@ -170,6 +211,8 @@ class BlobReader {
     if (end - begin < kBlobBytesMin) return false;
     const int64_t hex = HexNumber(text_, begin, 2);
     if (hex == 0 || (hex >= 0x20 && hex != 0x7F)) return true;
+    const int base32 = Base32Value(text_[begin]) << 3 | Base32Value(text_[begin + 1]) >> 2;
+    if (base32 >= 0x20 && base32 < 0x7F) return true;
     const std::optional<std::string> first = DecodeBase64(text_.substr(begin, kLooked));
     const auto is_text = [](char c) { return c == 0 || !IsControl(c); };
     return first && std::all_of(first->begin(), first->end(), is_text) &&
@@ -182,37 +225,33 @@ class BlobReader {
 
 }  // namespace
 
-// Lines of at least kWrappedLineMin are one blob: so are they wrapped.
 Edits ReadBlobs(std::string_view text) {
-  constexpr size_t kWrappedLineMin = 60;
   BlobReader reader(text);
+  std::vector<std::pair<size_t, size_t>> lines;
   for (size_t at = 0; at < text.size();) {
     if (!IsBase64Byte(text[at])) {
       ++at;
       continue;
     }
-    const size_t begin = at;
-    size_t line = at;
+    lines.clear();
     while (true) {
+      const size_t line = at;
       while (at < text.size() && IsBase64Byte(text[at])) ++at;
-      if (at - line < kWrappedLineMin) break;
-      size_t next = at;
-      if (next < text.size() && text[next] == '\r') ++next;
-      if (next >= text.size() || text[next] != '\n') break;
-      at = line = next + 1;
+      lines.emplace_back(line, at);
+      const size_t next = NextLine(text, line, at);
+      if (next == at) break;
+      at = next;
     }
-    const size_t end = at;
+    const size_t begin = lines.front().first, end = lines.back().second;
     if (end - begin < kBlobBytesMin || reader.Read(begin, end)) continue;
-    line = text.substr(begin, end - begin).rfind('\n');
-    if (line == std::string_view::npos) {
+    if (lines.size() == 1) {
       reader.ReadWithin(begin, end);
       continue;
     }
     // What follows a long line may be the next word and no part of the blob.
-    if (reader.Read(begin, begin + line)) continue;
-    for (size_t from = begin; from < end; from = line + 1) {
-      line = std::min(end, text.find('\n', from));
-      if (!reader.Read(from, line)) reader.ReadWithin(from, line);
+    if (reader.Read(begin, lines[lines.size() - 2].second)) continue;
+    for (const auto& [from, to] : lines) {
+      if (!reader.Read(from, to)) reader.ReadWithin(from, to);
     }
   }
   return reader.Take();

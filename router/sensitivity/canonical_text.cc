@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "router/sensitivity/folding.h"
 
@@ -37,12 +38,17 @@ bool IsAlnumAt(std::string_view text, size_t at) {
 }
 
 // Printable ASCII and ordinary white space: canonical as it is.
+constexpr bool IsPlainByte(uint8_t byte) {
+  return !((byte >= 0x7F) | ((byte < 0x20) & (byte != '\n') & (byte != '\t') & (byte != '\r')));
+}
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (size_t i = 0; i < 256; ++i) plain[i] = IsPlainByte(static_cast<uint8_t>(i));
+  return plain;
+}();
 bool IsPlain(std::string_view text) {
   uint8_t odd = 0;
-  for (const char c : text) {
-    const auto byte = static_cast<uint8_t>(c);
-    odd |= static_cast<uint8_t>((byte >= 0x7F) | ((byte < 0x20) & (byte != '\n') & (byte != '\t') & (byte != '\r')));
-  }
+  for (const char c : text) odd |= static_cast<uint8_t>(!IsPlainByte(static_cast<uint8_t>(c)));
   return odd == 0;
 }
 
@@ -123,9 +129,14 @@ void CanonicalText::FoldAll(std::string_view original) {
   int32_t copied = 0;  // what lies before is in text_; what lies between it and `at` stays as it is
   const auto copy = [&](int32_t end) {
     text_.append(original.substr(static_cast<size_t>(copied), static_cast<size_t>(end - copied)));
-    for (int32_t i = copied; i < end; ++i) origin_.push_back(static_cast<uint32_t>(i));
+    origin_.resize(text_.size());
+    std::iota(origin_.end() - (end - copied), origin_.end(), static_cast<uint32_t>(copied));
   };
   for (int32_t at = 0; at < size;) {
+    if (kPlain[bytes[at]]) {
+      ++at;
+      continue;
+    }
     const int32_t begin = at;
     UChar32 code_point;
     U8_NEXT(bytes, at, size, code_point);
@@ -149,7 +160,9 @@ void CanonicalText::Join() {
   size_t copied = 0;
   const auto copy = [&](size_t begin, size_t end) {
     joined_.append(text.substr(begin, end - begin));
-    for (size_t i = begin; i < end; ++i) joined_origin_.push_back(static_cast<uint32_t>(i));
+    joined_origin_.resize(joined_.size());
+    std::iota(joined_origin_.end() - static_cast<std::ptrdiff_t>(end - begin), joined_origin_.end(),
+              static_cast<uint32_t>(begin));
   };
   for (size_t at = 0; at < text.size();) {
     if (ClassOf(text, at) != kDigit) {

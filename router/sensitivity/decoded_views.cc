@@ -11,7 +11,9 @@
 
 #include "absl/functional/function_ref.h"
 #include "router/sensitivity/blobs.h"
+#include "router/sensitivity/disguised_numbers.h"
 #include "router/sensitivity/escapes.h"
+#include "router/sensitivity/markup.h"
 #include "router/sensitivity/numerals.h"
 #include "router/sensitivity/rewriter.h"
 #include "router/sensitivity/validators.h"
@@ -20,46 +22,69 @@ namespace headgate::router {
 namespace {
 
 constexpr size_t kGappedDigitsMin = 4;
+constexpr size_t kNumberDigitsMin = 7;  // of the shortest number that is looked for in disguise
 
 // What a byte may be part of.
-enum ByteKind : uint8_t { kBase64 = 1, kEscapeStart = 2, kNewline = 4 };
+enum ByteKind : uint16_t {
+  kBase64 = 1,
+  kEscapeStart = 2,
+  kNewline = 4,
+  kDigit = 8,
+  kNumeral = 16,  // may begin a numeral in words
+  kQuote = 32,
+  kTag = 64,
+  kEquals = 128,
+  kPlus = 256,
+};
 
-constexpr std::array<uint8_t, 256> kKinds = [] {
-  std::array<uint8_t, 256> kinds{};
+constexpr std::array<uint16_t, 256> kKinds = [] {
+  std::array<uint16_t, 256> kinds{};
+  const auto add = [&](std::string_view bytes, uint16_t kind) {
+    for (const char c : bytes) kinds[static_cast<uint8_t>(c)] |= kind;
+  };
   for (size_t i = 0; i < 256; ++i) kinds[i] = kIsBase64Byte[i] ? kBase64 : 0;
-  for (const char c : kEscapeBegins) kinds[static_cast<uint8_t>(c)] = kEscapeStart;
-  kinds['\n'] = kNewline;
+  for (size_t i = 0xE2; i <= 0xE9; ++i) kinds[i] |= kNumeral;
+  add(kEscapeBegins, kEscapeStart);
+  add("\n", kNewline);
+  add("0123456789", kDigit);
+  add("zotfsenZOTFSEN", kNumeral);
+  add("\"'`", kQuote);
+  add("<", kTag);
+  add("=", kEquals);
+  add("+", kPlus);
   return kinds;
 }();
 
 // One pass that says which readers have something to do: most texts need none.
 struct Hints {
-  uint8_t kinds = 0;
+  uint16_t kinds = 0;
   size_t longest_blob = 0;
-  size_t digits = 0, letters = 0;
-  size_t numeral_starts = 0;  // bytes that may begin a numeral in words
+  size_t digits = 0;
+  bool Has(uint16_t kind) const { return (kinds & kind) != 0; }
 };
 Hints LookThrough(std::string_view text) {
   Hints hints;
   size_t blob = 0;
   for (const char c : text) {
-    const uint8_t kind = kKinds[static_cast<uint8_t>(c)];
+    const uint16_t kind = kKinds[static_cast<uint8_t>(c)];
     hints.kinds |= kind;
-    blob = kind == kBase64 ? blob + 1 : 0;
+    hints.digits += (kind & kDigit) / kDigit;
+    blob = (kind & kBase64) != 0 ? blob + 1 : 0;
     hints.longest_blob = std::max(hints.longest_blob, blob);
-    hints.digits += IsDigit(c);
-    hints.letters += IsLetter(c);
-    hints.numeral_starts += static_cast<uint8_t>(c) >= 0xE2 || LowerAscii(c) == 'e';
   }
   return hints;
 }
 
 Edits ReadEscapes(std::string_view text) {
   Edits edits;
-  for (size_t at = text.find_first_of(kEscapeBegins); at != std::string_view::npos;) {
+  for (size_t at = 0; at < text.size();) {
+    if ((kKinds[static_cast<uint8_t>(text[at])] & kEscapeStart) == 0) {
+      ++at;
+      continue;
+    }
     const Escape escape = EscapeAt(text, at);
     if (escape.length > 0) edits.Add(at, at + escape.length, escape.bytes, at);
-    at = text.find_first_of(kEscapeBegins, at + (escape.length > 0 ? escape.length : escape.skip));
+    at += escape.length > 0 ? escape.length : escape.skip;
   }
   return edits;
 }
@@ -75,7 +100,7 @@ Edits ReadNumerals(std::string_view text) {
 // CanonicalText::joined is for.
 Edits CloseGaps(std::string_view text) {
   Edits edits;
-  for (size_t at = 0; at < text.size();) {
+  for (size_t at = NextMayBeGapped(text, 0); at < text.size(); at = NextMayBeGapped(text, at)) {
     const GappedRun run = GappedRunAt(text, at);
     if (!run.closed.empty()) edits.Add(at, run.end, run.closed, run.origin);
     at = run.next;
@@ -105,17 +130,28 @@ Edits WithoutTokensOf(const Edits& escapes, Edits blobs, std::string_view text) 
   return blobs;
 }
 
+// The surest first: what touches what another has read waits for the next round.
 Edits ReadAll(std::string_view text, const Hints& hints) {
   Edits edits;
-  if ((hints.kinds & kEscapeStart) != 0) edits = ReadEscapes(text);
+  if (hints.Has(kEscapeStart)) edits = ReadEscapes(text);
+  if (hints.Has(kEquals)) edits.Merge(ReadQuotedPrintable(text));
+  const bool digits = hints.digits >= kNumberDigitsMin;
+  if (digits && hints.digits >= 2 * kNumberDigitsMin) {
+    edits.Merge(ReadHexDumps(text));
+    edits.Merge(ReadCharacterCodes(text));
+  }
   if (hints.longest_blob >= kBlobBytesMin) edits.Merge(WithoutTokensOf(edits, ReadBlobs(text), text));
-  if (hints.numeral_starts > 0) edits.Merge(ReadNumerals(text));
+  if (hints.Has(kNumeral)) edits.Merge(ReadNumerals(text));
+  if (digits && hints.Has(kQuote)) edits.Merge(ReadConcatenations(text));
+  if (digits && hints.Has(kTag)) edits.Merge(ReadTags(text));
+  if (digits && hints.Has(kEquals) && hints.Has(kPlus)) edits.Merge(ReadPlusBlanks(text));
   if (hints.digits >= kGappedDigitsMin) edits.Merge(CloseGaps(text));
+  if (digits) edits.Merge(ReadDisguisedNumbers(text));
   return edits;
 }
 
 bool IsTokenByte(char c) {
-  return IsBase64Byte(c) || kKinds[static_cast<uint8_t>(c)] == kEscapeStart ||
+  return (kKinds[static_cast<uint8_t>(c)] & (kBase64 | kEscapeStart)) != 0 ||
          std::string_view("=#;.:@()").find(c) != std::string_view::npos;
 }
 
@@ -128,7 +164,7 @@ struct Token {
   int lines = 1;
 
   bool number() const { return digit && !letter && !sign; }
-  bool mixed() const { return sign || (letter && (digit || !word)); }
+  bool mixed() const { return (sign && digit) || (letter && (digit || !word)); }
   void Append(std::string_view more);
 };
 constexpr size_t kTokenBytesMax = 4096;
@@ -137,7 +173,7 @@ void Token::Append(std::string_view more) {
   for (const char c : more) {
     digit |= IsDigit(c);
     letter |= IsLetter(c);
-    sign |= kKinds[static_cast<uint8_t>(c)] == kEscapeStart;
+    sign |= (kKinds[static_cast<uint8_t>(c)] & kEscapeStart) != 0;
     word &= !IsDigit(c) && c != '-' && c != '_' && !(IsUpper(c) && !text.empty());
     capitals &= IsUpper(c);
     text += c;
@@ -163,29 +199,18 @@ bool MayBeOne(const Token& before, const Token& after) {
   if (!before.mixed() && !after.mixed()) {
     return before.capitals && before.text.size() <= kPrefixMax && after.number();
   }
+  constexpr size_t kMixedMin = 6;  // half of a key
   const Token& other = before.mixed() ? after : before;
+  if ((before.mixed() ? before : after).text.size() < kMixedMin) return false;
   return !other.word || other.text.size() <= kPrefixMax;
-}
-
-// A line's end inside of base64, with what stands around it in a quoted, indented or listed text: [from, to). Empty: it
-// is none.
-std::pair<size_t, size_t> WrapAround(std::string_view text, size_t newline) {
-  constexpr size_t kLineMin = 20, kLastLineMin = 4, kAroundMax = 32;
-  constexpr std::string_view kBehind = " \t\r\"',", kBefore = " \t>\"'";
-  size_t from = newline, to = newline + 1;
-  while (from > 0 && newline - from < kAroundMax && kBehind.find(text[from - 1]) != std::string_view::npos) --from;
-  while (to < text.size() && to - newline < kAroundMax && kBefore.find(text[to]) != std::string_view::npos) ++to;
-  const auto is_blob = [&](size_t begin, size_t end) {
-    return end <= text.size() && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(begin),
-                                             text.begin() + static_cast<std::ptrdiff_t>(end), IsBase64Byte);
-  };
-  const bool wraps = from >= kLineMin && is_blob(from - kLineMin, from) && is_blob(to, to + kLastLineMin);
-  return wraps ? std::pair{from, to} : std::pair{newline, newline};
 }
 
 // Newlines inside of what may be one value. Most numbers alone are what CanonicalText::joined is for.
 Edits Unwrap(std::string_view text) {
+  constexpr size_t kDocumentLineMin = 40;
+  constexpr int kKeyLinesMax = 8;
   Edits edits;
+  int lines = 0;    // long ones, one after the other
   Token joined;     // up to `joined_end`
   Token numbers;    // lines of digits only, one after the other
   std::vector<size_t> between;
@@ -197,14 +222,17 @@ Edits Unwrap(std::string_view text) {
     between.clear();
   };
   for (size_t at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1)) {
-    if (const auto [from, to] = WrapAround(text, at); to > from) {
+    size_t left = at, right = at + 1;
+    if (left == 0 || right == text.size() || !IsTokenByte(text[left - 1]) || !IsTokenByte(text[right])) {
       end_numbers();
-      edits.Add(from, to, "", from);
       continue;
     }
-    size_t left = at, right = at + 1;
     while (left > 0 && at - left < kTokenBytesMax && IsTokenByte(text[left - 1])) --left;
     while (right < text.size() && right - at <= kTokenBytesMax && IsTokenByte(text[right])) ++right;
+    // Many long lines are a document in base64, which blobs.h reads, and no key.
+    const bool document = at - left >= kDocumentLineMin && right - at > kDocumentLineMin;
+    lines = document ? lines + 1 : 0;
+    if (lines > kKeyLinesMax) continue;
     Token before, after;
     before.Append(text.substr(left, at - left));
     after.Append(text.substr(at + 1, right - at - 1));
@@ -241,31 +269,42 @@ class Decoder {
   void Decode(std::string_view canonical, OriginalOf original_of, int round, bool unwrapped) {
     const Hints hints = LookThrough(canonical);
     GoOn(canonical, ReadAll(canonical, hints), original_of, round, unwrapped);
-    if (!unwrapped && (hints.kinds & kNewline) != 0) {
-      GoOn(canonical, Unwrap(canonical), original_of, round, true);
-    }
+    if (!unwrapped && hints.Has(kNewline)) GoOn(canonical, Unwrap(canonical), original_of, round, true);
   }
 
  private:
+  // What rules alone read counts half: line ends that were taken out, and a text that its view says all of.
+  static size_t CostOf(size_t bytes, size_t superseded, bool unwrapped) {
+    return unwrapped ? bytes / 2 : bytes - std::min(bytes, superseded / 2);
+  }
+
   void GoOn(std::string_view canonical, const Edits& edits, OriginalOf original_of, int round, bool unwrapped) {
-    if (edits.empty() || budget_.exhausted) return;
-    constexpr int kWholeRounds = 2;
-    const bool whole = !unwrapped && round < kWholeRounds;
-    Rewritten rewritten = Rewrite(canonical, edits, whole ? Keep::kAll : Keep::kNear);
-    if (round == kDecodeRounds || rewritten.text.size() > budget_.bytes_left) {
-      budget_.exhausted = true;
+    if (edits.empty() || budget_.exhausted || budget_.too_deep) return;
+    if (round == kDecodeRounds) {
+      budget_.too_deep = true;
       return;
     }
-    budget_.bytes_left -= rewritten.text.size();
-    DecodedView view{unwrapped ? "unwrapped" : "decoded", std::move(rewritten.text), std::move(rewritten.origin),
-                     whole};
-    for (uint32_t& offset : view.origin) offset = original_of(offset);
-    const CanonicalText inner = CanonicalText::Make(view.text);
-    const std::vector<uint32_t> origin = view.origin;
-    views_.push_back(std::move(view));
+    // The whole text where it is short, and where little would be left out.
+    constexpr int kWholeRounds = 2;
+    const bool may_be_whole = !unwrapped && round < kWholeRounds;
+    bool whole = may_be_whole && canonical.size() <= budget_.bytes_left / 2;
+    Rewritten rewritten = Rewrite(canonical, edits, whole ? Keep::kAll : Keep::kNear);
+    if (!whole && may_be_whole && rewritten.text.size() >= canonical.size() - canonical.size() / 4) {
+      rewritten = Rewrite(canonical, edits, Keep::kAll);
+      whole = true;
+    }
+    if (!budget_.Take(CostOf(rewritten.text.size(), whole ? canonical.size() : 0, unwrapped))) return;
+    const size_t index = views_.size();
+    views_.push_back(
+        {unwrapped ? "unwrapped" : "decoded", std::move(rewritten.text), std::move(rewritten.origin), whole});
+    std::vector<uint32_t> origin = std::move(views_[index].origin);
+    for (uint32_t& offset : origin) offset = original_of(offset);
+    CanonicalText inner = CanonicalText::Make(views_[index].text);
     Decode(
         inner.text(), [&](size_t i) { return origin[static_cast<size_t>(inner.Original(i, i).begin)]; }, round + 1,
         unwrapped);
+    views_[index].origin = std::move(origin);
+    views_[index].canonical = std::move(inner);
   }
 
   DecodeBudget& budget_;

@@ -6,9 +6,9 @@
 // a value in base64 in a string of JSON in a string of JSON is read. Each view knows where in the original its bytes
 // came from. Made only where a text holds something to decode.
 //
-// A round undoes what is outermost everywhere, in one pass. The first rounds keep the rest of the text, so that a model
-// can read it as a person would; later ones keep what is near a part that was decoded. What is not plain after
-// kDecodeRounds, or takes more bytes than the budget, is reported as unread.
+// A round undoes what is outermost everywhere, in one pass. In the first rounds views of short texts keep the rest of
+// the text, so that a model can read it as a person would; the others keep what is near a part that was decoded. What
+// is not plain after kDecodeRounds, or takes more bytes than the budget, is reported as unread.
 //
 // Thread-safety: all functions from any thread.
 #pragma once
@@ -29,16 +29,24 @@ struct DecodedView {
   std::string text;
   std::vector<uint32_t> origin;  // original offset of each byte of `text`, one past the end included
   bool whole = false;            // says all that the text or view before it says
+  CanonicalText canonical = {};  // of `text`
 };
 
-// Bytes of views that may still be made; `exhausted` when that was not enough, or the rounds were not: what is left was
-// not read.
+// Bytes that a request's views and seams may still have; what only rules read, and no models, counts half. Spent: what
+// is left was not read, and the request is sensitive for it. A request costs at most what reading it twice does, and a
+// little, whatever it holds.
 struct DecodeBudget {
   size_t bytes_left = 0;
-  bool exhausted = false;
+  bool exhausted = false;  // bytes: `read_limit`
+  bool too_deep = false;   // rounds: `decode_limit`
+  // False, and exhausted, when there are not so many.
+  bool Take(size_t bytes) {
+    exhausted |= bytes > bytes_left;
+    if (!exhausted) bytes_left -= bytes;
+    return !exhausted;
+  }
 };
-// What texts of so many bytes get: all their views together are at most so long, which ordinary text never needs.
-constexpr DecodeBudget DecodeBudgetFor(size_t text_bytes) { return {4 * text_bytes + (size_t{16} << 10)}; }
+constexpr DecodeBudget DecodeBudgetFor(size_t text_bytes) { return {text_bytes + (size_t{16} << 10)}; }
 
 std::vector<DecodedView> DecodeViews(const CanonicalText& text, DecodeBudget& budget);
 

@@ -156,16 +156,25 @@ absl::StatusOr<BuiltIn> BuiltIn::Make() {
   for (const char* unit : {"号", "栋", "幢", "单元", "室", "层", "楼"}) {
     add_cue(Cue::kHouseNumber, absl::StrCat("(?:一|二|三|四|五|六|七|八|九|十|百)", unit));
   }
+  add_cue(Cue::kAgeNumber, "(?:一|二|三|四|五|六|七|八|九|十)岁");
   ASSIGN_OR_RETURN(PatternDatabase cues, PatternDatabase::Compile(expressions));
   BuiltIn built_in(std::move(any), std::move(digits), std::move(joined), std::move(cues));
   built_in.cue_of = std::move(cue_of);
   return built_in;
 }
 
+// As close to each other as a value's are.
 bool HoldsDigits(std::string_view text) {
-  size_t digits = 0;
-  for (const char c : text) digits += IsDigit(c);
-  return digits >= kRuleDigitsMin;
+  static_assert(kRuleDigitsMin == 3);
+  constexpr size_t kValueMax = 96;
+  size_t last = SIZE_MAX, before = SIZE_MAX;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (!IsDigit(text[at])) continue;
+    if (before != SIZE_MAX && at - before <= kValueMax) return true;
+    before = last;
+    last = at;
+  }
+  return false;
 }
 
 // A Latin word goes on over the boundary at `at`: same script, and no capital that begins a word (`dbPassword`).
@@ -251,9 +260,15 @@ class PatternDetectors : public Detectors {
         clock_(clock) {}
   static absl::StatusOr<std::unique_ptr<Detectors>> Make(const SensitivityConfig& config,
                                                          std::shared_ptr<const TextModels> models, const Clock& clock);
-  absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const override;
+  absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const override {
+    return ScanWith(models_.get(), text);
+  }
+  absl::StatusOr<std::vector<Detection>> ScanValues(const CanonicalText& text) const override {
+    return ScanWith(nullptr, text);
+  }
 
  private:
+  absl::StatusOr<std::vector<Detection>> ScanWith(const TextModels* models, const CanonicalText& text) const;
   absl::Status ScanGroup(const BuiltIn::Group& group, const CanonicalText& text, const Evidence& evidence, bool joined,
                          Findings& findings) const;
   void Check(const Match& match, const BuiltIn::Pattern& pattern, Findings& findings) const;
@@ -326,7 +341,8 @@ absl::Status PatternDetectors::ScanGroup(const BuiltIn::Group& group, const Cano
   });
 }
 
-absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalText& text) const {
+absl::StatusOr<std::vector<Detection>> PatternDetectors::ScanWith(const TextModels* models,
+                                                                  const CanonicalText& text) const {
   Findings findings(text, kTypeCount + lists_.size());
   Evidence evidence(text.text());
   const auto add = [&](std::string_view type, TextRange range, double score) {
@@ -337,8 +353,8 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::Scan(const CanonicalTex
     evidence.Add({built_in_.cue_of[word], static_cast<uint16_t>(word), static_cast<uint32_t>(begin),
                   static_cast<uint32_t>(end)});
   }));
-  if (models_ != nullptr && text.text().size() >= kModelBytesMin) {
-    TextModels::Reading reading = models_->Read(text.text());
+  if (models != nullptr && text.text().size() >= kModelBytesMin) {
+    TextModels::Reading reading = models->Read(text.text());
     for (size_t topic = 0; topic < kTopics; ++topic) {
       const TopicScore& score = reading.topics[topic];
       if (!HoldsWords(text.text().substr(score.begin, score.end - score.begin))) continue;

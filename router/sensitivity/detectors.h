@@ -34,6 +34,8 @@ class Detectors {
   // The detections in one text (of each type the first 64), or why the scan could not be completed: the caller treats
   // that as sensitive.
   virtual absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const = 0;
+  // The same for a text whose passages are judged elsewhere: what the models say of it is not asked.
+  virtual absl::StatusOr<std::vector<Detection>> ScanValues(const CanonicalText& text) const { return Scan(text); }
 };
 
 // INVALID_ARGUMENT names the keyword list, type or level that cannot be used. With `models`, they read every text as

@@ -126,9 +126,7 @@ const std::vector<PatternRule>& MoneyRules() {
       {"CRYPTO_ADDRESS",
        CryptoAddress,
        false,
-       {"0x[0-9A-Fa-f]{38}", "bc1[a-z0-9]{36}", "[13T][1-9A-HJ-NP-Za-km-z]{25}"},
-       false,
-       false},
+       {"0x[0-9A-Fa-f]{38}", "bc1[a-z0-9]{36}", "[13T][1-9A-HJ-NP-Za-km-z]{25}"}},
   };
   return rules;
 }

@@ -13,6 +13,7 @@ namespace headgate::router {
 namespace {
 
 constexpr size_t kNumeralsMin = 6;
+constexpr size_t kGappedTokenMax = 6;
 
 struct Numeral {
   char16_t character;
@@ -44,29 +45,43 @@ char NumeralAt(std::string_view text, size_t at) {
   return 0;
 }
 
+// The rest of an English digit after its first two letters, which tell them apart.
 struct Spelled {
-  std::string_view word;
-  char digit;
+  std::string_view rest;
+  char digit = 0;  // 0: none
 };
-constexpr Spelled kSpelled[] = {{"zero", '0'},  {"oh", '0'},    {"one", '1'},  {"two", '2'},
-                                {"three", '3'}, {"four", '4'},  {"five", '5'}, {"six", '6'},
-                                {"seven", '7'}, {"eight", '8'}, {"nine", '9'}};
+Spelled SpelledBy(char first, char second) {
+  switch (first) {
+    case 'z':
+      return second == 'e' ? Spelled{"ro", '0'} : Spelled{};
+    case 'o':
+      return second == 'h' ? Spelled{"", '0'} : second == 'n' ? Spelled{"e", '1'} : Spelled{};
+    case 't':
+      return second == 'w' ? Spelled{"o", '2'} : second == 'h' ? Spelled{"ree", '3'} : Spelled{};
+    case 'f':
+      return second == 'o' ? Spelled{"ur", '4'} : second == 'i' ? Spelled{"ve", '5'} : Spelled{};
+    case 's':
+      return second == 'i' ? Spelled{"x", '6'} : second == 'e' ? Spelled{"ven", '7'} : Spelled{};
+    case 'e':
+      return second == 'i' ? Spelled{"ght", '8'} : Spelled{};
+    case 'n':
+      return second == 'i' ? Spelled{"ne", '9'} : Spelled{};
+    default:
+      return {};
+  }
+}
 
 // The English digit that begins at `at`, whatever follows; its length, or 0.
 size_t WordAt(std::string_view text, size_t at, char* digit) {
-  const char first = at < text.size() ? LowerAscii(text[at]) : 0;
-  if (std::string_view("zotfsen").find(first) == std::string_view::npos) return 0;
-  for (const Spelled& spelled : kSpelled) {
-    const size_t size = spelled.word.size();
-    if (spelled.word[0] != first || text.size() - at < size) continue;
-    const bool same =
-        std::equal(spelled.word.begin(), spelled.word.end(), text.begin() + static_cast<std::ptrdiff_t>(at),
-                   [](char a, char b) { return a == LowerAscii(b); });
-    if (!same) continue;
-    *digit = spelled.digit;
-    return size;
+  if (at + 1 >= text.size()) return 0;
+  const Spelled spelled = SpelledBy(LowerAscii(text[at]), LowerAscii(text[at + 1]));
+  const size_t size = 2 + spelled.rest.size();
+  if (spelled.digit == 0 || text.size() - at < size) return 0;
+  for (size_t i = 2; i < size; ++i) {
+    if (LowerAscii(text[at + i]) != spelled.rest[i - 2]) return 0;
   }
-  return 0;
+  *digit = spelled.digit;
+  return size;
 }
 
 // The same, where a word ends behind it or the next digit begins. Whoever asks has seen to what stands before.
@@ -88,11 +103,19 @@ size_t NumeralLength(std::string_view text, size_t at, char* digit) {
 
 constexpr std::array<bool, 256> kBegins = [] {
   std::array<bool, 256> begins{};
-  for (const Spelled& spelled : kSpelled) {
-    begins[static_cast<uint8_t>(spelled.word[0])] = begins[static_cast<uint8_t>(UpperAscii(spelled.word[0]))] = true;
+  for (const char c : {'z', 'o', 't', 'f', 's', 'e', 'n'}) {
+    begins[static_cast<uint8_t>(c)] = begins[static_cast<uint8_t>(UpperAscii(c))] = true;
   }
   for (size_t byte = 0xE2; byte <= 0xE9; ++byte) begins[byte] = true;
   return begins;
+}();
+
+// What a token of a gapped run is made of.
+constexpr std::array<bool, 256> kPart = [] {
+  std::array<bool, 256> part{};
+  for (size_t i = 0; i < 256; ++i) part[i] = IsAlnum(static_cast<char>(i));
+  for (const char c : {'+', '=', '@', ':', '(', ')'}) part[static_cast<uint8_t>(c)] = true;
+  return part;
 }();
 
 // Letters of a code such as `GB82 WEST 1234`: one, or a few capitals. 0 when it is another word.
@@ -106,6 +129,19 @@ size_t CodeLettersAt(std::string_view text, size_t at) {
 }
 
 }  // namespace
+
+size_t CountNumerals(std::string_view text, size_t most) {
+  char digit = 0;
+  size_t count = 0;
+  for (size_t at = 0; at < text.size() && count < most;) {
+    const bool may =
+        kBegins[static_cast<uint8_t>(text[at])] && !(at > 0 && IsLetter(text[at - 1]) && IsLetter(text[at]));
+    const size_t length = may ? NumeralLength(text, at, &digit) : 0;
+    count += length > 0;
+    at += std::max<size_t>(length, 1);
+  }
+  return count;
+}
 
 bool IsSpelledNumeral(std::string_view token) {
   char digit = 0;
@@ -156,12 +192,26 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
   }
 }
 
+size_t NextMayBeGapped(std::string_view text, size_t at) {
+  const auto part = [&](size_t i) { return kPart[static_cast<uint8_t>(text[i])]; };
+  size_t begin = 0, end = 0, gap_end = SIZE_MAX;  // of the token before, and where the separator behind it ends
+  while (true) {
+    while (at < text.size() && !part(at)) ++at;
+    if (at >= text.size()) return at;
+    const size_t first = at;
+    while (at < text.size() && part(at)) ++at;
+    const size_t size = at - first;
+    if (gap_end == first && (end - begin == size || end - begin == 1)) return begin;
+    begin = first, end = at;
+    gap_end = size > kGappedTokenMax ? SIZE_MAX : at + SeparatorLength(text, at);
+    if (gap_end == at) gap_end = SIZE_MAX;
+  }
+}
+
 GappedRun GappedRunAt(std::string_view text, size_t at) {
-  constexpr size_t kTokenMax = 6, kTokensMin = 3, kSinglesMin = 8, kCharactersMin = 8, kDigitsMin = 4,
+  constexpr size_t kTokenMax = kGappedTokenMax, kTokensMin = 3, kSinglesMin = 8, kCharactersMin = 8, kDigitsMin = 4,
                    kCharactersMax = 2048, kNumberMax = 20;
-  const auto part = [&](size_t i) {
-    return i < text.size() && (IsAlnum(text[i]) || std::string_view("+=@:()").find(text[i]) != std::string_view::npos);
-  };
+  const auto part = [&](size_t i) { return i < text.size() && kPart[static_cast<uint8_t>(text[i])]; };
   GappedRun run;
   run.end = run.next = at + 1;
   if (!part(at) || (at > 0 && part(at - 1))) return run;

@@ -25,6 +25,9 @@ struct NumeralRun {
 // English numerals may be written without a gap.
 void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const NumeralRun&)> visit);
 
+// Numerals in words, Chinese or English; stops at `most`.
+size_t CountNumerals(std::string_view text, size_t most);
+
 // `token` is digits in English words, without gaps.
 bool IsSpelledNumeral(std::string_view token);
 
@@ -36,5 +39,8 @@ struct GappedRun {
 // The run of tokens that begins at `at`: at least three of one length (the last may be shorter) with the same separator
 // between, 8 characters in all, at least four digits, and letters unless it is too long to be a number.
 GappedRun GappedRunAt(std::string_view text, size_t at);
+// The next token from `at` on, which begins one, that such a run may begin with: most words are told by the length of
+// the word behind them. The text's size: there is none.
+size_t NextMayBeGapped(std::string_view text, size_t at);
 
 }  // namespace headgate::router

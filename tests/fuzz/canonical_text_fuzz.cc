@@ -37,7 +37,7 @@ void CheckViews(const CanonicalText& text, size_t original_bytes) {
   Check(bytes + budget.bytes_left == most);
 }
 
-// The text as messages, cut at its line ends: all seams together are at most six times as long, and some bytes each.
+// The text as messages, cut at its line ends: all seams together are as long as the budget says.
 void CheckSeams(std::string_view original) {
   headgate::v1::GenerateRequest request;
   size_t bytes = 0;
@@ -59,17 +59,19 @@ void CheckSeams(std::string_view original) {
     }
     return nullptr;
   };
-  size_t made = 0, seams = 0;
-  for (const auto& seam_text : headgate::router::MakeSeams(request, canonical_of)) {
+  size_t made = 0;
+  headgate::router::DecodeBudget budget = headgate::router::DecodeBudgetFor(bytes);
+  const size_t most = budget.bytes_left;
+  for (const auto& seam_text : headgate::router::MakeSeams(request, canonical_of, budget)) {
     made += seam_text.text.size();
-    seams += seam_text.seams.size();
     int32_t last = 0;
     for (const auto& seam : seam_text.seams) {
-      Check(last <= seam.at && seam.at <= static_cast<int32_t>(seam_text.text.size()) && seam.before <= seam.after);
+      Check(last <= seam.begin && seam.begin <= seam.at && seam.at <= static_cast<int32_t>(seam_text.text.size()) &&
+            seam.before <= seam.after);
       last = seam.at;
     }
   }
-  Check(made <= 6 * bytes + 16 * seams + 64);
+  Check(made + budget.bytes_left == most);
 }
 
 }  // namespace

@@ -111,6 +111,44 @@ Text Html(const Text& value) {
   for (const char32_t c : CodePoints(value)) out += "&#" + std::to_string(static_cast<uint32_t>(c)) + ";";
   return out;
 }
+Text Base32(const Text& value) {
+  static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  Text out;
+  uint32_t bits = 0, count = 0;
+  for (const char c : value) {
+    bits = bits << 8 | static_cast<uint8_t>(c);
+    for (count += 8; count >= 5; count -= 5) out += kAlphabet[bits >> (count - 5) & 31];
+  }
+  if (count > 0) out += kAlphabet[bits << (5 - count) & 31];
+  while (out.size() % 8 != 0) out += '=';
+  return out;
+}
+// As xxd writes it.
+Text HexDump(const Text& value) {
+  Text out = "\n", column;
+  for (size_t at = 0; at < value.size(); ++at) {
+    if (at % 16 == 0) out += "000000" + Hex2(static_cast<uint8_t>(at)) + ":";
+    out += (at % 2 == 0 ? " " : "") + Hex2(static_cast<uint8_t>(value[at]));
+    column += value[at] > ' ' && value[at] < 0x7F ? value[at] : '.';
+    if (at % 16 == 15 || at + 1 == value.size()) {
+      const size_t missing = 15 - at % 16;
+      out += Text(missing * 2 + missing / 2, ' ') + "  " + column + "\n";
+      column.clear();
+    }
+  }
+  return out;
+}
+Text ListOfStrings(const Text& value) {
+  Text out;
+  for (const char32_t c : CodePoints(value)) out += (out.empty() ? "[\"" : ", \"") + Utf8(c) + "\"";
+  return out + "]";
+}
+Text CharacterCodes(const Text& value) {
+  Text out;
+  for (const char c : value) out += (out.empty() ? "" : ", ") + std::to_string(static_cast<uint8_t>(c));
+  return out;
+}
+
 Text FullWidthAll(const Text& value) {
   Text out;
   for (const char c : value) out += c > ' ' && static_cast<uint8_t>(c) < 0x7F ? FullWidth(c) : Text(1, c);
@@ -203,9 +241,7 @@ const std::vector<Evasion>& AllEvasions() {
       {"full_width", Form::kDigits, FullWidthAll},
       {"circled", Form::kDigits, Words({"⓪", "①", "②", "③", "④", "⑤", "⑥", "⑦", "⑧", "⑨"})},
       {"math_bold", Form::kDigits, Digits(0x1D7CE)},
-      {"keycap", Form::kDigits,
-       Words({"0️⃣", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "5️⃣", "6️⃣", "7️⃣", "8️⃣",
-              "9️⃣"})},
+      {"keycap", Form::kDigits, Words({"0️⃣", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "5️⃣", "6️⃣", "7️⃣", "8️⃣", "9️⃣"})},
       {"arabic_indic", Form::kDigits, Digits(0x0660)},
       {"chinese", Form::kDigits, Words({"〇", "一", "二", "三", "四", "五", "六", "七", "八", "九"})},
       {"financial", Form::kDigits, Words({"零", "壹", "贰", "叁", "肆", "伍", "陆", "柒", "捌", "玖"})},
@@ -226,12 +262,24 @@ const std::vector<Evasion>& AllEvasions() {
       {"groups_underscore", Form::kInside, Apart("_", 4)},
       {"groups_comma", Form::kInside, Apart("、", 4)},
       {"newlines", Form::kInside, Apart("\n", 6)},
+      {"groups_hash", Form::kInside, Apart("#", 4)},
+      {"groups_emoji", Form::kInside, Apart("\U0001F600", 4)},
+      {"groups_middle_dot", Form::kInside, Apart("·", 4)},
+      {"cells", Form::kInside, Apart("</td><td>", 1)},
+      {"markdown_cells", Form::kInside, Apart(" | ", 1)},
+      {"breaks", Form::kInside, Apart("<br/>\n", 6)},
+      {"concatenated", Form::kInside, Apart("\" + \"", 6)},
       {"glued_chinese", Form::kFrame, [](const Text& value) { return "号" + value + "号"; }},
       {"json_value", Form::kFrame, [](const Text& value) { return "{\"v\":\"" + value + "\"}"; }},
       {"json_key", Form::kFrame, [](const Text& value) { return "{\"" + value + "\":1}"; }},
       {"table", Form::kFrame, [](const Text& value) { return "| " + value + " |"; }},
       {"xml", Form::kFrame, [](const Text& value) { return "<id>" + value + "</id>"; }},
       {"code", Form::kFrame, [](const Text& value) { return "x = \"" + value + "\";"; }},
+      {"list_of_strings", Form::kFrame, ListOfStrings},
+      {"base32", Form::kEncoding, Base32},
+      {"quoted_printable", Form::kEncoding, EachByte([](uint8_t byte) { return "=" + Hex2(byte); })},
+      {"hex_dump", Form::kEncoding, HexDump},
+      {"character_codes", Form::kEncoding, CharacterCodes},
       {"base64", Form::kEncoding, [](const Text& value) { return Text(absl::Base64Escape(value)); }},
       {"hex", Form::kEncoding, EachByte(Hex2)},
       {"url", Form::kEncoding, EachByte([](uint8_t byte) { return "%" + Hex2(byte); })},

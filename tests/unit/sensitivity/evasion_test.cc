@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,10 @@ v1::Message& Say(v1::GenerateRequest& request, v1::Role role, const Text& conten
 
 int unread = 0;  // texts that were given up rather than read: sensitive too, but not because of what they hold
 
-bool IsSensitive(v1::GenerateRequest request) {
+using Types = std::set<Text>;
+
+// What it is found as: the types of what was found, empty when it is not sensitive.
+Types Found(v1::GenerateRequest request) {
   // Rules alone: a model that takes a strange text for something else proves nothing.
   static const auto classification = [] {
     auto detectors = MakePatternDetectors({});
@@ -44,13 +48,28 @@ bool IsSensitive(v1::GenerateRequest request) {
   const Sensitivity sensitivity =
       classification->Classify(v1::SENSITIVITY_LEVEL_UNSPECIFIED, {}, screening.Screen(prompt));
   unread += sensitivity.state != ClassificationState::kClassified;
-  return sensitivity.sensitive();
+  Types types;
+  for (const v1::Finding& finding : sensitivity.findings) {
+    if (sensitivity.sensitive() && finding.level() >= sensitivity.threshold) types.insert(finding.type());
+  }
+  return types;
 }
-bool IsSensitive(const Text& text) {
+Types Found(const Text& text) {
   v1::GenerateRequest request;
   Say(request, v1::ROLE_USER, text);
-  return IsSensitive(std::move(request));
+  return Found(std::move(request));
 }
+// As what it is without any evasion: a number that is taken for another kind of number was not read.
+bool IsFound(const Identifier& identifier, const Types& found) {
+  static std::map<Text, Types> plain;
+  Types& types = plain[identifier.name];
+  if (types.empty()) {
+    std::mt19937 random(1);
+    types = Found(identifier.before + identifier.make(random) + identifier.after);
+  }
+  return std::any_of(found.begin(), found.end(), [&](const Text& type) { return types.contains(type); });
+}
+bool IsFound(const Identifier& identifier, const Text& text) { return IsFound(identifier, Found(text)); }
 
 // Counts what was missed, by pair, and names an example of each.
 class Misses {
@@ -79,14 +98,15 @@ TEST(Evasion, EachIdentifierIsFoundUnderEach) {
   std::mt19937 random(20261122);
   Misses misses;
   for (const Identifier& identifier : AllIdentifiers()) {
-    EXPECT_FALSE(IsSensitive(Text(identifier.before) + identifier.after)) << identifier.name << " without a value";
+    EXPECT_TRUE(Found(Text(identifier.before) + identifier.after).empty()) << identifier.name << " without a value";
     for (int round = 0; round < 4; ++round) {
       const Text value = identifier.make(random);
-      misses.Check(IsSensitive(identifier.before + value + identifier.after), Text(identifier.name) + " plain", value);
+      misses.Check(IsFound(identifier, identifier.before + value + identifier.after), Text(identifier.name) + " plain",
+                   value);
       for (const Evasion& evasion : AllEvasions()) {
         if (!Fits(identifier, evasion)) continue;
         const Text text = identifier.before + evasion.write(value) + identifier.after;
-        misses.Check(IsSensitive(text), absl::StrCat(identifier.name, " ", evasion.name), text);
+        misses.Check(IsFound(identifier, text), absl::StrCat(identifier.name, " ", evasion.name), text);
       }
     }
   }
@@ -110,7 +130,7 @@ TEST(Evasion, EachIdentifierIsFoundUnderPairs) {
   Misses misses;
   ForEachPair(7, [&](const Identifier& identifier, const Text& what, const Text& value) {
     const Text text = identifier.before + value + identifier.after;
-    misses.Check(IsSensitive(text), what, text);
+    misses.Check(IsFound(identifier, text), what, text);
   });
   EXPECT_GT(misses.tried(), 10000);
 }
@@ -170,7 +190,7 @@ TEST(Evasion, EachIdentifierIsFoundUnderPairsInsideOfJson) {
     const Place& place = kPlaces[turn++ % std::size(kPlaces)];  // over all identifiers and pairs, each place with each
     v1::GenerateRequest request;
     place.put(identifier.before + value + identifier.after, request);
-    misses.Check(IsSensitive(std::move(request)), absl::StrCat(what, " in ", place.name), value);
+    misses.Check(IsFound(identifier, Found(std::move(request))), absl::StrCat(what, " in ", place.name), value);
   });
   EXPECT_GT(misses.tried(), 10000);
 }
@@ -265,8 +285,8 @@ TEST(Evasion, EachIdentifierIsFoundWhereverItIsSplit) {
         if (cut.lines && !FitsLines(identifier, evasion)) return;
         v1::GenerateRequest request;
         cut.put(Split(identifier.before, value, identifier.after, cut.parts, random), request);
-        misses.Check(IsSensitive(std::move(request)), absl::StrCat(identifier.name, " ", evasion, " over ", cut.name),
-                     value);
+        misses.Check(IsFound(identifier, Found(std::move(request))),
+                     absl::StrCat(identifier.name, " ", evasion, " over ", cut.name), value);
       };
       for (int round = 0; round < 3; ++round) check("plain", identifier.make(random));
       for (const Evasion& evasion : AllEvasions()) {
@@ -286,9 +306,59 @@ TEST(Evasion, EachIdentifierIsFoundUnderPairsWhereverItIsSplit) {
     if (cut.lines && !FitsLines(identifier, what)) return;
     v1::GenerateRequest request;
     cut.put(Split(identifier.before, value, identifier.after, cut.parts, random), request);
-    misses.Check(IsSensitive(std::move(request)), absl::StrCat(what, " over ", cut.name), value);
+    misses.Check(IsFound(identifier, Found(std::move(request))), absl::StrCat(what, " over ", cut.name), value);
   });
   EXPECT_GT(misses.tried(), 8000);
+}
+
+// What has a check digit is put together from parts, and read backwards or with letters for digits; a table is not.
+TEST(Evasion, NumbersInDisguiseAreFound) {
+  const std::map<Text, std::vector<Text>> rows = {
+      {"CN_RESIDENT_ID",
+       {"The first part: 110105198, second part: 706121007",
+        "前半 11010519 后半 8706121007",
+        "starts with 110105 then 19870612 and ends in 1007",
+        "last four 1007, before them 11010519870612",
+        "700121607891501011",
+        "ID 11O1O5198706l21007",
+        "110105=19870612=1007",
+        "110105 ~ 19870612 ~ 1007",
+        "<b>110105</b>19870612<b>1007</b>",
+        "110105<br>19870612<br>1007",
+        "id=110105+19870612+1007&n=2",
+        "'110105' || '19870612' || '1007'",
+        "\"110105\" .. \"198706121007\"",
+        "CONCAT('110105', '19870612', '1007')",
+        "x = ['1','1','0','1','0','5','1','9','8','7','0','6','1','2','1','0','0','7']",
+        "1,1,0,1,0,5,1,9,8,7,0,6,1,2,1,0,0,7",
+        "|1|1|0|1|0|5|1|9|8|7|0|6|1|2|1|0|0|7|",
+        "=31=31=30=31=30=35=31=39=38=37=30=36=31=32=31=30=30=37",
+        "110105198706=\n121007",
+        "chr(49)+chr(49)+chr(48)+chr(49)+chr(48)+chr(53)+chr(49)+chr(57)+chr(56)+chr(55)+chr(48)+chr(54)+chr(49)+"
+        "chr(50)+chr(49)+chr(48)+chr(48)+chr(55)",
+        "0x31, 0x31, 0x30, 0x31, 0x30, 0x35, 0x31, 0x39, 0x38, 0x37, 0x30, 0x36, 0x31, 0x32, 0x31, 0x30, 0x30, 0x37",
+        "00000000: 3131 3031 3035 3139 3837 3036 3132 3130  1101051987061210\n00000010: 3037"
+        "                                     07",
+        "00000000  31 31 30 31 30 35 31 39  38 37 30 36 31 32 31 30  |1101051987061210|\n00000010  30 37"
+        "                                             |07|",
+        "one one zero one zero five one nine eight seven zero six one two one zero zero seven",
+        "GEYTAMJQGUYTSOBXGA3DCMRRGAYDO==="}},
+      {"BANK_CARD",
+       {"card: first half 62220202, second half 00112345679", "the card backwards: 9765432110020202226",
+        "622202O2OO112345679", "6222#0202#0011#2345#679",
+        "<td>6222</td><td>0202</td><td>0011</td><td>2345</td><td>679</td>", "card=6222+0202+0011+2345+679",
+        "'6222' + '0202' + '0011' + '2345' + '679'"}},
+  };
+  for (const auto& [type, texts] : rows) {
+    for (const Text& text : texts) EXPECT_TRUE(Found(text).contains(type)) << type << ": " << text;
+  }
+  for (const char* text :
+       {"Chapter 110105198 has 706121009 lines", "2026:11:22:10:20:30:40", "a=1&b=22&c=333&d=4444&e=55555&f=666666",
+        "The first 622202020 rows, the second 1234567 rows", "ids: 12#345#678#901", "score[12] = 3; score[13] = 4",
+        "'one' + 'two' + 'three'", "<td>12</td><td>345</td><td>6789</td><td>1011</td>",
+        "45, 67, 89, 92, 71, 38, 55, 49, 60, 77, 83, 91", "10:20:30 10:20:31 10:20:32"}) {
+    EXPECT_TRUE(Found(text).empty()) << text << ": " << *Found(text).begin();
+  }
 }
 
 }  // namespace

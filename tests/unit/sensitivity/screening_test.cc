@@ -4,12 +4,15 @@
 #include "router/screening.h"
 
 #include <algorithm>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 #include "router/classification.h"
 #include "router/sensitivity/decoded_views.h"
 #include "tests/unit/sensitivity/samples.h"
@@ -246,7 +249,39 @@ TEST(Screening, WhatCannotBeInspectedIsSensitive) {
   }
 }
 
-// What the detectors read grows with its length and no faster, whatever it holds.
+// What a request costs: bytes that rules and models read, half for rules alone. joined() is left out: it is never
+// longer than its text, and only the few number rules read it.
+size_t BytesRead(const Screened& screened) {
+  size_t bytes = 0;
+  for (const ScreenedField& field : screened.fields) {
+    EXPECT_LE(field.text.joined().size(), field.text.text().size());
+    bytes += field.text.text().size() / (field.superseded ? 2 : 1);
+  }
+  return bytes;
+}
+// `piece` again and again in messages of so many bytes, by turns of user and assistant.
+v1::GenerateRequest Repeated(const std::string& piece, size_t bytes, size_t message_bytes) {
+  v1::GenerateRequest request;
+  std::string text;
+  const auto say = [&] {
+    v1::Message& message = *request.add_messages();
+    message.set_role(request.messages_size() % 2 == 0 ? v1::ROLE_USER : v1::ROLE_ASSISTANT);
+    message.set_content(std::exchange(text, ""));
+  };
+  for (size_t made = 0; made < bytes; made += piece.size()) {
+    text += piece;
+    if (text.size() >= message_bytes) say();
+  }
+  if (!text.empty()) say();
+  return request;
+}
+size_t CanonicalBytes(const v1::GenerateRequest& request) {
+  size_t bytes = 0;
+  for (const v1::Message& message : request.messages()) bytes += CanonicalText::Make(message.content()).text().size();
+  return bytes;
+}
+
+// A request is read at most twice and a little, whatever it holds; more is given up, and then it is sensitive.
 TEST(Screening, ReadsALinearAmount) {
   const std::pair<const char*, std::string> rows[] = {
       {"words", "We met the supplier on Tuesday. "},
@@ -266,34 +301,98 @@ TEST(Screening, ReadsALinearAmount) {
       {"invalid", "\xFF"},
       {"sparse_escapes", "the quick brown fox jumps over the lazy dog \\n and then it goes on for a while "},
       {"blobs", Base64(4) + " "},
+      {"deep_blobs", Base64(kDecodeRounds) + " "},
       {"lines_of_blobs", Base64(2) + "\n"},
-  };
-  const auto bytes_read = [](const v1::GenerateRequest& request) {
-    size_t bytes = 0;
-    for (const ScreenedField& field : Screening(LimitsConfig{}).Screen(Prompt(request)).fields) {
-      bytes += field.text.text().size() + (field.text.has_joined() ? field.text.joined().size() : 0);
-    }
-    return bytes;
+      {"blobs_and_lines", Base64(3) + " a1b2c3\nd4e5f6 "},
+      {"quoted_printable", "=31=3D=32=0A"},
+      {"cells", "<td>1</td>"},
+      {"concatenated", "\"1\" + \"2\" + "},
+      {"character_codes", "49, 50, 51, 52, 53, 54, 55, 56; "},
+      {"hexdump", "00000000: 3131 3031 3035 3139  11010519\n"},
+      {"odd_separators", "1101#0519#8706#1210 "},
+      {"halves", "first 110105198 then 706121007 "},
+      {"leaves", R"({"a":"1101","b":"a1b2"})"},
   };
   for (const auto& [name, piece] : rows) {
-    for (const size_t message_bytes : {size_t{12}, size_t{300}, size_t{1} << 20}) {
-      const auto read = [&, piece = piece](size_t size) {
-        v1::GenerateRequest request;
-        std::string text;
-        for (size_t made = 0; made < size; made += piece.size()) {
-          text += piece;
-          if (text.size() < message_bytes) continue;
-          v1::Message& message = *request.add_messages();
-          message.set_role(request.messages_size() % 2 == 0 ? v1::ROLE_USER : v1::ROLE_ASSISTANT);
-          message.set_content(std::exchange(text, ""));
-        }
-        if (!text.empty()) request.add_messages()->set_content(text);
-        return bytes_read(request);
-      };
-      const size_t small = read(8 << 10), large = read(32 << 10);
-      EXPECT_LE(large, 6 * small + (16 << 10)) << name << " in messages of " << message_bytes;
-      EXPECT_LE(large, size_t{24 * 32} << 10) << name << " in messages of " << message_bytes;
+    for (const size_t message_bytes : {size_t{12}, size_t{64}, size_t{140}, size_t{300}, size_t{1} << 20}) {
+      for (const size_t size : {size_t{8} << 10, size_t{32} << 10, size_t{64} << 10, size_t{128} << 10}) {
+        const v1::GenerateRequest request = Repeated(piece, size, message_bytes);
+        const size_t plain = CanonicalBytes(request);
+        EXPECT_LE(BytesRead(Screening(LimitsConfig{}).Screen(Prompt(request))), 2 * plain + (16 << 10))
+            << name << " in messages of " << message_bytes << ", " << size << " bytes";
+      }
     }
+  }
+}
+
+// Wide, not only deep: what is left unread is told.
+TEST(Screening, ReadingTooMuchIsSensitive) {
+  const Sensitivity sensitivity =
+      Classify(Chat({{v1::ROLE_USER, Repeated(Base64(4) + " ", 64 << 10, 1 << 20).messages(0).content()}}));
+  EXPECT_EQ(sensitivity.state, ClassificationState::kUnclassified);
+  EXPECT_TRUE(sensitivity.sensitive());
+  const auto told = [](const v1::Finding& finding) { return finding.type() == "NOT_INSPECTABLE:read_limit"; };
+  EXPECT_TRUE(std::any_of(sensitivity.findings.begin(), sensitivity.findings.end(), told));
+}
+
+std::string RandomBytes(size_t count) {
+  std::mt19937 random(11);
+  std::string bytes;
+  for (size_t i = 0; i < count; ++i) bytes += static_cast<char>(random());
+  return bytes;
+}
+
+// Large things that people send every day stay within the budget.
+TEST(Screening, OrdinaryLargeRequestsAreReadWhole) {
+  constexpr size_t kLarge = 128 << 10;
+  std::mt19937 random(3);
+  const auto number = [&random](uint32_t n) { return std::to_string(random() % n); };
+  std::string code, csv, rows, html, log, lines;
+  for (int i = 0; code.size() < kLarge; ++i) {
+    absl::StrAppend(&code, "  if (count[", i, "] > 0x", absl::Hex(i), " && name != \"item_", i, "\\n\") {\n",
+                    "    printf(\"%d: %s\\t%5.2f\\n\", i, names[i], 1.0 / ", i, ");  // see issue #", i, "\n  }\n");
+  }
+  for (int i = 0; csv.size() < kLarge; ++i) {
+    absl::StrAppend(&csv, i, ",2026-", 10 + i % 3, "-", 10 + i % 18, ",", number(100000), ".", number(100), ",item ",
+                    number(500), ",", number(2) == "0" ? "yes" : "no", "\n");
+    absl::StrAppend(&rows, i > 0 ? "," : "", "{\"id\":", i, ",\"name\":\"item ", number(900),
+                    "\",\"price\":", number(10000), ".5,\"tags\":[\"a", number(90), "\",\"b\"]}");
+  }
+  for (int i = 0; html.size() < kLarge; ++i) {
+    absl::StrAppend(&html, "<tr class=\"row\"><td>", i, "</td><td>", number(100000), "</td><td>Part &amp; tool ",
+                    number(90), "&nbsp;</td></tr>\n");
+    absl::StrAppend(&log, "2026-11-22T10:", 10 + i % 50, ":01Z INFO worker=", number(16), " took ", number(900),
+                    "ms path=/v1/items/", number(9999), "?page=2&size=50\n");
+  }
+  const std::string image = absl::Base64Escape(RandomBytes(kLarge * 3 / 4));
+  for (size_t at = 0; at < image.size(); at += 76) absl::StrAppend(&lines, image.substr(at, 76), "\n");
+  const auto quoted = [](const std::string& text) { return nlohmann::json({{"text", text}}).dump(); };
+  std::vector<std::pair<v1::Role, std::string>> chat;
+  for (int i = 0; i < 200; ++i) {
+    chat.emplace_back(i % 2 == 0 ? v1::ROLE_USER : v1::ROLE_ASSISTANT,
+                      i % 2 == 0 ? absl::StrCat("What about version ", i, "?")
+                                 : absl::StrCat("In version ", i, " the limit was raised to ", i * 10,
+                                                " items; see the "
+                                                "notes of March 2024. Chapter 3 says more about it, and part ",
+                                                i, "."));
+  }
+  const std::pair<const char*, v1::GenerateRequest> requests[] = {
+      {"code", Chat({{v1::ROLE_USER, code}})},
+      {"csv", Chat({{v1::ROLE_USER, csv}})},
+      {"json", Chat({{v1::ROLE_USER, "[" + rows + "]"}})},
+      {"html", Chat({{v1::ROLE_USER, html}})},
+      {"log", Chat({{v1::ROLE_USER, log}})},
+      {"image", Chat({{v1::ROLE_USER, "data:image/png;base64," + image}})},
+      {"image_in_lines", Chat({{v1::ROLE_USER, lines}})},
+      {"code_in_json", Chat({{v1::ROLE_USER, quoted(code)}})},
+      {"csv_in_json", Chat({{v1::ROLE_USER, quoted(csv)}})},
+      {"json_in_json", Chat({{v1::ROLE_USER, quoted(rows)}})},
+      {"image_lines_in_json", Chat({{v1::ROLE_USER, quoted(lines)}})},
+      {"log_in_json", Chat({{v1::ROLE_USER, quoted(log)}})},
+      {"chat", Chat(chat)},
+  };
+  for (const auto& [name, request] : requests) {
+    EXPECT_THAT(Screening(LimitsConfig{}).Screen(Prompt(request)).not_inspectable, IsEmpty()) << name;
   }
 }
 

@@ -1,0 +1,237 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/sensitivity/disguised_numbers.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "router/sensitivity/canonical_text.h"
+#include "router/sensitivity/validators.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kNumberMin = 13, kNumberMax = 19;  // digits of what is known by its check digit alone
+
+// A run of letters and digits.
+struct Token {
+  uint32_t begin = 0, end = 0;
+  uint32_t digits = 0;
+  size_t size() const { return end - begin; }
+  bool is_number() const { return digits == size(); }
+};
+
+Token TokenAt(std::string_view text, size_t at) {
+  Token token{static_cast<uint32_t>(at), static_cast<uint32_t>(at)};
+  while (token.end < text.size() && IsAlnum(text[token.end])) token.digits += IsDigit(text[token.end++]);
+  return token;
+}
+
+bool IsOneNumber(const std::string& number) { return IsCnResidentId(number) || IsBankCard(number); }
+
+char AsDigit(char c) {
+  switch (c) {
+    case 'O':
+    case 'o':
+      return '0';
+    case 'I':
+    case 'l':
+      return '1';
+    case 'Z':
+      return '2';
+    case 'S':
+      return '5';
+    case 'B':
+      return '8';
+    default:
+      return c;
+  }
+}
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), LowerAscii);
+  return out;
+}
+
+// Whether `words` speak of the parts of something.
+bool SpeaksOfParts(std::string_view words) {
+  const std::string lower = Lower(words);
+  for (const std::string_view word :
+       {"part",  "half",  "first", "second", "third",  "fourth", "last",  "rest",  "then", "next", "follow", "remain",
+        "begin", "start", "end",   "digit",  "ending", "plus",   "group", "block", "前",   "后",   "剩",     "余",
+        "接",    "再",    "段",    "部分",   "半",     "头",     "尾",    "末",    "开始", "位",   "组"}) {
+    if (lower.find(word) != std::string::npos) return true;
+  }
+  return false;
+}
+
+bool SaysBackwards(std::string_view text) {
+  for (const std::string_view word :
+       {"revers", "Revers", "REVERS", "backward", "Backward", "倒", "反过来", "逆序", "反序"}) {
+    if (text.find(word) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+class NumberReader {
+ public:
+  explicit NumberReader(std::string_view text) : text_(text) {}
+  Edits Read() {
+    for (size_t at = 0; at < text_.size();) {
+      if (!IsAlnum(text_[at])) {
+        ++at;
+        continue;
+      }
+      const Token token = TokenAt(text_, at);
+      at = token.end;
+      if (token.size() >= kNumberMin && token.size() <= kNumberMax && ReadToken(token)) continue;
+      if (const size_t end = ReadSeparated(token); end > 0) {
+        at = end;
+        last_ = {};
+        continue;
+      }
+      ReadPart(token);
+    }
+    return std::move(edits_);
+  }
+
+ private:
+  void Put(const std::vector<Token>& parts, const std::string& number, size_t begin, size_t end) {
+    std::vector<uint32_t> origin;
+    for (const Token& part : parts) {
+      for (uint32_t i = part.begin; i < part.end; ++i) origin.push_back(i);
+    }
+    edits_.Add(begin, end, number, origin);
+  }
+
+  // Letters for digits; backwards.
+  bool ReadToken(const Token& token) {
+    std::string written(text_.substr(token.begin, token.size()));
+    if (token.digits * 2 > token.size() && token.digits < token.size()) {
+      std::string digits = written;
+      std::transform(digits.begin(), digits.end() - (digits.size() == 18 ? 1 : 0), digits.begin(), AsDigit);
+      if (digits.size() == 18 && LowerAscii(digits.back()) != 'x') digits.back() = AsDigit(digits.back());
+      if (digits != written && IsOneNumber(digits)) {
+        Put({token}, digits, token.begin, token.end);
+        return true;
+      }
+    }
+    if (IsOneNumber(written)) return false;
+    std::reverse(written.begin(), written.end());
+    if (!IsCnResidentId(written) && !(IsBankCard(written) && Backwards())) return false;
+    Put({token}, written, token.begin, token.end);
+    return true;
+  }
+  bool Backwards() {
+    if (!looked_backwards_) backwards_ = SaysBackwards(text_);
+    looked_backwards_ = true;
+    return backwards_;
+  }
+
+  // The signs behind `at` that a number is not written with; empty when there are none.
+  std::string_view OddSeparator(size_t at) const {
+    constexpr size_t kSeparatorMax = 12;
+    size_t end = at, odd = 0, characters = 0;
+    while (end < text_.size() && end - at <= kSeparatorMax && !IsAlnum(text_[end])) {
+      const size_t known = SeparatorLength(text_, end);
+      odd += known == 0;
+      ++characters;
+      end += known == 0 ? 1 : known;
+    }
+    if (end >= text_.size() || end - at > kSeparatorMax) return {};
+    return odd > 0 || characters > static_cast<size_t>(kSeparatorsMax) ? text_.substr(at, end - at)
+                                                                       : std::string_view();
+  }
+
+  // The rest of a longer list.
+  bool GoesOnBefore(size_t at, std::string_view separator) const {
+    const size_t size = separator.size();
+    return at > size && text_.substr(at - size, size) == separator && IsAlnum(text_[at - size - 1]);
+  }
+
+  // Tokens with one odd separator between them, from `first` on; where they end, or 0.
+  size_t ReadSeparated(const Token& first) {
+    constexpr size_t kTokenMax = 10, kDigitsMin = 7, kDigitsMax = 34, kPartsMax = 40;
+    if (first.size() > kTokenMax) return 0;
+    const std::string_view separator = OddSeparator(first.end);
+    if (separator.empty() || GoesOnBefore(first.begin, separator)) return 0;
+    std::vector<Token> parts = {first};
+    size_t digits = first.digits, letters = first.size() - first.digits, next = first.end + separator.size();
+    while (parts.size() < kPartsMax) {
+      const Token token = TokenAt(text_, next);
+      if (token.size() > kTokenMax) return 0;
+      parts.push_back(token);
+      digits += token.digits;
+      letters += token.size() - token.digits;
+      next = token.end + separator.size();
+      if (text_.substr(token.end, separator.size()) != separator || next >= text_.size() || !IsAlnum(text_[next]))
+        break;
+    }
+    const bool cross = letters == 1 && LowerAscii(text_[parts.back().end - 1]) == 'x';
+    if (digits < kDigitsMin || digits > kDigitsMax || (parts.size() == 2 && digits < kNumberMin)) return 0;
+    if (letters > digits || (letters > 0 && !cross && separator == ":")) return 0;
+    for (size_t i = 1; i < parts.size(); ++i) {
+      edits_.Add(parts[i - 1].end, parts[i].begin, letters == 0 || cross ? " " : "", parts[i - 1].end);
+    }
+    return parts.back().end;
+  }
+
+  // Digits with words between them.
+  void ReadPart(const Token& token) {
+    constexpr size_t kPartMin = 3, kPartsMax = 4;
+    const bool cross = token.digits + 1 == token.size() && LowerAscii(text_[token.end - 1]) == 'x';
+    if (token.digits < kPartMin || !(token.is_number() || cross)) return;
+    if (!last_.empty() && !WordsBetween(last_.back().end, token.begin)) last_.clear();
+    last_.push_back(token);
+    if (last_.size() > kPartsMax) last_.erase(last_.begin());
+    std::string number;
+    for (size_t first = last_.size(); first-- > 0;) {
+      const std::string_view part = text_.substr(last_[first].begin, last_[first].size());
+      number.insert(0, part);
+      if (number.size() > kNumberMax) return;
+      if (first + 1 == last_.size()) continue;
+      if (Takes(first, number)) return;
+      if (first + 2 != last_.size()) continue;
+      std::string swapped(text_.substr(token.begin, token.size()));
+      if (Takes(first, swapped.append(part))) return;
+    }
+  }
+  // A few of them; what is only set apart is read elsewhere.
+  bool WordsBetween(size_t begin, size_t end) const {
+    constexpr size_t kBetweenMax = 48;
+    if (end - begin > kBetweenMax) return false;
+    return std::any_of(text_.begin() + static_cast<std::ptrdiff_t>(begin),
+                       text_.begin() + static_cast<std::ptrdiff_t>(end),
+                       [](char c) { return IsLetter(c) || static_cast<uint8_t>(c) >= 0x80; });
+  }
+  bool Takes(size_t first, const std::string& number) {
+    if (number.size() < kNumberMin) return false;
+    const size_t begin = last_[first].begin, end = last_.back().end;
+    if (!edits_.empty() && edits_.list.back().end > begin) return false;
+    const bool id = IsCnResidentId(number);
+    if (!id && !IsBankCard(number)) return false;
+    for (size_t i = first + 1; i < last_.size(); ++i) {
+      const std::string_view between = text_.substr(last_[i - 1].end, last_[i].begin - last_[i - 1].end);
+      if (!id && !SpeaksOfParts(between)) return false;
+    }
+    const std::vector<Token> parts(last_.begin() + static_cast<std::ptrdiff_t>(first), last_.end());
+    Put(parts, number, begin, end);
+    last_.clear();
+    return true;
+  }
+
+  const std::string_view text_;
+  Edits edits_;
+  std::vector<Token> last_;
+  bool looked_backwards_ = false, backwards_ = false;
+};
+
+}  // namespace
+
+Edits ReadDisguisedNumbers(std::string_view text) { return NumberReader(text).Read(); }
+
+}  // namespace headgate::router
