@@ -12,6 +12,10 @@ import sys
 import threading
 import time
 
+ENGINE = "headgate-engine-default"
+MODELS = ("import os, urllib.request as u\n"
+          "key = {'authorization': 'Bearer ' + os.environ['HEADGATE_KEY']}\n"
+          "print(u.urlopen(u.Request('http://headgate-router:8080/v1/models', headers=key)).read().decode())\n")
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CHART = ROOT / "deploy/helm/headgate"
@@ -78,7 +82,7 @@ def load_images():
     if os.environ.get("E2E_LOAD"):
         archives = [ROOT / "build/images" / f"{name}.tar" for name in (
             "headgate-router", "headgate-engine", "headgate", "headgate-model-smollm2", "deepseek-emulator",
-            "e2e-client")]
+            "e2e-client", "e2e-redis")]
         run(*shlex.split(os.environ["E2E_LOAD"]), *archives)
 
 
@@ -174,10 +178,10 @@ def inside(script, *arguments, timeout=600):
 class Load:
     """tests/e2e/load.py in the client's pod, in the background until `result`."""
 
-    def __init__(self, seconds, threads=8, rate=0.0, sensitive=0.3, tokens=16):
+    def __init__(self, seconds, threads=8, rate=0.0, sensitive=0.3, tokens=16, tls=False):
         self.process = subprocess.Popen(
             ["kubectl", "-n", NAMESPACE, "exec", "-i", "client", "--", "python3", "-", "headgate-router", "8080",
-             *map(str, (seconds, threads, rate, sensitive, tokens))],
+             *map(str, (seconds, threads, rate, sensitive, tokens)), *(["tls"] if tls else [])],
             stdin=open(HERE / "load.py", encoding="utf-8"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.limit = seconds + 180
 
@@ -185,6 +189,55 @@ class Load:
         out, err = self.process.communicate(timeout=self.limit)
         check(self.process.returncode == 0 and out.strip(), f"the load driver was cut off: {err[-800:]}")
         return json.loads(out)
+
+
+def brief(load):
+    keys = ("ok", "came_again", "refused", "broken", "first_p50_ms", "first_p99_ms")
+    return ", ".join(f"{key} {json.dumps(load.get(key, 0))}" for key in keys)
+
+
+def merged(values, more):
+    """`more` over `values`, map by map."""
+    return {**values, **{key: merged(values[key], value) if isinstance(value, dict) and isinstance(
+        values.get(key), dict) else value for key, value in more.items()}}
+
+
+def certificates():
+    """An authority, and secrets for the routers' clients, the engines and the routers as the engines' clients."""
+    folder = ROOT / "build/e2e"
+    name = f"headgate-router.{NAMESPACE}.svc"
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+        "-subj", "/CN=e2e", "-keyout", folder / "ca.key", "-out", folder / "ca.crt")
+    authority = (folder / "ca.crt").read_text()
+    for secret, names, usage in (
+            ("e2e-client-tls", ["headgate-router", name, name + ".cluster.local"], "serverAuth"),
+            ("e2e-engine-tls", [f"headgate-engine.{NAMESPACE}.svc"], "serverAuth"),
+            ("e2e-router-tls", [name], "clientAuth")):
+        (folder / "tls.ext").write_text("subjectAltName=" + ",".join(f"DNS:{one}" for one in names)
+                                        + f"\nextendedKeyUsage={usage}\n")
+        run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+            "/CN=" + names[0], "-keyout", folder / "one.key", "-out", folder / "one.csr")
+        run("openssl", "x509", "-req", "-in", folder / "one.csr", "-CA", folder / "ca.crt", "-CAkey", folder / "ca.key",
+            "-CAcreateserial", "-days", "2", "-extfile", folder / "tls.ext", "-out", folder / "one.crt")
+        apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}, "stringData": {
+            "ca.crt": authority, "tls.crt": (folder / "one.crt").read_text(),
+            "tls.key": (folder / "one.key").read_text()}})
+
+
+def verify(claim):
+    """What `headgate audit verify` says of the chains on a claim."""
+    name = f"verify-{claim}"
+    apply(pod(name, "headgate", args=["audit", "verify", "/audit", "--key-file", "/key/audit.key"], mounts=[
+        {"name": "audit", "mountPath": "/audit"}, {"name": "key", "mountPath": "/key"}], volumes=[
+        {"name": "audit", "persistentVolumeClaim": {"claimName": claim}},
+        {"name": "key", "secret": {"secretName": "headgate-audit", "defaultMode": 0o440}}]))
+    phase = until(180, f"the audit of {claim}", lambda: (
+        lambda now: now if now in ("Succeeded", "Failed") else None)(
+            kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")))
+    said = kubectl("logs", name, quiet=True).strip()
+    check(phase == "Succeeded", f"{claim}: {said[-500:]}")
+    kubectl("delete", "pod", name)
+    return said.split("\n")[-1]
 
 
 def cloud_record():

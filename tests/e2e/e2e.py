@@ -4,15 +4,15 @@
 """The end-to-end tests on a real cluster (docs/kubernetes.md): e2e.py [--keep] [CASE...]
 
 Reads KUBECONFIG; E2E_LOAD, a command that takes image archives (without it the cluster pulls E2E_REGISTRY);
-E2E_ADDON, a command that installs metrics-server, prometheus, keda, prometheus-adapter (cases that need one are
-skipped without it).
+E2E_ADDON, a command that installs metrics-server, prometheus, keda, prometheus-adapter; E2E_API_STOP and E2E_API_START,
+commands that end and begin the API server; E2E_OLD_IMAGES, a folder of archives with the tag 0.1.0. Cases that need
+one of them are skipped without it.
 
 Cases run in the order of this file and build on each other; `install` always runs. Prints a line a case; exit status 1
 when one failed. Everything lies in the namespaces headgate-e2e and headgate-e2e-storage.
 """
 
 import argparse
-import base64
 import json
 import os
 import subprocess
@@ -25,17 +25,15 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../unit/tools"))
 import chart_test  # noqa: E402
 import cluster  # noqa: E402
-from cluster import Failed, Load, apply, check, get, helm, kubectl, pods, run, until  # noqa: E402
+from cluster import ENGINE, Failed, Load, brief, check, helm, kubectl, merged, pods, run, until  # noqa: E402
+from failures import Failures  # noqa: E402
+from lifecycle import Lifecycle  # noqa: E402
 
-ENGINE = "headgate-engine-default"
 QUESTION = ("import openai, os\n"
             "client = openai.OpenAI(base_url='http://headgate-router:8080/v1', api_key=os.environ['HEADGATE_KEY'])\n"
             "answer = client.chat.completions.create(model='', max_tokens=8,\n"
             "    messages=[{'role': 'user', 'content': 'What is the capital of France?'}])\n"
             "print(len(answer.choices[0].message.content))\n")
-MODELS = ("import os, urllib.request as u\n"
-          "key = {'authorization': 'Bearer ' + os.environ['HEADGATE_KEY']}\n"
-          "print(u.urlopen(u.Request('http://headgate-router:8080/v1/models', headers=key)).read().decode())\n")
 THRESHOLD = 4  # requests a second of each router to the cloud
 
 
@@ -57,14 +55,18 @@ def small(cloud, model="toy-1", **engine):
                                             "ports": [{"port": 8443}]}]}}
 
 
-class World:
+class World(Lifecycle, Failures):
     def __init__(self):
         self.cloud = None
 
-    def upgrade(self, **engine):
+    def upgrade(self, more=None, chart=cluster.CHART, tag=None, **engine):
+        """The values of `small`, `more` over them."""
+        values = merged(small(self.cloud, **engine), more or {})
+        if tag:
+            values["image"]["tag"] = tag
         file = cluster.ROOT / "build/e2e/values.json"
-        file.write_text(json.dumps(small(self.cloud, **engine)))
-        helm("upgrade", "headgate", cluster.CHART, "--reset-values", "--values", file, "--wait", "--timeout", "10m")
+        file.write_text(json.dumps(values))
+        helm("upgrade", "headgate", chart, "--reset-values", "--values", file, "--wait", "--timeout", "10m")
         cluster.ready("statefulset", "headgate-router")
         cluster.ready("deployment", ENGINE)
 
@@ -159,15 +161,22 @@ class World:
 
     def scale_external(self):
         cluster.addon("prometheus")
+        self.adapter()
+        try:
+            return self.scale("external")
+        finally:
+            self.no_adapter()
+
+    def adapter(self):
         # It reads its rules when it starts.
         run("kubectl", "-n", "monitoring", "delete", "deployment", "prometheus-adapter", "--ignore-not-found")
         cluster.addon("prometheus-adapter", environment={
             "ADAPTER_CONFIG": str(cluster.ROOT / "monitoring/prometheus-adapter.yaml")})
-        try:
-            return self.scale("external")
-        finally:  # it and keda both own external.metrics.k8s.io
-            run("kubectl", "delete", "apiservice", "v1beta1.external.metrics.k8s.io", "--ignore-not-found")
-            run("kubectl", "-n", "monitoring", "delete", "deployment", "prometheus-adapter", "--ignore-not-found")
+
+    def no_adapter(self):
+        """It and keda both own external.metrics.k8s.io."""
+        run("kubectl", "delete", "apiservice", "v1beta1.external.metrics.k8s.io", "--ignore-not-found")
+        run("kubectl", "-n", "monitoring", "delete", "deployment", "prometheus-adapter", "--ignore-not-found")
 
     def scale_keda(self):
         cluster.addon("prometheus", "keda")
@@ -176,98 +185,10 @@ class World:
         finally:
             self.upgrade()
 
-    def changes(self):
-        """Everything that ends pods on purpose, under load: what the contract promises holds."""
-        self.upgrade()
-        load = Load(120, threads=12, rate=20, sensitive=0.5)
-        for kind, name in (("statefulset", "headgate-router"), ("deployment", ENGINE)):
-            kubectl("rollout", "restart", f"{kind}/{name}")
-            cluster.ready(kind, name)
-        for component in ("engine", "router"):
-            kubectl("delete", "pod", pods(component)[0]["metadata"]["name"], "--wait=false")
-            until(120, f"all {component}s", lambda: both_ready(component))
-            evicted = pods(component)[-1]["metadata"]["name"]
-            run("kubectl", "create", "--raw", f"/api/v1/namespaces/{cluster.NAMESPACE}/pods/{evicted}/eviction", "-f",
-                "-", stdin=json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": evicted}}))
-            until(120, f"all {component}s", lambda: both_ready(component))
-        got = load.result()
-        check(not got["broken"] and not got["refused"], f"broken: {got}")
-        return f"rollout of both, delete and eviction of one pod of each: {brief(got)}"
-
-    def model_version(self):
-        """Another model under load, by the rolling upgrade of the pool."""
-        load = Load(60, threads=8, rate=15, sensitive=0.7)
-        self.upgrade(model="toy-2")
-        got = load.result()
-        check(not got["broken"] and not got["refused"], f"broken: {got}")
-        models = until(30, "the new model's name", lambda: (lambda said: said if "toy-2" in said else None)(
-            cluster.inside(MODELS)))
-        check("toy-1" not in models, f"the old model is still listed: {models}")
-        return f"toy-1 to toy-2: {brief(got)}"
-
-    def cloud_fails(self):
-        self.upgrade()
-        self.record()  # it ends with the emulator
-        load = Load(40, threads=8, rate=12, sensitive=0.3)
-        kubectl("delete", "pod", "cloud", "--wait")
-        got = load.result()
-        check(not got["broken"] and not got["refused"], f"broken: {got}")
-        self.cloud = cluster.emulator()
-        kubectl("wait", "--for=condition=Ready", "pod/cloud", "--timeout=60s")
-        return f"the emulator gone, everything answered locally: {brief(got)}"
-
-    def record(self):
-        """What arrived at the cloud: something, and no byte of a sensitive request."""
-        until(60, "the cloud in use again", lambda: Load(5, threads=4, rate=8, sensitive=0.5).result().get(
-            "everyday_cloud"))
-        record = json.loads(cluster.cloud_record())
-        text = b"\n".join(base64.b64decode(one) for one in record["connections"])
-        check(record["dropped_bytes"] == 0, "the record is not whole")
-        check(b"colour of the rainbow" in text, "no everyday request in the record: the check would see nothing")
-        for word in (b"kingfisher", b"11010519491231002X", b"Li Wei"):
-            check(word not in text, f"{word.decode()} reached the cloud")
-        return f"{len(text)} bytes in {len(record['connections'])} connections, no canary"
-
-    def upgrade_keeps(self):
-        """An upgrade keeps the keys that an install made, and replicas that a scaler chose."""
-        before = [get("secret", f"headgate-{name}")["data"] for name in ("audit", "client", "tenants")]
-        self.upgrade(mode="cpu")
-        after = [get("secret", f"headgate-{name}")["data"] for name in ("audit", "client", "tenants")]
-        check(before == after, "an upgrade changed a key")
-        helm("rollback", "headgate", "--wait", "--timeout", "10m")
-        return "keys stay through upgrade and rollback"
-
-    def uninstall(self):
-        helm("uninstall", "headgate", "--wait", "--timeout", "5m")
-        kubectl("wait", "--for=delete", "pod", "-l", "app.kubernetes.io/instance=headgate", "--timeout=120s")
-        left = run("kubectl", "-n", cluster.NAMESPACE, "get", "all,cm,secret,pvc,pdb,netpol,hpa,sa,job,cronjob", "-l",
-                   "app.kubernetes.io/instance=headgate", "-o", "name").split()
-        unexpected = [one for one in left if not one.startswith("persistentvolumeclaim/audit-headgate-router-")
-                      and one != "secret/headgate-audit"]
-        check(not unexpected, f"left behind: {unexpected}")
-        claims = [one.split("/")[1] for one in left if one.startswith("persistentvolumeclaim/")]
-        for claim in claims:
-            verify(claim)
-        kubectl("delete", "pvc", *claims)
-        kubectl("delete", "secret", "headgate-audit")
-        return f"nothing left but {len(claims)} audit claims and their key; every chain verifies"
-
     def clean(self):
         run("kubectl", "delete", "namespace", cluster.NAMESPACE, cluster.STORAGE, "--ignore-not-found", "--wait")
         run("kubectl", "delete", "pv", "-l", "app=headgate-e2e", "--ignore-not-found", "--wait=false")
         return "namespaces and volumes of the tests are gone"
-
-
-def brief(load):
-    keys = ("ok", "came_again", "refused", "broken", "first_p50_ms", "first_p99_ms")
-    return ", ".join(f"{key} {json.dumps(load.get(key, 0))}" for key in keys)
-
-
-def both_ready(component):
-    listed = pods(component)
-    return len(listed) == 2 and all(
-        any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
-        for pod in listed)
 
 
 def successes(name):
@@ -277,21 +198,13 @@ def successes(name):
     return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:request_success_total{"))
 
 
-def verify(claim):
-    name = f"verify-{claim}"
-    apply(cluster.pod(name, "headgate", args=["audit", "verify", "/audit", "--key-file", "/key/audit.key"], mounts=[
-        {"name": "audit", "mountPath": "/audit"}, {"name": "key", "mountPath": "/key"}], volumes=[
-        {"name": "audit", "persistentVolumeClaim": {"claimName": claim}},
-        {"name": "key", "secret": {"secretName": "headgate-audit", "defaultMode": 0o440}}]))
-    phase = until(120, f"the audit of {claim}", lambda: (
-        lambda now: now if now in ("Succeeded", "Failed") else None)(
-            kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")))
-    check(phase == "Succeeded", f"{claim}: {kubectl('logs', name, quiet=True)[-500:]}")
-    kubectl("delete", "pod", name)
-
-
-CASES = ["install", "server_accepts", "helm_test", "clients", "shares", "changes", "model_version", "scale_cpu",
-         "scale_external", "scale_keda", "cloud_fails", "record", "upgrade_keeps", "uninstall"]
+CASES = ["install", "server_accepts", "helm_test", "clients", "shares", "changes", "model_version", "router_scale",
+         "node_drain", "deletion_cost", "endpoint_slices", "tls", "scale_cpu", "scale_external", "prometheus_fails",
+         "scale_keda", "cloud_fails", "redis_fails", "api_server_stops", "record", "upgrade_keeps", "upgrade_release",
+         "uninstall"]
+# What a case cannot do without.
+NEEDS = {"scale_cpu": "E2E_ADDON", "scale_external": "E2E_ADDON", "scale_keda": "E2E_ADDON",
+         "prometheus_fails": "E2E_ADDON", "api_server_stops": "E2E_API_STOP"}
 
 
 def main():
@@ -300,10 +213,11 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave everything as it is at the end")
     flags = parser.parse_args()
     chosen = [name for name in CASES if name == "install" or not flags.cases or name in flags.cases]
-    world, failed = World(), []
+    world, failed, skipped = World(), [], 0
     for name in chosen + ([] if flags.keep else ["clean"]):
-        if name.startswith("scale_") and not os.environ.get("E2E_ADDON"):
-            print(f"skipped {name}: needs E2E_ADDON", flush=True)
+        if name in NEEDS and not os.environ.get(NEEDS[name]):
+            print(f"skipped {name}: needs {NEEDS[name]}", flush=True)
+            skipped += 1
             continue
         begin = time.monotonic()
         try:
@@ -316,7 +230,8 @@ def main():
             failed.append(name)
             if name == "install":
                 break
-    print(f"e2e: {len(chosen) - len(failed)} of {len(chosen)} cases passed" + (f", failed: {failed}" if failed else ""))
+    print(f"e2e: {len(chosen) - len(failed) - skipped} of {len(chosen)} cases passed, {skipped} skipped" + (
+        f", failed: {failed}" if failed else ""))
     return 1 if failed else 0
 
 

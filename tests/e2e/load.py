@@ -1,7 +1,7 @@
 # Copyright 2026 The Headgate Authors
 # SPDX-License-Identifier: Apache-2.0
 """The load driver of the end-to-end tests; runs inside a pod:
-python3 - HOST PORT SECONDS THREADS RATE SENSITIVE [TOKENS] < load.py
+python3 - HOST PORT SECONDS THREADS RATE SENSITIVE [TOKENS [tls]] < load.py
 
 Streams chat completions for SECONDS, at most RATE a second in all (0 = as fast as answers come), SENSITIVE (0 to 1) of
 them sensitive, each with a canary word, and prints one JSON object with what happened. The key is in HEADGATE_KEY.
@@ -16,6 +16,7 @@ import http.client
 import json
 import os
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ import time
 HOST, PORT, SECONDS, THREADS, RATE, SENSITIVE = (kind(value) for kind, value in zip(
     (str, int, float, int, float, float), sys.argv[1:7]))
 TOKENS = int(sys.argv[7]) if len(sys.argv) > 7 else 16
+TLS = "tls" in sys.argv[8:]  # of a certificate that is not looked at: other tests do
 CANARY = "kingfisher-" + os.uname().nodename[-5:]
 AGAIN_SECONDS = 30
 ADDRESS = None
@@ -79,12 +81,18 @@ class Totals:
             self.broken[why] += 1
 
 
+def connect():
+    if TLS:
+        return http.client.HTTPSConnection(ADDRESS, PORT, timeout=120, context=ssl._create_unverified_context())
+    return http.client.HTTPConnection(ADDRESS, PORT, timeout=120)
+
+
 def request(totals, keep, text, kind):
     """One request to its end, coming again where the contract says so. Returns the connection to keep."""
     deadline, came_again = time.monotonic() + AGAIN_SECONDS, False
     while True:
         fresh = keep is None
-        connection = keep or http.client.HTTPConnection(ADDRESS, PORT, timeout=120)
+        connection = keep or connect()
         keep = None
         try:
             status, route, first, done, again = once(connection, text)
