@@ -21,5 +21,8 @@ void AddClassifyCommand(CLI::App& app, int& exit_code);
 void AddReplayCommand(CLI::App& app, int& exit_code);
 void AddTcoCommand(CLI::App& app, int& exit_code);
 void AddBudgetCommand(CLI::App& app, int& exit_code);
+void AddModelCommand(CLI::App& app, int& exit_code);
+void AddDeletionCostCommand(CLI::App& app, int& exit_code);
+void AddDriftCommand(CLI::App& app, int& exit_code);
 
 }  // namespace headgate::services

@@ -11,7 +11,7 @@
 int main(int argc, char** argv) {
   using namespace headgate::services;
   headgate::ForbidCoreDumps();  // prompts pass through
-  CLI::App app("Talks to a headgate-router and checks its audit log.", "headgate");
+  CLI::App app("Talks to a headgate-router, checks its audit log, prepares models.", "headgate");
   app.require_subcommand(0, 1);  // none is reported below: CLI11 would hide a misspelt one behind "required"
   app.set_version_flag("--version", "headgate 0.1.0");
   app.footer("Run `headgate COMMAND --help` for a command's options.");
@@ -25,6 +25,9 @@ int main(int argc, char** argv) {
   AddReplayCommand(app, exit_code);
   AddTcoCommand(app, exit_code);
   AddBudgetCommand(app, exit_code);
+  AddModelCommand(app, exit_code);
+  AddDriftCommand(app, exit_code);
+  AddDeletionCostCommand(app, exit_code);
   CLI11_PARSE(app, argc, argv);
   if (app.get_subcommands().empty()) {
     std::cerr << "A subcommand is required.\n" << app.help();

@@ -16,16 +16,16 @@
 
 namespace headgate::services {
 
-void RouterConnection::AddOptions(CLI::App& command, const std::string& default_address) {
+void RouterConnection::AddOptions(CLI::App& command, const std::string& default_address, const std::string& option) {
   address = default_address;
   key_env = "HEADGATE_KEY";
-  command.add_option("--router", address, "Router address, host:port")->capture_default_str();
+  command.add_option(option, address, "Its address, host:port")->capture_default_str();
   command.add_option("--key-env", key_env, "Environment variable that holds the key")->capture_default_str();
   command.add_option("--key", key, "The key itself (visible to other users of this machine: prefer --key-env)");
-  command.add_option("--ca", tls.ca_file, "CA certificate of the router (PEM): use TLS")->check(CLI::ExistingFile);
+  command.add_option("--ca", tls.ca_file, "CA of its certificate (PEM): use TLS")->check(CLI::ExistingFile);
   command.add_option("--cert", tls.certificate_file, "Own certificate for mTLS (PEM)")->check(CLI::ExistingFile);
   command.add_option("--cert-key", tls.key_file, "Key of --cert (PEM)")->check(CLI::ExistingFile);
-  command.add_option("--server-name", server_name, "Name in the router's certificate, when it is not the address");
+  command.add_option("--server-name", server_name, "Name in its certificate, when it is not the address");
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> RouterConnection::Connect() const {

@@ -28,8 +28,8 @@ struct RouterConnection {
   TlsConfig tls;            // ca_file set: TLS; certificate_file and key_file: the client's own
   std::string server_name;  // expected in the certificate, when it is not the address
 
-  // Adds --router, --key-env, --key, --ca, --cert, --cert-key, --server-name.
-  void AddOptions(CLI::App& command, const std::string& default_address);
+  // Adds `option`, --key-env, --key, --ca, --cert, --cert-key, --server-name.
+  void AddOptions(CLI::App& command, const std::string& default_address, const std::string& option = "--router");
   absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect() const;
   // Key and a deadline for `context`.
   void Prepare(grpc::ClientContext& context, absl::Duration timeout) const;
