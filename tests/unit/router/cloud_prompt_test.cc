@@ -92,6 +92,7 @@ void FillAll(google::protobuf::Message* message) {
         repeated ? reflection->AddInt32(message, field, 5) : reflection->SetInt32(message, field, 5);
         break;
       case FieldDescriptor::CPPTYPE_UINT64: reflection->SetUInt64(message, field, 5); break;
+      case FieldDescriptor::CPPTYPE_BOOL: reflection->SetBool(message, field, true); break;
       default: FAIL() << "teach this test the type of " << field->full_name();
     }
   }
