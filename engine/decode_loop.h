@@ -108,7 +108,8 @@ class DecodeLoop {
   // decode_step.cc: one step.
   std::vector<Part> BuildRows(const Step& step);
   int32_t DraftRows(const Step& step) const;
-  void AddDraft(Part& part, int32_t most);
+  int32_t DraftsThatPay(int32_t rows, int32_t most, double share) const;
+  void AddDraft(Part& part, int32_t most, int32_t decoding);
   void RunStep(const Step& step);
   // After a good Decode in which the part's first row had index `row`: samples where the part ended in an output.
   void Apply(const Part& part, int32_t row);

@@ -33,7 +33,7 @@ std::vector<DecodeLoop::Part> DecodeLoop::BuildRows(const Step& step) {
   int32_t spare = DraftRows(step);
   for (const int32_t slot : step.decode) {
     add(slot, 1);
-    AddDraft(parts.back(), spare);
+    AddDraft(parts.back(), spare, static_cast<int32_t>(step.decode.size()));
     spare -= parts.back().drafts;
   }
   for (const Chunk& chunk : step.prefill) add(chunk.sequence, chunk.tokens);
@@ -49,13 +49,35 @@ int32_t DecodeLoop::DraftRows(const Step& step) const {
   return std::min(rows_max_ - rows, info.outputs_max == 0 ? rows_max_ : info.outputs_max - outputs);
 }
 
+// How many of `most` guesses bring the most tokens a second, when each holds with probability `share` after the ones
+// before it, beside `rows` decoding sequences; 0 when none do better than no guess.
+int32_t DecodeLoop::DraftsThatPay(int32_t rows, int32_t most, double share) const {
+  const double alone = budget_.DecodeSeconds(rows);
+  if (alone <= 0) return most;  // not measured yet
+  int32_t best = 0;
+  double best_rate = rows / alone;
+  double held = 0;
+  double chance = 1;
+  for (int32_t count = 1; count <= most; ++count) {
+    chance *= share;
+    held += chance;
+    const double rate = (rows + held) / std::max(budget_.DecodeSeconds(rows + count), alone);
+    if (rate <= best_rate) continue;
+    best = count;
+    best_rate = rate;
+  }
+  return best;
+}
+
 // Guesses take cells that the answer has reserved anyway.
-void DecodeLoop::AddDraft(Part& part, int32_t most) {
+void DecodeLoop::AddDraft(Part& part, int32_t most, int32_t decoding) {
   Sequence& sequence = *at(part.slot);
   const auto draft = sequence.Draft(std::min(most, cells_.reserved(part.slot) - sequence.size()));
-  for (const Token token : draft) {
-    rows_.push_back({token, sequence.size() + part.drafts, part.slot, true});
-    ++part.drafts;
+  if (draft.empty()) return;
+  part.drafts = DraftsThatPay(decoding, static_cast<int32_t>(draft.size()), sequence.lookup().share());
+  if (part.drafts == 0 && !sequence.lookup().Pause()) part.drafts = 1;
+  for (int32_t i = 0; i < part.drafts; ++i) {
+    rows_.push_back({draft[static_cast<size_t>(i)], sequence.size() + i, part.slot, true});
   }
 }
 
@@ -136,7 +158,7 @@ bool DecodeLoop::Sample(const Part& part, int32_t row) {
   if (part.drafts == 0) return complete;
   sequence.SetComputed(sequence.computed() + held);
   backend_.Truncate(part.slot, sequence.computed());
-  sequence.ObserveDraft(part.drafts, held);
+  sequence.lookup().Observe(part.drafts, held);
   metrics_.drafts.Increment();
   metrics_.draft_tokens.Increment(part.drafts);
   metrics_.draft_accepted.Increment(held);

@@ -8,6 +8,7 @@
 namespace headgate::engine {
 namespace {
 
+constexpr double kNewWeight = 0.2;
 constexpr int32_t kTokens = 3;  // fewer match by chance
 
 // Exact for vocabularies below two million.
@@ -37,7 +38,14 @@ std::vector<Token> PromptLookup::Draft(absl::Span<const Token> tokens, int32_t m
   return {begin, begin + count};
 }
 
+bool PromptLookup::Pause() {
+  if (++useless_ % kTryAgain == 0) return false;
+  pause_ = kUselessPause;
+  return true;
+}
+
 void PromptLookup::Observe(int32_t drafted, int32_t accepted) {
+  share_ += kNewWeight * (static_cast<double>(accepted) / drafted - share_);
   if (accepted == 0) {
     length_ = 2;
     pause_ = std::min(kPauseMax, 2 << std::min(misses_, 8));

@@ -100,7 +100,8 @@ class Sequence {
 
   // Tokens that may follow the newest, at most `most`; empty where it guesses nothing (prompt_lookup.h).
   std::vector<Token> Draft(int32_t most);
-  void ObserveDraft(int32_t drafted, int32_t accepted) { lookup_->Observe(drafted, accepted); }
+  // REQUIRES: it drafted.
+  PromptLookup& lookup() { return *lookup_; }
 
   // The next token by its sampler from an output row. Sends on the text that is certain. True when the answer is
   // complete; SendFinish is due then.

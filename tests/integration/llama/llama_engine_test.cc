@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/backend/llama.h"
 #include "engine/engine.h"
+#include "tests/integration/llama/gguf_files.h"
 #include "tests/integration/llama/raw_llama.h"
 
 namespace headgate::engine {
@@ -102,6 +103,17 @@ class RecordingBackend : public Backend {
     inner_->Share(source, target, from, to);
   }
   int32_t Length(int32_t sequence) const override { return inner_->Length(sequence); }
+  absl::StatusOr<std::shared_ptr<const Adapter>> LoadAdapter(const std::string& name,
+                                                             const std::string& file) override {
+    return inner_->LoadAdapter(name, file);
+  }
+  void UseAdapter(const Adapter* adapter) override { inner_->UseAdapter(adapter); }
+  absl::StatusOr<std::vector<uint8_t>> SaveState(int32_t sequence, size_t bytes_max) override {
+    return inner_->SaveState(sequence, bytes_max);
+  }
+  absl::Status RestoreState(int32_t sequence, absl::Span<const uint8_t> state) override {
+    return inner_->RestoreState(sequence, state);
+  }
 
  private:
   class RecordingSampler : public Sampler {
@@ -176,10 +188,10 @@ class LlamaEngineTest : public testing::Test {
     if (TestModel().empty()) GTEST_SKIP() << "no model file: run tools/setup or set HEADGATE_TEST_MODEL";
   }
 
-  void StartEngine(const LlamaConfig& config) {
+  void StartEngine(const LlamaConfig& config, const EngineConfig& engine_config = {}) {
     auto backend = MakeLlamaBackend(config);
     ASSERT_TRUE(backend.ok()) << backend.status();
-    auto engine = Engine::Start(EngineConfig(), std::make_unique<RecordingBackend>(*std::move(backend), records_),
+    auto engine = Engine::Start(engine_config, std::make_unique<RecordingBackend>(*std::move(backend), records_),
                                 metrics_);
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
@@ -187,11 +199,21 @@ class LlamaEngineTest : public testing::Test {
     if (config.model_path != TestModel()) ::unlink(config.model_path.c_str());  // both have it open
   }
 
-  std::shared_ptr<Answer> Submit(const std::string& question) {
+  std::shared_ptr<Answer> Submit(const std::string& question) { return Submit(Ask(question)); }
+  std::shared_ptr<Answer> Submit(const v1::GenerateRequest& request) {
     auto answer = std::make_shared<Answer>();
-    const auto id = engine_->Submit(Ask(question), absl::InfiniteDuration(), answer);
+    const auto id = engine_->Submit(request, absl::InfiniteDuration(), answer);
     EXPECT_TRUE(id.ok()) << id.status();
     return answer;
+  }
+
+  // Of record `i`, teacher-forced alone.
+  float WorstGap(size_t i) {
+    const std::vector<float> gaps = raw_->Gaps(records_[i]->prompt, records_[i]->answer);
+    return gaps.empty() ? 0 : *std::max_element(gaps.begin(), gaps.end());
+  }
+  double Count(const std::string& name) {
+    return metrics_.GetCounter(name, "", {{"model_name", engine_->info().model}, {"engine", "0"}}).Value();
   }
 
   // All questions at once; then the worst gap of each answer, teacher-forced alone.
@@ -203,8 +225,7 @@ class LlamaEngineTest : public testing::Test {
     std::vector<float> worst;
     for (size_t i = 0; i < answers.size(); ++i) {
       EXPECT_TRUE(answers[i]->Wait().ok()) << kQuestions[i];
-      const std::vector<float> gaps = raw_->Gaps(records_[i]->prompt, records_[i]->answer);
-      worst.push_back(gaps.empty() ? 0 : *std::max_element(gaps.begin(), gaps.end()));
+      worst.push_back(WorstGap(i));
     }
     return worst;
   }
@@ -252,12 +273,68 @@ TEST_F(LlamaEngineTest, SharedPrefixesKeepToTheCriterion) {
     }
     for (const auto& answer : answers) ASSERT_TRUE(answer->Wait().ok());
   }
-  EXPECT_GT(metrics_.GetCounter("vllm:prefix_cache_hits_total", "",
-                                {{"model_name", engine_->info().model}, {"engine", "0"}}).Value(), 100);
-  for (const auto& record : records_) {
-    const std::vector<float> gaps = raw_->Gaps(record->prompt, record->answer);
-    EXPECT_LE(gaps.empty() ? 0 : *std::max_element(gaps.begin(), gaps.end()), kGapMax);
+  EXPECT_GT(Count("vllm:prefix_cache_hits_total"), 100);
+  for (size_t i = 0; i < records_.size(); ++i) EXPECT_LE(WorstGap(i), kGapMax);
+}
+
+// Cells for a few of the answers: the others give way, are kept in host memory, and come back.
+TEST_F(LlamaEngineTest, AnswersThatGaveWayKeepToTheCriterion) {
+  LlamaConfig config = WideConfig();
+  config.context_tokens = 512;
+  config.cache_sequences = 0;
+  StartEngine(config, {.answer_cells = 2, .swap_bytes_max = 64 << 20});
+  std::vector<std::shared_ptr<Answer>> answers;
+  for (const std::string& question : Questions(kSequences)) answers.push_back(Submit(question));
+  for (const auto& answer : answers) ASSERT_TRUE(answer->Wait().ok());
+  EXPECT_GT(Count("headgate_engine_swaps_in_total"), 0);
+  EXPECT_EQ(Count("headgate_engine_swaps_in_total"), Count("headgate_engine_swaps_out_total"));
+  for (size_t i = 0; i < records_.size(); ++i) EXPECT_LE(WorstGap(i), kGapMax) << kQuestions[i];
+}
+
+TEST_F(LlamaEngineTest, GuessedAnswersKeepToTheCriterion) {
+  StartEngine(WideConfig());
+  std::vector<std::shared_ptr<Answer>> answers;
+  for (const char* const text : {"one two three four five six seven eight nine ten eleven twelve",
+                                 "the lock is open and the boat moves out of the lock",
+                                 "a b c d e f g h i j k l m n o"}) {
+    v1::GenerateRequest request = Ask(absl::StrCat("Repeat this text three times: ", text));
+    request.set_max_tokens(40);
+    request.set_prompt_lookup(true);
+    answers.push_back(Submit(request));
   }
+  for (const auto& answer : answers) ASSERT_TRUE(answer->Wait().ok());
+  EXPECT_GT(Count("vllm:spec_decode_num_accepted_tokens_total"), 10);
+  for (size_t i = 0; i < records_.size(); ++i) EXPECT_LE(WorstGap(i), kGapMax) << i;
+}
+
+// Each answer is its own adapter's, whoever stands beside it.
+TEST_F(LlamaEngineTest, AdaptersTogetherKeepToTheCriterion) {
+  const LlamaConfig config = WideConfig();
+  std::string files[3];  // the first: no adapter
+  for (uint32_t i = 1; i < 3; ++i) {
+    files[i] = testing::TempDir() + absl::StrCat("headgate-adapter-", i, "-", ::getpid(), ".gguf");
+    ASSERT_TRUE(WriteAdapter(TestModel(), files[i], i, 1));
+  }
+  StartEngine(config);
+  for (const char* const name : {"1", "2"}) ASSERT_TRUE(engine_->LoadAdapter(name, files[*name - '0']).ok());
+  std::vector<std::shared_ptr<Answer>> answers;
+  for (size_t i = 0; i < 9; ++i) {
+    v1::GenerateRequest request = Ask(kQuestions[i / 3]);
+    if (i % 3 > 0) request.set_adapter(absl::StrCat(i % 3));
+    answers.push_back(Submit(request));
+  }
+  for (const auto& answer : answers) ASSERT_TRUE(answer->Wait().ok());
+  EXPECT_GT(Count("headgate_engine_adapter_switches_total"), 3);
+  float of_another = 0;
+  for (size_t adapter = 0; adapter < 3; ++adapter) {
+    ASSERT_TRUE(raw_->UseAdapter(files[adapter]));
+    for (size_t i = 0; i < records_.size(); ++i) {
+      if (i % 3 == adapter) EXPECT_LE(WorstGap(i), kGapMax) << i;
+      if (i % 3 != adapter) of_another = std::max(of_another, WorstGap(i));
+    }
+  }
+  EXPECT_GT(of_another, 2 * kGapMax) << "the adapters change too little to tell a mix-up";
+  for (const std::string& file : files) ::unlink(file.c_str());
 }
 
 TEST_F(LlamaEngineTest, TheCriterionNoticesSwappedCells) {

@@ -226,12 +226,13 @@ TEST_F(LlamaModelsTest, AStateIsPutBackByteByByteAndGoesOnAlike) {
 
 // Tokens of context in a model of random weights: the cells' memory, and that everything is reached.
 TEST_F(LlamaModelsTest, LongContextWithQuantisedCells) {
-  // 32,768 takes minutes: HEADGATE_LONG_CONTEXT=32768 shows it (docs/decisions/0003-llama-backend.md).
+  // 32,768 takes minutes: HEADGATE_LONG_CONTEXT=32768 shows it, HEADGATE_LONG_MODEL another model (docs/models.md).
   const char* const wanted = std::getenv("HEADGATE_LONG_CONTEXT");
   const int32_t tokens = wanted == nullptr ? 2048 : std::atoi(wanted);
+  const char* const model = std::getenv("HEADGATE_LONG_MODEL");
   size_t bytes_before = SIZE_MAX;
   for (const KvType type : {KvType::kF16, KvType::kQ8, KvType::kQ4}) {
-    LlamaConfig config = ConfigOf(random_);
+    LlamaConfig config = ConfigOf(model == nullptr ? random_ : model);
     config.context_tokens = tokens;
     config.kv_type = type;
     const auto backend = Make(config);

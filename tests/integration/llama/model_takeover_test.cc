@@ -58,6 +58,7 @@ class ModelTakeoverTest : public testing::Test {
     process_ = *std::move(started);
     auto fields = process_->WaitListening();
     if (!fields.ok()) return fields.status();
+    address_ = (*fields)["grpc"];
     const auto channel = [&](const char* name) {
       return grpc::CreateChannel((*fields)[name], grpc::InsecureChannelCredentials());
     };
@@ -96,6 +97,20 @@ class ModelTakeoverTest : public testing::Test {
 
   const fs::path folder_ = absl::StrCat(testing::TempDir(), "headgate_takeover_", getpid());
   const std::string served_ = (folder_ / "served.json").string();
+  struct Ran {
+    int code = -1;
+    std::string out;
+    std::string error;
+  };
+  static Ran Headgate(std::vector<std::string> arguments) {
+    auto process = Process::Start(BinaryPath("headgate"), std::move(arguments));
+    EXPECT_TRUE(process.ok()) << process.status();
+    const auto code = (*process)->WaitExit();
+    EXPECT_TRUE(code.ok()) << code.status();
+    return {code.value_or(-1), (*process)->Stdout(), (*process)->Stderr()};
+  }
+
+  std::string address_;
   std::unique_ptr<Process> process_;
   std::unique_ptr<v1::Inference::Stub> inference_;
   std::unique_ptr<v1::Engine::Stub> admin_;
@@ -270,6 +285,74 @@ TEST_F(ModelTakeoverTest, TheWarmUpListIsCachedBeforeAndOnDemand) {
   std::ofstream(Path("warm.jsonl")) << R"({"system": "x", "prompt": 1})" << "\n";
   EXPECT_THAT(std::string(StartEngine({"--warm-up-prompts=" + Path("warm.jsonl")}).message()),
               HasSubstr("warm.jsonl:1: has an unknown key"));
+}
+
+TEST_F(ModelTakeoverTest, TheCommandLineMakesWhatTheEngineServes) {
+  const std::string one = Path("one.gguf");
+  EXPECT_THAT(Headgate({"model", "inspect", one}).out, HasSubstr("llama.context_length 4096"));
+  Ran ran = Headgate({"model", "verify", served_});
+  EXPECT_EQ(ran.code, 0) << ran.error;
+  EXPECT_THAT(ran.out, HasSubstr("one_copy.gguf: good (SHA-256)"));
+  EXPECT_EQ(Headgate({"model", "verify", one}).code, 1) << "it has no manifest of its own";
+
+  ran = Headgate({"model", "quantize", one, "--to", Path("q8.gguf"), "--type", "Q8_0", "--threads", "1"});
+  EXPECT_EQ(ran.code, 0) << ran.error;
+  EXPECT_THAT(ran.out, HasSubstr("perplexity"));
+  EXPECT_THAT(ran.out, HasSubstr("change "));
+  EXPECT_EQ(Headgate({"model", "quantize", one, "--to", Path("q8.gguf"), "--type", "Q8_0"}).code, 1) << "it exists";
+  ran = Headgate({"model", "quantize", one, "--to", Path("x.gguf"), "--type", "Q9"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.error, HasSubstr("Q4_K_M"));
+
+  // The gate refuses; then it passes, and a running engine takes over.
+  ASSERT_TRUE(StartEngine().ok());
+  const std::vector<std::string> pipeline = {"model", "pipeline", one, "--to", Path("p.gguf"), "--type", "Q8_0",
+                                             "--served", served_, "--name", "quantised", "--threads", "1"};
+  std::vector<std::string> refused = pipeline;
+  refused.insert(refused.end(), {"--size-ratio-max", "0.01"});
+  ran = Headgate(refused);
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.error, HasSubstr("the gate is not passed: size"));
+  EXPECT_EQ(Served().id(), "first");
+  std::vector<std::string> passed = pipeline;
+  passed.insert(passed.end(), {"--perplexity-rise-max", "1"});
+  ran = Headgate(passed);
+  EXPECT_EQ(ran.code, 0) << ran.error;
+  WaitServed([](const v1::Model& model) { return model.id() == "quantised"; });
+
+  ASSERT_EQ(setenv("HEADGATE_TEST_COMMAND_KEY", std::string(64, 'c').c_str(), 1), 0);
+  ran = Headgate({"model", "encrypt", one, "--to", Path("e.gguf"), "--model-key", "env:HEADGATE_TEST_COMMAND_KEY"});
+  EXPECT_EQ(ran.code, 0) << ran.error;
+  ran = Headgate({"model", "verify", Path("e.gguf"), "--model-key", "env:HEADGATE_TEST_COMMAND_KEY"});
+  EXPECT_THAT(ran.out, HasSubstr("good (SHA-256, key, every segment)")) << ran.error;
+}
+
+TEST_F(ModelTakeoverTest, DriftIsMeasuredAgainstABaseline) {
+  ASSERT_TRUE(StartEngine().ok());
+  std::ofstream(Path("probes.txt")) << "one two three\nfour five six\nseven eight nine\n";
+  const auto drift = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"drift", "--engine", address_, "--baseline", Path("drift.json"), "--probes",
+                                          Path("probes.txt")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Headgate(arguments);
+  };
+  Ran ran = drift({});
+  EXPECT_EQ(ran.code, 0) << ran.error;
+  EXPECT_THAT(ran.out, HasSubstr("baseline written"));
+  ran = drift({});
+  EXPECT_EQ(ran.code, 0) << ran.out << ran.error;
+  EXPECT_THAT(ran.out, HasSubstr("no drift"));
+  // Other weights.
+  ASSERT_TRUE(engine::Promote(served_, "second", {Path("two.gguf")}).ok());
+  WaitServed([](const v1::Model& model) { return model.id() == "second"; });
+  const std::vector<std::string> narrow = {"--logprob-change-max", "0.0001"};
+  ran = drift(narrow);
+  EXPECT_EQ(ran.code, 3) << ran.out << ran.error;
+  EXPECT_THAT(ran.out, HasSubstr("drift: mean log-probability"));
+  EXPECT_EQ(drift({"--recalibrate"}).code, 0);
+  EXPECT_EQ(drift(narrow).code, 0);
+  process_.reset();
+  EXPECT_EQ(drift({}).code, 1) << "nobody answers";
 }
 
 }  // namespace

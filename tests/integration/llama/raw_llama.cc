@@ -51,6 +51,14 @@ RawLlama::RawLlama(const std::string& path, int context_tokens, int batch_tokens
   context_.reset(llama_init_from_model(model_.get(), params), llama_free);
 }
 
+bool RawLlama::UseAdapter(const std::string& path) {
+  // Freed with the model.
+  llama_adapter_lora* adapter = path.empty() ? nullptr : llama_adapter_lora_init(model_.get(), path.c_str());
+  float scale = 1;
+  return (adapter != nullptr || path.empty()) &&
+         llama_set_adapters_lora(context_.get(), &adapter, path.empty() ? 0 : 1, &scale) == 0;
+}
+
 void RawLlama::Decode(const std::vector<Token>& tokens, int from, bool all_outputs) {
   llama_batch batch = llama_batch_init(static_cast<int32_t>(tokens.size()), 0, 1);
   batch.n_tokens = static_cast<int32_t>(tokens.size());

@@ -29,6 +29,8 @@ class RawLlama {
   // Same context size, batch size, sequences and threads as the backend under test: all of them choose kernels.
   RawLlama(const std::string& path, int context_tokens, int batch_tokens, int sequences, int threads);
 
+  // Everything from here on under this adapter; false when it does not load. Empty = none.
+  bool UseAdapter(const std::string& path);
   // Greedy answer, at most `most` tokens; ends before the first end-of-generation token.
   std::vector<Token> Greedy(const std::vector<Token>& prompt, int most);
   // The answer teacher-forced after the prompt: by how much each of its tokens lies below the best one, in nats.

@@ -35,6 +35,23 @@ TEST(PromptLookup, GuessesWhatFollowedTheNewestTokensBefore) {
   }
 }
 
+TEST(PromptLookup, PausesWhereGuessesDoNotPay) {
+  PromptLookup lookup;
+  const std::vector<Token> tokens = {1, 2, 3, 4, 1, 2, 3};
+  EXPECT_TRUE(lookup.Pause());
+  for (int i = 0; i < PromptLookup::kUselessPause; ++i) EXPECT_THAT(lookup.Draft(tokens, 4), IsEmpty()) << i;
+  EXPECT_THAT(lookup.Draft(tokens, 4), SizeIs(4));
+  const double before = lookup.share();
+  lookup.Observe(4, 4);
+  EXPECT_GT(lookup.share(), before);
+  lookup.Observe(4, 1);
+  lookup.Observe(4, 0);
+  EXPECT_LT(lookup.share(), before);
+  int tried = 0;
+  for (int i = 0; i < 2 * PromptLookup::kTryAgain; ++i) tried += lookup.Pause() ? 0 : 1;
+  EXPECT_EQ(tried, 2);
+}
+
 TEST(PromptLookup, LearnsAsTheSequenceGrows) {
   PromptLookup lookup;
   std::vector<Token> tokens = {1, 2, 3, 4};
