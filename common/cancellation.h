@@ -7,9 +7,7 @@
 // Thread-safety: none; executor thread only.
 #pragma once
 
-#include <cstdint>
 #include <functional>
-#include <map>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -24,23 +22,38 @@ class Cancellation {
     Registration() = default;
     Registration(Registration&& other) noexcept { *this = std::move(other); }
     Registration& operator=(Registration&& other) noexcept {
+      if (this == &other) return *this;
       Reset();
-      owner_ = std::exchange(other.owner_, nullptr);
-      id_ = other.id_;
+      callback_ = std::move(other.callback_);
+      before_ = std::exchange(other.before_, nullptr);
+      after_ = std::exchange(other.after_, nullptr);
+      if (before_ != nullptr) before_->after_ = after_->before_ = this;
       return *this;
     }
     ~Registration() { Reset(); }
     void Reset() {
-      if (owner_ != nullptr) std::exchange(owner_, nullptr)->callbacks_.erase(id_);
+      Unlink();
+      callback_ = nullptr;
     }
 
    private:
     friend class Cancellation;
-    Cancellation* owner_ = nullptr;
-    uint64_t id_ = 0;
+    void Unlink() {
+      if (before_ == nullptr) return;
+      before_->after_ = after_;
+      after_->before_ = before_;
+      before_ = after_ = nullptr;
+    }
+    // A ring with the Cancellation's own at its beginning; null: not in it.
+    Registration* before_ = nullptr;
+    Registration* after_ = nullptr;
+    std::function<void()> callback_;
   };
 
-  Cancellation() = default;
+  Cancellation() { callbacks_.before_ = callbacks_.after_ = &callbacks_; }
+  ~Cancellation() {
+    while (callbacks_.after_ != &callbacks_) callbacks_.after_->Unlink();
+  }
   Cancellation(const Cancellation&) = delete;
   Cancellation& operator=(const Cancellation&) = delete;
 
@@ -52,9 +65,11 @@ class Cancellation {
   void Cancel(absl::Status reason) {
     if (cancelled()) return;
     reason_ = std::move(reason);
-    while (!callbacks_.empty()) {
-      auto node = callbacks_.extract(callbacks_.begin());
-      node.mapped()();
+    while (callbacks_.after_ != &callbacks_) {
+      Registration* const first = callbacks_.after_;
+      const std::function<void()> callback = std::exchange(first->callback_, nullptr);
+      first->Unlink();
+      callback();
     }
   }
 
@@ -65,15 +80,16 @@ class Cancellation {
       callback();
       return registration;
     }
-    registration.owner_ = this;
-    registration.id_ = next_id_++;
-    callbacks_.emplace(registration.id_, std::move(callback));
+    registration.callback_ = std::move(callback);
+    registration.before_ = callbacks_.before_;
+    registration.after_ = &callbacks_;
+    callbacks_.before_->after_ = &registration;
+    callbacks_.before_ = &registration;
     return registration;
   }
 
  private:
-  std::map<uint64_t, std::function<void()>> callbacks_;
-  uint64_t next_id_ = 0;
+  Registration callbacks_;
   absl::Status reason_;
 };
 

@@ -3,11 +3,14 @@
 
 #include "common/digest.h"
 
+// SHA256_Init and its companions are not the way that OpenSSL 3 recommends.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -19,59 +22,59 @@ namespace headgate {
 
 namespace {
 
-// OpenSSL's one-shot functions look the algorithm up, under locks, at every call: several microseconds. Here it is
-// looked up once, and each thread keeps its context. Without a digest nothing can be shown to be what was classified,
-// so failure ends the process.
-class Hasher {
- public:
-  Hasher() : context_(EVP_MD_CTX_new()) {
-    if (context_ == nullptr || algorithm() == nullptr) std::abort();
+// The plain functions: what EVP does beside hashing costs more than hashing a short text, and ten are hashed a request.
+// Without a digest nothing can be shown to be what was classified, so failure ends the process.
+std::string Digest(std::string_view first, std::string_view second) {
+  SHA256_CTX context;
+  std::string out(SHA256_DIGEST_LENGTH, '\0');
+  if (SHA256_Init(&context) != 1 || SHA256_Update(&context, first.data(), first.size()) != 1 ||
+      SHA256_Update(&context, second.data(), second.size()) != 1 ||
+      SHA256_Final(reinterpret_cast<unsigned char*>(out.data()), &context) != 1) {
+    std::abort();
   }
-  ~Hasher() { EVP_MD_CTX_free(context_); }
-  Hasher(const Hasher&) = delete;
-  Hasher& operator=(const Hasher&) = delete;
+  return out;
+}
 
-  std::string Digest(std::string_view first, std::string_view second) {
-    std::string out(SHA256_DIGEST_LENGTH, '\0');
-    if (EVP_DigestInit_ex2(context_, algorithm(), nullptr) != 1 ||
-        EVP_DigestUpdate(context_, first.data(), first.size()) != 1 ||
-        EVP_DigestUpdate(context_, second.data(), second.size()) != 1 ||
-        EVP_DigestFinal_ex(context_, reinterpret_cast<unsigned char*>(out.data()), nullptr) != 1) {
-      std::abort();
-    }
-    return out;
+// Most random texts are short ids, and asking OpenSSL takes longer than filling them: a thread asks for many at once.
+constexpr size_t kRandomAhead = 1 << 10;
+constexpr size_t kRandomShort = 16;  // longer ones are keys
+
+void FillRandom(std::string& out) {
+  // Without randomness no key, id or nonce is safe: nothing sensible is left to do.
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) != 1) std::abort();
+}
+
+std::string TakeRandom(size_t n) {
+  static thread_local std::string ahead;
+  if (ahead.size() < n) {
+    ahead.resize(kRandomAhead);
+    FillRandom(ahead);
   }
-
- private:
-  static const EVP_MD* algorithm() {
-    static const EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    return sha256;
-  }
-  EVP_MD_CTX* const context_;
-};
-
-Hasher& ThreadHasher() {
-  static thread_local Hasher hasher;
-  return hasher;
+  std::string out = ahead.substr(ahead.size() - n);
+  OPENSSL_cleanse(ahead.data() + ahead.size() - n, n);  // nobody gets it again, nor finds it
+  ahead.resize(ahead.size() - n);
+  return out;
 }
 
 }  // namespace
 
-std::string Sha256(std::string_view bytes) { return ThreadHasher().Digest(bytes, ""); }
+std::string Sha256(std::string_view bytes) { return Digest(bytes, ""); }
 
 // RFC 2104.
 std::string HmacSha256(std::string_view key, std::string_view bytes) {
-  Hasher& hasher = ThreadHasher();
-  std::string block(key.size() > SHA256_CBLOCK ? hasher.Digest(key, "") : std::string(key));
-  block.resize(SHA256_CBLOCK, '\0');
-  const auto pad = [&block](char with) {
-    std::string padded = block;
-    for (char& c : padded) c = static_cast<char>(c ^ with);
-    return padded;
-  };
-  std::string inner = pad(0x36), outer = pad(0x5c);
-  std::string out = hasher.Digest(outer, hasher.Digest(inner, bytes));
-  for (std::string* secret : {&block, &inner, &outer}) OPENSSL_cleanse(secret->data(), secret->size());
+  std::array<char, SHA256_CBLOCK> inner{}, outer{};
+  if (key.size() > inner.size()) {
+    const std::string shorter = Digest(key, "");
+    std::copy(shorter.begin(), shorter.end(), inner.begin());
+  } else {
+    std::copy(key.begin(), key.end(), inner.begin());
+  }
+  for (size_t i = 0; i < inner.size(); ++i) {
+    outer[i] = static_cast<char>(inner[i] ^ 0x5c);
+    inner[i] = static_cast<char>(inner[i] ^ 0x36);
+  }
+  std::string out = Digest({outer.data(), outer.size()}, Digest({inner.data(), inner.size()}, bytes));
+  for (auto* secret : {&inner, &outer}) OPENSSL_cleanse(secret->data(), secret->size());
   return out;
 }
 
@@ -83,9 +86,9 @@ bool EqualConstantTime(std::string_view a, std::string_view b) {
 
 RandomBytes SystemRandom() {
   return [](size_t n) {
+    if (n <= kRandomShort) return TakeRandom(n);
     std::string out(n, '\0');
-    // Without randomness no key, id or nonce is safe: nothing sensible is left to do.
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(n)) != 1) std::abort();
+    FillRandom(out);
     return out;
   };
 }

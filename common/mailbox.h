@@ -7,12 +7,15 @@
 // Thread-safety: none; executor thread only. The mailbox must outlive a pending Receive.
 #pragma once
 
-#include <deque>
+#include <cstddef>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "boost/asio/async_result.hpp"
@@ -33,7 +36,7 @@ class Mailbox {
 
   // False when full or closed; `value` is untouched then.
   [[nodiscard]] bool Offer(T&& value) {
-    if (closed_ || items_.size() >= capacity_) return false;
+    if (closed_ || full()) return false;
     items_.push_back(std::move(value));
     Wake();
     return true;
@@ -48,8 +51,8 @@ class Mailbox {
     Wake();
   }
 
-  size_t size() const { return items_.size(); }
-  bool full() const { return items_.size() >= capacity_; }
+  size_t size() const { return items_.size() - taken_; }
+  bool full() const { return size() >= capacity_; }
   bool closed() const { return closed_; }
   // Called after each value taken, so that a producer with flow control can continue.
   void SetOnTaken(std::function<void()> callback) { on_taken_ = std::move(callback); }
@@ -58,42 +61,53 @@ class Mailbox {
   // cancellation's reason when cancelled (values still queued are dropped then).
   // REQUIRES: no other Receive pending.
   Task<absl::StatusOr<std::optional<T>>> Receive(Clock& clock, MonotonicTime deadline, Cancellation& cancellation) {
-    absl::Status interrupted;
-    if (items_.empty() && !closed_ && !cancellation.cancelled()) {
-      std::unique_ptr<Timer> timer;
-      if (deadline < absl::InfiniteDuration()) {
-        timer = clock.CallAt(deadline, [this, &interrupted] {
-          interrupted = absl::DeadlineExceededError("no event in time");
-          Wake();
-        });
-      }
+    if (size() == 0 && !closed_ && !cancellation.cancelled()) {
+      late_ = false;
+      until_ = deadline;
+      SetTimer(clock);
       auto registration = cancellation.OnCancel([this] { Wake(); });
-      while (items_.empty() && !closed_ && interrupted.ok() && !cancellation.cancelled()) co_await Wait();
+      while (size() == 0 && !closed_ && !late_ && !cancellation.cancelled()) co_await Wait();
+      until_ = absl::InfiniteDuration();
     }
     if (cancellation.cancelled()) co_return cancellation.reason();
-    if (!items_.empty()) {
-      std::optional<T> value(std::move(items_.front()));
-      items_.pop_front();
-      if (on_taken_) on_taken_();
-      co_return value;
-    }
-    if (closed_) {
-      if (!close_status_.ok()) co_return close_status_;
-      co_return std::optional<T>();
-    }
-    co_return interrupted;
+    if (size() > 0) co_return Take();
+    if (!closed_) co_return absl::DeadlineExceededError("no event in time");
+    if (!close_status_.ok()) co_return close_status_;
+    co_return std::optional<T>();
   }
 
  private:
+  std::optional<T> Take() {
+    std::optional<T> value(std::move(items_[taken_]));
+    if (++taken_ == items_.size()) {
+      items_.clear();
+      taken_ = 0;
+    } else if (taken_ >= kTakenMax && taken_ * 2 > items_.size()) {
+      std::vector<T> rest(std::make_move_iterator(items_.begin() + static_cast<std::ptrdiff_t>(taken_)),
+                          std::make_move_iterator(items_.end()));
+      items_.swap(rest);
+      taken_ = 0;
+    }
+    if (on_taken_) on_taken_();
+    return value;
+  }
+
+  // Stays from one Receive to the next, whose deadline is mostly later: then it is early, and looks again.
+  void SetTimer(Clock& clock) {
+    if (until_ == absl::InfiniteDuration() || (timer_ && timer_at_ <= until_)) return;
+    timer_at_ = until_;
+    timer_ = clock.CallAt(until_, [this, &clock] {
+      timer_.reset();
+      if (clock.Monotonic() < until_) return SetTimer(clock);
+      late_ = true;
+      Wake();
+    });
+  }
+
   // Suspends until Wake.
   auto Wait() {
     using Token = boost::asio::use_awaitable_t<Executor>;
-    return boost::asio::async_initiate<Token, void()>(
-        [this](auto handler) {
-          auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-          waiter_ = [shared]() mutable { std::move (*shared)(); };
-        },
-        *token());
+    return boost::asio::async_initiate<Token, void()>([this](auto handler) { waiter_ = std::move(handler); }, *token());
   }
   static boost::asio::use_awaitable_t<Executor>* token() {
     static boost::asio::use_awaitable_t<Executor> instance;
@@ -104,12 +118,19 @@ class Mailbox {
     boost::asio::post(executor_, std::exchange(waiter_, nullptr));
   }
 
+  static constexpr size_t kTakenMax = 64;
+
   Executor executor_;
   const size_t capacity_;
-  std::deque<T> items_;
+  std::vector<T> items_;
+  size_t taken_ = 0;  // of items_, from the beginning
   bool closed_ = false;
   absl::Status close_status_;
-  std::function<void()> waiter_;
+  absl::AnyInvocable<void()> waiter_;
+  std::unique_ptr<Timer> timer_;
+  MonotonicTime timer_at_;                          // when it calls
+  MonotonicTime until_ = absl::InfiniteDuration();  // the pending Receive's deadline
+  bool late_ = false;                               // it has passed
   std::function<void()> on_taken_;
 };
 

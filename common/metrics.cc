@@ -49,7 +49,8 @@ class PrometheusHistogram : public Histogram {
 
 // Looked up several times a request, so one string and a hash rather than an ordered map of maps. Each part is ended by
 // a byte that is in no UTF-8 text.
-const std::string& KeyOf(std::string_view name, const Labels& labels) {
+template <typename List>
+const std::string& KeyOf(std::string_view name, const List& labels) {
   static thread_local std::string key;
   key.assign(name).push_back('\xff');
   for (const auto& [label, value] : labels) {
@@ -72,25 +73,47 @@ struct Metrics::State {
 Metrics::Metrics() : state_(std::make_unique<State>()) {}
 Metrics::~Metrics() = default;
 
-Counter& Metrics::GetCounter(std::string_view name, std::string_view help, const Labels& labels) {
-  std::lock_guard lock(state_->mutex);
-  auto& slot = state_->counters[KeyOf(name, labels)];
+namespace {
+
+Labels Copy(const Labels& labels) { return labels; }
+Labels Copy(LabelList labels) { return {labels.begin(), labels.end()}; }
+
+template <typename State, typename List>
+Counter& FindCounter(State& state, std::string_view name, std::string_view help, const List& labels) {
+  std::lock_guard lock(state.mutex);
+  auto& slot = state.counters[KeyOf(name, labels)];
   if (!slot) {
-    auto& family =
-        prometheus::BuildCounter().Name(std::string(name)).Help(std::string(help)).Register(*state_->registry);
-    slot = std::make_unique<PrometheusCounter>(family.Add(labels));
+    auto& family = prometheus::BuildCounter().Name(std::string(name)).Help(std::string(help)).Register(*state.registry);
+    slot = std::make_unique<PrometheusCounter>(family.Add(Copy(labels)));
   }
   return *slot;
 }
 
-Gauge& Metrics::GetGauge(std::string_view name, std::string_view help, const Labels& labels) {
-  std::lock_guard lock(state_->mutex);
-  auto& slot = state_->gauges[KeyOf(name, labels)];
+template <typename State, typename List>
+Gauge& FindGauge(State& state, std::string_view name, std::string_view help, const List& labels) {
+  std::lock_guard lock(state.mutex);
+  auto& slot = state.gauges[KeyOf(name, labels)];
   if (!slot) {
-    auto& family = prometheus::BuildGauge().Name(std::string(name)).Help(std::string(help)).Register(*state_->registry);
-    slot = std::make_unique<PrometheusGauge>(family.Add(labels));
+    auto& family = prometheus::BuildGauge().Name(std::string(name)).Help(std::string(help)).Register(*state.registry);
+    slot = std::make_unique<PrometheusGauge>(family.Add(Copy(labels)));
   }
   return *slot;
+}
+
+}  // namespace
+
+// The same labels in another order are another entry here, and the same metric in the registry.
+Counter& Metrics::GetCounter(std::string_view name, std::string_view help, LabelList labels) {
+  return FindCounter(*state_, name, help, labels);
+}
+Counter& Metrics::GetCounter(std::string_view name, std::string_view help, const Labels& labels) {
+  return FindCounter(*state_, name, help, labels);
+}
+Gauge& Metrics::GetGauge(std::string_view name, std::string_view help, LabelList labels) {
+  return FindGauge(*state_, name, help, labels);
+}
+Gauge& Metrics::GetGauge(std::string_view name, std::string_view help, const Labels& labels) {
+  return FindGauge(*state_, name, help, labels);
 }
 
 Histogram& Metrics::GetHistogram(std::string_view name, std::string_view help, const std::vector<double>& bounds,

@@ -8,10 +8,12 @@
 // Thread-safety: everything from any thread. Metric references live as long as the Registry.
 #pragma once
 
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace prometheus {
@@ -21,6 +23,8 @@ class Registry;
 namespace headgate {
 
 using Labels = std::map<std::string, std::string>;
+// The same, written where it is used: nothing is copied for a metric that is known.
+using LabelList = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
 class Counter {
  public:
@@ -50,8 +54,10 @@ class Metrics {
 
   // The same name and labels give the same metric. Label cardinality is bounded by the caller: tenants and endpoints
   // come from configuration, never from requests.
-  Counter& GetCounter(std::string_view name, std::string_view help, const Labels& labels = {});
-  Gauge& GetGauge(std::string_view name, std::string_view help, const Labels& labels = {});
+  Counter& GetCounter(std::string_view name, std::string_view help, LabelList labels = {});
+  Counter& GetCounter(std::string_view name, std::string_view help, const Labels& labels);
+  Gauge& GetGauge(std::string_view name, std::string_view help, LabelList labels = {});
+  Gauge& GetGauge(std::string_view name, std::string_view help, const Labels& labels);
   Histogram& GetHistogram(std::string_view name, std::string_view help, const std::vector<double>& bounds,
                           const Labels& labels = {});
 
