@@ -336,7 +336,14 @@ void DecodeLoop::Settle(const Sequence& sequence, Ending ending) {
   metrics_.request_prompt_tokens.Observe(sequence.prompt_tokens());
   metrics_.request_generation_tokens.Observe(sequence.answer_tokens());
   if (sequence.admitted) metrics_.inference_time.Observe(Seconds(now - *sequence.admitted));
-  if (sequence.first_token) metrics_.decode_time.Observe(Seconds(sequence.last_token - *sequence.first_token));
+  metrics_.request_max_generation_tokens.Observe(sequence.max_tokens());
+  if (sequence.first_token) {
+    const double answering = Seconds(sequence.last_token - *sequence.first_token);
+    metrics_.decode_time.Observe(answering);
+    metrics_.prefill_computed_tokens.Observe(sequence.prompt_tokens() - sequence.cached_tokens);
+    const int32_t further = sequence.answer_tokens() - 1;
+    if (further > 0) metrics_.time_per_output_token.Observe(answering / further);
+  }
   std::lock_guard lock(mutex_);
   tenants_.Leave(sequence.tenant_index);
 }

@@ -175,6 +175,8 @@ void DecodeLoop::CountToken(Sequence& sequence) {
   if (!sequence.first_token) {
     sequence.first_token = now;
     metrics_.prompt_tokens.Increment(sequence.prompt_tokens());
+    metrics_.prompt_tokens_cached.Increment(sequence.cached_tokens);
+    metrics_.prompt_tokens_computed.Increment(sequence.prompt_tokens() - sequence.cached_tokens);
     metrics_.time_to_first_token.Observe(Seconds(now - sequence.submitted()));
     metrics_.prefill_time.Observe(Seconds(now - sequence.admitted.value_or(now)));
   } else {

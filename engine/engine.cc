@@ -208,6 +208,8 @@ absl::StatusOr<uint64_t> DecodingEngine::Submit(v1::GenerateRequest request, Mon
     sequences.push_back(std::make_unique<Sequence>(std::move(one), *backend_));
   }
   RETURN_IF_ERROR(loop_.Add(std::move(sequences)));
+  metrics_.request_params_n.Observe(choices);
+  if (request.has_max_tokens()) metrics_.request_params_max_tokens.Observe(request.max_tokens());
   return first;
 }
 

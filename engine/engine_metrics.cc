@@ -32,6 +32,11 @@ Bounds OneTwoFive(double most) {
   return bounds;
 }
 
+Histogram& Tokens(Metrics& m, std::string_view name, std::string_view help, const BackendInfo& info,
+                  const Labels& labels) {
+  return m.GetHistogram(name, help, OneTwoFive(info.context_tokens_per_sequence_max), labels);
+}
+
 Labels With(Labels labels, const std::string& name, const std::string& value) {
   labels[name] = value;
   return labels;
@@ -56,6 +61,10 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
       swapped_bytes(m.GetGauge("headgate_engine_swapped_bytes", "Host memory that holds preempted answers' state",
                                labels)),
       prompt_tokens(m.GetCounter("vllm:prompt_tokens_total", "Prompt tokens processed", labels)),
+      prompt_tokens_computed(m.GetCounter("vllm:prompt_tokens_by_source_total", "Prompt tokens by where they came from",
+                                          With(labels, "source", "local_compute"))),
+      prompt_tokens_cached(m.GetCounter("vllm:prompt_tokens_by_source_total", "Prompt tokens by where they came from",
+                                        With(labels, "source", "local_cache_hit"))),
       generation_tokens(m.GetCounter("vllm:generation_tokens_total", "Tokens generated", labels)),
       preemptions(m.GetCounter("vllm:num_preemptions_total", "Sequences put back to make room", labels)),
       rejections(m.GetCounter("vllm:admission_rejections", "Requests refused: queue full or draining", labels)),
@@ -78,10 +87,17 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
       inference_time(m.GetHistogram("vllm:request_inference_time_seconds", "Batch to end", kLatency, labels)),
       prefill_time(m.GetHistogram("vllm:request_prefill_time_seconds", "Batch to first token", kLatency, labels)),
       decode_time(m.GetHistogram("vllm:request_decode_time_seconds", "First to last token", kLatency, labels)),
-      request_prompt_tokens(m.GetHistogram("vllm:request_prompt_tokens", "Prompt tokens of a request",
-                                           OneTwoFive(info.context_tokens_per_sequence_max), labels)),
-      request_generation_tokens(m.GetHistogram("vllm:request_generation_tokens", "Generated tokens of a request",
-                                               OneTwoFive(info.context_tokens_per_sequence_max), labels)),
+      request_prompt_tokens(Tokens(m, "vllm:request_prompt_tokens", "Prompt tokens of a request", info, labels)),
+      request_generation_tokens(Tokens(m, "vllm:request_generation_tokens", "Generated tokens of a request", info,
+                                       labels)),
+      time_per_output_token(m.GetHistogram("vllm:request_time_per_output_token_seconds",
+                                           "Mean time of an answer's tokens after the first", kInterToken, labels)),
+      request_max_generation_tokens(Tokens(m, "vllm:request_max_num_generation_tokens",
+                                           "Most tokens that the request could have made", info, labels)),
+      request_params_n(m.GetHistogram("vllm:request_params_n", "n of a request", {1, 2, 5, 10, 20}, labels)),
+      request_params_max_tokens(Tokens(m, "vllm:request_params_max_tokens", "max_tokens of a request", info, labels)),
+      prefill_computed_tokens(Tokens(m, "vllm:request_prefill_kv_computed_tokens",
+                                     "Prompt tokens that were computed, cached ones left out", info, labels)),
       iteration_tokens(m.GetHistogram("vllm:iteration_tokens_total", "Rows of a step", kIterationTokens, labels)),
       step_duration(m.GetHistogram("headgate_engine_step_duration_seconds", "One decode step", kShort, labels)),
       cancel_to_free(m.GetHistogram("headgate_engine_cancel_to_free_seconds",

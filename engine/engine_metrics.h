@@ -34,6 +34,8 @@ struct EngineMetrics {
   Gauge& step_prefill_budget;
   Gauge& swapped_bytes;
   Counter& prompt_tokens;
+  Counter& prompt_tokens_computed;
+  Counter& prompt_tokens_cached;
   Counter& generation_tokens;
   Counter& preemptions;
   Counter& rejections;
@@ -54,6 +56,11 @@ struct EngineMetrics {
   Histogram& decode_time;
   Histogram& request_prompt_tokens;
   Histogram& request_generation_tokens;
+  Histogram& time_per_output_token;
+  Histogram& request_max_generation_tokens;
+  Histogram& request_params_n;
+  Histogram& request_params_max_tokens;
+  Histogram& prefill_computed_tokens;
   Histogram& iteration_tokens;
   Histogram& step_duration;
   Histogram& cancel_to_free;

@@ -64,6 +64,7 @@ class ModelTakeoverTest : public testing::Test {
     };
     inference_ = v1::Inference::NewStub(channel("grpc"));
     admin_ = v1::Engine::NewStub(channel("admin"));
+    load_ = v1::Engine::NewStub(channel("grpc"));
     return absl::OkStatus();
   }
   v1::Model Served() {
@@ -114,6 +115,7 @@ class ModelTakeoverTest : public testing::Test {
   std::unique_ptr<Process> process_;
   std::unique_ptr<v1::Inference::Stub> inference_;
   std::unique_ptr<v1::Engine::Stub> admin_;
+  std::unique_ptr<v1::Engine::Stub> load_;  // the same service on the port that routers use
   int64_t cached_ = 0;
 };
 
@@ -173,6 +175,15 @@ TEST_F(ModelTakeoverTest, ABadChangeIsRefusedAndTheModelStays) {
     EXPECT_THAT(status.error_message(), HasSubstr(file));
   }
   EXPECT_TRUE(Generate(Ask(2), &text).ok());
+  // Whoever may ask for answers may not choose what is served.
+  grpc::ClientContext context;
+  v1::LoadModelRequest request;
+  request.set_file(Path("two.gguf"));
+  v1::LoadModelResponse response;
+  EXPECT_EQ(load_->LoadModel(&context, request, &response).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  grpc::ClientContext another;
+  v1::UnloadAdapterResponse unloaded;
+  EXPECT_EQ(load_->UnloadAdapter(&another, {}, &unloaded).error_code(), grpc::StatusCode::UNIMPLEMENTED);
 }
 
 TEST_F(ModelTakeoverTest, ADamagedCopyIsPassedOverAndReported) {

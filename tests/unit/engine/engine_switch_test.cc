@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <future>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -93,7 +94,11 @@ TEST_F(EngineSwitchTest, NobodyIsRefusedWhileItChanges) {
         EXPECT_TRUE(answer->WaitEnd().ok());
         v1::EmbedRequest embed;
         embed.add_input("text");
-        switch_->Embed(embed, kNever, [](absl::StatusOr<v1::EmbedResponse> made) { EXPECT_TRUE(made.ok()); });
+        std::promise<absl::Status> embedded;
+        switch_->Embed(embed, kNever,
+                       [&](absl::StatusOr<v1::EmbedResponse> made) { embedded.set_value(made.status()); });
+        const absl::Status status = embedded.get_future().get();
+        EXPECT_TRUE(status.ok()) << status;
         ++answered;
       }
     });
