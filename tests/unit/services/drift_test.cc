@@ -9,6 +9,8 @@
 #include <cmath>
 #include <functional>
 
+#include "absl/strings/str_cat.h"
+
 namespace headgate::services {
 namespace {
 
@@ -87,7 +89,7 @@ TEST(Drift, RefusalsAreToldByTheirBeginning) {
     EXPECT_TRUE(LooksRefused(text)) << text;
   }
   for (const char* text : {"Paris.", "The can is on the table.", ""}) EXPECT_FALSE(LooksRefused(text)) << text;
-  EXPECT_FALSE(LooksRefused(std::string(200, 'x') + " I cannot")) << "only the beginning counts";
+  EXPECT_FALSE(LooksRefused(absl::StrCat(std::string(200, 'x'), " I cannot"))) << "only the beginning counts";
 }
 
 TEST(Drift, ARouterIsNoEngine) {
