@@ -47,6 +47,7 @@ class Accounting {
  public:
   Accounting(const Clock& clock, const AccountingConfig& config, Metrics& metrics);
   void Apply(const AccountingConfig& config, const std::vector<TenantConfig>& tenants = {});
+  void Share(SharedLimits& limits) { budgets_.Share(limits); }
   // What policy must know about money, for an answer to `prompt` from `model`.
   Budget BudgetFor(const Ticket& ticket, const Prompt& prompt, const std::string& model);
   // Holds the worst case. REQUIRES: BudgetFor said that there is room, nothing suspended since.

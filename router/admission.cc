@@ -48,6 +48,7 @@ void Admission::Apply(const RouterConfig& config) {
     buckets[tenant.name] = old != buckets_.end() ? old->second : Bucket{BucketSize(tenant), clock_.Monotonic()};
   }
   buckets_ = std::move(buckets);
+  if (shared_ != nullptr) Share(*shared_);
 }
 
 absl::StatusOr<std::shared_ptr<const TenantConfig>> Admission::Authenticate(const RequestHead& head) const {
@@ -72,11 +73,34 @@ absl::StatusOr<std::shared_ptr<const TenantConfig>> Admission::TenantByName(cons
   return tenant->second;
 }
 
+void Admission::Share(SharedLimits& limits) {
+  shared_ = &limits;
+  for (const auto& [name, tenant] : by_name_) ShareBucket(*tenant);
+}
+
+void Admission::ShareBucket(const TenantConfig& tenant) {
+  if (shared_ == nullptr || tenant.requests_per_second <= 0) return;
+  Bucket& bucket = buckets_[tenant.name];
+  bucket.lease = &shared_->Get(LeaseAsk::Kind::kRate, absl::StrCat("tenant_rate:", tenant.name));
+  bucket.lease->Set(tenant.requests_per_second, BucketSize(tenant));
+}
+
 absl::Status Admission::TakeToken(const TenantConfig& tenant) {
-  const double rate = tenant.requests_per_second;
-  if (rate <= 0) return absl::OkStatus();
+  if (tenant.requests_per_second <= 0) return absl::OkStatus();
   const MonotonicTime now = clock_.Monotonic();
   Bucket& bucket = buckets_[tenant.name];
+  double rate = tenant.requests_per_second;
+  if (bucket.lease != nullptr) {
+    bucket.lease->Asked();
+    if (bucket.lease->live() && bucket.lease->HasToken()) {
+      bucket.lease->Take();
+      bucket.tokens = 0;  // of the own share: none is saved up beside
+      bucket.refilled = now;
+      return absl::OkStatus();
+    }
+    if (bucket.lease->live()) bucket.tokens = 0, bucket.refilled = now;
+    rate = bucket.lease->own_share(rate);
+  }
   bucket.tokens = std::min(BucketSize(tenant), bucket.tokens + absl::ToDoubleSeconds(now - bucket.refilled) * rate);
   bucket.refilled = now;
   // Refilling in fractions must not lose the last bit of a whole token.
@@ -108,7 +132,7 @@ absl::StatusOr<Ticket> Admission::Admit(const RequestHead& head, const Prompt& p
       content.priority() == v1::PRIORITY_UNSPECIFIED ? v1::PRIORITY_NORMAL : content.priority();
   return Ticket{head.request_id, head.api, std::move(tenant), priority,
                 HigherLevel(head.declared_sensitivity, content.declared_sensitivity()), head.received, deadline,
-                InFlight(in_flight_), head.whole, head.trace};
+                InFlight(in_flight_), head.whole, head.trace, head.cacheable};
 }
 
 }  // namespace headgate::router

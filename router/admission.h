@@ -16,6 +16,7 @@
 #include "router/config.h"
 #include "router/prompt.h"
 #include "router/request.h"
+#include "router/shared_limits.h"
 
 namespace headgate::router {
 
@@ -48,6 +49,7 @@ struct Ticket {
   InFlight in_flight;
   bool whole = false;  // both as RequestHead's
   std::string trace = {};
+  bool cacheable = false;
 };
 
 // Range and enum checks of every field; INVALID_ARGUMENT names the field. Pure.
@@ -58,6 +60,8 @@ class Admission {
   Admission(const Clock& clock, const RouterConfig& config);
   // New tenants, keys and limits; token buckets of tenants that remain keep their level.
   void Apply(const RouterConfig& config);
+  // From now on tenants' rates are those of all routers; while the store is lost, this router's share of them holds.
+  void Share(SharedLimits& limits);
 
   // UNAUTHENTICATED: no or unknown key. RESOURCE_EXHAUSTED (with RetryAfter, upstream/upstream_error.h): the tenant's
   // bucket is empty or too many requests are in flight. UNAVAILABLE: draining. INVALID_ARGUMENT: ValidateRequest.
@@ -76,7 +80,9 @@ class Admission {
   struct Bucket {
     double tokens = 0;
     MonotonicTime refilled;
+    SharedLimits::Lease* lease = nullptr;
   };
+  void ShareBucket(const TenantConfig& tenant);
   absl::Status TakeToken(const TenantConfig& tenant);
 
   const Clock& clock_;
@@ -87,6 +93,7 @@ class Admission {
   absl::flat_hash_map<std::string, std::shared_ptr<const TenantConfig>> by_key_sha256_;
   absl::flat_hash_map<std::string, std::shared_ptr<const TenantConfig>> by_peer_;
   absl::flat_hash_map<std::string, std::shared_ptr<const TenantConfig>> by_name_;
+  SharedLimits* shared_ = nullptr;
   absl::flat_hash_map<std::string, Bucket> buckets_;  // by tenant name: bounded by configuration
 };
 

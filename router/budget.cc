@@ -51,6 +51,8 @@ double ShareOfDay(const std::vector<double>& profile, double hours) {
 
 struct BudgetBook::Account {
   BudgetConfig config;
+  std::string name;                        // `*`: all together
+  SharedLimits::Lease* lease = nullptr;    // with other routers
   int64_t spent = 0;
   int64_t held = 0;
   absl::Time begin = absl::InfinitePast();
@@ -87,6 +89,19 @@ void BudgetBook::Hold::Release() {
   micro_units_ = 0;
 }
 
+void BudgetBook::Share(SharedLimits& limits) {
+  shared_ = &limits;
+  for (const auto& [name, account] : accounts_) SetAccount(name, account->config);
+}
+
+void BudgetBook::Publish(Account& account, int64_t next) {
+  const std::string period = absl::FormatTime("%Y%m%d%H", account.begin, absl::UTCTimeZone());
+  account.lease->SetKey(absl::StrCat("budget:", account.name, ":", period));
+  account.lease->Set(static_cast<double>(account.config.limit_micro_units));
+  account.lease->Need(static_cast<double>(account.spent) + static_cast<double>(account.held) +
+                      static_cast<double>(std::max<int64_t>(0, next)));
+}
+
 BudgetBook::BudgetBook(const Clock& clock, Metrics& metrics) : clock_(clock), metrics_(metrics) {}
 BudgetBook::~BudgetBook() = default;
 
@@ -107,6 +122,10 @@ void BudgetBook::SetAccount(const std::string& name, const BudgetConfig& config)
   if (!account) account = std::make_shared<Account>();
   if (account->config.period != config.period) account->end = absl::InfinitePast();
   account->config = config;
+  account->name = name.empty() ? "*" : name;
+  if (shared_ != nullptr) {
+    account->lease = &shared_->Get(LeaseAsk::Kind::kSpend, absl::StrCat("budget:", account->name));
+  }
   account->used = &metrics_.GetGauge("headgate_router_budget_used_ratio",
                                      "Share of the budget that is spent or held; tenant `*`: all together.",
                                      {{"tenant", name.empty() ? "*" : name}});
@@ -146,8 +165,12 @@ void BudgetBook::BringUpToDate(Account& account) {
 Budget BudgetBook::Look(const std::string& tenant, int64_t worst_case) {
   Budget budget;
   for (const auto& account : AccountsOf(tenant)) {
-    const int64_t left = account->config.limit_micro_units - account->spent - account->held;
-    if (worst_case > left) budget.room = false;
+    int64_t limit = account->config.limit_micro_units;
+    if (account->lease != nullptr) {
+      Publish(*account, worst_case);
+      limit = std::min(limit, static_cast<int64_t>(account->lease->MayHold()));
+    }
+    if (worst_case > limit - account->spent - account->held) budget.room = false;
     budget.shadow_price = std::max(budget.shadow_price, account->shadow_price);
   }
   return budget;
@@ -166,6 +189,7 @@ void BudgetBook::Settle(Hold hold, std::optional<int64_t> actual) {
   for (const auto& account : hold.accounts_) {
     BringUpToDate(*account);
     Book(*account, amount);
+    if (account->lease != nullptr) Publish(*account, 0);
   }
 }
 

@@ -25,6 +25,7 @@
 #include "common/metrics.h"
 #include "router/config.h"
 #include "router/policy.h"
+#include "router/shared_limits.h"
 
 namespace headgate::router {
 
@@ -49,6 +50,9 @@ class BudgetBook {
 
   BudgetBook(const Clock& clock, Metrics& metrics);
   ~BudgetBook();
+  // From now on every budget is that of all routers; while the store is lost, this router spends what it has leased, or
+  // its share when it has leased nothing.
+  void Share(SharedLimits& limits);
   // Budgets of `tenants` and of all together; what was spent and is held stays.
   void Apply(const BudgetConfig& all, const std::vector<TenantConfig>& tenants);
 
@@ -74,8 +78,11 @@ class BudgetBook {
   void Book(Account& account, int64_t micro_units);
   void SetAccount(const std::string& name, const BudgetConfig& config);
 
+  void Publish(Account& account, int64_t next);
+
   const Clock& clock_;
   Metrics& metrics_;
+  SharedLimits* shared_ = nullptr;
   std::map<std::string, std::shared_ptr<Account>> accounts_;  // by tenant; "" = all
 };
 

@@ -35,6 +35,7 @@ void ReadSections(Reading& reading) {
   ReadOutputGuard(reading);
   ReadAccounting(reading);
   ReadAudit(reading);
+  ReadSharing(reading);
   ReadCache(reading);
   reading.root.Get("anonymous", &reading.config.anonymous);
 }
@@ -92,6 +93,7 @@ absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const Loa
     config.tenants.push_back(std::move(tenant));
   }
   CheckPayloadTenants(reading);
+  CheckCloudChoices(reading);
   if (!config.anonymous && config.tenants_file.empty()) {
     root.Complain("tenants_file", "is required, or anonymous: true: otherwise nobody could be admitted");
   }

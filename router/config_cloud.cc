@@ -2,13 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The section about the cloud.
+#include <algorithm>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "nlohmann/json.hpp"
 #include "router/config_sections.h"
 
 namespace headgate::router {
@@ -87,12 +90,36 @@ void ReadCloudLimits(YamlMap& map, CloudConfig* out) {
   }
 }
 
-}  // namespace
+// What every body of this cloud gets; nothing that we say ourselves.
+void ReadBody(YamlMap& map, CloudConfig* out) {
+  std::string text;
+  if (!map.Get("body", &text)) return;
+  const auto members = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!members.is_object() || members.empty()) return map.Complain("body", "must be a JSON object with members");
+  for (const char* ours : {"model", "messages", "stream", "stream_options", "thinking", "user", "user_id", "prompt",
+                           "tools", "tool_choice", "response_format", "max_tokens", "stop", "n", "temperature", "top_p",
+                           "presence_penalty", "frequency_penalty"}) {
+    if (members.contains(ours)) map.Complain("body", absl::StrCat("\"", ours, "\" is what the router itself says"));
+  }
+  const std::string dumped = members.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  out->body_members = dumped.substr(1, dumped.size() - 2);
+}
 
-void ReadCloud(Reading& reading) {
-  auto map = reading.root.GetMap("cloud");
-  if (!map) return;
-  CloudConfig& out = reading.config.cloud;
+void ReadDialect(YamlMap& map, CloudConfig* out) {
+  GetEnum<CloudConfig::Dialect>(
+      map, "dialect", {{"deepseek", CloudConfig::Dialect::kDeepSeek}, {"openai", CloudConfig::Dialect::kOpenAi}},
+      &out->dialect);
+  ReadBody(map, out);
+  if (out->dialect == CloudConfig::Dialect::kDeepSeek) return;
+  for (const char* key : {"thinking", "balance_interval", "balance_min_micro_units"}) {
+    if (map.Has(key)) map.Complain(key, "unreachable rule: only dialect deepseek has it");
+  }
+  out->balance_interval = absl::ZeroDuration();
+}
+
+void ReadOneCloud(YamlMap& cloud, const Reading& reading, CloudConfig* config) {
+  YamlMap* const map = &cloud;
+  CloudConfig& out = *config;
   map->Get("enabled", &out.enabled);
   GetName(*map, "name", &out.name);
   bool loopback = false;
@@ -124,10 +151,63 @@ void ReadCloud(Reading& reading) {
   if (out.backoff_base > out.backoff_max) map->Complain("backoff_base", "is above cloud.backoff_max");
   map->Get("breaker_failures", &out.breaker_failures, 1, 1000);
   map->Get("breaker_open", &out.breaker_open, absl::Milliseconds(10), absl::Minutes(10));
+  ReadDialect(*map, &out);
   if (out.enabled && reading.config.sensitivity.threshold <= v1::SENSITIVITY_LEVEL_PUBLIC) {
     map->Complain("enabled", "unreachable rule: sensitivity.threshold public makes every request sensitive");
   }
   map->Finish();
+}
+
+void ReadChoices(Reading& reading) {
+  RouterConfig& config = reading.config;
+  for (YamlMap& map : reading.root.GetList("cloud_choice")) {
+    CloudChoiceConfig choice;
+    map.Get("tenants", &choice.tenants);
+    GetEnum<CloudChoiceConfig::Scenario>(map, "scenario",
+                                         {{"any", CloudChoiceConfig::Scenario::kAny},
+                                          {"realtime", CloudChoiceConfig::Scenario::kRealtime},
+                                          {"batch", CloudChoiceConfig::Scenario::kBatch}},
+                                         &choice.scenario);
+    map.Require("cloud");
+    if (map.Get("cloud", &choice.cloud) && choice.cloud != config.cloud.name) {
+      const bool there = std::any_of(config.clouds.begin(), config.clouds.end(),
+                                     [&](const CloudConfig& cloud) { return cloud.name == choice.cloud; });
+      if (!there) map.Complain("cloud", absl::StrCat("no cloud has the name ", choice.cloud));
+    }
+    map.Finish();
+    config.cloud_choice.push_back(std::move(choice));
+  }
+}
+
+}  // namespace
+
+void ReadCloud(Reading& reading) {
+  RouterConfig& config = reading.config;
+  if (auto map = reading.root.GetMap("cloud")) ReadOneCloud(*map, reading, &config.cloud);
+  std::set<std::string> names = {config.cloud.name}, models = {config.cloud.model};
+  for (YamlMap& map : reading.root.GetList("clouds")) {
+    CloudConfig cloud;
+    cloud.further = cloud.enabled = true;
+    map.Require("name");
+    map.Require("model");
+    ReadOneCloud(map, reading, &cloud);
+    if (!config.cloud.enabled) map.Complain("", "unreachable rule: cloud.enabled is false");
+    if (!names.insert(cloud.name).second) map.Complain("name", "another cloud has this name");
+    if (!models.insert(cloud.model).second) map.Complain("model", "another cloud has this model: prices go by model");
+    config.clouds.push_back(std::move(cloud));
+  }
+  ReadChoices(reading);
+}
+
+void CheckCloudChoices(Reading& reading) {
+  const RouterConfig& config = reading.config;
+  for (size_t i = 0; i < config.cloud_choice.size(); ++i) {
+    for (const std::string& name : config.cloud_choice[i].tenants) {
+      const bool known = std::any_of(config.tenants.begin(), config.tenants.end(),
+                                     [&](const TenantConfig& tenant) { return tenant.name == name; });
+      if (!known) reading.root.Complain(absl::StrCat("cloud_choice[", i, "].tenants"), "no tenant is called " + name);
+    }
+  }
 }
 
 }  // namespace headgate::router

@@ -198,6 +198,10 @@ void ReadAccounting(Reading& reading) {
   if (reading.config.cloud.enabled && !models.empty() && !models.contains(reading.config.cloud.model)) {
     map->Complain("prices", absl::StrCat("no price for cloud.model ", reading.config.cloud.model));
   }
+  for (const CloudConfig& cloud : reading.config.clouds) {
+    if (models.empty() || models.contains(cloud.model)) continue;
+    map->Complain("prices", absl::StrCat("no price for the model ", cloud.model, " of clouds"));
+  }
   if (reading.config.policy.mode == PolicyConfig::Mode::kCost && models.empty()) {
     map->Complain("prices", "policy.mode cost needs a price table");
   }

@@ -81,6 +81,19 @@ void ReadCache(Reading& reading) {
   if (!map) return;
   map->Get("bytes_max", &reading.config.cache.bytes_max, 0, int64_t{1} << 40);
   map->Get("ttl", &reading.config.cache.ttl, absl::Seconds(1), absl::Hours(24));
+  CacheConfig& cache = reading.config.cache;
+  map->Get("shared", &cache.shared);
+  if (cache.shared && !reading.config.sharing.enabled()) {
+    map->Complain("shared", "unreachable rule: there is no section sharing");
+  }
+  if (GetPath(*map, "warm_up_file", reading.base, &cache.warm_up_file)) {
+    const auto text = ReadFile(cache.warm_up_file, 256 << 20);
+    if (!text.ok()) map->Complain("warm_up_file", std::string(text.status().message()));
+    reading.config.files.push_back(cache.warm_up_file);
+  }
+  for (const char* key : {"shared", "warm_up_file"}) {
+    if (map->Has(key) && cache.bytes_max == 0) map->Complain(key, "unreachable rule: cache.bytes_max is 0");
+  }
   map->Finish();
 }
 

@@ -32,6 +32,7 @@ void ReadConversation(Reading& reading);
 void ReadPolicy(Reading& reading);
 void ReadLocal(Reading& reading);
 void ReadCloud(Reading& reading);
+void CheckCloudChoices(Reading& reading);  // when the tenants are known
 void ReadOutputGuard(Reading& reading);
 void ReadScaling(Reading& reading);
 void ReadAccounting(Reading& reading);  // after ReadPolicy and ReadCloud
@@ -41,6 +42,7 @@ void CheckBudgets(Reading& reading);    // after the tenants file
 void ReadAudit(Reading& reading);
 void CheckPayloadTenants(Reading& reading);  // when the tenants are known
 void ReadCache(Reading& reading);
+void ReadSharing(Reading& reading);
 // The tenants file's root; after ReadListen and ReadSensitivity.
 void ReadTenants(Reading& reading, YamlMap& tenants_root);
 

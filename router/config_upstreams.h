@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,7 @@ struct LocalConfig {
 };
 
 struct CloudConfig {
+  bool further = false;                    // of `clouds`: its metrics have the label `cloud`
   bool enabled = false;
   std::string name = "deepseek";
   std::string base_url;                    // https://...; http only for loopback
@@ -65,7 +67,7 @@ struct CloudConfig {
   std::string ca_file;                     // extra trust anchor; empty = the system's
   enum class Dialect { kDeepSeek, kOpenAi };
   Dialect dialect = Dialect::kDeepSeek;    // kOpenAi: no `thinking`, no balance, the tenant's hash as `user`
-  std::string body_json;                   // an object whose members every request's body gets
+  std::string body_members;                // `body`: members of a JSON object that every request's body gets
   bool thinking = false;
   bool user_id = true;                     // tell the cloud tenants apart, by a salted hash
   int64_t connections_max = 256;
@@ -83,6 +85,13 @@ struct CloudConfig {
   int64_t breaker_failures = 5;            // consecutive, opens
   absl::Duration breaker_open = absl::Seconds(10);
 };
+
+// For the metrics of one cloud.
+inline std::map<std::string, std::string> CloudLabels(const CloudConfig& config,
+                                                      std::map<std::string, std::string> others = {}) {
+  if (config.further) others["cloud"] = config.name;
+  return others;
+}
 
 // Which of several clouds a request is for: the first entry that fits, otherwise `cloud`.
 struct CloudChoiceConfig {

@@ -24,6 +24,7 @@ constexpr absl::Duration kRefuseBefore = absl::Milliseconds(20);    // so that t
 constexpr absl::Duration kLocalRetryAfter = absl::Seconds(1);
 // A request that saw this many healthy engines die before its first token may be what kills them.
 constexpr int kLocalDeathsMax = 3;
+constexpr uint64_t kItself = 1;  // in a cloud's table of beginnings
 
 uint64_t SecretFrom(const RandomBytes& random) {
   const std::string bytes = random(sizeof(uint64_t));
@@ -44,31 +45,36 @@ Dispatch::Dispatch(Executor executor, Clock& clock, RandomBytes random, const Cl
     : executor_(executor),
       clock_(clock),
       random_(std::move(random)),
-      cloud_config_(cloud_config),
       endpoints_(endpoints),
-      cloud_(cloud),
       metrics_(metrics),
-      breaker_(clock, cloud_config.breaker_failures, cloud_config.breaker_open),
-      limit_(clock, cloud_config, metrics),
       queue_(executor, clock, random_, local_config, endpoints, metrics),
       prefix_secret_(SecretFrom(random_)) {
-  SetBreakerGauge();
+  AddCloud(cloud_config, cloud);
+}
+
+void Dispatch::AddCloud(const CloudConfig& config, CloudUpstream* cloud) {
+  clouds_.push_back(std::make_unique<Cloud>(clock_, config, cloud, metrics_));
+  SetBreakerGauge(*clouds_.back());
 }
 
 void Dispatch::Apply(const CloudConfig& cloud_config, const LocalConfig& local_config) {
-  cloud_config_ = cloud_config;
-  limit_.Apply(cloud_config);
+  Cloud& first = *clouds_.front();
+  first.config = cloud_config;
+  first.limit.Apply(cloud_config);
   queue_.Apply(local_config);
-  breaker_.Configure(cloud_config.breaker_failures, cloud_config.breaker_open);
+  first.breaker.Configure(cloud_config.breaker_failures, cloud_config.breaker_open);
 }
 
-bool Dispatch::cloud_available() const { return cloud_ != nullptr && cloud_config_.enabled && breaker_.Available(); }
+bool Dispatch::cloud_available(size_t cloud) const {
+  const Cloud& one = *clouds_[cloud];
+  return one.upstream != nullptr && one.config.enabled && one.breaker.Available();
+}
 
 Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::Send(const Ticket& ticket, const Prompt& prompt,
                                                              const Sensitivity& sensitivity, Decision decision,
                                                              Attempts& attempts, Cancellation& cancellation,
                                                              const ApproveHedge& approve) {
-  Exchange exchange{ticket, prompt, sensitivity, attempts, cancellation, {}};
+  Exchange exchange{ticket, prompt, sensitivity, attempts, cancellation, {}, decision.cloud};
   exchange.route.mutable_reasons()->Assign(decision.reasons.begin(), decision.reasons.end());
   exchange.route.set_sensitivity(sensitivity.level);
   exchange.route.set_request_id(ticket.request_id);
@@ -86,7 +92,9 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::Send(const Ticket& ticke
     decision.reasons.insert(decision.reasons.begin(), result.fallback);
     exchange.route.mutable_reasons()->Assign(decision.reasons.begin(), decision.reasons.end());
   }
-  if (decision.target == Target::kLocal && decision.hedge && approve && !sensitivity.sensitive()) {
+  // Whoever waits for a whole answer sees no first token.
+  const bool may_hedge = decision.hedge && approve && !sensitivity.sensitive() && !ticket.whole;
+  if (decision.target == Target::kLocal && may_hedge) {
     auto hedged = co_await SendHedged(exchange, *std::move(decision.hedge), approve);
     co_return hedged;
   }
@@ -94,33 +102,36 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::Send(const Ticket& ticke
   co_return answer;
 }
 
-std::optional<Dispatch::CloudAttempt> Dispatch::TakeCloud(std::string& why) {
+std::optional<Dispatch::CloudAttempt> Dispatch::TakeCloud(size_t number, std::string& why) {
   // The breaker may have opened since policy looked, or since the last attempt; so may the cap have been reached.
   why = "cloud_unavailable";
-  if (!cloud_available()) return std::nullopt;
-  const auto place = limit_.Take();
+  if (!cloud_available(number)) return std::nullopt;
+  Cloud& cloud = *clouds_[number];
+  const auto place = cloud.limit.Take();
   if (!place) {
     why = "cloud_at_cap";
     return std::nullopt;
   }
-  return CloudAttempt{*breaker_.Acquire(), *place};
+  return CloudAttempt{&cloud, *cloud.breaker.Acquire(), *place};
 }
 
 Task<Dispatch::CloudResult> Dispatch::SendCloud(Exchange& exchange, CloudPermit permit) {
   auto made = CloudPrompt::Make(std::move(permit), exchange.ticket.request_id, exchange.prompt);
   if (!made.ok()) co_return CloudResult{nullptr, made.status(), ""};
   const auto prompt = std::make_shared<const CloudPrompt>(*std::move(made));
-  RetryBudget::Hold active = retries_.Begin();
+  Cloud& cloud = *clouds_[exchange.cloud];
+  RetryBudget::Hold active = cloud.retries.Begin();
   std::optional<RetryBudget::Hold> retry;
   for (int failed = 0;; ++failed) {
     std::string fallback;
-    const auto attempt = TakeCloud(fallback);
+    const auto attempt = TakeCloud(exchange.cloud, fallback);
     if (!attempt) co_return CloudResult{nullptr, absl::OkStatus(), fallback};
     ++exchange.attempts.cloud;
     auto answer = std::make_unique<StreamAnswer>(*this, exchange.route, prompt, *attempt, exchange.ticket);
-    const MonotonicTime first_by = clock_.Monotonic() + cloud_config_.first_token_timeout;
+    const MonotonicTime first_by = clock_.Monotonic() + cloud.config.first_token_timeout;
     Begun begun = co_await answer->Begin(first_by, exchange.cancellation);
     if (begun.outcome == Outcome::kOk) {
+      cloud.sent.Remember(PrefixKeysOf(prefix_secret_, exchange.ticket.tenant->name, exchange.prompt), kItself);
       answer->Keep(std::move(active));
       co_return CloudResult{std::move(answer), absl::OkStatus(), ""};
     }
@@ -129,10 +140,10 @@ Task<Dispatch::CloudResult> Dispatch::SendCloud(Exchange& exchange, CloudPermit 
     if (last) co_return CloudResult{nullptr, *last, fallback};
     // A stream that ended without a status was cut.
     const bool again = begun.why.ok() || begun.outcome == Outcome::kOtherKey || Retryable(begun.why);
-    const auto backoff = again ? CloudBackoff(failed + 1, begun, exchange.ticket.deadline) : std::nullopt;
+    const auto backoff = again ? CloudBackoff(cloud.config, failed + 1, begun, exchange.ticket.deadline) : std::nullopt;
     retry.reset();
     if (backoff) {
-      auto hold = retries_.Retry();
+      auto hold = cloud.retries.Retry();
       if (hold) retry.emplace(*std::move(hold));
     }
     if (!retry) {
@@ -180,11 +191,12 @@ void Dispatch::CountRefusedRetry() {
       .Increment();
 }
 
-std::optional<absl::Duration> Dispatch::CloudBackoff(int failed_attempts, const Begun& begun, MonotonicTime deadline) {
-  if (failed_attempts >= cloud_config_.attempts_max) return std::nullopt;
+std::optional<absl::Duration> Dispatch::CloudBackoff(const CloudConfig& config, int failed_attempts,
+                                                     const Begun& begun, MonotonicTime deadline) {
+  if (failed_attempts >= config.attempts_max) return std::nullopt;
   if (begun.outcome == Outcome::kOtherKey) return absl::ZeroDuration();
-  const absl::Duration cap = std::min(cloud_config_.backoff_max, kBackoffMax);
-  const absl::Duration ceiling = std::min(cap, cloud_config_.backoff_base * std::exp2(failed_attempts - 1));
+  const absl::Duration cap = std::min(config.backoff_max, kBackoffMax);
+  const absl::Duration ceiling = std::min(cap, config.backoff_base * std::exp2(failed_attempts - 1));
   absl::Duration wait = ceiling * RandomUnit(random_);
   if (const auto asked = RetryAfter(begun.why); asked.has_value()) {
     // Told to stay away for longer than we would ever wait: local can start now.
@@ -193,6 +205,18 @@ std::optional<absl::Duration> Dispatch::CloudBackoff(int failed_attempts, const 
   }
   if (clock_.Monotonic() + wait >= deadline) return std::nullopt;
   return wait;
+}
+
+Prospect Dispatch::Look(const std::string& tenant, const Prompt& prompt, bool sensitive, size_t cloud) {
+  LocalAsk ask;
+  ask.sensitive = sensitive;
+  ask.prompt_tokens = static_cast<double>(prompt.text_bytes()) / 4;
+  ask.prefix = PrefixKeysOf(prefix_secret_, tenant, prompt);
+  Prospect prospect{endpoints_.Look(ask)};
+  for (const PrefixAffinity::Match& match : clouds_[cloud]->sent.Find(ask.prefix)) {
+    prospect.cloud_cached_tokens = std::min(ask.prompt_tokens, match.bytes / 4);
+  }
+  return prospect;
 }
 
 LocalQueue::Work Dispatch::WorkOf(const Exchange& exchange) const {
@@ -265,42 +289,46 @@ Task<absl::StatusOr<std::shared_ptr<Endpoint>>> Dispatch::WaitForLocal(Monotonic
 }
 
 void Dispatch::TellCloud(const CloudAttempt& attempt, Outcome outcome, const absl::Status& why) {
-  const std::string before(breaker_.state());
+  CircuitBreaker& breaker = attempt.cloud->breaker;
+  CloudLimit& limit = attempt.cloud->limit;
+  const std::string before(breaker.state());
   switch (outcome) {
     case Outcome::kOk:
-      breaker_.Success(attempt.breaker);
+      breaker.Success(attempt.breaker);
       break;
     case Outcome::kRejected:
-      breaker_.Trip(kRejectedOpen);
+      breaker.Trip(kRejectedOpen);
       break;
     case Outcome::kTimeout:
     case Outcome::kUnavailable:
     case Outcome::kDied:
-      breaker_.Failure(attempt.breaker);
+      breaker.Failure(attempt.breaker);
       break;
     case Outcome::kCancelled:
     case Outcome::kDeadline:
     case Outcome::kCallerError:
     case Outcome::kExhausted:
     case Outcome::kOtherKey:
-      breaker_.Abandon(attempt.breaker);
+      breaker.Abandon(attempt.breaker);
       break;
   }
   if (outcome == Outcome::kOk) {
-    limit_.Succeeded();
+    limit.Succeeded();
   } else if (outcome == Outcome::kExhausted) {
-    limit_.Limited(attempt.limit, ConcurrencyLimit(why));
+    limit.Limited(attempt.limit, ConcurrencyLimit(why));
   } else {
-    limit_.Ended();
+    limit.Ended();
   }
-  const std::string after(breaker_.state());
-  if (after != before) HG_LOG(Warning, "cloud breaker ", before, " -> ", after);
-  SetBreakerGauge();
+  const std::string after(breaker.state());
+  if (after != before) HG_LOG(Warning, "cloud ", attempt.cloud->config.name, ": breaker ", before, " -> ", after);
+  SetBreakerGauge(*attempt.cloud);
 }
 
-void Dispatch::SetBreakerGauge() {
-  metrics_.GetGauge("headgate_router_cloud_breaker_open", "1 from the breaker's opening until a probe has succeeded.")
-      .Set(breaker_.state() == "closed" ? 0 : 1);
+void Dispatch::SetBreakerGauge(const Cloud& cloud) {
+  metrics_
+      .GetGauge("headgate_router_cloud_breaker_open", "1 from the breaker's opening until a probe has succeeded.",
+                CloudLabels(cloud.config))
+      .Set(cloud.breaker.state() == "closed" ? 0 : 1);
 }
 
 void Dispatch::CountAttempt(bool cloud, Outcome outcome) {

@@ -67,11 +67,18 @@ struct Attempts {
 // Before a hedge is sent: budget, record, whatever else a way out needs. Anything but OK: it is not sent.
 using ApproveHedge = std::function<Task<absl::Status>(Cancellation&)>;
 
+// What a request would meet on either side.
+struct Prospect {
+  Outlook local;
+  double cloud_cached_tokens = 0;  // of its prompt, probably: the cloud was sent them before
+};
+
 class Dispatch {
  public:
-  // `cloud` may be null (no cloud configured).
+  // `cloud` may be null (no cloud configured). Clouds are numbered: 0 is `cloud`, then those that AddCloud adds.
   Dispatch(Executor executor, Clock& clock, RandomBytes random, const CloudConfig& cloud_config,
            const LocalConfig& local_config, EndpointRegistry& endpoints, CloudUpstream* cloud, Metrics& metrics);
+  void AddCloud(const CloudConfig& config, CloudUpstream* cloud);
   void Apply(const CloudConfig& cloud_config, const LocalConfig& local_config);
 
   // Sends and waits for the first content event. `decision.permit` is spent here. `prompt` must remain live while the
@@ -82,18 +89,24 @@ class Dispatch {
                                                      const Sensitivity& sensitivity, Decision decision,
                                                      Attempts& attempts, Cancellation& cancellation,
                                                      const ApproveHedge& approve = {});
+  void Share(SharedLimits& limits) {
+    for (const auto& cloud : clouds_) cloud->limit.Share(limits);
+  }
   void Apply(const PolicyConfig& policy) { hedging_.Apply(policy); }
   // An engine for one unary call: CountTokens, Embed, ListModels. They take no place in a batch, so any engine will do;
   // waits until just before the deadline for one, then UNAVAILABLE with RetryAfter.
   Task<absl::StatusOr<std::shared_ptr<Endpoint>>> WaitForLocal(MonotonicTime deadline, Cancellation& cancellation);
 
+  Prospect Look(const std::string& tenant, const Prompt& prompt, bool sensitive, size_t cloud = 0);
+
   // For a router that has just begun, with cloud.calls_per_day: counts the calls of today that the audit log tells of.
+  // Of several clouds, those that answered are told apart, failed calls count for the first.
   int64_t RestoreCalls(const std::string& audit_directory);
 
-  bool cloud_available() const;
+  bool cloud_available(size_t cloud = 0) const;
   // Fewer answers under way than the cloud's cap, and calls left for today.
-  bool cloud_has_room() const { return limit_.HasRoom(); }
-  const CircuitBreaker& breaker() const { return breaker_; }
+  bool cloud_has_room(size_t cloud = 0) const { return clouds_[cloud]->limit.HasRoom(); }
+  const CircuitBreaker& breaker(size_t cloud = 0) const { return clouds_[cloud]->breaker; }
 
  private:
   class StreamAnswer;
@@ -112,30 +125,39 @@ class Dispatch {
   void CountHedge(Attempts::Hedge result);
   LocalQueue::Work WorkOf(const Exchange& exchange) const;
   // How long to wait before the next cloud attempt; nullopt: not worth it, fall back.
-  std::optional<absl::Duration> CloudBackoff(int failed_attempts, const Begun& begun, MonotonicTime deadline);
+  std::optional<absl::Duration> CloudBackoff(const CloudConfig& config, int failed_attempts, const Begun& begun,
+                                             MonotonicTime deadline);
   std::optional<absl::Status> FinalCloudStatus(const Begun& begun, const Exchange& exchange,
                                                std::string& fallback) const;
   void CountRefusedRetry();
   void CountAttempt(bool cloud, Outcome outcome);
+  static constexpr size_t kSentMax = 1 << 16;
+  struct Cloud {
+    Cloud(const Clock& clock, const CloudConfig& c, CloudUpstream* u, Metrics& metrics)
+        : config(c), upstream(u), breaker(clock, c.breaker_failures, c.breaker_open), limit(clock, c, metrics) {}
+    CloudConfig config;
+    CloudUpstream* const upstream;
+    CircuitBreaker breaker;
+    CloudLimit limit;
+    RetryBudget retries;
+    PrefixAffinity sent{kSentMax};  // beginnings of prompts that it has read
+  };
   struct CloudAttempt {
-    CircuitBreaker::Attempt breaker;
-    CloudLimit::Attempt limit;
+    Cloud* cloud = nullptr;
+    CircuitBreaker::Attempt breaker = {};
+    CloudLimit::Attempt limit = {};
   };
   // Nullopt, and why: the breaker is open, or there is no room under the cap.
-  std::optional<CloudAttempt> TakeCloud(std::string& why);
+  std::optional<CloudAttempt> TakeCloud(size_t cloud, std::string& why);
   void TellCloud(const CloudAttempt& attempt, Outcome outcome, const absl::Status& why);
-  void SetBreakerGauge();
+  void SetBreakerGauge(const Cloud& cloud);
 
   Executor executor_;
   Clock& clock_;
   RandomBytes random_;
-  CloudConfig cloud_config_;
   EndpointRegistry& endpoints_;
-  CloudUpstream* const cloud_;
   Metrics& metrics_;
-  CircuitBreaker breaker_;
-  CloudLimit limit_;
-  RetryBudget retries_;
+  std::vector<std::unique_ptr<Cloud>> clouds_;
   LocalQueue queue_;
   Hedging hedging_{PolicyConfig()};
   const uint64_t prefix_secret_;

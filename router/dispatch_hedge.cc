@@ -15,8 +15,8 @@ namespace headgate::router {
 // Shared by the two sides; SendHedged returns when both have ended.
 struct Dispatch::Race {
   Race(Executor executor, const Exchange& x)
-      : local{x.ticket, x.prompt, x.sensitivity, x.attempts, stop_local, x.route},
-        cloud{x.ticket, x.prompt, x.sensitivity, x.attempts, stop_cloud, x.route},
+      : local{x.ticket, x.prompt, x.sensitivity, x.attempts, stop_local, x.route, x.cloud},
+        cloud{x.ticket, x.prompt, x.sensitivity, x.attempts, stop_cloud, x.route, x.cloud},
         cloud_ended(executor, 1) {
     cloud.route.mutable_reasons()->Clear();
     cloud.route.add_reasons("hedge");
@@ -42,7 +42,7 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendHedged(Exchange& exc
   if (late < exchange.ticket.deadline) {
     timer = clock_.CallAt(late, [&] {
       // What cannot be sent costs the budget nothing.
-      if (!cloud_available() || !limit_.HasRoom() || !hedging_.Take()) return;
+      if (!cloud_available(exchange.cloud) || !cloud_has_room(exchange.cloud) || !hedging_.Take()) return;
       race->cloud_began = true;
       boost::asio::co_spawn(executor_, RunHedge(race, std::move(permit), approve), boost::asio::detached);
     });
@@ -81,12 +81,13 @@ Task<void> Dispatch::Hedge(Race& race, CloudPermit permit, const ApproveHedge& a
   const absl::Status approved = co_await approve(x.cancellation);
   if (!approved.ok() || x.cancellation.cancelled()) co_return;
   std::string why;
-  const auto attempt = TakeCloud(why);  // it may have closed meanwhile
+  const auto attempt = TakeCloud(x.cloud, why);  // it may have closed meanwhile
   if (!attempt) co_return;
   ++x.attempts.cloud;
-  RetryBudget::Hold active = retries_.Begin();
+  Cloud& cloud = *attempt->cloud;
+  RetryBudget::Hold active = cloud.retries.Begin();
   auto answer = std::make_unique<StreamAnswer>(*this, x.route, prompt, *attempt, x.ticket);
-  const MonotonicTime first_by = clock_.Monotonic() + cloud_config_.first_token_timeout;
+  const MonotonicTime first_by = clock_.Monotonic() + cloud.config.first_token_timeout;
   Begun begun = co_await answer->Begin(first_by, x.cancellation);
   if (begun.outcome == Outcome::kOk) {
     answer->Keep(std::move(active));

@@ -31,15 +31,15 @@ Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, std::s
     : dispatch_(dispatch),
       deadline_(ticket.deadline),
       started_(dispatch.clock_.Monotonic()),
-      idle_timeout_(dispatch.cloud_config_.idle_timeout),
+      idle_timeout_(attempt.cloud->config.idle_timeout),
       whole_(ticket.whole),
       prompt_(std::move(prompt)),
       attempt_(attempt) {
   route_ = std::move(route);
   route_.set_target(v1::Route::TARGET_CLOUD);
-  route_.set_endpoint(dispatch_.cloud_config_.name);
-  route_.set_model(dispatch_.cloud_config_.model);
-  stream_ = dispatch_.cloud_->Generate(*prompt_, CloudCall{deadline_, ticket.tenant->name, ticket.whole});
+  route_.set_endpoint(attempt_.cloud->config.name);
+  route_.set_model(attempt_.cloud->config.model);
+  stream_ = attempt_.cloud->upstream->Generate(*prompt_, CloudCall{deadline_, ticket.tenant->name, ticket.whole});
 }
 
 Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, EndpointUse place, const Prompt& prompt,
@@ -77,7 +77,7 @@ Task<Dispatch::Begun> Dispatch::StreamAnswer::Begin(MonotonicTime first_by, Canc
     Count(**event);
     held_.push_back(std::move(**event));
   } while (held_.size() < kHeldMax && (held_.empty() || !Commits(held_.back())));
-  if (prompt_) dispatch_.breaker_.Answered(attempt_.breaker);
+  if (prompt_) attempt_.cloud->breaker.Answered(attempt_.breaker);
   co_return Begun{Outcome::kOk, absl::OkStatus()};
 }
 

@@ -47,6 +47,7 @@ struct Dispatch::Exchange {
   Attempts& attempts;
   Cancellation& cancellation;
   v1::Route route;
+  size_t cloud = 0;  // its number
 };
 
 // An Answer once Begin has returned kOk. Tells breaker and cap, or registry and queue, exactly once how it ended, also

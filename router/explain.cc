@@ -3,11 +3,13 @@
 
 // Explain runs the very stages of the path (router.cc) up to the decision, but sends and counts nothing; GetState is
 // the router's state as an operator wants to see it. Findings are types and offsets, never values.
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "router/contingency.h"
 #include "router/router.h"
 
 namespace headgate::router {
@@ -50,12 +52,52 @@ void Describe(const Decision& decision, v1::Route& route) {
   for (const std::string& reason : decision.reasons) route.add_reasons(reason);
 }
 
+Ticket TicketOf(std::shared_ptr<const TenantConfig> tenant) {
+  return {.request_id = "explain",
+          .api = "explain",
+          .tenant = std::move(tenant),
+          .received = {},
+          .deadline = {},
+          .in_flight = InFlight(std::make_shared<int64_t>(0))};
+}
+
+// Of the masked request, when it is clean.
+std::optional<Sensitivity> RestOf(const Rules& rules, const TenantConfig& tenant, const Prompt& prompt,
+                                  const Sensitivity& sensitivity) {
+  const auto masked = Masking::Mask(tenant, prompt, sensitivity);
+  if (!masked) return std::nullopt;
+  Sensitivity rest = rules.classification->Classify(prompt.content().declared_sensitivity(), tenant,
+                                                    rules.screening.Screen(masked->prompt));
+  if (rest.sensitive()) return std::nullopt;
+  return rest;
+}
+
+// Where it would be sent. `engine`: null when none is ready.
+void Describe(const Decision& decision, const CloudConfig& cloud, bool engines_out, const Endpoint* engine,
+              v1::Route& route, v1::StageFinding& dispatch) {
+  if (decision.target == Target::kCloud) {
+    route.set_endpoint(cloud.name);
+    route.set_model(cloud.model);
+  } else if (engines_out) {
+    dispatch.add_details("no engine is there: it would wait until its deadline and be refused");
+  } else if (engine != nullptr) {
+    route.set_endpoint(engine->name);
+    route.set_model(engine->load.model());
+  } else {
+    dispatch.add_details("no engine is ready");
+  }
+  dispatch.add_details("nothing was sent");
+}
+
 }  // namespace
 
 absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& request) {
   // Admin calls are audited; when that fails nothing is shown.
   if (absl::Status audited = RecordAdmin("explain"); !audited.ok()) return audited;
   const RouterConfig& config = rules_->config;
+  if (!request.profile().empty() && !ProfileOf(request.profile())) {
+    return absl::InvalidArgumentError("profile: use one of none, cloud_outage, no_local");
+  }
   const Prompt prompt(request.request());
   v1::ExplainResponse response;
   StageLog stages(parts_.clock, response);
@@ -81,20 +123,22 @@ absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& re
   stages.Add("conversation").add_details(
       absl::StrCat("known ", std::string(Name(conversation_.Recall(**tenant, prompt, sensitivity)))));
   for (const v1::Finding& finding : sensitivity.findings) *response.add_findings() = finding;
-  std::optional<Sensitivity> rest;  // of the masked request, when it is clean
-  if (const auto masked = Masking::Mask(**tenant, prompt, sensitivity)) {
-    rest = rules_->classification->Classify(prompt.content().declared_sensitivity(), **tenant,
-                                            rules_->screening.Screen(masked->prompt));
-    if (rest->sensitive()) rest.reset();
-  }
+  const std::optional<Sensitivity> rest = RestOf(*rules_, **tenant, prompt, sensitivity);
   stages.Add("masking").add_details(rest ? "values may be masked" : "nothing is masked");
 
-  stages.Add("cache").add_details(cache_.Cacheable(prompt, sensitivity) ? "cacheable" : "not cacheable");
+  const Ticket asked = TicketOf(*tenant);
+  stages.Add("cache").add_details(cache_.Cacheable(asked, prompt, sensitivity) ? "cacheable" : "not cacheable");
 
-  FleetSnapshot fleet = Fleet(prompt);
+  const size_t cloud = ChooseCloud(config, (*tenant)->name, request.request().priority());
+  FleetSnapshot fleet = Fleet(prompt, cloud);
   fleet.filter_keeps_local = FilterKeepsLocal(screened);
+  if (!request.profile().empty()) fleet.profile = ProfileOf(request.profile());
+  const bool engines_out = fleet.profile.value_or(config.policy.profile) == PolicyConfig::Profile::kNoLocal;
   Load load = meter_.Peek();
-  load.quote = quotes_.For((*tenant)->name, AskFor(prompt)).quote;
+  load.quote = quotes_
+                   .For((*tenant)->name,
+                        AskFor((*tenant)->name, prompt, rest ? rest->sensitive() : sensitivity.sensitive(), cloud))
+                   .quote;
   const auto decide = [&](const Sensitivity& judged) {
     return rules_->policy.Decide("explain", **tenant, judged, load, fleet,
                                  accounting_.budgets().Look((*tenant)->name, 0));
@@ -109,17 +153,8 @@ absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& re
   v1::Route& route = *response.mutable_route();
   Describe(decision, route);
   route.set_sensitivity(sensitivity.level);
-  v1::StageFinding& dispatch = stages.Add("dispatch");
-  if (decision.target == Target::kCloud) {
-    route.set_endpoint(config.cloud.name);
-    route.set_model(config.cloud.model);
-  } else if (const auto endpoint = parts_.endpoints.Pick(sensitivity.sensitive(), {})) {
-    route.set_endpoint(endpoint->name);
-    route.set_model(endpoint->load.model());
-  } else {
-    dispatch.add_details("no engine is ready");
-  }
-  dispatch.add_details("nothing was sent");
+  const auto engine = parts_.endpoints.Pick(sensitivity.sensitive(), {});
+  Describe(decision, CloudNumber(config, cloud), engines_out, engine.get(), route, stages.Add("dispatch"));
   return response;
 }
 
@@ -137,6 +172,7 @@ v1::GetStateResponse Router::GetState() const {
   state.set_cloud_configured(parts_.cloud != nullptr);
   state.set_cloud_breaker(std::string(dispatch_.breaker().state()));
   state.set_in_flight(static_cast<int32_t>(admission_.in_flight()));
+  state.set_profile(ProfileName(Profile()));
   state.set_draining(admission_.draining());
   state.set_audit_writable(parts_.audit.writable());
   const MonotonicTime now = parts_.clock.Monotonic();

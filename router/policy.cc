@@ -58,7 +58,7 @@ const char* ReasonToStay(const PolicyConfig& config, const TenantConfig& tenant,
   if (!tenant.cloud_allowed) return "tenant_local_only";
   if (fleet.filter_keeps_local) return "input_filter";
   if (!fleet.cloud_configured) return "cloud_not_configured";
-  if (config.profile == PolicyConfig::Profile::kCloudOutage) return "profile_cloud_outage";
+  if (fleet.profile.value_or(config.profile) == PolicyConfig::Profile::kCloudOutage) return "profile_cloud_outage";
   if (!fleet.cloud_can_answer) return "local_feature";
   if (!fleet.cloud_available) return "cloud_unavailable";
   if (!fleet.audit_writable) return "audit_unwritable";
@@ -80,7 +80,7 @@ Decision Policy::Decide(const std::string& request_id, const TenantConfig& tenan
     decision.reasons.emplace_back(reason);
     return decision;
   }
-  const bool no_local = config_.profile == PolicyConfig::Profile::kNoLocal;
+  const bool no_local = fleet.profile.value_or(config_.profile) == PolicyConfig::Profile::kNoLocal;
   const char* mode_reason = no_local ? nullptr : ModeReasonToStay(config_, load, fleet, budget);
   if (mode_reason != nullptr) {
     decision.reasons.emplace_back(mode_reason);

@@ -71,6 +71,7 @@ struct FleetSnapshot {
   int local_ready = 0;               // endpoints that can take a request now
   bool cloud_can_answer = true;      // CloudCanAnswer(the request)
   bool filter_keeps_local = false;   // the input filter's action for this request is `local`
+  std::optional<PolicyConfig::Profile> profile = {};  // declared at run time; none = as configured
   bool cloud_has_room = true;        // fewer answers under way than the cloud's concurrency cap
 };
 
@@ -83,6 +84,7 @@ enum class Target { kLocal, kCloud };
 struct Decision {
   Target target = Target::kLocal;
   std::vector<std::string> reasons;       // codes as above; exactly one from Policy, dispatch may add its own
+  size_t cloud = 0;                       // its number, for both permits
   std::optional<CloudPermit> permit;      // exactly when target is kCloud
   std::optional<CloudPermit> hedge = {};  // target is kLocal, and the cloud may answer too
 };

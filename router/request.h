@@ -19,6 +19,7 @@ struct RequestHead {
   MonotonicTime received;
   MonotonicTime deadline = absl::InfiniteDuration();  // the client's, absolute
   bool whole = false;          // the client gets its answer in one piece, when it is complete
+  bool cacheable = false;      // the client says that an earlier answer to the same question will do
   std::string trace;           // W3C trace context as `traceparent` says it, or empty; never sent to a cloud
   // From the header x-headgate-sensitivity; the prompt may declare one too: the higher counts.
   v1::SensitivityLevel declared_sensitivity = v1::SENSITIVITY_LEVEL_UNSPECIFIED;

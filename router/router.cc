@@ -44,6 +44,7 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
   x.stage = "admission";
   CO_ASSIGN_OR_RETURN(Ticket ticket, admission_.Admit(x.head, prompt));
   x.ticket.emplace(std::move(ticket));
+  x.cloud = ChooseCloud(rules.config, x.ticket->tenant->name, x.ticket->priority);
   const auto deadline_timer = parts_.clock.CallAt(x.ticket->deadline, [&cancellation] {
     cancellation.Cancel(absl::DeadlineExceededError("the request's deadline has passed"));
   });
@@ -70,8 +71,10 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
 
   // Answered before, within this tenant, and not sensitive?
   x.stage = "cache";
-  if (const auto events = cache_.Find(*x.ticket, prompt, x.sensitivity)) {
-    const absl::Status replayed = co_await Replay(x, *events, sink);
+  auto kept = co_await cache_.FindOrLead(parts_.executor, *x.ticket, prompt, x.sensitivity, x.flight, cancellation);
+  if (!kept.ok()) co_return kept.status();
+  if (*kept) {
+    const absl::Status replayed = co_await Replay(x, **kept, sink);
     co_return replayed;
   }
 
@@ -102,12 +105,18 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
   co_return relayed;
 }
 
-FleetSnapshot Router::Fleet(const Prompt& prompt) const {
+CloudUpstream* Router::Upstream(size_t cloud) const {
+  if (cloud == 0) return parts_.cloud;
+  return cloud <= parts_.clouds.size() ? parts_.clouds[cloud - 1] : nullptr;
+}
+
+FleetSnapshot Router::Fleet(const Prompt& prompt, size_t cloud) const {
   FleetSnapshot fleet;
   fleet.cloud_can_answer = CloudCanAnswer(prompt);
-  fleet.cloud_configured = parts_.cloud != nullptr;
-  fleet.cloud_available = fleet.cloud_configured && dispatch_.cloud_available();
-  fleet.cloud_has_room = dispatch_.cloud_has_room();
+  fleet.cloud_configured = Upstream(cloud) != nullptr;
+  fleet.cloud_available = fleet.cloud_configured && dispatch_.cloud_available(cloud);
+  fleet.cloud_has_room = dispatch_.cloud_has_room(cloud);
+  fleet.profile = profile_;
   fleet.audit_writable = parts_.audit.writable();
   fleet.local_ready = parts_.endpoints.ReadyCount(/*most=*/1);  // policy asks only whether there is one
   return fleet;
@@ -135,7 +144,9 @@ void Router::Mask(Exchange& x, const Prompt& prompt) {
 Decision Router::Judge(Exchange& x, const Load& load, FleetSnapshot fleet, const Budget& budget) {
   fleet.filter_keeps_local = x.filter_keeps_local;
   const auto ask = [&] {
-    return x.rules->policy.Decide(x.ticket->request_id, *x.ticket->tenant, x.judged(), load, fleet, budget);
+    Decision made = x.rules->policy.Decide(x.ticket->request_id, *x.ticket->tenant, x.judged(), load, fleet, budget);
+    made.cloud = x.cloud;
+    return made;
   };
   Decision decision = ask();
   if (!x.mask) return decision;
@@ -151,34 +162,26 @@ Decision Router::Decide(Exchange& x, const Prompt& prompt) {
   // Only requests that could go to the cloud count towards its rate.
   const bool eligible = !x.judged().sensitive() && x.ticket->tenant->cloud_allowed;
   Load load = eligible ? meter_.Arrive() : meter_.Peek();
-  const Offer offer = quotes_.For(x.ticket->tenant->name, AskFor(prompt));
+  const std::string& tenant = x.ticket->tenant->name;
+  const Offer offer = quotes_.For(tenant, AskFor(tenant, prompt, x.judged().sensitive(), x.cloud));
   load.quote = offer.quote;
   x.local_predicted_s = offer.local_predicted_seconds;
-  quotes_.scaling().Arrived(!eligible, offer.work_seconds, offer.cloud_micro_units_off_peak);
-  PublishWanted(offer);
-  return Judge(x, load, Fleet(prompt), accounting_.BudgetFor(*x.ticket, prompt, x.rules->config.cloud.model));
+  quotes_.Arrived(eligible, offer);
+  // For whoever scales the engines.
+  const auto wanted = quotes_.Wanted(static_cast<int64_t>(parts_.endpoints.endpoints().size()));
+  if (wanted) metrics_.Wanted(*wanted);
+  const Budget budget = accounting_.BudgetFor(*x.ticket, prompt, x.cloud_config().model);
+  return Judge(x, load, Fleet(prompt, x.cloud), budget);
 }
 
-// The wanted number of replicas, for whoever scales the engines, and the opportunity price of those that are there.
-void Router::PublishWanted(const Offer& offer) {
-  constexpr absl::Duration kEvery = absl::Seconds(10);
-  const MonotonicTime now = parts_.clock.Monotonic();
-  const RouterConfig& config = rules_->config;
-  if (offer.quote && offer.quote->objective_seconds > 0) {
-    quotes_.local_price().Observe(now, offer.quote->local_delay_seconds / offer.quote->objective_seconds);
-  }
-  if (config.scaling.replica_hour_micro_units <= 0 || now < wanted_at_ + kEvery) return;
-  wanted_at_ = now;
-  const double level = PeakRatio(config.accounting, config.cloud.model, parts_.clock.WallTime());
-  const auto replicas = static_cast<int64_t>(parts_.endpoints.endpoints().size());
-  metrics_.Wanted(quotes_.scaling().Wanted(replicas, level));
-}
-
-Ask Router::AskFor(const Prompt& prompt) const {
+Ask Router::AskFor(const std::string& tenant, const Prompt& prompt, bool sensitive, size_t cloud) {
+  const Prospect prospect = dispatch_.Look(tenant, prompt, sensitive, cloud);
   Ask ask;
   ask.prompt_tokens = static_cast<double>(prompt.text_bytes()) / 4;  // a rough count is enough for a comparison
   ask.max_tokens = prompt.content().max_tokens();
-  ask.local_wait_seconds = parts_.endpoints.WaitSeconds();
+  ask.local_first_token_seconds = prospect.local.first_token_seconds;
+  ask.local_cached_tokens = prospect.local.cached_tokens;
+  ask.cloud_cached_tokens = prospect.cloud_cached_tokens;
   return ask;
 }
 
@@ -200,7 +203,7 @@ Task<absl::Status> Router::Replay(Exchange& x, const Cache::Events& events, Answ
 
 Task<absl::Status> Router::Relay(Exchange& x, const Prompt& prompt, Answer& answer, AnswerSink& sink,
                                  Cancellation& cancellation) {
-  const bool cacheable = cache_.Cacheable(prompt, x.sensitivity);
+  const bool cacheable = cache_.Cacheable(*x.ticket, prompt, x.sensitivity);
   Cache::Events events;
   x.route = answer.route();
   x.route.set_sensitivity(x.sensitivity.level);
@@ -251,6 +254,9 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
   *record.mutable_route() = x.route;
   record.set_cloud_attempts(x.attempts.cloud);
   record.set_duration_us(absl::ToInt64Microseconds(took));
+  if (x.first_token < absl::InfiniteDuration()) {
+    record.set_first_token_us(absl::ToInt64Microseconds(x.first_token - x.head.received));
+  }
   if (!x.guard_flags.empty()) {
     record.set_detail(absl::StrCat("output_guard matched ", absl::StrJoin(x.guard_flags, ", ")));
   }
@@ -356,17 +362,18 @@ Task<absl::StatusOr<v1::ListModelsResponse>> Router::ListModels(const RequestHea
   const auto tenant = admission_.Authenticate(head);
   if (!tenant.ok()) co_return tenant.status();
   v1::ListModelsResponse models;
-  const CloudConfig cloud = rules_->config.cloud;
+  const std::shared_ptr<const Rules> rules = rules_;
   const MonotonicTime soon = parts_.clock.Monotonic() + absl::Seconds(2);
   auto endpoint = co_await dispatch_.WaitForLocal(soon, cancellation);
   if (endpoint.ok()) {
     auto local = co_await (*endpoint)->upstream->ListModels(soon, cancellation);
     if (local.ok()) models = *std::move(local);
   }
-  if (parts_.cloud != nullptr && (*tenant)->cloud_allowed) {
+  for (size_t cloud = 0; (*tenant)->cloud_allowed && cloud <= rules->config.clouds.size(); ++cloud) {
+    if (Upstream(cloud) == nullptr) continue;
     v1::Model& model = *models.add_models();
-    model.set_id(cloud.model);
-    model.set_owned_by(cloud.name);
+    model.set_id(CloudNumber(rules->config, cloud).model);
+    model.set_owned_by(CloudNumber(rules->config, cloud).name);
   }
   co_return models;
 }
@@ -386,6 +393,18 @@ Router::Router(RouterParts parts, std::shared_ptr<const Rules> rules)
       quotes_(parts_.clock, rules_->config) {
   accounting_.Apply(rules_->config.accounting, rules_->config.tenants);
   dispatch_.Apply(rules_->config.policy);
+  for (size_t i = 0; i < rules_->config.clouds.size(); ++i) {
+    dispatch_.AddCloud(rules_->config.clouds[i], Upstream(i + 1));
+  }
+  ShowProfile();
+  cache_.SetStore(parts_.cache_store);
+  WarmUp();
+  if (parts_.sharing != nullptr) {
+    admission_.Share(*parts_.sharing);
+    meter_.Share(*parts_.sharing);
+    dispatch_.Share(*parts_.sharing);
+    accounting_.Share(*parts_.sharing);
+  }
   RecordChain(v1::AuditRecord::KIND_CHAIN_START, "start").IgnoreError();
 }
 
@@ -409,6 +428,8 @@ void Router::Apply(std::shared_ptr<const Rules> rules) {
   quotes_.Apply(config);
   parts_.endpoints.Apply(config.local);
   rules_ = std::move(rules);
+  ShowProfile();
+  WarmUp();
   RecordAdmin(absl::StrCat("configuration ", rules_->config.version)).IgnoreError();
 }
 

@@ -10,7 +10,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/cancellation.h"
@@ -24,6 +26,7 @@
 #include "router/audit.h"
 #include "router/cache.h"
 #include "router/classification.h"
+#include "router/cloud_choice.h"
 #include "router/config.h"
 #include "router/conversation.h"
 #include "router/dispatch.h"
@@ -69,6 +72,9 @@ struct RouterParts {
   CloudUpstream* cloud;  // null: no cloud
   Audit& audit;
   std::string cache_key; // secret for the keys of cache and conversation memory
+  std::vector<CloudUpstream*> clouds = {};  // of config.clouds, in that order
+  SharedLimits* sharing = nullptr;          // null: every limit is this router's own
+  CacheStore* cache_store = nullptr;        // null: the cache has one level
 };
 
 class Router {
@@ -94,6 +100,9 @@ class Router {
   // Takes no new requests; in_flight() falls to 0.
   void Drain();
   int64_t in_flight() const;
+  // Declares a profile (router.proto), with an audit record. INVALID_ARGUMENT: no such profile; UNAVAILABLE: it cannot
+  // be recorded, and nothing has changed.
+  absl::StatusOr<v1::SetProfileResponse> SetProfile(const v1::SetProfileRequest& request);
 
   // From now on, for new requests.
   void Apply(std::shared_ptr<const Rules> rules);
@@ -113,8 +122,7 @@ class Router {
   void Mask(Exchange& x, const Prompt& prompt);
   Decision Decide(Exchange& x, const Prompt& prompt);
   Decision Judge(Exchange& x, const Load& load, FleetSnapshot fleet, const Budget& budget);
-  Ask AskFor(const Prompt& prompt) const;
-  void PublishWanted(const Offer& offer);
+  Ask AskFor(const std::string& tenant, const Prompt& prompt, bool sensitive, size_t cloud);
   Task<absl::Status> RecordDecision(Exchange& x, const Prompt& prompt, Decision& decision, Cancellation& cancellation);
   Task<absl::Status> ApproveHedge(Exchange& x, const Prompt& prompt, Cancellation& cancellation);
   Charge BookHedge(Exchange& x, const Prompt& prompt);
@@ -129,7 +137,11 @@ class Router {
   template <typename Response, typename Call>
   Task<absl::StatusOr<Response>> AskLocal(const RequestHead& head, const Prompt& prompt, Cancellation& cancellation,
                                           Call call);
-  FleetSnapshot Fleet(const Prompt& prompt) const;
+  FleetSnapshot Fleet(const Prompt& prompt, size_t cloud) const;
+  CloudUpstream* Upstream(size_t cloud) const;
+  PolicyConfig::Profile Profile() const { return profile_.value_or(rules_->config.policy.profile); }
+  void ShowProfile();
+  void WarmUp();
   v1::AuditRecord NewRecord(const Exchange& x, const Prompt& prompt, v1::AuditRecord::Kind kind) const;
   absl::Status RecordChain(v1::AuditRecord::Kind kind, const std::string& detail);
 
@@ -143,7 +155,7 @@ class Router {
   Dispatch dispatch_;
   Accounting accounting_;
   QuoteBook quotes_;
-  MonotonicTime wanted_at_ = -absl::InfiniteDuration();
+  std::optional<PolicyConfig::Profile> profile_;  // declared at run time
 };
 
 }  // namespace headgate::router

@@ -32,6 +32,7 @@ struct Router::Exchange {
     Sensitivity sensitivity;
   };
   std::optional<Mask> mask;
+  size_t cloud = 0;  // the one that it would go to
   v1::Route route;
   Attempts attempts;
   v1::Usage usage;
@@ -43,11 +44,13 @@ struct Router::Exchange {
   std::string reasoning;     // with it
   MonotonicTime first_token = absl::InfiniteDuration();
   double local_predicted_s = 0;  // first token, when it was decided
+  Cache::Flight flight;   // others may wait for this answer
   BudgetBook::Hold hold;  // the worst case of a cloud answer, until it is settled
 
   // What policy and dispatch are told about: the masked request when there is one.
   const Sensitivity& judged() const { return mask ? mask->sensitivity : sensitivity; }
   const Prompt& outgoing(const Prompt& prompt) const { return mask ? mask->request.prompt : prompt; }
+  const CloudConfig& cloud_config() const { return CloudNumber(rules->config, cloud); }
   // It stays in the cluster for what it says.
   bool kept() const { return sensitivity.sensitive() && !mask; }
 };

@@ -30,7 +30,7 @@ Task<absl::Status> Router::RecordDecision(Exchange& x, const Prompt& prompt, Dec
   if (written.ok() && decision.target == Target::kCloud) {
     // Its place and its money are taken before anything suspends.
     meter_.CommitCloud();
-    x.hold = accounting_.Reserve(*x.ticket, prompt, x.rules->config.cloud.model);
+    x.hold = accounting_.Reserve(*x.ticket, prompt, x.cloud_config().model);
     written = co_await parts_.audit.Commit(parts_.executor, cancellation);
     if (!written.ok() && cancellation.cancelled()) co_return cancellation.reason();
   }
@@ -39,7 +39,7 @@ Task<absl::Status> Router::RecordDecision(Exchange& x, const Prompt& prompt, Dec
     x.hold = {};
     Budget no_money;
     no_money.room = false;
-    decision = Judge(x, meter_.Peek(), Fleet(prompt), no_money);
+    decision = Judge(x, meter_.Peek(), Fleet(prompt, x.cloud), no_money);
     if (decision.target == Target::kCloud) co_return written;
     WriteDecision(x, prompt, decision).IgnoreError();  // nothing leaves
   }
@@ -51,7 +51,7 @@ Task<absl::Status> Router::RecordDecision(Exchange& x, const Prompt& prompt, Dec
 
 // A hedge is a second decision for the same request: it needs its own money and its own record before a byte leaves.
 Task<absl::Status> Router::ApproveHedge(Exchange& x, const Prompt& prompt, Cancellation& cancellation) {
-  const std::string& model = x.rules->config.cloud.model;
+  const std::string& model = x.cloud_config().model;
   if (x.judged().sensitive() || !parts_.audit.writable() || !accounting_.BudgetFor(*x.ticket, prompt, model).room) {
     co_return absl::ResourceExhaustedError("no hedge");
   }
@@ -71,7 +71,7 @@ Charge Router::BookHedge(Exchange& x, const Prompt& prompt) {
   if (!x.ticket || x.attempts.hedge != Attempts::Hedge::kLost) return {};
   v1::Route route;
   route.set_target(v1::Route::TARGET_CLOUD);
-  route.set_model(x.rules->config.cloud.model);
+  route.set_model(x.cloud_config().model);
   v1::Usage usage;
   usage.set_prompt_tokens(static_cast<int64_t>(prompt.text_bytes() / 4));
   return accounting_.Settle(*x.ticket, route, usage, std::move(x.hold));
@@ -115,11 +115,12 @@ absl::Status Router::RecordChain(v1::AuditRecord::Kind kind, const std::string& 
   record.set_policy_version(rules_->config.version);
   record.set_detail(detail);
   // Who gets what leaves from now on: export control asks.
-  const CloudConfig& cloud = rules_->config.cloud;
   const bool in_force = kind == v1::AuditRecord::KIND_CHAIN_START ||
                         detail == absl::StrCat("configuration ", rules_->config.version);
-  if (cloud.enabled && in_force) {
-    record.set_detail(absl::StrCat(detail, "; cloud ", cloud.name, " at ", cloud.base_url));
+  for (size_t i = 0; in_force && i <= rules_->config.clouds.size(); ++i) {
+    const CloudConfig& cloud = CloudNumber(rules_->config, i);
+    if (!cloud.enabled) continue;
+    record.set_detail(absl::StrCat(record.detail(), "; cloud ", cloud.name, " at ", cloud.base_url));
   }
   return parts_.audit.Write(std::move(record));
 }

@@ -32,9 +32,26 @@ int64_t SlotIndex(MonotonicTime when) { return absl::Floor(when, kSlot) / kSlot;
 TrafficMeter::TrafficMeter(const Clock& clock, const PolicyConfig& config)
     : clock_(clock), config_(config), theoretical_arrival_(clock.Monotonic()), mode_since_(clock.Monotonic()) {}
 
+void TrafficMeter::Share(SharedLimits& limits) {
+  lease_ = &limits.Get(LeaseAsk::Kind::kRate, "cloud_qps");
+  sum_ = &limits.Get(LeaseAsk::Kind::kSum, "eligible_qps");
+  sum_->SetSource([this] { return Rate(clock_.Monotonic(), config_.switch_window); });
+  Apply(config_);
+}
+
+double TrafficMeter::Threshold() const {
+  const double threshold = config_.cloud_qps_threshold;
+  return lease_ == nullptr || lease_->live() ? threshold : lease_->own_share(threshold);
+}
+
+double TrafficMeter::SharedRate(MonotonicTime now) const {
+  return Rate(now, config_.switch_window) + (sum_ != nullptr ? sum_->others() : 0);
+}
+
 void TrafficMeter::Apply(const PolicyConfig& config) {
   if (config.mode != config_.mode) peak_ = false;
   config_ = config;
+  if (lease_ != nullptr) lease_->Set(config.cloud_qps_threshold, std::max(1.0, config.cloud_qps_threshold / 4));
   below_since_ = absl::InfiniteDuration();  // below another threshold says nothing about this one
 }
 
@@ -46,6 +63,7 @@ Load TrafficMeter::Arrive() {
   ++slots_.back().count;
   const int64_t oldest = index - std::max(config_.switch_window, kRateWindow) / kSlot;
   while (slots_.front().index <= oldest) slots_.pop_front();
+  if (lease_ != nullptr) lease_->Asked();
   EnterPeak(now);
   return Peek();
 }
@@ -63,12 +81,14 @@ Load TrafficMeter::Peek() const {
 void TrafficMeter::CommitCloud() {
   // What goes out without a place (`cost`, a bridged request) takes none: the places of the next seconds stay free.
   if (!Conforms(clock_.Monotonic())) return;
-  theoretical_arrival_ =
-      std::max(clock_.Monotonic(), theoretical_arrival_) + Increment(config_.cloud_qps_threshold);
+  if (shared()) lease_->Take();
+  // Kept up beside the tokens, so that a lost store finds no burst saved up.
+  theoretical_arrival_ = std::max(clock_.Monotonic(), theoretical_arrival_) + Increment(Threshold());
 }
 
 bool TrafficMeter::Conforms(MonotonicTime now) const {
-  const double threshold = config_.cloud_qps_threshold;
+  const double threshold = Threshold();
+  if (shared()) return threshold > 0 && lease_->HasToken();
   return threshold > 0 && now >= theoretical_arrival_ - Tolerance(threshold);
 }
 
@@ -81,7 +101,8 @@ double TrafficMeter::Rate(MonotonicTime now, absl::Duration window) const {
 
 MonotonicTime TrafficMeter::BelowSince(MonotonicTime now) const {
   if (below_since_ <= now) return below_since_;
-  const double low = config_.switch_low_ratio * config_.cloud_qps_threshold;
+  // What the others send now is taken for what they have sent.
+  const double low = config_.switch_low_ratio * Threshold() - (sum_ != nullptr ? sum_->others() : 0);
   if (Rate(now, config_.switch_window) > low) return absl::InfiniteDuration();
   // Without arrivals the rate only falls, one slot after the other leaving the window: from the newest back, the first
   // slot that would still be too much marks the moment.
@@ -114,9 +135,9 @@ void TrafficMeter::LeavePeak(MonotonicTime now) {
 }
 
 void TrafficMeter::EnterPeak(MonotonicTime now) {
-  const double rate = Rate(now, config_.switch_window);
-  if (rate > config_.switch_low_ratio * config_.cloud_qps_threshold) below_since_ = absl::InfiniteDuration();
-  if (peak_ || config_.mode != PolicyConfig::Mode::kSwitch || rate < config_.cloud_qps_threshold) return;
+  const double rate = SharedRate(now);
+  if (rate > config_.switch_low_ratio * Threshold()) below_since_ = absl::InfiniteDuration();
+  if (peak_ || config_.mode != PolicyConfig::Mode::kSwitch || rate < Threshold()) return;
   peak_ = true;
   mode_since_ = now;
 }

@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "router/config.h"
 #include "router/policy.h"
+#include "router/shared_limits.h"
 
 namespace headgate::router {
 
@@ -26,6 +27,9 @@ class TrafficMeter {
  public:
   TrafficMeter(const Clock& clock, const PolicyConfig& config);
   void Apply(const PolicyConfig& config);  // keeps the counts
+  // From now on the rate is counted over all routers. While the store is lost, this router's share of T holds. May not
+  // be moved afterwards.
+  void Share(SharedLimits& limits);
 
   // Counts one eligible (not sensitive) arrival and returns the load as it is now.
   Load Arrive();
@@ -37,6 +41,11 @@ class TrafficMeter {
 
  private:
   bool Conforms(MonotonicTime now) const;
+  bool shared() const { return lease_ != nullptr && lease_->live(); }
+  // T, or this router's share of it.
+  double Threshold() const;
+  // Of all routers.
+  double SharedRate(MonotonicTime now) const;
   double Rate(MonotonicTime now, absl::Duration window) const;
   // Since when the rate has been low enough to leave PEAK, without a new arrival; infinite = it is not.
   MonotonicTime BelowSince(MonotonicTime now) const;
@@ -45,6 +54,8 @@ class TrafficMeter {
   void EnterPeak(MonotonicTime now);
 
   const Clock& clock_;
+  SharedLimits::Lease* lease_ = nullptr;  // tokens of the threshold
+  SharedLimits::Lease* sum_ = nullptr;    // of the rates over switch_window
   PolicyConfig config_;
   MonotonicTime theoretical_arrival_;     // GCRA's TAT
   struct Slot {

@@ -127,7 +127,7 @@ void BalancePoll::Show(const CloudBalance& balance) {
   for (const CloudBalance::Amount& amount : balance.amounts) {
     metrics_
         .GetGauge("headgate_router_cloud_balance_micro_units", "What is left on the cloud's account.",
-                  {{"currency", amount.currency}})
+                  CloudLabels(config_, {{"currency", amount.currency}}))
         .Set(static_cast<double>(amount.micro_units));
   }
   // One account has one currency; with several, the largest counts.

@@ -79,7 +79,7 @@ class CloudClient : public CloudUpstream {
         connects_(metrics.GetCounter("headgate_router_cloud_connects_total", "Connections opened to the cloud")),
         pauses_(metrics.GetCounter("headgate_router_cloud_pauses_total",
                                    "Times that a cloud answer was held because its reader was slow")),
-        keys_(clock, secrets.api_keys.size(), metrics),
+        keys_(clock, secrets.api_keys.size(), metrics, CloudLabels(config)),
         multi_(executor, clock, std::max<int64_t>(1, config.connections_max)) {
     for (const std::string& api_key : secrets.api_keys) {
       Headers& headers = headers_.emplace_back();
@@ -227,7 +227,8 @@ class CloudStream : public AnswerStream {
       events.pop_back();
       got_token_ = true;
       body_end_until_ = heard_at_ + kBodyEndWait;
-      SetTimer();
+      // Nearly always the end is in the same bytes: a timer is set if it was not there by the executor's next turn.
+      timer_ = clock_.CallAt(heard_at_, [this] { OnTimer(); });
     }
     Deliver(std::move(events));
     return failure_.ok() ? bytes.size() : 0;
@@ -347,8 +348,10 @@ class CloudStream : public AnswerStream {
     if (paused_) heard_at_ = now;
     if (now >= refused_until_) {
       End(Refusal());
-    } else if (finish_) {
+    } else if (finish_ && now >= std::min({deadline_, body_end_until_, heard_at_ + idle_timeout_})) {
       End(absl::OkStatus());  // complete, whichever limit came first
+    } else if (finish_) {
+      SetTimer();
     } else if (now >= deadline_) {
       End(absl::DeadlineExceededError("request deadline passed while the cloud answered"));
     } else if (!got_token_ && now >= first_token_until_) {
@@ -395,7 +398,10 @@ CloudClient::~CloudClient() {
 std::unique_ptr<AnswerStream> CloudClient::Generate(const CloudPrompt& prompt, const CloudCall& call) {
   const bool whole = call.whole;
   auto stream = std::make_unique<CloudStream>(this, call.deadline, whole);
-  stream->Start(CloudRequestBody(prompt.content(), {config_.model, config_.thinking, UserId(call.tenant), whole}));
+  CloudBody about{config_.model, config_.thinking, UserId(call.tenant), whole};
+  if (config_.dialect == CloudConfig::Dialect::kOpenAi) about.dialect = CloudBody::Dialect::kOpenAi;
+  about.members = config_.body_members;
+  stream->Start(CloudRequestBody(prompt.content(), about));
   return stream;
 }
 

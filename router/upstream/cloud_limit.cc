@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "common/log.h"
 
 namespace headgate::router {
@@ -21,8 +22,9 @@ CloudLimit::CloudLimit(const Clock& clock, const CloudConfig& config, Metrics& m
     : clock_(clock),
       config_(config),
       cap_gauge_(metrics.GetGauge("headgate_router_cloud_concurrency_cap",
-                                  "Answers that may be under way on the cloud now.")),
-      calls_gauge_(metrics.GetGauge("headgate_router_cloud_calls_today", "Calls of the cloud on this UTC day.")),
+                                  "Answers that may be under way on the cloud now.", CloudLabels(config))),
+      calls_gauge_(metrics.GetGauge("headgate_router_cloud_calls_today", "Calls of the cloud on this UTC day.",
+                                    CloudLabels(config))),
       cap_(static_cast<double>(config.concurrency_max)) {
   SetGauges();
 }
@@ -32,24 +34,51 @@ void CloudLimit::Apply(const CloudConfig& config) {
   const bool other = config.concurrency_max != config_.concurrency_max;
   config_ = config;
   if (other) cap_ = static_cast<double>(config_.concurrency_max);
+  Publish();
   SetGauges();
+}
+
+void CloudLimit::Share(SharedLimits& limits) {
+  const std::string name = config_.further ? absl::StrCat(":", config_.name) : "";
+  places_ = &limits.Get(LeaseAsk::Kind::kPlaces, absl::StrCat("cloud_places", name));
+  shared_calls_ = &limits.Get(LeaseAsk::Kind::kSpend, absl::StrCat("cloud_calls", name));
+  Publish();
+}
+
+// Each router learns the cap from its own refusals; the places of all are counted against it.
+void CloudLimit::Publish() {
+  if (places_ == nullptr) return;
+  places_->Set(std::floor(cap_));
+  places_->Need(static_cast<double>(in_flight_));
+  shared_calls_->Set(CallsPerDay());
+  const std::string name = config_.further ? absl::StrCat(":", config_.name) : "";
+  shared_calls_->SetKey(absl::StrCat("cloud_calls", name, ":", Today()));
+  shared_calls_->Need(Today() > day_ ? 0 : static_cast<double>(calls_));
+}
+
+double CloudLimit::CallsPerDay() const {
+  return std::floor(static_cast<double>(config_.calls_per_day) * std::min(config_.calls_per_day_ratio, kDayRatioMax));
 }
 
 int64_t CloudLimit::Today() const { return std::max(day_, absl::ToUnixSeconds(clock_.WallTime()) / 86'400); }
 
 bool CloudLimit::CallsLeft() const {
   if (config_.calls_per_day == 0 || Today() > day_) return true;
-  const double ratio = std::min(config_.calls_per_day_ratio, kDayRatioMax);
-  return calls_ < static_cast<int64_t>(std::floor(static_cast<double>(config_.calls_per_day) * ratio));
+  const double most = shared_calls_ == nullptr ? CallsPerDay() : shared_calls_->MayHold();
+  return static_cast<double>(calls_ + 1) <= most;
 }
 
 void CloudLimit::Restore(int64_t calls) {
   day_ = Today();
   calls_ += calls;
+  Publish();
   SetGauges();
 }
 
 bool CloudLimit::HasRoom() const {
+  if (places_ != nullptr && static_cast<double>(in_flight_ + 1) > std::max(1.0, std::floor(places_->MayHold()))) {
+    return false;
+  }
   return static_cast<double>(in_flight_) < std::max(1.0, std::floor(cap_)) && CallsLeft();
 }
 
@@ -67,12 +96,13 @@ std::optional<CloudLimit::Attempt> CloudLimit::Take() {
            " authorised=", config_.calls_per_day);
   }
   ++in_flight_;
+  Publish();
   SetGauges();
   return Attempt{cuts_};
 }
 
 void CloudLimit::Succeeded() {
-  --in_flight_;
+  Ended();
   const auto most = static_cast<double>(config_.concurrency_max);
   if (cap_ >= most || static_cast<double>(++successes_) < cap_) return;
   successes_ = 0;
@@ -93,7 +123,10 @@ void CloudLimit::Limited(const Attempt& attempt, std::optional<int64_t> limit) {
   SetGauges();
 }
 
-void CloudLimit::Ended() { --in_flight_; }
+void CloudLimit::Ended() {
+  --in_flight_;
+  Publish();
+}
 
 void CloudLimit::SetGauges() {
   cap_gauge_.Set(std::floor(cap_));

@@ -19,6 +19,7 @@
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "router/config_upstreams.h"
+#include "router/shared_limits.h"
 
 namespace headgate::router {
 
@@ -26,6 +27,8 @@ class CloudLimit {
  public:
   CloudLimit(const Clock& clock, const CloudConfig& config, Metrics& metrics);
   void Apply(const CloudConfig& config);
+  // From now on cap and calls are those of all routers; while the store is lost, this router's share of them holds.
+  void Share(SharedLimits& limits);
 
   // Calls of today from before this process began.
   void Restore(int64_t calls);
@@ -45,11 +48,15 @@ class CloudLimit {
 
  private:
   bool CallsLeft() const;
+  double CallsPerDay() const;  // authorised, by the ratio
+  void Publish();
   int64_t Today() const;
   void SetGauges();
 
   const Clock& clock_;
   CloudConfig config_;
+  SharedLimits::Lease* places_ = nullptr;
+  SharedLimits::Lease* shared_calls_ = nullptr;
   Gauge& cap_gauge_;
   Gauge& calls_gauge_;
   double cap_;

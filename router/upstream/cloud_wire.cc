@@ -151,17 +151,26 @@ int64_t Tokens(const nlohmann::json& object, const char* key) {
   return value->is_number_unsigned() ? static_cast<int64_t>(std::min<uint64_t>(value->get<uint64_t>(), kTokensMax)) : 0;
 }
 
-v1::Usage UsageOf(const nlohmann::json& json) {
+v1::Usage UsageOf(const PlainUsage& plain) {
   v1::Usage usage;
-  usage.set_prompt_tokens(Tokens(json, "prompt_tokens"));
-  usage.set_completion_tokens(Tokens(json, "completion_tokens"));
-  int64_t cached = Tokens(json, "prompt_cache_hit_tokens");
-  if (const nlohmann::json* details = Find(json, "prompt_tokens_details"); details != nullptr && cached == 0)
-    cached = Tokens(*details, "cached_tokens");
+  usage.set_prompt_tokens(std::min(plain.prompt_tokens, kTokensMax));
+  usage.set_completion_tokens(std::min(plain.completion_tokens, kTokensMax));
+  const int64_t cached = plain.prompt_cache_hit_tokens != 0 ? plain.prompt_cache_hit_tokens : plain.cached_tokens;
   usage.set_cached_tokens(std::min(cached, usage.prompt_tokens()));
-  if (const nlohmann::json* details = Find(json, "completion_tokens_details"))
-    usage.set_reasoning_tokens(std::min(Tokens(*details, "reasoning_tokens"), usage.completion_tokens()));
+  usage.set_reasoning_tokens(std::min(plain.reasoning_tokens, usage.completion_tokens()));
   return usage;
+}
+
+v1::Usage UsageOf(const nlohmann::json& json) {
+  PlainUsage plain;
+  plain.prompt_tokens = Tokens(json, "prompt_tokens");
+  plain.completion_tokens = Tokens(json, "completion_tokens");
+  plain.prompt_cache_hit_tokens = Tokens(json, "prompt_cache_hit_tokens");
+  if (const nlohmann::json* details = Find(json, "prompt_tokens_details"))
+    plain.cached_tokens = Tokens(*details, "cached_tokens");
+  if (const nlohmann::json* details = Find(json, "completion_tokens_details"))
+    plain.reasoning_tokens = Tokens(*details, "reasoning_tokens");
+  return UsageOf(plain);
 }
 
 // Of a stream's `delta`, whose tool calls say which they are, or of a whole `message`, where their place says it.
@@ -314,6 +323,18 @@ std::optional<absl::Duration> ParseRetryAfter(std::string_view value, absl::Time
 }
 
 absl::Status ReadWholeAnswer(std::string_view body, std::vector<v1::GenerateStreamResponse>& events) {
+  if (auto plain = ReadPlainAnswer(body); plain && !plain->finish_reason.empty()) {
+    ASSIGN_OR_RETURN(const v1::FinishReason reason, FinishReasonOf(plain->finish_reason));
+    if (!plain->content.empty() || !plain->reasoning_content.empty()) {
+      v1::Delta& delta = *events.emplace_back().mutable_delta();
+      delta.set_content(std::move(plain->content));
+      delta.set_reasoning_content(std::move(plain->reasoning_content));
+    }
+    v1::Finish& finish = *events.emplace_back().mutable_finish();
+    finish.set_reason(reason);
+    if (plain->usage) *finish.mutable_usage() = UsageOf(*plain->usage);
+    return absl::OkStatus();
+  }
   const auto answer = nlohmann::json::parse(body, nullptr, /*allow_exceptions=*/false);
   if (!answer.is_object()) return Broken("malformed answer");
   if (Find(answer, "error") != nullptr) return absl::UnavailableError("cloud reported an error in its answer");
@@ -381,6 +402,7 @@ absl::Status SseReader::ReadChunk(std::string_view text, std::vector<v1::Generat
       delta.set_content(std::move(plain->content));
       delta.set_reasoning_content(std::move(plain->reasoning_content));
     }
+    if (plain->usage) *finish_.mutable_usage() = UsageOf(*plain->usage);
     return TakeReason(plain->finish_reason);
   }
   const auto chunk = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);

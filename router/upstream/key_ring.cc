@@ -13,18 +13,19 @@ namespace {
 constexpr absl::Duration kRefusedFor = absl::Minutes(10);
 constexpr absl::Duration kLimitedFor = absl::Seconds(1);
 
-Gauge& KeysGauge(Metrics& metrics, const char* state) {
-  return metrics.GetGauge("headgate_router_cloud_keys", "Keys for the cloud by state.", {{"state", state}});
+Gauge& KeysGauge(Metrics& metrics, Labels labels, const char* state) {
+  labels["state"] = state;
+  return metrics.GetGauge("headgate_router_cloud_keys", "Keys for the cloud by state.", labels);
 }
 
 }  // namespace
 
-KeyRing::KeyRing(const Clock& clock, size_t keys, Metrics& metrics)
+KeyRing::KeyRing(const Clock& clock, size_t keys, Metrics& metrics, const Labels& labels)
     : clock_(clock),
       keys_(keys),
       last_(keys - 1),
-      usable_gauge_(KeysGauge(metrics, "usable")),
-      refused_gauge_(KeysGauge(metrics, "refused")) {
+      usable_gauge_(KeysGauge(metrics, labels, "usable")),
+      refused_gauge_(KeysGauge(metrics, labels, "refused")) {
   SetGauges();
 }
 

@@ -21,7 +21,7 @@ namespace headgate::router {
 class KeyRing {
  public:
   // REQUIRES: keys > 0.
-  KeyRing(const Clock& clock, size_t keys, Metrics& metrics);
+  KeyRing(const Clock& clock, size_t keys, Metrics& metrics, const Labels& labels = {});
   size_t Next();
   // True when another key may work.
   bool Refused(size_t key, long http_status);

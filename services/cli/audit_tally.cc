@@ -113,9 +113,9 @@ void AuditTally::AddOutcome(const v1::AuditRecord& record) {
 void AuditTally::AddAdmin(const v1::AuditRecord& record) {
   const std::string& detail = record.detail();
   const bool started = record.kind() == v1::AuditRecord::KIND_CHAIN_START;
-  const std::vector<std::string> parts = absl::StrSplit(detail, absl::MaxSplits("; cloud ", 1));
-  if (parts.size() == 2) {
-    const std::vector<std::string> cloud = absl::StrSplit(parts[1], absl::MaxSplits(" at ", 1));
+  const std::vector<std::string> parts = absl::StrSplit(detail, "; cloud ");
+  for (size_t i = 1; i < parts.size(); ++i) {
+    const std::vector<std::string> cloud = absl::StrSplit(parts[i], absl::MaxSplits(" at ", 1));
     recipients[cloud[0]] = cloud.size() == 2 ? cloud[1] : "";
   }
   std::string action = started ? "start" : parts[0];

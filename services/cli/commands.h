@@ -16,6 +16,7 @@ void AddChatCommand(CLI::App& app, int& exit_code);
 void AddExplainCommand(CLI::App& app, int& exit_code);
 void AddStateCommand(CLI::App& app, int& exit_code);
 void AddDrainCommand(CLI::App& app, int& exit_code);
+void AddDrillCommand(CLI::App& app, int& exit_code);
 void AddAuditCommand(CLI::App& app, int& exit_code);
 void AddClassifyCommand(CLI::App& app, int& exit_code);
 void AddReplayCommand(CLI::App& app, int& exit_code);

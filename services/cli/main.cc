@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   AddClassifyCommand(app, exit_code);
   AddStateCommand(app, exit_code);
   AddDrainCommand(app, exit_code);
+  AddDrillCommand(app, exit_code);
   AddAuditCommand(app, exit_code);
   AddReplayCommand(app, exit_code);
   AddTcoCommand(app, exit_code);

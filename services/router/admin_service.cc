@@ -69,6 +69,16 @@ grpc::ServerUnaryReactor* AdminService::GetState(grpc::CallbackServerContext* co
   });
 }
 
+grpc::ServerUnaryReactor* AdminService::SetProfile(grpc::CallbackServerContext* context,
+                                                   const v1::SetProfileRequest* request,
+                                                   v1::SetProfileResponse* response) {
+  return Start(context, "admin.SetProfile", [this, request, response] {
+    auto result = router_.SetProfile(*request);
+    if (result.ok()) *response = *std::move(result);
+    return result.status();
+  });
+}
+
 grpc::ServerUnaryReactor* AdminService::Drain(grpc::CallbackServerContext* context, const v1::DrainRequest*,
                                               v1::DrainResponse* response) {
   return Start(context, "admin.Drain", [this, response] {

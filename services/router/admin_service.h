@@ -28,6 +28,8 @@ class AdminService final : public v1::Router::CallbackService {
                                     v1::ExplainResponse* response) override;
   grpc::ServerUnaryReactor* GetState(grpc::CallbackServerContext* context, const v1::GetStateRequest* request,
                                      v1::GetStateResponse* response) override;
+  grpc::ServerUnaryReactor* SetProfile(grpc::CallbackServerContext* context, const v1::SetProfileRequest* request,
+                                       v1::SetProfileResponse* response) override;
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const v1::DrainRequest* request,
                                   v1::DrainResponse* response) override;
 

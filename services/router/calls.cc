@@ -8,6 +8,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
+#include "common/log.h"
+#include "common/trace.h"
 #include "services/router/openai_json.h"
 #include "services/router/openai_request.h"
 
@@ -32,6 +34,17 @@ std::string KeyOf(const HeaderLookup& headers) {
   return key.empty() || shown.size() > 1 ? "(not understood)" : std::string(key);
 }
 
+// The caller's trace goes on, in a span of the router's own. Several headers, or a malformed one, are none.
+std::string TraceOf(const HeaderLookup& headers, const RandomBytes& random, const std::string& request_id) {
+  const auto values = headers("traceparent");
+  const auto caller = values.size() == 1 ? ParseTraceparent(values[0]) : std::nullopt;
+  if (!caller) return "";
+  const TraceContext own = ChildOf(*caller, random);
+  HG_LOG(Info, "traced request=", request_id, " trace=", own.trace_id, " parent=", caller->parent_id, " span=",
+         own.parent_id);
+  return own.Header();
+}
+
 }  // namespace
 
 absl::Status ReadHead(const HeaderLookup& headers, const RandomBytes& random, router::RequestHead& head) {
@@ -39,7 +52,9 @@ absl::Status ReadHead(const HeaderLookup& headers, const RandomBytes& random, ro
     if (AcceptableId(id)) head.request_id = std::string(id);
   }
   if (head.request_id.empty()) head.request_id = Hex(random(16));
+  head.trace = TraceOf(headers, random, head.request_id);
   head.api_key = KeyOf(headers);
+  for (std::string_view wish : headers("x-headgate-cache")) head.cacheable = wish == "yes";
   for (std::string_view name : headers("x-headgate-sensitivity")) {
     const auto level = ParseSensitivity(name);
     if (!level.ok()) return level.status();

@@ -3,6 +3,8 @@
 
 #include "services/router/router_server.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -77,6 +79,20 @@ bool NeedsKubernetes(const router::LocalConfig& local) {
                      [](const router::EndpointConfig& endpoint) { return !endpoint.service.empty(); });
 }
 
+bool SameClouds(const router::RouterConfig& a, const router::RouterConfig& b) {
+  const auto same_cloud = [](const router::CloudConfig& x, const router::CloudConfig& y) {
+    return x.name == y.name && x.base_url == y.base_url && x.model == y.model && x.api_key_file == y.api_key_file &&
+           x.api_key_env == y.api_key_env && x.api_key_files == y.api_key_files && x.dialect == y.dialect &&
+           x.body_members == y.body_members && x.concurrency_max == y.concurrency_max;
+  };
+  const auto same_choice = [](const router::CloudChoiceConfig& x, const router::CloudChoiceConfig& y) {
+    return x.cloud == y.cloud && x.scenario == y.scenario && x.tenants == y.tenants;
+  };
+  return std::equal(a.clouds.begin(), a.clouds.end(), b.clouds.begin(), b.clouds.end(), same_cloud) &&
+         std::equal(a.cloud_choice.begin(), a.cloud_choice.end(), b.cloud_choice.begin(), b.cloud_choice.end(),
+                    same_choice);
+}
+
 void WarnOfRestart(const router::RouterConfig& now, const router::RouterConfig& then) {
   const std::pair<const char*, bool> rows[] = {
       {"listen.grpc", now.listen.grpc != then.listen.grpc},
@@ -104,6 +120,9 @@ void WarnOfRestart(const router::RouterConfig& now, const router::RouterConfig& 
       {"cloud.connect_timeout", now.cloud.connect_timeout != then.cloud.connect_timeout},
       {"cloud.first_token_timeout", now.cloud.first_token_timeout != then.cloud.first_token_timeout},
       {"cloud.idle_timeout", now.cloud.idle_timeout != then.cloud.idle_timeout},
+      {"clouds or cloud_choice", !SameClouds(now, then)},
+      {"sharing", now.sharing.redis != then.sharing.redis || now.sharing.routers != then.sharing.routers ||
+                      now.sharing.prefix != then.sharing.prefix || now.sharing.interval != then.sharing.interval},
       {"local.tls", TlsPaths(now.local.tls) != TlsPaths(then.local.tls)},
       {"local.kubernetes", now.local.kubernetes.api != then.local.kubernetes.api ||
                                now.local.kubernetes.token_file != then.local.kubernetes.token_file ||
@@ -148,9 +167,12 @@ absl::StatusOr<std::shared_ptr<const router::Rules>> LoadRules(const RouterFlags
                                                    " is not loopback: listen.admin_key_sha256 is required"));
   }
   if (config.cloud.enabled) RETURN_IF_ERROR(CloudKeys(config.cloud).status());
+  for (const router::CloudConfig& cloud : config.clouds) RETURN_IF_ERROR(CloudKeys(cloud).status());
   if (started != nullptr) {
     WarnOfRestart(config, *started);
     config.cloud = CloudInForce(config.cloud, started->cloud);
+    config.clouds = started->clouds;
+    config.cloud_choice = started->cloud_choice;
   }
   return router::Rules::Make(std::move(config));
 }
@@ -201,18 +223,45 @@ absl::Status RouterServer::MakeAudit() {
   return absl::OkStatus();
 }
 
+absl::Status RouterServer::MakeClouds() {
+  const router::RouterConfig& config = rules_->config;
+  for (size_t i = 0; config.cloud.enabled && i <= config.clouds.size(); ++i) {
+    const router::CloudConfig& cloud = router::CloudNumber(config, i);
+    ASSIGN_OR_RETURN(std::vector<std::string> keys, CloudKeys(cloud));
+    // Secret from the cloud, the same after a restart and in every router with this audit key.
+    ASSIGN_OR_RETURN(const std::string audit_key, router::ReadAuditKey(config.audit));
+    ASSIGN_OR_RETURN(auto made, router::MakeCloudClient(executor_, *clock_, cloud,
+                                                        router::CloudSecrets(std::move(keys),
+                                                                             HmacSha256(audit_key, "cloud user_id")),
+                                                        metrics_));
+    clouds_.push_back(std::move(made));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RouterServer::MakeSharing() {
+  const router::SharingConfig& config = rules_->config.sharing;
+  if (!config.enabled()) return absl::OkStatus();
+  std::string password;
+  if (!config.password_file.empty()) {
+    ASSIGN_OR_RETURN(const std::string text, ReadFile(config.password_file, kKeyBytesMax));
+    password = std::string(absl::StripAsciiWhitespace(text));
+  }
+  // The same after a restart on this host with this audit log: what that says was spent is then not counted twice.
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  const std::string holder = absl::StrCat(host, ":", Hex(Sha256(rules_->config.audit.directory)).substr(0, 8));
+  if (rules_->config.cache.shared) cache_store_ = router::MakeRedisCache(executor_, *clock_, config, password);
+  leases_ = router::MakeRedisLeases(executor_, *clock_, config, std::move(password), holder);
+  sharing_ = std::make_unique<router::SharedLimits>(executor_, *clock_, config, *leases_, metrics_);
+  return absl::OkStatus();
+}
+
 absl::Status RouterServer::MakeRouter() {
   const router::RouterConfig& config = rules_->config;
   RETURN_IF_ERROR(MakeAudit());
-  if (config.cloud.enabled) {
-    ASSIGN_OR_RETURN(std::vector<std::string> keys, CloudKeys(config.cloud));
-    // Secret from the cloud, the same after a restart and in every router with this audit key.
-    ASSIGN_OR_RETURN(const std::string audit_key, router::ReadAuditKey(config.audit));
-    ASSIGN_OR_RETURN(cloud_, router::MakeCloudClient(
-                                 executor_, *clock_, config.cloud,
-                                 router::CloudSecrets(std::move(keys), HmacSha256(audit_key, "cloud user_id")),
-                                 metrics_));
-  }
+  RETURN_IF_ERROR(MakeClouds());
+  RETURN_IF_ERROR(MakeSharing());
   const auto connect = [this](const router::EndpointConfig& endpoint, const std::string& address,
                               router::EndpointRegistry::OnLoad on_load) {
     const router::LocalConfig& local = rules_->config.local;
@@ -230,8 +279,18 @@ absl::Status RouterServer::MakeRouter() {
   endpoints_ = std::make_unique<router::EndpointRegistry>(executor_, *clock_, random_, config.local, connect,
                                                           router::MakeDnsResolve(executor_, *clock_), metrics_,
                                                           std::move(watch));
+  // Routers that share answers need the same key for them, which is no other key.
+  std::string cache_key = random_(32);
+  if (cache_store_ != nullptr) {
+    ASSIGN_OR_RETURN(const std::string audit_key, router::ReadAuditKey(config.audit));
+    cache_key = HmacSha256(audit_key, "response cache");
+  }
+  std::vector<router::CloudUpstream*> further;
+  for (size_t i = 1; i < clouds_.size(); ++i) further.push_back(clouds_[i].get());
   router_ = std::make_unique<router::Router>(
-      router::RouterParts{executor_, *clock_, random_, metrics_, *endpoints_, cloud_.get(), *audit_, random_(32)},
+      router::RouterParts{executor_, *clock_, random_, metrics_, *endpoints_,
+                          clouds_.empty() ? nullptr : clouds_[0].get(), *audit_, std::move(cache_key),
+                          std::move(further), sharing_.get(), cache_store_.get()},
       rules_);
   router_->RestoreSpending(config.audit.directory);
   // The router has written the chain's first record: what cannot be audited is not started.
@@ -241,6 +300,7 @@ absl::Status RouterServer::MakeRouter() {
   // Standard output is collected outside the pod, where nobody who can change the files can change it.
   audit_->StartAnchors([](const std::string& line) { std::cout << line << std::endl; });
   boost::asio::co_spawn(executor_, endpoints_->Run(background_), &DieOnException);
+  if (sharing_) boost::asio::co_spawn(executor_, sharing_->Run(background_), &DieOnException);
   return absl::OkStatus();
 }
 

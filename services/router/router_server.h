@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "boost/asio/signal_set.hpp"
@@ -52,6 +53,8 @@ class RouterServer {
 
  private:
   absl::Status MakeAudit();
+  absl::Status MakeClouds();
+  absl::Status MakeSharing();
   absl::Status MakeRouter();
   absl::Status Listen();
   void WatchReloadSignal();
@@ -82,7 +85,10 @@ class RouterServer {
 
   // In order of dependence: what stands later may use what stands earlier.
   std::unique_ptr<router::Audit> audit_;
-  std::unique_ptr<router::CloudUpstream> cloud_;
+  std::vector<std::unique_ptr<router::CloudUpstream>> clouds_;  // by number (router/cloud_choice.h)
+  std::unique_ptr<router::LeaseStore> leases_;
+  std::unique_ptr<router::SharedLimits> sharing_;               // null: no Redis
+  std::unique_ptr<router::CacheStore> cache_store_;
   std::unique_ptr<router::EndpointRegistry> endpoints_;
   std::unique_ptr<router::Router> router_;
   std::unique_ptr<OpenAiApi> api_;

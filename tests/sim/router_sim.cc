@@ -134,7 +134,8 @@ class RouterSim {
     audit_.emplace(clock_, trace_.audit_key, std::make_unique<SimStore>(clock_, trace_, audit_broken_, plan.seed + 3),
                    "sim", metrics_, audit);
     router_.emplace(RouterParts{io_.get_executor(), clock_, SeededRandom(plan.seed + 2), metrics_, *registry_, &cloud_,
-                                *audit_, "cache key"},
+                                *audit_, "cache key",
+                                std::vector<CloudUpstream*>(plan.config.clouds.size(), &cloud_)},
                     std::move(rules));
     for (int i = 0; i < plan.engines; ++i) {
       const auto places = static_cast<int>(1 + dice_.Below(8));

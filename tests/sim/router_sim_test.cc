@@ -51,7 +51,8 @@ TEST(RouterSim, WhatMustAlwaysHoldHolds) {
   for (const char* name : {"cloud", "local", "cached", "priced", "status OK", "status CANCELLED",
                            "status DEADLINE_EXCEEDED", "status UNAVAILABLE", "status UNAUTHENTICATED",
                            "status INVALID_ARGUMENT", "status RESOURCE_EXHAUSTED",
-                           "runs with the open places full", "hedged", "hedges lost", "hedges won"}) {
+                           "runs with the open places full", "hedged", "hedges lost", "hedges won",
+                           "of the second cloud"}) {
     EXPECT_GT(counts[name], 0) << name;
   }
 }

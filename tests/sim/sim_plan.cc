@@ -158,6 +158,14 @@ RouterConfig MakeConfig(Dice& dice, int engines) {
   config.cloud.first_token_timeout = Seconds(3);
   config.cloud.idle_timeout = Seconds(5);
   config.cloud.breaker_open = Seconds(2);
+  if (dice.Chance(0.3)) {  // a second cloud, for batch
+    CloudConfig night = config.cloud;
+    night.further = true;
+    night.name = "night";
+    night.model = "night";
+    config.clouds = {night};
+    config.cloud_choice = {{{}, CloudChoiceConfig::Scenario::kBatch, "night"}};
+  }
   PriceRow row;
   row.version = "sim";
   row.model = config.cloud.model;
@@ -167,6 +175,8 @@ RouterConfig MakeConfig(Dice& dice, int engines) {
   row.cache_hit = 1'000'000, row.cache_miss = 2'000'000, row.output = 3'000'000;
   row.peak_cache_hit = 2'000'000, row.peak_cache_miss = 4'000'000, row.peak_output = 6'000'000;
   config.accounting.prices = {row};
+  row.model = "night";
+  config.accounting.prices.push_back(row);
   config.output_guard.word_lists.push_back({"stop", GuardWordList::Action::kStop, {kStopWord}});
   config.cache.bytes_max = dice.Chance(0.5) ? 1 << 20 : 0;
   return config;
@@ -207,6 +217,8 @@ SimPlan MakeSimPlan(uint64_t seed, int requests) {
   plan.engines = static_cast<int>(1 + dice.Below(4));
   plan.config = MakeConfig(dice, plan.engines);
   plan.reloaded = MakeConfig(dice, plan.engines);
+  plan.reloaded.clouds = plan.config.clouds;  // read at start only
+  plan.reloaded.cloud_choice = plan.config.cloud_choice;
   plan.reload_at = dice.Between(Seconds(1), kRun);
   plan.drain_at = dice.Between(kRun * 0.9, kRun + Seconds(5));
   MakeTrouble(plan, dice);

@@ -181,6 +181,7 @@ class Checker {
     const bool cloud = route.target() == v1::Route::TARGET_CLOUD;
     const bool cached = route.reasons_size() == 1 && route.reasons(0) == "cached";
     ++report_.counts[cached ? "cached" : cloud ? "cloud" : "local"];
+    report_.counts["of the second cloud"] += cloud && !cached && route.endpoint() == "night";
     if (cloud && !cached && story.decided == "local") Violation(name, "decided local, answered by the cloud");
     if (cached && story.sensitive) Violation(name, "a sensitive answer from the cache");
     if (route.request_id() != request.id) Violation(name, "another request's id");

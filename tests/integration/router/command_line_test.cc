@@ -112,6 +112,38 @@ TEST_F(CommandLineTest, StartFailuresAreClear) {
   }
 }
 
+TEST_F(CommandLineTest, DrillRehearsesAndDeclares) {
+  StartAll();
+  const auto before = emulator_->stats().chats_total;
+  const Ended rehearsed = Headgate({"drill", "--router", admin_, "--profile", "cloud_outage"});
+  EXPECT_EQ(rehearsed.code, 0) << rehearsed.err;
+  EXPECT_THAT(rehearsed.out, AllOf(HasSubstr("nothing goes to the cloud"), HasSubstr("profile_cloud_outage"),
+                                   HasSubstr("2  cloud -> local"), HasSubstr("1  local -> local"),
+                                   HasSubstr("now            profile none")));
+  const Ended engines_out = Headgate({"drill", "--router", admin_, "--profile", "no_local"});
+  EXPECT_THAT(engines_out.out, AllOf(HasSubstr("it never leaves"), HasSubstr("1  local -> waits")));
+  const Ended declared = Headgate({"drill", "--router", admin_, "--profile", "cloud_outage", "--declare"});
+  EXPECT_EQ(declared.code, 0) << declared.err;
+  EXPECT_THAT(declared.out, HasSubstr("none -> cloud_outage"));
+  const Ended explained = Headgate({"explain", "--router", admin_, "What is a canal?"});
+  EXPECT_THAT(explained.out, HasSubstr("profile_cloud_outage"));
+  EXPECT_EQ(Headgate({"drill", "--router", admin_, "--profile", "none", "--declare"}).code, 0);
+  EXPECT_EQ(emulator_->stats().chats_total, before) << "nothing was sent";
+  // By configuration alone, with requests from a file.
+  const std::string requests =
+      Write("requests.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"My ID: 110105199003077571\"}]}\n");
+  const Ended offline = Headgate({"drill", "--config", Write("drill.yaml", RouterYamlText({})), "--profile", "no_local",
+                                  "--requests", requests});
+  EXPECT_EQ(offline.code, 0) << offline.err;
+  EXPECT_THAT(offline.out, AllOf(HasSubstr("line 1"), HasSubstr("(sensitive) -> waits (sensitive)")));
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"drill", "--router", admin_, "--profile", "storm"},
+        {"drill", "--router", admin_, "--profile", "none", "--requests", "nowhere"},
+        {"drill", "--config", "nowhere", "--profile", "none"}}) {
+    EXPECT_EQ(Headgate(wrong).code, 1);
+  }
+}
+
 TEST_F(CommandLineTest, ExplainPrintsFindingsAndNoValues) {
   StartAll();
   const auto before = emulator_->stats().chats_total;

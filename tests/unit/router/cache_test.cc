@@ -3,6 +3,11 @@
 
 #include "router/cache.h"
 
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/fakes/manual_clock.h"
@@ -156,6 +161,113 @@ TEST(Cache, ShrinksAndGoesOffOnReload) {
   world.cache.Apply(World::Config(0));
   EXPECT_FALSE(world.Has("p9"));
   EXPECT_EQ(world.metrics.GetGauge("headgate_router_cache_bytes", "").Value(), 0);
+}
+
+// A second level in memory.
+struct FakeCacheStore : CacheStore {
+  FakeCacheStore(Executor e, Clock& c) : executor(e), clock(c) {}
+  Task<absl::StatusOr<std::string>> Get(std::string key, MonotonicTime deadline) override {
+    ++gets;
+    Cancellation never;
+    const MonotonicTime answered = clock.Monotonic() + takes;
+    (void)co_await SleepUntil(executor, clock, std::min(answered, deadline), never);
+    if (answered > deadline) co_return absl::DeadlineExceededError("slow");
+    const auto found = values.find(key);
+    if (found == values.end()) co_return absl::NotFoundError("not there");
+    co_return found->second;
+  }
+  void Put(std::string key, std::string value, absl::Duration) override { values[key] = std::move(value); }
+
+  Executor executor;
+  Clock& clock;
+  absl::Duration takes = absl::Milliseconds(1);
+  int gets = 0;
+  std::map<std::string, std::string> values;
+};
+
+struct TwoLevels : World {
+  TwoLevels() : World(1 << 20) {
+    CacheConfig config = Config(1 << 20);
+    config.shared = true;
+    cache.Apply(config);
+    cache.SetStore(&store);
+  }
+  Cache::Found Ask(Cache& from, const std::string& text, const std::string& tenant = "a", bool* leads = nullptr) {
+    Ticket ticket = From(tenant);
+    ticket.deadline = clock.Monotonic() + absl::Minutes(1);
+    const Prompt prompt = MakePrompt(text);
+    Cache::Flight flight;
+    Cancellation never;
+    auto found = clock.Await(
+        from.FindOrLead(io.get_executor(), ticket, prompt, Level(v1::SENSITIVITY_LEVEL_PUBLIC), flight, never));
+    if (leads != nullptr) *leads = found.ok() && !*found;
+    return found.ok() ? *found : nullptr;
+  }
+  FakeCacheStore store{io.get_executor(), clock};
+};
+
+TEST(CacheStore, AnotherRouterFindsTheAnswer) {
+  TwoLevels world;
+  world.Store("q", 10);
+  ASSERT_EQ(world.store.values.size(), 1u);
+  EXPECT_EQ(world.store.values.begin()->second.find("q"), std::string::npos);
+  Metrics metrics;
+  CacheConfig config = World::Config(1 << 20);
+  config.shared = true;
+  Cache other(world.clock, config, "secret", metrics);
+  other.SetStore(&world.store);
+  const Cache::Found found = world.Ask(other, "q");
+  ASSERT_TRUE(found);
+  EXPECT_EQ((*found)[1].delta().content(), std::string(10, 'x'));
+  const int gets = world.store.gets;
+  EXPECT_TRUE(world.Ask(other, "q"));
+  EXPECT_EQ(world.store.gets, gets) << "now it has it itself";
+  EXPECT_FALSE(world.Ask(other, "q", "b")) << "another tenant's";
+  // Without the key nothing there is believed.
+  Cache stranger(world.clock, config, "another secret", metrics);
+  stranger.SetStore(&world.store);
+  EXPECT_FALSE(world.Ask(stranger, "q"));
+}
+
+TEST(CacheStore, WhatSomebodyWroteThereIsNoAnswer) {
+  TwoLevels world;
+  world.Store("q", 10);
+  world.Store("r", 10);
+  const std::string q = world.store.values.begin()->second, r = world.store.values.rbegin()->second;
+  const auto asked = [&](const std::string& value) {
+    for (auto& [key, kept] : world.store.values) kept = value;
+    Metrics metrics;
+    CacheConfig config = World::Config(1 << 20);
+    config.shared = true;
+    Cache fresh(world.clock, config, "secret", metrics);
+    fresh.SetStore(&world.store);
+    return (world.Ask(fresh, "q") != nullptr) + (world.Ask(fresh, "r") != nullptr);
+  };
+  EXPECT_EQ(asked(q), 1) << "under its own key only";
+  EXPECT_EQ(asked(r), 1);
+  for (const std::string& bad : {std::string(), std::string("short"), q + "x", q.substr(0, q.size() - 1),
+                                 std::string(32, 'm') + q.substr(32)}) {
+    EXPECT_EQ(asked(bad), 0);
+  }
+}
+
+TEST(CacheStore, ASlowOneIsNotWaitedFor) {
+  TwoLevels world;
+  world.store.takes = absl::Seconds(5);
+  const MonotonicTime began = world.clock.Monotonic();
+  EXPECT_FALSE(world.Ask(world.cache, "q"));
+  EXPECT_LE(world.clock.Monotonic() - began, absl::Milliseconds(20));
+}
+
+TEST(Cache, MarkedRequestsNeedNotBeGreedy) {
+  World world(1 << 20);
+  Ticket marked = World::From("a");
+  const Prompt warm = MakePrompt("q", 0.7F);
+  EXPECT_FALSE(world.cache.Cacheable(marked, warm, World::Level(v1::SENSITIVITY_LEVEL_PUBLIC)));
+  marked.cacheable = true;
+  EXPECT_TRUE(world.cache.Cacheable(marked, warm, World::Level(v1::SENSITIVITY_LEVEL_PUBLIC)));
+  EXPECT_FALSE(world.cache.Cacheable(marked, warm, World::Level(v1::SENSITIVITY_LEVEL_RESTRICTED)));
+  EXPECT_FALSE(world.cache.Cacheable(marked, MakePrompt("q", 0, true), World::Level(v1::SENSITIVITY_LEVEL_PUBLIC)));
 }
 
 }  // namespace

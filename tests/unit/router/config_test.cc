@@ -92,6 +92,28 @@ TEST_F(ConfigTest, TheSmallestConfigurationHasTheDocumentedDefaults) {
   EXPECT_THAT(loaded->files, ElementsAre((folder_ / "router.yaml").string()));
 }
 
+TEST_F(ConfigTest, EveryKeyOfWhatIsSharedAndOfFurtherCloudsArrives) {
+  const auto loaded = Load(Data("config_every_key.yaml"), Data("config_every_key_tenants.yaml"));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->policy.hedge_share, 0.02);
+  EXPECT_EQ(loaded->policy.hedge_delay_min, absl::Seconds(1));
+  EXPECT_EQ(loaded->policy.profile, PolicyConfig::Profile::kNoLocal);
+  EXPECT_EQ(loaded->cache.shared, true);
+  EXPECT_EQ(loaded->cache.warm_up_file, (folder_ / "audit.key").string());
+  EXPECT_EQ(loaded->sharing.redis, "unix:/run/redis");
+  EXPECT_EQ(loaded->sharing.routers, 3);
+  EXPECT_EQ(loaded->sharing.prefix, "p");
+  EXPECT_EQ(loaded->sharing.interval, absl::Milliseconds(20));
+  ASSERT_EQ(loaded->clouds.size(), 1u);
+  EXPECT_TRUE(loaded->clouds[0].enabled && loaded->clouds[0].further);
+  EXPECT_EQ(loaded->clouds[0].dialect, CloudConfig::Dialect::kOpenAi);
+  EXPECT_EQ(loaded->clouds[0].body_members, "\"service_tier\":\"flex\"");
+  EXPECT_EQ(loaded->clouds[0].balance_interval, absl::ZeroDuration());
+  EXPECT_EQ(loaded->cloud_choice.at(0).cloud, "d");
+  EXPECT_EQ(loaded->cloud_choice.at(0).scenario, CloudChoiceConfig::Scenario::kBatch);
+  EXPECT_EQ(loaded->local.metrics_interval, absl::Milliseconds(100));
+}
+
 TEST_F(ConfigTest, EveryKeyArrives) {
   const auto loaded = Load(Data("config_every_key.yaml"), Data("config_every_key_tenants.yaml"));
   ASSERT_TRUE(loaded.ok()) << loaded.status();

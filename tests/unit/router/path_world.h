@@ -87,8 +87,12 @@ struct World {
     engine().ReportLoad(Milliseconds(100));
     auto rules = Rules::Make(config);
     if (!rules.ok()) std::terminate();
-    router.emplace(RouterParts{io.get_executor(), clock, SeededRandom(2), metrics, *registry, &cloud, audit, "key"},
-                   *std::move(rules));
+    RouterParts parts{io.get_executor(), clock, SeededRandom(2), metrics, *registry, &cloud, audit, "key"};
+    for (size_t i = 0; i < config.clouds.size(); ++i) {
+      clouds.push_back(std::make_unique<FakeCloud>(io.get_executor(), clock));
+      parts.clouds.push_back(clouds.back().get());
+    }
+    router.emplace(std::move(parts), *std::move(rules));
   }
   ~World() {
     EXPECT_EQ(router->in_flight(), 0);
@@ -141,6 +145,7 @@ struct World {
   Metrics metrics;
   FakeFleet fleet{io.get_executor(), clock};
   FakeCloud cloud{io.get_executor(), clock};
+  std::vector<std::unique_ptr<FakeCloud>> clouds;  // of config.clouds
   RouterConfig config;
   Cancellation stop, cancellation;
   bool broken = false;

@@ -76,12 +76,13 @@ struct World {
   void Start(std::vector<EndpointConfig> endpoints) {
     config_.endpoints = std::move(endpoints);
     registry_.emplace(io_.get_executor(), clock_, SeededRandom(1), config_, fleet_.connect(), fleet_.resolve(),
-                      metrics_);
+                      metrics_, watch_);
     boost::asio::co_spawn(io_.get_executor(), registry_->Run(stop_), boost::asio::detached);
     clock_.RunUntilIdle();
   }
   ~World() {
     stop_.Cancel(absl::CancelledError("end of test"));
+    registry_.reset();  // ends its watches
     clock_.RunUntilIdle();
   }
   std::vector<std::string> Names() const {
@@ -108,6 +109,7 @@ struct World {
   FakeFleet fleet_{io_.get_executor(), clock_};
   LocalConfig config_;
   Cancellation stop_;
+  EndpointRegistry::Watch watch_;
   std::optional<EndpointRegistry> registry_;
 };
 
@@ -129,6 +131,65 @@ TEST_F(EndpointRegistryTest, AddressesOutsideTheRangesAreRefusedAndCounted) {
   EXPECT_EQ(Refused(), 1);
   EXPECT_EQ(fleet_.engine("8.8.8.8:6000").connections(), 0);
   EXPECT_EQ(fleet_.engine("9.9.9.9:6000").connections(), 0);
+}
+
+// A Service whose pods a test names.
+struct FakeWatch : ServiceWatch {
+  FakeWatch(EndpointRegistry::OnAddresses on, int& l) : on_addresses(std::move(on)), live(l) { ++live; }
+  ~FakeWatch() override { --live; }
+  EndpointRegistry::OnAddresses on_addresses;
+  int& live;
+};
+
+TEST_F(EndpointRegistryTest, FollowsAService) {
+  int watches = 0;
+  FakeWatch* watch = nullptr;
+  watch_ = [&](const EndpointConfig& config, EndpointRegistry::OnAddresses on_addresses) {
+    EXPECT_EQ(config.service, "serving/engines");
+    auto made = std::make_unique<FakeWatch>(std::move(on_addresses), watches);
+    watch = made.get();
+    return made;
+  };
+  EndpointConfig pods;
+  pods.name = "pods";
+  pods.service = "serving/engines";
+  Start({{"a", "127.0.0.1:5000"}, pods});
+  ASSERT_NE(watch, nullptr);
+  EXPECT_THAT(Names(), ElementsAre("a"));
+  // At once, not with the next resolution; outside the ranges never.
+  watch->on_addresses({"10.0.0.1:8090", "10.0.0.2:8090", "8.8.8.8:8090"});
+  EXPECT_THAT(Names(), ElementsAre("a", "pods/10.0.0.1:8090", "pods/10.0.0.2:8090"));
+  EXPECT_EQ(Refused(), 1);
+  for (const char* address : {"10.0.0.1:8090", "10.0.0.2:8090"}) fleet_.engine(address).ReportLoad();
+  const auto leaving = registry_->Pick(false, {"10.0.0.2:8090"});
+  ASSERT_NE(leaving, nullptr);
+  // One terminates: no new request, what it has it finishes. Another one comes.
+  watch->on_addresses({"10.0.0.2:8090", "10.0.0.3:8090"});
+  EXPECT_TRUE(leaving->gone);
+  EXPECT_EQ(fleet_.engine("10.0.0.1:8090").connections(), 1) << "held by who uses it";
+  EXPECT_THAT(Names(), ElementsAre("a", "pods/10.0.0.2:8090", "pods/10.0.0.3:8090"));
+  clock_.Advance(config_.resolve_interval * 3);
+  EXPECT_THAT(Names(), ElementsAre("a", "pods/10.0.0.2:8090", "pods/10.0.0.3:8090")) << "resolutions keep it";
+  EXPECT_EQ(watches, 1);
+  // Taken out of the configuration, it is not followed any longer.
+  config_.endpoints.pop_back();
+  registry_->Apply(config_);
+  clock_.RunUntilIdle();
+  EXPECT_THAT(Names(), ElementsAre("a"));
+  EXPECT_EQ(watches, 0);
+}
+
+TEST_F(EndpointRegistryTest, AnotherProtocolConnectsAnew) {
+  Start({{"a", "127.0.0.1:5000"}});
+  const auto before = registry_->endpoints().at(0);
+  registry_->Apply(config_);
+  clock_.RunUntilIdle();
+  EXPECT_EQ(registry_->endpoints().at(0), before);
+  config_.endpoints[0].protocol = EndpointConfig::Protocol::kOpenAi;
+  registry_->Apply(config_);
+  clock_.RunUntilIdle();
+  EXPECT_NE(registry_->endpoints().at(0), before);
+  EXPECT_TRUE(before->gone);
 }
 
 TEST_F(EndpointRegistryTest, FollowsDns) {

@@ -1,0 +1,173 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Several clouds, and the operator's profiles, on the whole path.
+#include "router/contingency.h"
+#include "tests/unit/router/path_world.h"
+
+namespace headgate::router {
+namespace {
+
+PriceRow Price(const std::string& model, int64_t output) {
+  PriceRow row;
+  row.version = "v";
+  row.model = model;
+  row.currency = "USD";
+  row.valid_from = absl::UnixEpoch();
+  row.output = row.peak_output = output;
+  return row;
+}
+
+// The first cloud, one for batch, one for the tenant `rich`.
+struct CloudsWorld : World {
+  CloudsWorld()
+      : World([](RouterConfig& config) {
+          config.tenants.push_back({});
+          config.tenants.back().name = "rich";
+          config.tenants.back().api_key_sha256 = {Hex(Sha256("rich-key"))};
+          for (const char* name : {"night", "fine"}) {
+            CloudConfig cloud;
+            cloud.enabled = cloud.further = true;
+            cloud.name = name;
+            cloud.model = absl::StrCat("model-", name);
+            cloud.breaker_failures = 1;
+            cloud.attempts_max = 1;
+            config.clouds.push_back(cloud);
+          }
+          config.cloud_choice = {{{"rich"}, CloudChoiceConfig::Scenario::kRealtime, "fine"},
+                                 {{}, CloudChoiceConfig::Scenario::kBatch, "night"}};
+          config.accounting.prices = {Price(config.cloud.model, 1'000'000), Price("model-night", 2'000'000),
+                                      Price("model-fine", 5'000'000)};
+        }),
+        night(*clouds[0]),
+        fine(*clouds[1]) {}
+  static v1::GenerateRequest Batch() {
+    v1::GenerateRequest request = Everyday();
+    request.set_priority(v1::PRIORITY_BATCH);
+    return request;
+  }
+  FakeCloud& night;
+  FakeCloud& fine;
+};
+
+void AsRich(RequestHead& head) { head.api_key = "rich-key"; }
+
+TEST(Clouds, ChosenByTenantAndScenario) {
+  CloudsWorld world;
+  struct Row {
+    const char* name;
+    bool batch, rich;
+    const char* endpoint;
+    int64_t cost;
+  };
+  const Row rows[] = {{"anybody", false, false, "deepseek", 2},
+                      {"batch", true, false, "night", 4},
+                      {"rich", false, true, "fine", 10},
+                      {"rich, batch", true, true, "night", 4}};
+  for (const Row& row : rows) {
+    const Client client = world.Ask(row.batch ? CloudsWorld::Batch() : World::Everyday(),
+                                    row.rich ? AsRich : [](RequestHead&) {});
+    EXPECT_EQ(client.route.endpoint(), row.endpoint) << row.name;
+    EXPECT_EQ(client.reasons(), "everyday") << row.name;
+    const json outcome = world.Records("outcome")[0];
+    EXPECT_EQ(outcome["route"]["endpoint"], row.endpoint) << row.name;
+    EXPECT_EQ(outcome["cost"]["micro_units"], row.cost) << row.name;
+  }
+  EXPECT_EQ(world.cloud.calls(), 1);
+  EXPECT_EQ(world.night.calls(), 2);
+  EXPECT_EQ(world.fine.calls(), 1);
+}
+
+TEST(Clouds, OneThatFailsIsReplacedByTheEnginesAndByNoOtherCloud) {
+  CloudsWorld world;
+  world.night.set_answerer([](const CloudPrompt&) { return Script::Fail(absl::UnavailableError("503")); });
+  EXPECT_EQ(world.Ask(CloudsWorld::Batch()).reasons(), "cloud_unavailable,everyday");
+  EXPECT_EQ(world.Ask(CloudsWorld::Batch()).reasons(), "cloud_unavailable") << "its breaker is open";
+  EXPECT_EQ(world.Ask(World::Everyday()).route.endpoint(), "deepseek") << "the others are not concerned";
+  EXPECT_EQ(world.night.calls(), 1);
+  EXPECT_EQ(world.cloud.calls(), 1);
+}
+
+TEST(Clouds, NothingSensitiveToAnyOfThem) {
+  CloudsWorld world;
+  v1::GenerateRequest request = CloudsWorld::Batch();
+  request.set_declared_sensitivity(v1::SENSITIVITY_LEVEL_CONFIDENTIAL);
+  EXPECT_EQ(world.Ask(request).reasons(), "sensitive");
+  EXPECT_EQ(world.Ask(World::Everyday("My number is 110105199003077571."), AsRich).reasons(), "sensitive");
+  EXPECT_EQ(world.cloud.calls() + world.night.calls() + world.fine.calls(), 0);
+}
+
+TEST(Clouds, TheChainSaysWhoGetsWhat) {
+  CloudsWorld world;
+  bool told = false;
+  for (const std::string& line : world.lines) {
+    const json record = json::parse(line);
+    const std::string detail = record.value("detail", "");
+    const auto names = [&](const char* what) { return detail.find(what) != std::string::npos; };
+    told |= names("; cloud deepseek at ") && names("; cloud night at ") && names("; cloud fine at ");
+  }
+  EXPECT_TRUE(told);
+}
+
+TEST(Profile, DeclaredByTheOperatorRecordedAndShown) {
+  World world;
+  const auto in_force = [&](const char* name) {
+    return world.metrics.GetGauge("headgate_router_profile", "", {{"profile", name}}).Value();
+  };
+  const auto declare = [&](const std::string& name) {
+    v1::SetProfileRequest request;
+    request.set_profile(name);
+    return world.router->SetProfile(request);
+  };
+  EXPECT_EQ(world.Ask(World::Everyday()).reasons(), "everyday");
+  EXPECT_EQ(in_force("none"), 1);
+  auto declared = declare("cloud_outage");
+  ASSERT_TRUE(declared.ok()) << declared.status();
+  EXPECT_EQ(declared->previous(), "none");
+  EXPECT_EQ(declared->profile(), "cloud_outage");
+  EXPECT_EQ(world.Records("admin")[0]["detail"], "profile cloud_outage");
+  EXPECT_EQ(in_force("cloud_outage"), 1);
+  EXPECT_EQ(in_force("none"), 0);
+  EXPECT_EQ(world.router->GetState().profile(), "cloud_outage");
+  EXPECT_EQ(world.Ask(World::Everyday()).reasons(), "profile_cloud_outage");
+  ASSERT_TRUE(declare("no_local").ok());
+  EXPECT_EQ(world.Ask(World::Everyday()).reasons(), "profile_no_local");
+  EXPECT_EQ(world.Ask(World::Everyday("My number is 110105199003077571.")).reasons(), "sensitive");
+  EXPECT_EQ(declare("storm").status().code(), StatusCode::kInvalidArgument);
+  // A reload changes nothing that was declared; an empty name goes back to the configuration.
+  auto rules = Rules::Make(world.config);
+  ASSERT_TRUE(rules.ok());
+  world.router->Apply(*rules);
+  EXPECT_EQ(world.router->GetState().profile(), "no_local");
+  ASSERT_TRUE(declare("").ok());
+  EXPECT_EQ(world.router->GetState().profile(), "none");
+  // What cannot be recorded does not happen.
+  world.broken = true;
+  EXPECT_EQ(declare("no_local").status().code(), StatusCode::kUnavailable);
+  world.broken = false;
+  EXPECT_EQ(world.router->GetState().profile(), "none");
+}
+
+TEST(Profile, ARehearsalSendsAndChangesNothing) {
+  World world;
+  v1::ExplainRequest explain;
+  *explain.mutable_request() = World::Everyday();
+  explain.set_profile("cloud_outage");
+  auto answer = world.router->Explain(explain);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->route().reasons(0), "profile_cloud_outage");
+  EXPECT_EQ(answer->route().endpoint(), "engine-0");
+  explain.mutable_request()->set_declared_sensitivity(v1::SENSITIVITY_LEVEL_RESTRICTED);
+  explain.set_profile("no_local");
+  answer = world.router->Explain(explain);
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->route().reasons(0), "sensitive");
+  EXPECT_EQ(answer->route().endpoint(), "") << "there would be no engine";
+  explain.set_profile("storm");
+  EXPECT_EQ(world.router->Explain(explain).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(world.cloud.calls() + world.engine().calls(), 0);
+  EXPECT_EQ(world.router->GetState().profile(), "none");
+}
+
+}  // namespace
+}  // namespace headgate::router

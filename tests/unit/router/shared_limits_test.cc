@@ -1,0 +1,275 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/shared_limits.h"
+
+#include <cmath>
+#include <deque>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/detached.hpp"
+#include "common/digest.h"
+#include "gtest/gtest.h"
+#include "router/budget.h"
+#include "router/traffic_meter.h"
+#include "router/upstream/cloud_limit.h"
+#include "tests/fakes/fake_lease_store.h"
+#include "tests/fakes/manual_clock.h"
+
+namespace headgate::router {
+namespace {
+
+using absl::Milliseconds;
+using absl::Seconds;
+constexpr int kRouters = 4;
+
+// Routers that share one store.
+struct SharingWorld {
+  struct Router {
+    Metrics metrics;
+    std::optional<FakeLeaseStore> store;
+    std::optional<SharedLimits> limits;
+  };
+  explicit SharingWorld(int routers = kRouters) {
+    SharingConfig config;
+    config.redis = "fake";
+    config.routers = routers;
+    for (int i = 0; i < routers; ++i) {
+      Router& one = *all.emplace_back(std::make_unique<Router>());
+      one.store.emplace(leases, io.get_executor(), clock, absl::StrCat("router-", i));
+      one.limits.emplace(io.get_executor(), clock, config, *one.store, one.metrics);
+      boost::asio::co_spawn(io.get_executor(), one.limits->Run(stop), boost::asio::detached);
+    }
+    clock.RunUntilIdle();
+  }
+  ~SharingWorld() {
+    stop.Cancel(absl::CancelledError("end of test"));
+    clock.Advance(Seconds(1));
+  }
+
+  boost::asio::io_context io;
+  ManualClock clock{io};
+  Cancellation stop;
+  FakeLeases leases;
+  std::vector<std::unique_ptr<Router>> all;
+};
+
+struct Counted {
+  int arrivals = 0, admitted = 0, together = 0, otherwise = 0;
+  double error() const { return std::abs(admitted - together) / static_cast<double>(arrivals); }
+};
+
+// Poisson arrivals at `rate`, `skew` of them at the first router, against one meter that sees them all.
+Counted Count(SharingWorld& world, std::deque<TrafficMeter>& meters, const PolicyConfig& policy, double rate,
+              double skew, absl::Duration time) {
+  TrafficMeter reference(world.clock, policy);
+  const RandomBytes random = SeededRandom(7);
+  Counted counted;
+  const MonotonicTime end = world.clock.Monotonic() + time;
+  while (world.clock.Monotonic() < end) {
+    world.clock.Advance(absl::Seconds(-std::log(1 - RandomUnit(random)) / rate));
+    const bool first = RandomUnit(random) < skew;
+    const auto other = 1 + static_cast<size_t>(RandomUnit(random) * static_cast<double>(meters.size() - 1));
+    TrafficMeter& meter = meters[first ? 0 : std::min(other, meters.size() - 1)];
+    const bool here = meter.Arrive().cloud_rate_conforms;
+    const bool all = reference.Arrive().cloud_rate_conforms;
+    if (here) meter.CommitCloud();
+    if (all) reference.CommitCloud();
+    ++counted.arrivals;
+    counted.admitted += here;
+    counted.together += all;
+    counted.otherwise += here != all;
+  }
+  return counted;
+}
+
+void Share(SharingWorld& world, const PolicyConfig& policy, std::deque<TrafficMeter>& meters) {
+  for (const auto& router : world.all) meters.emplace_back(world.clock, policy).Share(*router->limits);
+  world.clock.Advance(Milliseconds(200));
+}
+
+TEST(SharedRate, FourRoutersCountAsOne) {
+  struct Row {
+    const char* name;
+    double offered, skew;
+  };
+  const Row rows[] = {{"below", 120, 0.25},  {"just above", 220, 0.25}, {"twice", 400, 0.25},
+                      {"skewed", 400, 0.55}, {"ten times", 2000, 0.25}, {"one router alone", 400, 1}};
+  for (const Row& row : rows) {
+    SharingWorld world;
+    PolicyConfig policy;
+    std::deque<TrafficMeter> meters;
+    Share(world, policy, meters);
+    const Counted counted = Count(world, meters, policy, row.offered, row.skew, Seconds(60));
+    std::cout << row.name << ": count error " << 100 * counted.error() << " %, decided otherwise "
+              << 100.0 * counted.otherwise / counted.arrivals << " %\n";
+    EXPECT_LE(counted.error(), 0.01) << row.name;
+  }
+}
+
+TEST(SharedRate, WithoutTheStoreEachHasItsShareAndNeverTheWhole) {
+  SharingWorld world;
+  PolicyConfig policy;
+  std::deque<TrafficMeter> meters;
+  Share(world, policy, meters);
+  world.leases.down = true;
+  world.clock.Advance(Seconds(1));
+  const Counted lost = Count(world, meters, policy, 2000, 0.25, Seconds(20));
+  EXPECT_LE(lost.admitted, 200 * 20 + 50 + kRouters);
+  EXPECT_GE(lost.admitted, 200 * 20 * 0.95);
+  for (const auto& router : world.all) EXPECT_FALSE(router->limits->live());
+  EXPECT_EQ(world.all[0]->metrics.GetGauge("headgate_router_sharing_live", "").Value(), 0);
+  // All of it at one router: a quarter.
+  const Counted alone = Count(world, meters, policy, 2000, 1, Seconds(20));
+  EXPECT_LE(alone.admitted, 50 * 20 + 13 + 1);
+  world.leases.down = false;
+  world.clock.Advance(Seconds(1));
+  EXPECT_LE(Count(world, meters, policy, 400, 0.25, Seconds(60)).error(), 0.01) << "and together again";
+}
+
+TEST(SharedRate, TheSwitchSeesTheRateOfAll) {
+  SharingWorld world;
+  PolicyConfig policy;
+  policy.mode = PolicyConfig::Mode::kSwitch;
+  policy.switch_window = Seconds(10);
+  policy.switch_dwell = Seconds(10);
+  policy.cloud_qps_threshold = 100;
+  std::deque<TrafficMeter> meters;
+  Share(world, policy, meters);
+  (void)Count(world, meters, policy, 80, 0.25, Seconds(30));
+  for (TrafficMeter& meter : meters) EXPECT_FALSE(meter.Peek().peak);
+  (void)Count(world, meters, policy, 160, 0.25, Seconds(30));
+  for (TrafficMeter& meter : meters) EXPECT_TRUE(meter.Peek().peak) << "40 a second here, 160 in all";
+  world.clock.Advance(Seconds(60));
+  for (TrafficMeter& meter : meters) EXPECT_FALSE(meter.Peek().peak);
+}
+
+TEST(SharedCap, TheCloudsPlacesAreSharedOut) {
+  SharingWorld world;
+  CloudConfig cloud;
+  cloud.concurrency_max = 40;
+  std::vector<std::unique_ptr<CloudLimit>> limits;
+  for (const auto& router : world.all) {
+    limits.push_back(std::make_unique<CloudLimit>(world.clock, cloud, router->metrics));
+    limits.back()->Share(*router->limits);
+  }
+  world.clock.Advance(Milliseconds(200));
+  // All demand at one router: it gets what the others leave.
+  std::vector<std::pair<int, CloudLimit::Attempt>> taken;
+  const auto fill = [&](int router) {
+    int before = static_cast<int>(taken.size());
+    for (int i = 0; i < 60; ++i) {
+      if (const auto attempt = limits[router]->Take()) taken.emplace_back(router, *attempt);
+      world.clock.Advance(Milliseconds(20));
+    }
+    return static_cast<int>(taken.size()) - before;
+  };
+  EXPECT_GE(fill(0), 30);
+  for (int router = 1; router < kRouters; ++router) fill(router);
+  EXPECT_EQ(taken.size(), 40u) << "all places are used, none twice";
+  for (const auto& [router, attempt] : taken) limits[router]->Ended();
+}
+
+TEST(SharedCap, WithoutTheStoreEachHasItsShare) {
+  SharingWorld world;
+  CloudConfig cloud;
+  cloud.concurrency_max = 40;
+  CloudLimit limit(world.clock, cloud, world.all[0]->metrics);
+  limit.Share(*world.all[0]->limits);
+  world.leases.down = true;
+  world.clock.Advance(Seconds(2));
+  int taken = 0;
+  while (limit.Take()) ++taken;
+  EXPECT_EQ(taken, 10);
+  for (; taken > 0; --taken) limit.Ended();
+}
+
+TEST(SharedCap, PlacesOfARouterThatDiedComeFree) {
+  SharingWorld world(2);
+  CloudConfig cloud;
+  cloud.concurrency_max = 20;
+  CloudLimit one(world.clock, cloud, world.all[0]->metrics);
+  one.Share(*world.all[0]->limits);
+  auto& places = world.leases.held["cloud_places"];
+  places["dead"] = {20, world.clock.Monotonic() + kLeaseLife};
+  world.clock.Advance(Milliseconds(200));
+  EXPECT_TRUE(one.HasRoom()) << "one at a time always";
+  ASSERT_TRUE(one.Take());
+  EXPECT_FALSE(one.HasRoom());
+  world.clock.Advance(kLeaseLife + Milliseconds(200));
+  EXPECT_TRUE(one.HasRoom());
+  one.Ended();
+}
+
+TEST(SharedCalls, TheDaysCallsAreNeverExceeded) {
+  SharingWorld world;
+  CloudConfig cloud;
+  cloud.calls_per_day = 1000;
+  std::vector<std::unique_ptr<CloudLimit>> limits;
+  for (const auto& router : world.all) {
+    limits.push_back(std::make_unique<CloudLimit>(world.clock, cloud, router->metrics));
+    limits.back()->Share(*router->limits);
+  }
+  int calls = 0;
+  for (int i = 0; i < 5000; ++i) {
+    world.clock.Advance(Milliseconds(2));
+    CloudLimit& limit = *limits[static_cast<size_t>(i) % limits.size()];
+    if (!limit.Take()) continue;
+    ++calls;
+    limit.Ended();
+  }
+  EXPECT_LE(calls, 1000);
+  EXPECT_GE(calls, 980);
+  for (const auto& limit : limits) EXPECT_FALSE(limit->HasRoom());
+}
+
+TEST(SharedBudget, NeverOverspentAlsoWithoutTheStore) {
+  SharingWorld world;
+  BudgetConfig config;
+  config.limit_micro_units = 100'000;
+  std::vector<std::unique_ptr<BudgetBook>> books;
+  for (const auto& router : world.all) {
+    books.push_back(std::make_unique<BudgetBook>(world.clock, router->metrics));
+    books.back()->Apply(config, {});
+    books.back()->Share(*router->limits);
+    (void)books.back()->Look("t", 0);
+  }
+  int64_t spent = 0;
+  const auto spend = [&](int rounds) {
+    for (int i = 0; i < rounds; ++i) {
+      world.clock.Advance(Milliseconds(10));
+      BudgetBook& book = *books[static_cast<size_t>(i) % books.size()];
+      if (!book.Look("t", 100).room) continue;
+      auto hold = book.Reserve("t", 100);
+      book.Settle(std::move(hold), 60);
+      spent += 60;
+    }
+  };
+  spend(800);
+  EXPECT_GT(spent, 20'000);
+  world.leases.down = true;
+  spend(2000);
+  EXPECT_LE(spent, 100'000);
+  world.leases.down = false;
+  spend(4000);
+  EXPECT_LE(spent, 100'000);
+  EXPECT_GE(spent, 97'000);
+}
+
+TEST(SharedLimits, OneExchangeForEverything) {
+  SharingWorld world(1);
+  for (int i = 0; i < 50; ++i) world.all[0]->limits->Get(LeaseAsk::Kind::kRate, absl::StrCat("rate-", i)).Set(10, 2);
+  const int before = world.leases.exchanges;
+  world.clock.Advance(Seconds(1));
+  EXPECT_LE(world.leases.exchanges - before, 21);
+  EXPECT_GE(world.leases.exchanges - before, 19);
+}
+
+}  // namespace
+}  // namespace headgate::router
