@@ -70,6 +70,8 @@ std::string Parse(const std::string& text, AuditLog* log) {
     line.Complain("time", "must be a time such as 2026-11-20T09:00:00.000000Z");
   }
   outcome.duration = absl::Microseconds(line.Count(record, "duration_us"));
+  outcome.first_token = absl::Microseconds(line.Count(record, "first_token_us"));
+  if (outcome.first_token > outcome.duration) line.Complain("first_token_us", "is later than the end");
   outcome.tenant = line.Text(record, "tenant");
   if (outcome.tenant.empty()) outcome.tenant = "-";
   outcome.status = line.Text(record, "status");

@@ -19,6 +19,7 @@ namespace headgate::planner {
 struct AuditOutcome {
   absl::Time time;  // when it ended
   absl::Duration duration;
+  absl::Duration first_token;  // zero: not recorded
   std::string tenant;  // "-" when admission refused
   std::string model;
   std::string target;      // local, cloud, unspecified

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "planner/replica.h"
+#include "absl/container/flat_hash_map.h"
 #include "planner/simulation.h"
 #include "router/accounting.h"
 
@@ -49,10 +49,15 @@ class Grid {
     explicit Use(size_t steps) : work(steps), replicas(steps), cloud_s(steps) {}
   };
 
-  // L; `use` may be null.
-  double Value(const BoundPrices& prices, Use* use) const {
+  // L; `use` and `on_cloud` may be null.
+  double Value(const BoundPrices& prices, Use* use, std::vector<bool>* on_cloud = nullptr) const {
     double value = Replicas(prices.y, use == nullptr ? nullptr : &use->replicas);
-    for (const BoundItem& item : problem_.items) value += Item(item, prices, use);
+    if (on_cloud != nullptr) on_cloud->assign(problem_.items.size(), false);
+    for (size_t i = 0; i < problem_.items.size(); ++i) {
+      bool cloud = false;
+      value += Item(problem_.items[i], prices, use, &cloud);
+      if (on_cloud != nullptr) (*on_cloud)[i] = cloud;
+    }
     for (const double z : prices.z) {
       if (z > 0) value -= z * problem_.cloud_concurrency * problem_.step_s;
     }
@@ -66,20 +71,24 @@ class Grid {
         std::min_element(y.begin() + window.from, y.begin() + window.to + 1) - y.begin());
   }
 
-  double Item(const BoundItem& item, const BoundPrices& prices, Use* use) const {
+  double Item(const BoundItem& item, const BoundPrices& prices, Use* use, bool* on_cloud) const {
     const uint32_t prompt = Least(prices.y, Of(item.arrival_s, item.prompt_by_s));
     const uint32_t answer = Least(prices.y, Of(item.arrival_s, item.end_by_s));
-    const double local = item.prompt_work * prices.y[prompt] + item.answer_work * prices.y[answer];
+    double local = item.prompt_work * prices.y[prompt] + item.answer_work * prices.y[answer];
+    for (const SharedWork& part : item.shared) {
+      local += part.work * prices.y[Least(prices.y, Of(part.from_s, item.prompt_by_s))];
+    }
     if (!item.sensitive) {
-      double cloud = item.price * (1 + prices.m);
+      double cloud = (item.price + item.shared_price) * (1 + prices.m);
       uint32_t step = 0;
       if (!prices.z.empty()) {
         step = Least(prices.z, Of(item.arrival_s, item.end_by_s));
         cloud += item.cloud_s * prices.z[step];
       }
       if (cloud <= local) {
+        *on_cloud = true;
         if (use != nullptr) {
-          use->spent += item.price;
+          use->spent += item.price + item.shared_price;
           use->cloud_s[step] += item.cloud_s;
         }
         return cloud;
@@ -88,6 +97,9 @@ class Grid {
     if (use != nullptr) {
       use->work[prompt] += item.prompt_work;
       use->work[answer] += item.answer_work;
+      for (const SharedWork& part : item.shared) {
+        use->work[Least(prices.y, Of(part.from_s, item.prompt_by_s))] += part.work;
+      }
     }
     return local;
   }
@@ -199,6 +211,7 @@ class Ascent {
       if (progress && round % 50 == 0) progress(static_cast<double>(round) / rounds);
     }
     for (const double price : best_.y) bound.price_of_work += price / static_cast<double>(grid_.steps());
+    (void)grid_.Value(best_, nullptr, &bound.on_cloud);
     return bound;
   }
 
@@ -263,7 +276,131 @@ Bound SolveBound(const BoundProblem& problem, double cost_known, int rounds,
   return best;
 }
 
-BoundProblem MakeBoundProblem(const Scenario& scenario, const Trace& trace) {
+namespace {
+
+// A block that is in several prompts, by whom it is charged.
+struct Block {
+  std::vector<uint32_t> users;  // by arrival
+  double tokens = 1e18;         // in the prompt that has the least of it
+};
+
+// Tokens of the block at `place` that a cache could spare this prompt; the last token is always computed.
+double TokensOf(const TraceRequest& request, uint32_t place) {
+  return std::clamp(static_cast<double>(request.input_tokens) - 1 - static_cast<double>(place) * kBlockTokens, 0.0,
+                    static_cast<double>(kBlockTokens));
+}
+
+absl::flat_hash_map<uint32_t, Block> SharedBlocks(const Trace& trace) {
+  absl::flat_hash_map<uint32_t, Block> blocks;
+  for (uint32_t id = 0; id < trace.requests.size(); ++id) {
+    const TraceRequest& request = trace.requests[id];
+    for (uint32_t place = 0; place < request.block_count; ++place) {
+      const double tokens = TokensOf(request, place);
+      if (tokens <= 0) break;
+      Block& block = blocks[trace.blocks[request.first_block + place]];
+      if (!block.users.empty() && block.users.back() == id) continue;
+      block.users.push_back(id);
+      block.tokens = std::min(block.tokens, tokens);
+    }
+  }
+  absl::erase_if(blocks, [](const auto& entry) { return entry.second.users.size() < 2; });
+  return blocks;
+}
+
+// The users that share a block's charge evenly on one side.
+std::vector<uint32_t> Charged(const Block& block, const BoundProblem& problem, PrefixWeights weights, bool cloud,
+                              const std::vector<bool>& on_cloud) {
+  if (weights == PrefixWeights::kFirst) return {block.users.front()};
+  std::vector<uint32_t> all, there;
+  for (const uint32_t id : block.users) {
+    const bool sensitive = problem.items[id].sensitive;
+    if (!cloud && sensitive) return {id};  // certainly local
+    if (cloud && sensitive) continue;
+    all.push_back(id);
+    if (weights == PrefixWeights::kBySide && on_cloud[id] == cloud) there.push_back(id);
+  }
+  return there.empty() ? all : there;
+}
+
+class Prices {
+ public:
+  explicit Prices(const Scenario& scenario) : scenario_(scenario) {}
+  // The least price of a usage from `from` to `to`. Peak hours begin and end on whole hours.
+  double Least(double from, double to, int64_t prompt, int64_t cached, int64_t output) const {
+    double least = At(to, prompt, cached, output);
+    for (double when = from; when < to; when += 1800) least = std::min(least, At(when, prompt, cached, output));
+    return least;
+  }
+  // What a token costs more when it is not cached.
+  double LeastOfMiss(double from, double to) const {
+    constexpr int64_t kMillion = 1'000'000;
+    return (Least(from, to, kMillion, 0, 0) - Least(from, to, kMillion, kMillion, 0)) / kMillion;
+  }
+
+ private:
+  double At(double when, int64_t prompt, int64_t cached, int64_t output) const {
+    v1::Usage usage;
+    usage.set_prompt_tokens(prompt);
+    usage.set_cached_tokens(cached);
+    usage.set_completion_tokens(output);
+    const auto charge = router::Price(scenario_.router.accounting, scenario_.router.cloud.model, usage,
+                                      scenario_.start + absl::Seconds(when));
+    return charge.ok() ? static_cast<double>(charge->micro_units) : 0;
+  }
+  const Scenario& scenario_;
+};
+
+// Charges a block to those who share it.
+void Charge(const Scenario& scenario, const Block& block, const std::vector<uint32_t>& local,
+            const std::vector<uint32_t>& cloud, double from, const Prices& prices, BoundProblem* problem) {
+  for (const uint32_t id : local) {
+    if (scenario.replica.prefix_cache_tokens <= 0) break;
+    const double work =
+        block.tokens / static_cast<double>(local.size()) / scenario.replica.prefill_tokens_per_second;
+    std::vector<SharedWork>& shared = problem->items[id].shared;
+    if (!shared.empty() && shared.back().from_s == from) shared.back().work += work;
+    else shared.push_back({from, work});
+  }
+  for (const uint32_t id : cloud) {
+    if (scenario.cloud.prefix_cache_tokens <= 0) break;
+    BoundItem& item = problem->items[id];
+    item.shared_price += block.tokens / static_cast<double>(cloud.size()) * prices.LeastOfMiss(from, item.end_by_s);
+  }
+}
+
+// Whatever of the prompts is shared, and whom it is charged to.
+void AddShared(const Scenario& scenario, const Trace& trace, PrefixWeights weights, const std::vector<bool>& on_cloud,
+               BoundProblem* problem) {
+  const Prices prices(scenario);
+  const auto blocks = SharedBlocks(trace);
+  for (uint32_t id = 0; id < trace.requests.size(); ++id) {
+    const TraceRequest& request = trace.requests[id];
+    BoundItem& item = problem->items[id];
+    double spared = 0;
+    for (uint32_t place = 0; place < request.block_count; ++place) {
+      const auto found = blocks.find(trace.blocks[request.first_block + place]);
+      if (found == blocks.end()) continue;
+      const Block& block = found->second;
+      spared += TokensOf(request, place);
+      if (block.users.front() != id) continue;
+      Charge(scenario, block, Charged(block, *problem, weights, false, on_cloud),
+             Charged(block, *problem, weights, true, on_cloud), request.arrival_s, prices, problem);
+    }
+    if (spared <= 0) continue;
+    if (scenario.replica.prefix_cache_tokens > 0) {
+      item.prompt_work = std::max(1.0, request.input_tokens - spared) / scenario.replica.prefill_tokens_per_second;
+    }
+    if (scenario.cloud.prefix_cache_tokens <= 0) continue;
+    // Less what rounding to whole micro-units may make of it.
+    item.price = std::max(0.0, prices.Least(item.arrival_s, item.end_by_s, request.input_tokens, std::llround(spared),
+                                            request.output_tokens) - 1);
+  }
+}
+
+}  // namespace
+
+BoundProblem MakeBoundProblem(const Scenario& scenario, const Trace& trace, PrefixWeights weights,
+                              const std::vector<bool>& on_cloud) {
   const router::ScalingConfig& scaling = scenario.router.scaling;
   BoundProblem problem;
   problem.replica_second = static_cast<double>(scaling.replica_hour_micro_units) / 3600;
@@ -279,38 +416,42 @@ BoundProblem MakeBoundProblem(const Scenario& scenario, const Trace& trace) {
         static_cast<double>(budget.limit_micro_units) * (std::floor(trace.span_s() / 86400 / days) + 2);
   }
   problem.items.reserve(trace.requests.size());
-  // Everything that was ever in a prompt counts as cached, on either side.
-  PrefixCache seen(int64_t{1} << 50);
+  const Prices prices(scenario);
   for (uint32_t id = 0; id < trace.requests.size(); ++id) {
     const TraceRequest& request = trace.requests[id];
-    const uint32_t* blocks = trace.blocks.data() + request.first_block;
-    const int64_t known = std::min<int64_t>(seen.Match(blocks, request.block_count) * kBlockTokens,
-                                            std::max(0, request.input_tokens - 1));
-    seen.Insert(blocks, request.block_count);
     BoundItem item;
     item.arrival_s = request.arrival_s;
     item.sensitive = IsSensitive(scenario, request, id);
-    const double objective = FirstTokenObjective(scenario, request.input_tokens);
-    item.prompt_by_s = item.arrival_s + objective;
+    item.prompt_by_s = item.arrival_s + FirstTokenObjective(scenario, request.input_tokens);
     item.end_by_s = item.prompt_by_s + scenario.per_output_token_s * request.output_tokens;
-    const double local_cached =
-        scenario.replica.prefix_cache_tokens > 0 ? static_cast<double>(known) : 0;
-    item.prompt_work = std::max(1.0, request.input_tokens - local_cached) / scenario.replica.prefill_tokens_per_second;
+    item.prompt_work = std::max(1, request.input_tokens) / scenario.replica.prefill_tokens_per_second;
     item.answer_work = std::max(0, request.output_tokens - 1) / scenario.replica.decode_tokens_per_second;
     item.cloud_s = std::max(0, request.output_tokens - 1) / scenario.cloud.stream_tokens_per_second;
-    v1::Usage usage;
-    usage.set_prompt_tokens(request.input_tokens);
-    usage.set_cached_tokens(scenario.cloud.prefix_cache_tokens > 0 ? known : 0);
-    usage.set_completion_tokens(request.output_tokens);
-    const auto price_at = [&](double when) {
-      const auto charge = router::Price(scenario.router.accounting, scenario.router.cloud.model, usage,
-                                        scenario.start + absl::Seconds(when));
-      return charge.ok() ? static_cast<double>(charge->micro_units) : 0;
-    };
-    item.price = std::min(price_at(item.arrival_s), price_at(item.end_by_s));
+    item.price = prices.Least(item.arrival_s, item.end_by_s, request.input_tokens, 0, request.output_tokens);
     problem.items.push_back(item);
   }
+  if (!trace.blocks.empty()) AddShared(scenario, trace, weights, on_cloud, &problem);
   return problem;
+}
+
+Bound BestBound(const Scenario& scenario, const Trace& trace, double cost_known, int rounds,
+                const std::function<void(double)>& progress) {
+  const auto solve = [&](PrefixWeights weights, const std::vector<bool>& on_cloud) {
+    BoundProblem problem = MakeBoundProblem(scenario, trace, weights, on_cloud);
+    problem.replicas_start = problem.replicas_max;
+    return SolveBound(problem, cost_known, rounds, progress);
+  };
+  Bound best = solve(PrefixWeights::kFirst, {});
+  if (trace.blocks.empty()) return best;
+  Bound spread = solve(PrefixWeights::kSpread, {});
+  if (spread.cost > best.cost) best = std::move(spread);
+  constexpr int kAgain = 3;
+  for (int i = 0; i < kAgain; ++i) {
+    Bound by_side = solve(PrefixWeights::kBySide, best.on_cloud);
+    if (by_side.cost <= best.cost) break;
+    best = std::move(by_side);
+  }
+  return best;
 }
 
 }  // namespace headgate::planner

@@ -160,14 +160,11 @@ Comparison Compare(const Scenario& scenario, const Trace& trace, const CompareOp
   }
   if (options.extras) RunExtras(from, trace, &out);
   if (options.bound_rounds <= 0) return out;
-  // The bound may start with any number for free, like everybody else.
-  BoundProblem problem = MakeBoundProblem(from, trace);
-  problem.replicas_start = problem.replicas_max;
   double known = out.ours.cost();
   for (const Result& result : out.baselines) {
     if (result.Attained(scenario.attainment)) known = std::min(known, result.cost());
   }
-  out.bound = SolveBound(problem, known, options.bound_rounds, [&](double share) {
+  out.bound = BestBound(from, trace, known, options.bound_rounds, [&](double share) {
     if (progress) progress("bound", share);
   });
   if (progress) progress("done", 1);

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "planner/comparison.h"
 #include "planner/plot.h"
@@ -22,7 +24,7 @@ std::string Percent(double share) { return absl::StrFormat("%.2f %%", 100 * shar
 
 Table ResultTable(const Scenario& scenario, const Comparison& comparison) {
   Table table = {{"policy", "cost", "cloud", "replicas", "replica h", "busy", "/ bound", "objective met: sensitive",
-                  "ordinary", "lost", "429", "503/402", "cloud share", "flips/h", "side changes"}};
+                  "ordinary", "rejected", "lost", "429", "503/402", "cloud share", "flips/h", "side changes"}};
   const auto add = [&](const std::string& name, const Result& r) {
     const double all = static_cast<double>(std::max<int64_t>(1, r.cloud_requests + r.local_requests));
     table.push_back({name, absl::StrFormat("%.4f", r.cost() / kMillion),
@@ -31,6 +33,7 @@ Table ResultTable(const Scenario& scenario, const Comparison& comparison) {
                      absl::StrFormat("%.2f", r.busy_share),
                      comparison.bound.cost > 0 ? absl::StrFormat("%.3f", r.cost() / comparison.bound.cost) : "-",
                      Percent(r.sensitive.attained()), Percent(r.ordinary.attained()),
+                     absl::StrCat(r.sensitive.rejected + r.ordinary.rejected),
                      absl::StrCat(r.sensitive.lost + r.ordinary.lost), absl::StrCat(r.rate_limited),
                      absl::StrCat(r.cloud_failed),
                      Percent(static_cast<double>(r.cloud_requests) / all), absl::StrFormat("%.1f", r.flips_per_hour()),
@@ -65,9 +68,21 @@ std::string Aligned(const Table& table) {
   return text;
 }
 
+// The price sheets of the cloud model, with their dates.
+std::string PriceSheets(const Scenario& scenario) {
+  std::vector<std::string> sheets;
+  for (const router::PriceRow& row : scenario.router.accounting.prices) {
+    if (row.model != scenario.router.cloud.model) continue;
+    sheets.push_back(absl::StrCat(row.version, " valid from ",
+                                  absl::FormatTime("%Y-%m-%d", row.valid_from, absl::UTCTimeZone())));
+  }
+  return absl::StrCat("; prices of ", scenario.router.cloud.model, ": ", absl::StrJoin(sheets, ", "), " (",
+                      scenario.file, ")");
+}
+
 std::string Constants(const Scenario& scenario) {
   const auto& scaling = scenario.router.scaling;
-  return absl::StrFormat(
+  const std::string text = absl::StrFormat(
       "seed %d, start %s, %.0f %% of unmarked requests sensitive; a replica: %g prompt and %g answer tokens a second "
       "(%s), %.2f %s an hour, cold start %s; objective: first token %s + %s per 1,000 prompt tokens for %.1f %% of "
       "each "
@@ -77,6 +92,7 @@ std::string Constants(const Scenario& scenario) {
       scenario.rates, static_cast<double>(scaling.replica_hour_micro_units) / kMillion, Currency(scenario),
       absl::FormatDuration(scaling.cold_start), absl::FormatDuration(scenario.router.policy.first_token_objective),
       absl::FormatDuration(scenario.router.policy.first_token_objective_per_1k), 100 * scenario.attainment);
+  return text + PriceSheets(scenario);
 }
 
 Series Values(const std::string& name, const Result& result, double Slice::*field, double factor) {
@@ -94,6 +110,64 @@ Series Running(const std::string& name, const Scenario& scenario, const Result& 
     series.values.push_back(sum);
   }
   return series;
+}
+
+// Peak hours of a year whose holidays are not all known: said, not guessed.
+std::vector<std::string> HolidayNotes(const Scenario& scenario, const Trace& trace) {
+  constexpr int64_t kFixedByRegulation = 13;  // more in a year: the notice that moves days was entered
+  const absl::TimeZone beijing = absl::FixedTimeZone(8 * 3600);
+  const absl::CivilYear last(absl::ToCivilDay(scenario.start + absl::Seconds(trace.span_s()), beijing));
+  std::vector<std::string> notes;
+  const auto& prices = scenario.router.accounting.prices;
+  if (std::none_of(prices.begin(), prices.end(), [](const auto& row) { return row.peak_output != row.output; })) {
+    return notes;
+  }
+  for (absl::CivilYear year(absl::ToCivilDay(scenario.start, beijing)); year <= last; ++year) {
+    int64_t listed = 0;
+    for (const std::string& day : scenario.router.accounting.holidays) {
+      listed += absl::StartsWith(day, absl::StrCat(year.year(), "-"));
+    }
+    if (listed > kFixedByRegulation) continue;
+    notes.push_back(absl::StrFormat(
+        "accounting.holidays lists %d days of %d, not more than the regulation fixes: days off by that year's notice "
+        "of the State Council are missing and count as peak days; enter them", listed, year.year()));
+  }
+  return notes;
+}
+
+// What the log itself says about first tokens: beside the replay's, never mixed with it.
+std::vector<std::string> MeasuredNotes(const Scenario& scenario, const Trace& trace) {
+  std::vector<std::string> notes;
+  if (trace.measured.empty()) return notes;
+  for (const bool cloud : {false, true}) {
+    int64_t all = 0, met = 0, untimed = 0;
+    for (size_t i = 0; i < trace.measured.size(); ++i) {
+      if (trace.measured[i].cloud != cloud) continue;
+      const double took = trace.measured[i].first_token_s;
+      if (took < 0) {
+        ++untimed;
+        continue;
+      }
+      ++all;
+      met += took <= FirstTokenObjective(scenario, trace.requests[i].input_tokens);
+    }
+    if (all + untimed == 0) continue;
+    notes.push_back(absl::StrFormat("measured in the log, %s: %s; %d answers without a recorded first token",
+                                    cloud ? "cloud" : "local",
+                                    all == 0 ? std::string("no first token")
+                                             : absl::StrFormat("first token in time for %s of %d",
+                                                               Percent(static_cast<double>(met) / all), all),
+                                    untimed));
+  }
+  return notes;
+}
+
+std::vector<std::string> Notes(const Scenario& scenario, const Trace& trace) {
+  std::vector<std::string> notes = trace.notes;
+  notes.insert(notes.end(), scenario.notes.begin(), scenario.notes.end());
+  for (std::string& note : HolidayNotes(scenario, trace)) notes.push_back(std::move(note));
+  for (std::string& note : MeasuredNotes(scenario, trace)) notes.push_back(std::move(note));
+  return notes;
 }
 
 }  // namespace
@@ -125,9 +199,7 @@ std::string BenchRows(const Scenario& scenario, const Comparison& c) {
 std::string TextReport(const Scenario& scenario, const Trace& trace, const Comparison& comparison) {
   std::string text = absl::StrFormat("%s: %d requests in %.0f s; costs in %s\n%s\n\n", trace.name,
                                      trace.requests.size(), trace.span_s(), Currency(scenario), Constants(scenario));
-  for (const auto* notes : {&trace.notes, &scenario.notes}) {
-    for (const std::string& note : *notes) absl::StrAppend(&text, "note: ", note, "\n");
-  }
+  for (const std::string& note : Notes(scenario, trace)) absl::StrAppend(&text, "note: ", note, "\n");
   absl::StrAppend(&text, Aligned(ResultTable(scenario, comparison)));
   if (comparison.ours.leaked > 0) absl::StrAppend(&text, "LEAKED: ", comparison.ours.leaked, " sensitive requests\n");
   return text;
@@ -137,8 +209,8 @@ std::string HtmlReport(const Scenario& scenario, const Trace& trace, const Compa
   const double hours = c.ours.span_s / 3600;
   const double per_second = 1 / std::max(1e-9, c.ours.slice_s);
   std::string body = absl::StrCat("<p>", trace.requests.size(), " requests. ", Escape(Constants(scenario)), ".</p>\n");
-  for (const auto* notes : {&trace.notes, &scenario.notes}) {
-    for (const std::string& note : *notes) absl::StrAppend(&body, "<p class=\"warn\">", Escape(note), "</p>\n");
+  for (const std::string& note : Notes(scenario, trace)) {
+    absl::StrAppend(&body, "<p class=\"warn\">", Escape(note), "</p>\n");
   }
   if (!c.ours.Attained(scenario.attainment)) {
     absl::StrAppend(&body, "<p class=\"warn\">The objective is not met: costs are not comparable.</p>\n");

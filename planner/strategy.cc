@@ -81,11 +81,7 @@ class HeadgateStrategy final : public Strategy {
     ask.cloud_cached_tokens = arrival.cloud_cached_tokens;
     const router::Offer offer = quotes_.For(tenant.name, ask);
     load.quote = offer.quote;
-    if (load.quote && load.quote->objective_seconds > 0) {
-      quotes_.local_price().Observe(clock_.Monotonic(),
-                                    load.quote->local_delay_seconds / load.quote->objective_seconds);
-    }
-    quotes_.scaling().Arrived(!eligible, offer.work_seconds, offer.cloud_micro_units_off_peak);
+    quotes_.Arrived(eligible, offer);
     const int64_t worst = any_budget_ ? WorstCase(arrival) : 0;
     router::Budget budget;
     if (any_budget_) budget = budgets_.Look(tenant.name, worst);
@@ -153,9 +149,9 @@ class HeadgateStrategy final : public Strategy {
 
   int64_t Replicas(const FleetView& fleet) override {
     if (scaler_.kind != Scaler::Kind::kHeadgate) return Follow(scaler_, hpa_, fleet);
-    const double level = router::PeakRatio(config_.accounting, config_.cloud.model,
-                                           clock_.WallTime() + config_.scaling.cold_start);
-    return quotes_.scaling().Wanted(fleet.ready + fleet.starting, level);
+    const int64_t there = fleet.ready + fleet.starting;
+    if (const auto wanted = quotes_.Wanted(there)) wanted_ = *wanted;
+    return wanted_.value_or(there);
   }
 
   int64_t flips() const override { return flips_; }
@@ -197,6 +193,7 @@ class HeadgateStrategy final : public Strategy {
   absl::flat_hash_map<uint32_t, Attempt> attempts_;  // under way on the cloud
   const router::Sensitivity sensitive_ = Classified(true);
   const router::Sensitivity ordinary_ = Classified(false);
+  std::optional<int64_t> wanted_;
   bool any_budget_ = false;
   bool peak_ = false;
   int64_t flips_ = 0;

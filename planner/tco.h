@@ -52,6 +52,11 @@ struct Recorded {
   std::optional<double> cloud_call;              // mean money of a priced cloud answer
   double unpriced = 0;                           // cloud answers without a price
   double took_p50_s = 0, took_p95_s = 0;         // whole answers
+  struct FirstToken {
+    int64_t answers = 0;                         // that recorded one
+    double p50_s = 0, p95_s = 0;
+  };
+  FirstToken local_first, cloud_first;
   std::string currency, source;
 };
 enum class Answer { kUnknown, kNo, kYes };

@@ -263,12 +263,26 @@ void SetVolume(const Trace& trace, double sensitive_share, const std::string& da
   set("volume.peak_to_mean", std::max(1.0, peak / mean));
 }
 
+namespace {
+
+Recorded::FirstToken FirstTokens(std::vector<double> seconds) {
+  Recorded::FirstToken out;
+  if (seconds.empty()) return out;
+  std::sort(seconds.begin(), seconds.end());
+  out.answers = static_cast<int64_t>(seconds.size());
+  out.p50_s = seconds[seconds.size() / 2];
+  out.p95_s = seconds[std::min(seconds.size() - 1, seconds.size() * 95 / 100)];
+  return out;
+}
+
+}  // namespace
+
 std::optional<Recorded> Record(const AuditLog& log, const std::string& source) {
   if (log.outcomes.empty()) return std::nullopt;
   Recorded out;
   out.source = source;
   absl::Time first = absl::InfiniteFuture(), last = absl::InfinitePast();
-  std::vector<double> took;
+  std::vector<double> took, local_first, cloud_first;
   int64_t ok = 0, all = 0, priced = 0;
   double money = 0;
   for (const AuditOutcome& outcome : log.outcomes) {
@@ -280,6 +294,9 @@ std::optional<Recorded> Record(const AuditLog& log, const std::string& source) {
     ++out.answers;
     took.push_back(absl::ToDoubleSeconds(outcome.duration));
     if (outcome.target == "local") ++out.local;
+    if (outcome.first_token > absl::ZeroDuration()) {
+      (outcome.target == "cloud" ? cloud_first : local_first).push_back(absl::ToDoubleSeconds(outcome.first_token));
+    }
     if (outcome.target != "cloud") continue;
     if (!outcome.priced) {
       ++out.unpriced;
@@ -292,6 +309,8 @@ std::optional<Recorded> Record(const AuditLog& log, const std::string& source) {
   out.days = absl::FDivDuration(last - first, absl::Hours(24));
   out.success = static_cast<double>(ok) / static_cast<double>(all);
   if (priced > 0) out.cloud_call = money / static_cast<double>(priced);
+  out.local_first = FirstTokens(std::move(local_first));
+  out.cloud_first = FirstTokens(std::move(cloud_first));
   if (!took.empty()) {
     std::sort(took.begin(), took.end());
     out.took_p50_s = took[took.size() / 2];

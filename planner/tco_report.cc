@@ -251,6 +251,21 @@ std::string RecordedLines(const TcoProfile& profile, double days, const char* ot
                                                     r.took_p95_s));
 }
 
+// From the log where it holds first tokens of both sides, else by evidence.
+std::string FirstTokenLine(const TcoProfile& profile) {
+  const char* both = "first token of both sides recorded";
+  if (!profile.recorded) return Shown(profile, "first_token_recorded", both);
+  const auto side = [](const char* name, const Recorded::FirstToken& first) {
+    if (first.answers == 0) return absl::StrCat(name, ": none recorded");
+    return absl::StrFormat("%s: %.2f s (median), %.2f s (95 %%) of %d streams", name, first.p50_s, first.p95_s,
+                           first.answers);
+  };
+  const Recorded& r = *profile.recorded;
+  const bool done = r.local_first.answers > 0 && r.cloud_first.answers > 0;
+  if (!done && profile.evidence.contains("first_token_recorded")) return Shown(profile, "first_token_recorded", both);
+  return Item(done, absl::StrCat("first token, ", side("local", r.local_first), "; ", side("cloud", r.cloud_first)));
+}
+
 std::string Checklists(const TcoProfile& profile, const Tco& tco) {
   const bool volume = profile.Has("volume.calls_per_year");
   const bool measured = profile.Has("local.prefill_tokens_per_second");
@@ -276,7 +291,7 @@ std::string Checklists(const TcoProfile& profile, const Tco& tco) {
   text += Item(tco.call_price > 0, tco.call_price > 0 ? absl::StrFormat("a call on the cloud by the inputs: %.6f %s",
                                                                         tco.call_price, profile.currency)
                                                       : "price of a call: `headgate budget ledger`");
-  text += Shown(profile, "first_token_recorded", "first token of both sides recorded");
+  text += FirstTokenLine(profile);
   text += Shown(profile, "reconciled", "ledger reconciled with the provider's balance: `headgate budget reconcile`");
   text += "### Decision\n";
   text += Item(tco.cloud_known && tco.local_known,

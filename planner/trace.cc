@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -59,6 +60,11 @@ struct Columns {
   int count = 0;
 };
 
+// What stands in a file, fit for a terminal.
+std::string Shown(std::string_view text) {
+  return absl::CHexEscape(absl::string_view(text.data(), std::min<size_t>(text.size(), 40)));
+}
+
 class CsvReader {
  public:
   explicit CsvReader(std::string name) { trace_.name = std::move(name); }
@@ -97,7 +103,7 @@ class CsvReader {
       const auto* column =
           std::find_if(std::begin(known), std::end(known), [&](const auto& k) { return name == k.first; });
       if (column == std::end(known)) {
-        return Wrong(1, std::string(name),
+        return Wrong(1, Shown(std::string_view(name.data(), name.size())),
                      "unknown column; known: arrival_s, input_tokens, output_tokens, client, prefix, sensitive");
       }
       if (*column->second >= 0) return Wrong(1, std::string(name), "is there twice");
@@ -112,7 +118,7 @@ class CsvReader {
   absl::Status Whole(size_t line, const char* column, std::string_view text, int64_t low, int64_t high, int32_t* out) {
     int64_t value = 0;
     if (!absl::SimpleAtoi(absl::string_view(text.data(), text.size()), &value)) {
-      return Wrong(line, column, absl::StrCat("\"", std::string(text.substr(0, 40)), "\" is no whole number"));
+      return Wrong(line, column, absl::StrCat("\"", Shown(text), "\" is no whole number"));
     }
     if (value < low || value > high) {
       return Wrong(line, column, absl::StrCat(value, " is absurd; ", low, " to ", high, " is possible"));
@@ -123,7 +129,7 @@ class CsvReader {
 
   absl::Status Arrival(size_t line, std::string_view text, double* out) {
     if (!absl::SimpleAtod(absl::string_view(text.data(), text.size()), out) || !std::isfinite(*out)) {
-      return Wrong(line, "arrival_s", absl::StrCat("\"", std::string(text.substr(0, 40)), "\" is no number"));
+      return Wrong(line, "arrival_s", absl::StrCat("\"", Shown(text), "\" is no number"));
     }
     if (*out < 0 || *out > kSpanMax) {
       return Wrong(line, "arrival_s", absl::StrCat(*out, " is absurd; 0 to ", kSpanMax, " seconds is possible"));
@@ -149,7 +155,9 @@ class CsvReader {
     for (const absl::string_view part : absl::StrSplit(absl::string_view(text.data(), text.size()), '-')) {
       uint32_t block = 0;
       if (!absl::SimpleAtoi(part, &block)) return Wrong(line, "prefix", "must be numbers of blocks joined by -");
-      trace_.blocks.push_back(block);
+      // Engines share prefixes within a tenant only: another client's block of the same number is another block.
+      const uint64_t key = uint64_t{request->client} << 32 | block;
+      trace_.blocks.push_back(blocks_.emplace(key, static_cast<uint32_t>(blocks_.size())).first->second);
       ++request->block_count;
     }
     // The last block may be partly filled.
@@ -177,16 +185,16 @@ class CsvReader {
     status = Whole(line, "output_tokens", cell(columns_.output), 0, kOutputTokensMax, &request.output_tokens);
     if (!status.ok()) return status;
     if (request.input_tokens + request.output_tokens == 0) return Wrong(line, "row", "a request without any tokens");
+    const std::string client(columns_.client < 0 ? std::string_view("default") : cell(columns_.client));
+    const auto [found, is_new] = clients_.emplace(client, static_cast<uint32_t>(trace_.clients.size()));
+    if (is_new) trace_.clients.push_back(client);
+    request.client = found->second;
     if (status = Prefix(line, cell(columns_.prefix), &request); !status.ok()) return status;
     const std::string_view sensitive = cell(columns_.sensitive);
     if (!sensitive.empty() && sensitive != "0" && sensitive != "1") return Wrong(line, "sensitive", "must be 0 or 1");
     if (!sensitive.empty()) {
       request.sensitivity = sensitive == "1" ? TraceRequest::Class::kSensitive : TraceRequest::Class::kOrdinary;
     }
-    const std::string client(columns_.client < 0 ? std::string_view("default") : cell(columns_.client));
-    const auto [found, is_new] = clients_.emplace(client, static_cast<uint32_t>(trace_.clients.size()));
-    if (is_new) trace_.clients.push_back(client);
-    request.client = found->second;
     trace_.requests.push_back(request);
     return absl::OkStatus();
   }
@@ -194,6 +202,7 @@ class CsvReader {
   Trace trace_;
   Columns columns_;
   absl::flat_hash_map<std::string, uint32_t> clients_;
+  absl::flat_hash_map<uint64_t, uint32_t> blocks_;  // by client and number
   int gaps_ = 0;
   double gap_ = 0;
   size_t gap_line_ = 0;

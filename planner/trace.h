@@ -6,7 +6,8 @@
 // what is odd but possible (a gap) becomes a note that reports print.
 //
 // CSV, plain or gzip: the header `arrival_s,input_tokens,output_tokens,client[,prefix][,sensitive]`; `prefix` is a
-// `-`-joined list of the numbers of 512-token blocks, `sensitive` is 0 or 1. Arrivals are seconds, ascending.
+// `-`-joined list of the numbers of 512-token blocks (a client's own: engines share prefixes within a tenant only),
+// `sensitive` is 0 or 1. Arrivals are seconds, ascending.
 //
 // Thread-safety: values; functions from any thread.
 #pragma once
@@ -40,6 +41,12 @@ struct Trace {
   std::vector<uint32_t> blocks;
   std::vector<std::string> clients;
   std::vector<std::string> notes;       // what a reader should know about the data
+  // Of an audit log's requests, by request: what was measured; empty otherwise.
+  struct Measured {
+    float first_token_s = -1;           // -1: not recorded
+    bool cloud = false;
+  };
+  std::vector<Measured> measured;
   // When arrival 0 was; unset for traces without a date.
   absl::Time start = absl::InfinitePast();
 

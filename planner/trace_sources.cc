@@ -4,6 +4,7 @@
 // Traces that are not CSV files: the audit log and the generator.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -87,6 +88,7 @@ absl::StatusOr<Trace> GenerateTrace(const GeneratorOptions& options) {
     if (options.reused_prefix > 0 && !trace.requests.empty() && random.Uniform() < options.reused_prefix) {
       const size_t back = 1 + random.Below(std::min<uint64_t>(64, trace.requests.size()));
       const TraceRequest& earlier = trace.requests[trace.requests.size() - back];
+      request.client = earlier.client;
       for (uint32_t i = 0; i < std::min<uint32_t>(earlier.block_count, 256); ++i) {
         trace.blocks.push_back(trace.blocks[earlier.first_block + i]);
         continued += kBlockTokens;
@@ -128,12 +130,24 @@ absl::StatusOr<Trace> ReadAuditTrace(const std::string& path) {
     request.client = found->second;
     request.sensitivity = outcome.sensitive ? TraceRequest::Class::kSensitive : TraceRequest::Class::kOrdinary;
     trace.requests.push_back(request);
+    const bool timed = outcome.first_token > absl::ZeroDuration();
+    trace.measured.push_back({timed ? static_cast<float>(absl::ToDoubleSeconds(outcome.first_token)) : -1,
+                              outcome.target == "cloud"});
   }
   if (trace.requests.empty()) return absl::InvalidArgumentError(absl::StrCat(path, ": no answered request in the log"));
   const double first = absl::ToDoubleSeconds(trace.start - absl::UnixEpoch());
-  for (TraceRequest& request : trace.requests) request.arrival_s = std::max(0.0, request.arrival_s - first);
-  std::sort(trace.requests.begin(), trace.requests.end(),
-            [](const TraceRequest& a, const TraceRequest& b) { return a.arrival_s < b.arrival_s; });
+  std::vector<size_t> order(trace.requests.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return trace.requests[a].arrival_s < trace.requests[b].arrival_s;
+  });
+  Trace sorted = trace;
+  for (size_t i = 0; i < order.size(); ++i) {
+    sorted.requests[i] = trace.requests[order[i]];
+    sorted.requests[i].arrival_s = std::max(0.0, sorted.requests[i].arrival_s - first);
+    sorted.measured[i] = trace.measured[order[i]];
+  }
+  trace = std::move(sorted);
   if (without_usage > 0) {
     trace.notes.push_back(
         absl::StrCat(without_usage, " outcomes without a usage (refused, cached or failed) left out"));

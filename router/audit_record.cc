@@ -147,6 +147,7 @@ void AddOutcome(const v1::AuditRecord& record, Members& out) {
   }
   out.Number("cloud_attempts", record.cloud_attempts());
   out.Number("duration_us", record.duration_us());
+  out.Number("first_token_us", record.first_token_us());
 }
 
 // Request ids and tenants are ASCII by rule; anything else is escaped rather than trusted.
@@ -359,6 +360,7 @@ absl::StatusOr<v1::AuditRecord> ReadAuditLine(std::string_view line) {
   record.set_findings_left_out(static_cast<int32_t>(fields.Count("findings_left_out", kInt32Max)));
   record.set_cloud_attempts(static_cast<int32_t>(fields.Count("cloud_attempts", kInt32Max)));
   record.set_duration_us(fields.Count("duration_us"));
+  record.set_first_token_us(fields.Count("first_token_us"));
   ReadParts(fields, record, &wrong);
   if (record.kind() == v1::AuditRecord::KIND_UNSPECIFIED) fields.Complain("kind", "is missing");
   if (!wrong.empty()) return absl::DataLossError(absl::StrCat("not a record: ", wrong));

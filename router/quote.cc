@@ -97,6 +97,22 @@ void QuoteBook::LocalFirstToken(double prompt_tokens, double predicted_seconds, 
   ratio = std::clamp(ratio, 0.5, 20.0);
 }
 
+void QuoteBook::Arrived(bool eligible, const Offer& offer) {
+  if (offer.quote && offer.quote->objective_seconds > 0) {
+    local_price_.Observe(clock_.Monotonic(), offer.quote->local_delay_seconds / offer.quote->objective_seconds);
+  }
+  scaling_.Arrived(!eligible, offer.work_seconds, offer.cloud_micro_units_off_peak);
+}
+
+std::optional<int64_t> QuoteBook::Wanted(int64_t replicas) {
+  constexpr absl::Duration kEvery = absl::Seconds(10);
+  const MonotonicTime now = clock_.Monotonic();
+  if (scaling_config_.replica_hour_micro_units <= 0 || now < wanted_at_ + kEvery) return std::nullopt;
+  wanted_at_ = now;
+  const double level = PeakRatio(accounting_, cloud_model_, clock_.WallTime() + scaling_config_.cold_start);
+  return scaling_.Wanted(replicas, level);
+}
+
 void QuoteBook::Decided(const std::string& tenant, Quote::Side side) {
   if (const auto found = learned_.find(tenant); found != learned_.end()) found->second.last = side;
 }

@@ -48,14 +48,16 @@ class QuoteBook {
   void Apply(const RouterConfig& config);
 
   Offer For(const std::string& tenant, const Ask& ask) const;
+  // One arrival, for the wanted number and the opportunity price. `eligible`: it may go to the cloud.
+  void Arrived(bool eligible, const Offer& offer);
+  // How many replicas are worth having when what is ordered now is up; asked for at most every ten seconds, nullopt in
+  // between and without `scaling`. `replicas`: there or starting.
+  std::optional<int64_t> Wanted(int64_t replicas);
   void Decided(const std::string& tenant, Quote::Side side);
   // A local first token: what Offer predicted and what came. Not for sensitive requests: engines serve them first.
   void LocalFirstToken(double prompt_tokens, double predicted_seconds, double seconds);
   // What an answer turned out to be; `first_token` since it was sent, infinite when not seen.
   void Answered(const std::string& tenant, Quote::Side side, const v1::Usage& usage, absl::Duration first_token);
-
-  Scaling& scaling() { return scaling_; }
-  LocalPrice& local_price() { return local_price_; }
 
  private:
   static constexpr int kSizes = 8;  // of prompts: a factor of 4 each
@@ -80,6 +82,7 @@ class QuoteBook {
   std::string cloud_model_;
   Scaling scaling_;
   LocalPrice local_price_;
+  MonotonicTime wanted_at_ = -absl::InfiniteDuration();
   absl::flat_hash_map<std::string, Learned> learned_;
   double cloud_first_token_p90_ = 1;  // seconds
   std::array<double, kSizes> late_ratio_ = {1, 1, 1, 1, 1, 1, 1, 1};

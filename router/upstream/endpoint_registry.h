@@ -87,6 +87,7 @@ class EndpointRegistry final : public Places {
   // Endpoints that could take a request that is not sensitive; counts no further than `most`.
   int ReadyCount(int most = std::numeric_limits<int>::max());
   double WaitSeconds() { return choice_.WaitSeconds(endpoints_); }
+  Outlook Look(const LocalAsk& ask) { return choice_.Look(endpoints_, ask); }
   // Its last load report is at most load_age_max old.
   bool Fresh(const Endpoint& endpoint) const { return choice_.Fresh(endpoint); }
   const std::vector<std::shared_ptr<Endpoint>>& endpoints() const { return endpoints_; }

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/log.h"
 #include "planner/comparison.h"
 #include "planner/scenario.h"
 #include "planner/trace.h"
@@ -66,6 +67,7 @@ int Generate(const ReplayOptions& options) {
 }
 
 int RunReplay(const ReplayOptions& options) {
+  SetLogSeverity(LogSeverity::kError);  // what the router's parts say of simulated storms and limits is in the report
   if (!options.generate_to.empty()) return Generate(options);
   if (options.config.empty()) return Fail(absl::InvalidArgumentError("--config is required: a scenario file"));
   const auto scenario = planner::LoadScenario(options.config);

@@ -135,7 +135,8 @@ class AuditLogTest : public testing::Test {
 
 TEST_F(AuditLogTest, BecomesALedgerAndATrace) {
   const std::string line =
-      R"({"kind":"outcome","time":"2026-11-20T09:00:02.500000Z","duration_us":2500000,"tenant":"t","status":"OK",)"
+      R"({"kind":"outcome","time":"2026-11-20T09:00:02.500000Z","duration_us":2500000,)"
+      R"("first_token_us":400000,"tenant":"t","status":"OK",)"
       R"("sensitivity":"internal","classification_state":"classified","route":{"target":"cloud","model":"m"},)"
       R"("usage":{"prompt_tokens":100,"completion_tokens":7,"cached_tokens":30},)"
       R"("cost":{"micro_units":42,"currency":"USD","price_version":"v"}})";
@@ -147,6 +148,9 @@ TEST_F(AuditLogTest, BecomesALedgerAndATrace) {
   const auto trace = ReadAuditTrace(folder_.string());
   ASSERT_TRUE(trace.ok()) << trace.status();
   EXPECT_EQ(trace->requests[0].input_tokens, 100);
+  ASSERT_EQ(trace->measured.size(), 1u);
+  EXPECT_FLOAT_EQ(trace->measured[0].first_token_s, 0.4f);
+  EXPECT_TRUE(trace->measured[0].cloud);
   EXPECT_EQ(absl::FormatTime(absl::RFC3339_sec, trace->start, absl::UTCTimeZone()), "2026-11-20T09:00:00+00:00");
 }
 
@@ -158,6 +162,8 @@ TEST_F(AuditLogTest, ComplainsWithLineAndKey) {
       {"{", "line: is no JSON object"},
       {R"({"kind":5})", "kind: must be a text"},
       {R"({"kind":"outcome","time":"yesterday"})", "time: must be a time"},
+      {R"({"kind":"outcome","time":"2026-11-20T09:00:00Z","duration_us":5,"first_token_us":6})",
+       "first_token_us: is later than the end"},
       {R"({"kind":"outcome","time":"2026-11-20T09:00:00Z","usage":{"prompt_tokens":-1}})", "prompt_tokens: must be"},
       {R"({"kind":"outcome","time":"2026-11-20T09:00:00Z","usage":7})", "usage: must be an object"}};
   for (const auto& row : rows) {

@@ -186,6 +186,7 @@ TEST(Tco, TheChecklistIsFilledFromTheLogAndTheEvidence) {
     outcome.duration = absl::Seconds(day + 1);
     outcome.status = day == 3 ? "UNAVAILABLE" : "OK";
     outcome.target = day % 2 == 0 ? "cloud" : "local";
+    if (day != 5) outcome.first_token = absl::Milliseconds(100 * (day + 1));
     outcome.prompt_tokens = 10;
     outcome.completion_tokens = 10;
     outcome.priced = day % 2 == 0;
@@ -200,6 +201,8 @@ TEST(Tco, TheChecklistIsFilledFromTheLogAndTheEvidence) {
        {"- [x] 9.0 of 7 days recorded: 10 answers, 50.0 % local, success 90.00 % (audit log x)",
         "- [ ] 9.0 of 28 days recorded", "- [x] a cloud answer cost 0.002000 USD on average; 0 without a price",
         "- [x] a whole answer took 6.00 s (median), 10.00 s (95 %)",
+        "- [x] first token, local: 0.80 s (median), 1.00 s (95 %) of 4 streams; cloud: 0.50 s (median), 0.90 s (95 %) "
+        "of 5 streams",
         "- [x] ledger reconciled with the provider's balance: `headgate budget reconcile` (2026-11-20, ticket 7)"}) {
     EXPECT_TRUE(absl::StrContains(text, part)) << part << "\n" << text;
   }

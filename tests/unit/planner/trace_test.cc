@@ -48,6 +48,7 @@ TEST(ParseTrace, Complaints) {
       {"absurd tokens", absl::StrCat(kHead, "1,99999999,1,a,,\n"), "t.csv:2: input_tokens: 99999999 is absurd"},
       {"half a token", absl::StrCat(kHead, "1,1.5,1,a,,\n"), "t.csv:2: input_tokens: \"1.5\" is no whole number"},
       {"no tokens", absl::StrCat(kHead, "1,0,0,a,,\n"), "t.csv:2: row: a request without any tokens"},
+      {"binary", "\x1b[31m\x01,b\n1,2\n", "t.csv:1: \\x1b[31m\\x01: unknown column"},
       {"bad block", absl::StrCat(kHead, "1,600,1,a,1-x,\n"), "t.csv:2: prefix: must be numbers"},
       {"too many blocks", absl::StrCat(kHead, "1,10,1,a,1-2-3,\n"),
        "t.csv:2: prefix: 3 blocks of 512 tokens do not fit"},
