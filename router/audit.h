@@ -81,7 +81,7 @@ class Audit {
                                            const std::string& text);
 
   // HMAC of a content digest, so that the log does not allow guessing short prompts.
-  std::string ContentDigest(const std::string& digest) const;
+  const std::string& ContentDigest(const std::string& digest);
   bool writable() const { return writable_ && !commit_overdue_; }
   const std::string& chain_id() const { return chain_id_; }
 
@@ -107,6 +107,7 @@ class Audit {
   Histogram& commit_seconds_;
   uint64_t sequence_ = 0;
   std::string previous_mac_;
+  std::pair<std::string, std::string> content_digest_;  // the last one: a request's records follow one another
   bool writable_ = true;
   bool commit_overdue_ = false;  // the medium has not answered in time, or with an error
   bool probe_syncing_ = false;

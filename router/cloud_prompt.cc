@@ -64,11 +64,10 @@ absl::StatusOr<CloudPrompt> CloudPrompt::Make(CloudPermit permit, const std::str
     return absl::InternalError("the cloud permit is for another request");
   }
   // Made anew from the bytes at hand: a digest carried along would only prove that it was carried along.
-  const Prompt again(prompt.content());
-  if (permit.digest().empty() || !EqualConstantTime(permit.digest(), again.digest())) {
+  if (permit.digest().empty() || !EqualConstantTime(permit.digest(), Prompt::DigestOf(prompt.content()))) {
     return absl::InternalError("the cloud permit is for other bytes");
   }
-  return CloudPrompt(CloudContent(again.content()));
+  return CloudPrompt(CloudContent(prompt.content()));
 }
 
 }  // namespace headgate::router

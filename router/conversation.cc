@@ -74,7 +74,9 @@ void Conversation::Apply(const ConversationConfig& config) {
 // Every part with its length: no two lists of parts read the same.
 std::string Conversation::Digest(std::string_view kind, const std::vector<std::string_view>& parts) const {
   std::string all(kind);
-  for (const std::string_view part : parts) absl::StrAppend(&all, ":", part.size(), ":", std::string(part));
+  for (const std::string_view part : parts) {
+    absl::StrAppend(&all, ":", part.size(), ":", absl::string_view(part.data(), part.size()));
+  }
   return HmacSha256(key_, all);
 }
 

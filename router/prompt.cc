@@ -80,9 +80,11 @@ size_t TextBytes(const Message& message) {
 Prompt::Prompt(v1::GenerateRequest content) : content_(std::move(content)) {
   // A field that this build does not know is neither inspected nor sent anywhere.
   content_.DiscardUnknownFields();
-  digest_ = Sha256(DeterministicBytes(content_));
+  digest_ = DigestOf(content_);
   text_bytes_ = TextBytes(content_);
 }
+
+std::string Prompt::DigestOf(const v1::GenerateRequest& content) { return Sha256(DeterministicBytes(content)); }
 
 void Prompt::ForEachText(const Visitor& visit) const { VisitText(content_, "", visit); }
 

@@ -24,6 +24,8 @@ class Prompt {
   const v1::GenerateRequest& content() const { return content_; }
   // SHA-256 of the content's deterministic serialisation: what a CloudPermit is bound to.
   const std::string& digest() const { return digest_; }
+  // The same of content without unknown fields, made anew.
+  static std::string DigestOf(const v1::GenerateRequest& content);
   // Sum of the bytes of all strings.
   size_t text_bytes() const { return text_bytes_; }
 

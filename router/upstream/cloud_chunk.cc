@@ -4,6 +4,7 @@
 // Strict RFC 8259: cloud_wire_test.cc compares it with nlohmann's parser on chunks and on broken ones.
 #include "router/upstream/cloud_chunk.h"
 
+#include <charconv>
 #include <cstdint>
 #include <utility>
 
@@ -16,12 +17,16 @@ constexpr int kDepthMax = 16;
 
 class Scanner {
  public:
-  explicit Scanner(std::string_view text) : begin_(text.data()), at_(begin_), end_(begin_ + text.size()) {}
+  // `part` of a choice: delta or message.
+  Scanner(std::string_view text, std::string_view part)
+      : begin_(text.data()), at_(begin_), end_(begin_ + text.size()), part_(part) {}
+  bool with_choice() const { return choice_; }
 
   std::optional<PlainChunk> Read() {
     PlainChunk chunk;
     const bool good = Object(0, [&](std::string_view key) {
-      if (key == "error" || key == "usage") return Null();
+      if (key == "error") return Null();
+      if (key == "usage") return Once(usage_) && (Null() || Usage(chunk.usage.emplace()));
       if (key == "choices") return Once(choices_) && (Null() || Choices(chunk));
       return Skip(1);
     });
@@ -36,8 +41,9 @@ class Scanner {
   bool Choices(PlainChunk& chunk) {
     if (!Take('[')) return false;
     if (Take(']')) return true;
+    choice_ = true;
     const bool good = Object(2, [&](std::string_view key) {
-      if (key == "delta") return Once(delta_) && (Null() || Delta(chunk));
+      if (key == part_) return Once(delta_) && (Null() || Delta(chunk));
       if (key == "finish_reason") return Once(finish_) && TextOrNull(chunk.finish_reason);
       return Skip(3);
     });
@@ -50,6 +56,32 @@ class Scanner {
       if (key == "tool_calls") return Null();
       return Skip(4);
     });
+  }
+
+  bool Usage(PlainUsage& usage) {
+    return Object(1, [&](std::string_view key) {
+      if (key == "prompt_tokens") return Count(usage.prompt_tokens);
+      if (key == "completion_tokens") return Count(usage.completion_tokens);
+      if (key == "prompt_cache_hit_tokens") return Count(usage.prompt_cache_hit_tokens);
+      if (key == "prompt_tokens_details") return Once(cached_) && Detail("cached_tokens", usage.cached_tokens);
+      if (key == "completion_tokens_details") {
+        return Once(reasoned_) && Detail("reasoning_tokens", usage.reasoning_tokens);
+      }
+      return Skip(2);
+    });
+  }
+  bool Detail(std::string_view name, int64_t& count) {
+    if (Null()) return true;
+    return Object(2, [&](std::string_view key) { return key == name ? Count(count) : Skip(3); });
+  }
+  // Given twice it is not plain, unless it is 0: then the second counts for both parsers.
+  bool Count(int64_t& count) {
+    if (count != 0) return false;
+    if (Null()) return true;
+    Blanks();
+    const char* const begin = at_;
+    if (at_ == end_ || *at_ == '-' || !Number()) return false;
+    return std::from_chars(begin, at_, count).ec == std::errc();
   }
 
   bool Content(PlainChunk& chunk) {
@@ -165,6 +197,8 @@ class Scanner {
   const char* const begin_;
   const char* at_;
   const char* const end_;
+  const std::string_view part_;
+  bool choice_ = false, usage_ = false, cached_ = false, reasoned_ = false;
   bool choices_ = false, delta_ = false, finish_ = false, content_ = false, reasoning_ = false;
 };
 
@@ -180,7 +214,13 @@ bool IsPlainText(std::string_view text) {
 
 }  // namespace
 
-std::optional<PlainChunk> ReadPlainChunk(std::string_view json) { return Scanner(json).Read(); }
+std::optional<PlainChunk> ReadPlainChunk(std::string_view json) { return Scanner(json, "delta").Read(); }
+
+std::optional<PlainChunk> ReadPlainAnswer(std::string_view json) {
+  Scanner scanner(json, "message");
+  auto answer = scanner.Read();
+  return scanner.with_choice() ? answer : std::nullopt;
+}
 
 std::optional<PlainChunk> ChunkReader::Read(std::string_view json) {
   const bool known = !before_.empty() && json.size() >= before_.size() + after_.size() &&
@@ -188,11 +228,11 @@ std::optional<PlainChunk> ChunkReader::Read(std::string_view json) {
                      json.substr(json.size() - after_.size()) == after_;
   if (known) {
     const std::string_view text = json.substr(before_.size(), json.size() - before_.size() - after_.size());
-    if (IsPlainText(text)) return PlainChunk{std::string(text), "", "", before_.size()};
+    if (IsPlainText(text)) return PlainChunk{std::string(text), "", "", std::nullopt, before_.size()};
   }
   std::optional<PlainChunk> chunk = ReadPlainChunk(json);
   if (chunk && chunk->content_at != std::string::npos && chunk->reasoning_content.empty() &&
-      chunk->finish_reason.empty()) {
+      chunk->finish_reason.empty() && !chunk->usage) {
     before_ = json.substr(0, chunk->content_at);
     after_ = json.substr(chunk->content_at + chunk->content.size());
   }

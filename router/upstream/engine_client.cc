@@ -59,6 +59,13 @@ void SetDeadline(grpc::ClientContext& context, const Clock& clock, MonotonicTime
   context.set_deadline(absl::ToChronoTime(clock.WallTime() + (deadline - clock.Monotonic()) + kDeadlineGrace));
 }
 
+void SetUp(grpc::ClientContext& context, const Clock& clock, const CallOptions& options) {
+  SetDeadline(context, clock, options.deadline);
+  context.AddMetadata("x-request-id", options.request_id);
+  if (!options.trace.empty()) context.AddMetadata("traceparent", options.trace);
+  if (!options.tenant.empty()) context.AddMetadata("x-headgate-tenant", options.tenant);
+}
+
 // gRPC 1.51 stops its callback threads when the last channel with callback calls goes, by joining them. A call's last
 // reference often goes on such a thread, which then waits for itself and aborts. So one channel, to nowhere, never
 // goes.
@@ -97,9 +104,7 @@ class EngineStream : public AnswerStream {
         [this](Event&& event) { (void)mailbox_.Offer(std::move(event)); },  // never full: it takes all that are held
         [this](const grpc::Status& status) { mailbox_.Close(FromGrpc(status)); });
     mailbox_.SetOnTaken([this] { call_->Used(); });
-    SetDeadline(call_->context(), clock, options.deadline);
-    call_->context().AddMetadata("x-request-id", options.request_id);
-    if (!options.tenant.empty()) call_->context().AddMetadata("x-headgate-tenant", options.tenant);
+    SetUp(call_->context(), clock, options);
     // Serialised before this returns: the prompt need not outlive the call.
     stub->async()->GenerateStream(&call_->context(), &prompt.content(), call_.get());
     call_->Start(call_);
@@ -122,6 +127,64 @@ class EngineStream : public AnswerStream {
   Mailbox<Event> mailbox_;
   bool finished_ = false;
   std::shared_ptr<ReadCall<Event>> call_;
+};
+
+v1::Delta DeltaOf(v1::GenerateResponse& response) {
+  v1::Delta delta;
+  v1::Message& message = *response.mutable_message();
+  delta.set_allocated_content(message.release_content());
+  delta.set_allocated_reasoning_content(message.release_reasoning_content());
+  for (v1::ToolCall& call : *message.mutable_tool_calls()) {
+    v1::ToolCallDelta& out = *delta.add_tool_calls();
+    out.set_index(delta.tool_calls_size() - 1);
+    out.set_allocated_id(call.release_id());
+    out.set_allocated_name(call.release_name());
+    out.set_allocated_arguments(call.release_arguments());
+  }
+  delta.mutable_logprobs()->Swap(response.mutable_logprobs());
+  return delta;
+}
+
+// One call with one message back, shown as one delta and the finish: a stream costs as much a token.
+class EngineWhole : public AnswerStream {
+ public:
+  EngineWhole(Executor executor, Clock& clock, v1::Inference::Stub* stub, const Prompt& prompt,
+              const CallOptions& options)
+      : clock_(clock) {
+    if (stub == nullptr) return;
+    call_ = std::make_shared<Call>(executor, Nothing());
+    SetUp(call_->context, clock, options);
+    // Serialised before this returns: the prompt need not outlive the call.
+    stub->async()->Generate(&call_->context, &prompt.content(), &call_->response, Call::Callback(call_));
+  }
+  ~EngineWhole() override {
+    if (call_) call_->Abandon();
+  }
+
+  Task<absl::StatusOr<std::optional<Event>>> Next(MonotonicTime until, Cancellation& cancellation) override {
+    if (finish_) co_return std::exchange(finish_, std::nullopt);
+    if (answered_) co_return std::nullopt;
+    if (!call_) co_return absl::UnavailableError("no connection to the engine");
+    auto status = co_await call_->mailbox.Receive(clock_, until, cancellation);
+    if (!status.ok()) co_return status.status();
+    const absl::Status outcome = FromGrpc(**status);
+    if (!outcome.ok()) co_return outcome;
+    answered_ = true;
+    Event delta;
+    *delta.mutable_delta() = DeltaOf(call_->response);
+    v1::Finish& finish = *finish_.emplace().mutable_finish();
+    finish.set_reason(call_->response.finish_reason());
+    *finish.mutable_usage() = std::move(*call_->response.mutable_usage());
+    co_return delta;
+  }
+
+ private:
+  struct Nothing {};
+  using Call = UnaryCall<Nothing, v1::GenerateResponse>;
+  Clock& clock_;
+  std::shared_ptr<Call> call_;  // null: fails at once
+  bool answered_ = false;
+  std::optional<Event> finish_;  // given out after the delta
 };
 
 // Keeps a WatchLoad stream open for as long as it lives.
@@ -180,6 +243,10 @@ class EngineClient : public LocalUpstream {
   }
 
   std::unique_ptr<AnswerStream> Generate(const Prompt& prompt, const CallOptions& options) override {
+    // Several answers have a finish each, which one message would lose.
+    if (options.whole && prompt.content().n() <= 1) {
+      return std::make_unique<EngineWhole>(executor_, clock_, inference_.get(), prompt, options);
+    }
     return std::make_unique<EngineStream>(executor_, clock_, inference_.get(), prompt, options);
   }
   Task<absl::StatusOr<v1::CountTokensResponse>> CountTokens(const v1::CountTokensRequest& request,

@@ -37,7 +37,12 @@ const Row kRows[] = {
     {"no choices", R"({"choices":[]})", true},
     {"all short escapes", R"({"choices":[{"delta":{"content":"\"\\\/\b\f\n\r\t"}}]})", true, "\"\\/\b\f\n\r\t"},
     {"error", R"({"error":{"message":"m"}})", false},
-    {"usage", R"({"choices":[],"usage":{"prompt_tokens":1}})", false},
+    {"usage", R"({"choices":[],"usage":{"prompt_tokens":1,"x":{},"prompt_cache_hit_tokens":null,)"
+              R"("completion_tokens_details":{"reasoning_tokens":20,"y":[]}, "prompt_tokens_details":null}})", true},
+    {"usage, negative", R"({"usage":{"prompt_tokens":-1}})", false},
+    {"usage, a fraction", R"({"usage":{"prompt_tokens":1.5}})", false},
+    {"usage twice", R"({"usage":{"prompt_tokens":1},"usage":{"prompt_tokens":2}})", false},
+    {"a count twice", R"({"usage":{"prompt_tokens":1,"prompt_tokens":2}})", false},
     {"tool calls", R"({"choices":[{"delta":{"tool_calls":[]}}]})", false},
     {"two choices", R"({"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]})", false},
     {"twice", R"({"choices":[{"delta":{"content":"a","content":"b"}}]})", false},
@@ -71,6 +76,11 @@ std::string TextAt(const Json& json, const char* pointer) {
   return json.contains(at) && json.at(at).is_string() ? json.at(at).get<std::string>() : "";
 }
 
+int64_t NumberAt(const Json& json, const char* pointer) {
+  const Json::json_pointer at(pointer);
+  return json.contains(at) && json.at(at).is_number_unsigned() ? json.at(at).get<int64_t>() : 0;
+}
+
 // What it accepts after damage, the whole parser accepts too, and reads the same.
 TEST(CloudChunkTest, NeverReadsMoreThanTheWholeParser) {
   const RandomBytes random = SeededRandom(7);
@@ -93,7 +103,12 @@ TEST(CloudChunkTest, NeverReadsMoreThanTheWholeParser) {
     EXPECT_EQ(plain->reasoning_content, TextAt(whole, "/choices/0/delta/reasoning_content")) << chunk;
     EXPECT_EQ(plain->finish_reason, TextAt(whole, "/choices/0/finish_reason")) << chunk;
     EXPECT_TRUE(!whole.contains("error") || whole["error"].is_null()) << chunk;
-    EXPECT_TRUE(!whole.contains("usage") || whole["usage"].is_null()) << chunk;
+    EXPECT_EQ(plain->usage.has_value(), whole.contains("usage") && whole["usage"].is_object()) << chunk;
+    if (!plain->usage) continue;
+    EXPECT_EQ(plain->usage->prompt_tokens, NumberAt(whole, "/usage/prompt_tokens")) << chunk;
+    EXPECT_EQ(plain->usage->prompt_cache_hit_tokens, NumberAt(whole, "/usage/prompt_cache_hit_tokens")) << chunk;
+    EXPECT_EQ(plain->usage->reasoning_tokens, NumberAt(whole, "/usage/completion_tokens_details/reasoning_tokens"))
+        << chunk;
   }
   EXPECT_GT(accepted, 1000);
 }

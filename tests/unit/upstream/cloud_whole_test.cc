@@ -174,6 +174,25 @@ TEST(ReadWholeAnswerTest, Table) {
   }
 }
 
+// What the quick way reads, and what it leaves to the whole parser.
+TEST(ReadWholeAnswerTest, UsageIsTheSameBothWays) {
+  for (const char* content : {"a", "\\u0061"}) {
+    std::vector<v1::GenerateStreamResponse> events;
+    const std::string body =
+        absl::StrCat(R"({"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":")", content,
+                     R"("},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":3,)",
+                     R"("total_tokens":12,"prompt_tokens_details":{"cached_tokens":4},"prompt_cache_miss_tokens":5,)",
+                     R"("completion_tokens_details":{"reasoning_tokens":7}}})");
+    ASSERT_TRUE(ReadWholeAnswer(body, events).ok()) << body;
+    EXPECT_EQ(events.front().delta().content(), "a");
+    const v1::Usage& usage = events.back().finish().usage();
+    EXPECT_EQ(usage.prompt_tokens(), 9);
+    EXPECT_EQ(usage.completion_tokens(), 3);
+    EXPECT_EQ(usage.cached_tokens(), 4);
+    EXPECT_EQ(usage.reasoning_tokens(), 3) << "more than there are tokens";
+  }
+}
+
 TEST(ReadWholeAnswerTest, NumbersToolCallsAsTheyStand) {
   std::vector<v1::GenerateStreamResponse> events;
   ASSERT_TRUE(ReadWholeAnswer(R"({"choices":[{"finish_reason":"tool_calls","message":{"content":"","tool_calls":[
