@@ -55,8 +55,8 @@ class Calls {
 // The headers (metadata) that carry a request's head, by lower-case name: all values that were sent.
 using HeaderLookup = std::function<std::vector<std::string_view>(std::string_view name)>;
 
-// Fills request_id, api_key and declared_sensitivity. A bad declared level is INVALID_ARGUMENT: guessing could lower
-// it. `head.request_id` is set even then.
+// Fills request_id, api_key, trace and declared_sensitivity. A bad declared level is INVALID_ARGUMENT: guessing could
+// lower it. `head.request_id` is set even then.
 absl::Status ReadHead(const HeaderLookup& headers, const RandomBytes& random, router::RequestHead& head);
 
 // x-headgate-session: at most 256 bytes, else INVALID_ARGUMENT. Empty when absent.
