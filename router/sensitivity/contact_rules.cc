@@ -5,6 +5,7 @@
 // it and contra-words count.
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "router/sensitivity/number_shape.h"
 #include "router/sensitivity/rule.h"
 
@@ -140,7 +141,7 @@ std::optional<Value> NationalPhone(const Match& match) {
   size_t end = match.begin;
   while (end < match.view.size() && end - match.begin < 12 && IsDigit(match.view[end])) ++end;
   const size_t length = end - match.begin;
-  if (length < 10 || length > 11) return std::nullopt;
+  if (length < 10 || length > 12) return std::nullopt;
   const TextRange range = match.InText(match.begin, end);
   if (TouchesDigit(text, range) || InsideMixedToken(text, range) || IsHotline(match, range)) return std::nullopt;
   const NumberShape shape(text, range);
@@ -149,7 +150,13 @@ std::optional<Value> NationalPhone(const Match& match) {
   const char second = match.view[match.begin + 1];
   const bool pairs = shape.groups() == "2-2-2-2-2";  // as the French write them
   if (shape.group_count() > 4 && !pairs) return std::nullopt;
-  const bool mobile = (second == '7' && OneOf(shape.groups(), kMobile)) || (pairs && (second == '6' || second == '7'));
+  // Australia and Taiwan: 0412 886 309, 0928-331-705.
+  const bool thirds = (second == '4' || second == '9') && (shape.groups() == "4-3-3" || shape.groups() == "4-6");
+  // Germany: 0151 2345 8876.
+  const bool quarters = second == '1' && shape.groups() == "4-4-4";
+  if (length == 12 && !quarters) return std::nullopt;
+  const bool mobile = (second == '7' && OneOf(shape.groups(), kMobile)) || thirds || quarters ||
+                      (pairs && (second == '6' || second == '7'));
   if (!mobile && !match.evidence.Near(Cue::kPhone, range, 60)) return std::nullopt;
   if (match.evidence.Before(Cue::kOtherNumber, range, kVeryCloseChars)) return std::nullopt;
   return Value{range, kScoreLikely};
@@ -256,6 +263,61 @@ std::optional<Value> SpelledEmail(const Match& match) {
     return Value{{origin[range->begin], origin[range->end]}, kScoreLikely};
   }
   return std::nullopt;
+}
+
+// ---- Streets of the Continent: `Kastanienallee 71, 10435 Berlin`, `12 rue Cadet, 75009 Paris` ----
+
+// A postal code of four or five digits and a place behind it.
+bool PostalPlaceAfter(std::string_view text, size_t at) {
+  constexpr size_t kLookBytes = 48;
+  const size_t limit = std::min(text.size(), at + kLookBytes);
+  for (; at < limit; ++at) {
+    if (!IsDigit(text[at])) continue;
+    const size_t begin = at;
+    while (at < limit && IsDigit(text[at])) ++at;
+    const bool code = at - begin == 4 || at - begin == 5;
+    if (code && at + 1 < limit && text[at] == ' ' && IsUpper(text[at + 1]) && !IsAlnum(text[begin - 1])) return true;
+  }
+  return false;
+}
+
+std::optional<Value> ContinentalStreet(const Match& match) {
+  constexpr size_t kNameBytesMax = 40;
+  const std::string_view text = match.text();
+  size_t begin = match.begin, end = match.end;
+  while (begin > 0 && IsLetter(text[begin - 1]) && match.begin - begin < kNameBytesMax) --begin;
+  bool number = IsDigit(text[match.end - 1]);
+  if (!number) {
+    // `rue Cadet`: the house number stands before it, or behind the name.
+    size_t before = begin;
+    while (before > 0 && (text[before - 1] == ' ' || text[before - 1] == ',')) --before;
+    number = before > 0 && before < begin && IsDigit(text[before - 1]);
+    if (begin != match.begin) return std::nullopt;
+    while (!number && end < text.size() && end - match.end < kNameBytesMax && text[end] != '\n') {
+      number = IsDigit(text[end++]);
+    }
+  } else if (begin == match.begin || !IsUpper(text[begin])) {
+    return std::nullopt;
+  }
+  if (!number) return std::nullopt;
+  while (end < text.size() && IsAlnum(text[end])) ++end;
+  const TextRange range{begin, end};
+  const bool home = match.evidence.Before(Cue::kHome, range, kCloseChars);
+  if (!home && !PostalPlaceAfter(text, end)) return std::nullopt;
+  return Value{range, match.evidence.Near(Cue::kCompany, range, kCloseChars) && !home ? 0.4 : kScoreLikely};
+}
+
+std::vector<std::string> StreetExpressions() {
+  std::vector<std::string> expressions;
+  for (const char* ending : {"strasse", "straße", "allee", "gasse", "gatan", "gata", "gade", "straat", "laan", "veien",
+                             "vej", "platz", "damm", "ufer", "weg", "str\\."}) {
+    expressions.push_back(absl::StrCat(ending, " [0-9]"));
+  }
+  for (const char* kind :
+       {"rue", "calle", "avenida", "viale", "carrer", "ulica", "ul\\.", "piazza", "impasse", "chemin"}) {
+    expressions.push_back(absl::StrCat(kind, " [A-Za-z]"));
+  }
+  return expressions;
 }
 
 // ---- Network ----
@@ -374,6 +436,7 @@ const std::vector<PatternRule>& ContactRules() {
       {"PHONE_US", UsPhone, true, {"[2-9][0-9]{9}"}},
       {"PHONE_E164", NationalPhone, true, {"0[1-9][0-9]{8}"}},
       {"PHONE_E164", E164, true, {"\\+[1-9][0-9]{7}"}},
+      {"ADDRESS", ContinentalStreet, false, StreetExpressions(), true},
       {"EMAIL", Email, false, {"[A-Za-z0-9._%+-]@[A-Za-z0-9]"}, false, false},
       {"EMAIL",
        SpelledEmail,

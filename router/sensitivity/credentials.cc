@@ -40,7 +40,11 @@ void ReadPassword(const Evidence& evidence, const Evidence::Hit& label, Report r
   // `passcode 0907`, `PIN码 4821`: names of nothing but a short number.
   const bool coded = is("passcode") || is("unlock code") || is("pin code") || is("pin number") ||
                      (is("pin") && text.substr(label.end, 3) == "码");
-  if (latin && !connector.strong && !connector.quoted && !coded) return;
+  // `--password S3cret`, `--db-password S3cret`
+  size_t option = label.begin;
+  while (option > 0 && label.begin - option < 24 && (IsLetter(text[option - 1]) || text[option - 1] == '-')) --option;
+  const bool flag = text.substr(option, 2) == "--" && connector.value_begin == label.end + 1;
+  if (latin && !connector.strong && !connector.quoted && !coded && !flag) return;
   const size_t end = EndOfValue(text, begin, "\"'`<|,;&");
   const std::string_view value = text.substr(begin, end - begin);
   const bool closed =
@@ -87,6 +91,27 @@ void ReadSecret(const Evidence& evidence, const Evidence::Hit& label, Report rep
   report("GENERIC_SECRET", {begin, end}, kScoreLabelled);
 }
 
+// `the passphrase is "seven otters paint Lisbon"`: three words or more in quotes.
+void ReadPassphrase(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  constexpr size_t kLookBytes = 48, kPhraseBytesMax = 80, kGapsMin = 2;
+  const std::string_view text = evidence.text();
+  const size_t quote = text.substr(0, std::min(text.size(), label.end + kLookBytes)).find('"', label.end);
+  if (quote == std::string_view::npos) return;
+  const std::string_view between = text.substr(label.end, quote - label.end);
+  const bool said = between.find(" is ") != std::string_view::npos || between.find(':') != std::string_view::npos ||
+                    between.find('=') != std::string_view::npos || between.find("是") != std::string_view::npos;
+  if (!said || between.find_first_of(".?!\n\"") != std::string_view::npos) return;
+  const size_t end = text.substr(0, std::min(text.size(), quote + kPhraseBytesMax)).find('"', quote + 1);
+  if (end == std::string_view::npos) return;
+  const std::string_view phrase = text.substr(quote + 1, end - quote - 1);
+  const bool words =
+      std::all_of(phrase.begin(), phrase.end(), [](char c) { return IsAlnum(c) || c == ' ' || c == '-'; });
+  if (!words || std::count(phrase.begin(), phrase.end(), ' ') < static_cast<std::ptrdiff_t>(kGapsMin)) return;
+  if (evidence.Near(Cue::kGeneralQuestion, {label.begin, quote}, 20)) return;
+  if (evidence.Near(Cue::kExample, {quote, end}, 40)) return;
+  report("PASSWORD", {quote + 1, end}, kScoreLikely);
+}
+
 // Twelve words or more, as wallets are restored with.
 void ReadSeedPhrase(const Evidence& evidence, const Evidence::Hit& label, Report report) {
   constexpr size_t kWordsMin = 11, kWordMin = 3, kWordMax = 8;
@@ -106,19 +131,23 @@ void ReadSeedPhrase(const Evidence& evidence, const Evidence::Hit& label, Report
   if (words >= kWordsMin) report("GENERIC_SECRET", {begin, end}, kScoreLabelled);
 }
 
-// `mysql -uroot -pS3cret`, `redis-cli -a S3cret`, `sshpass -p 'S3cret'`.
+// `mysql -uroot -pS3cret`, `redis-cli -a S3cret`, `sshpass -p 'S3cret'`, `docker login -u ci -p S3cret`.
 void ReadCommand(const Evidence& evidence, const Evidence::Hit& command, Report report) {
   constexpr size_t kLineBytesMax = 120;
   const std::string_view text = evidence.text().substr(0, command.end + kLineBytesMax);
   for (size_t at = command.end; at + 4 < text.size() && text[at] != '\n'; ++at) {
-    if (text[at] != ' ' || text[at + 1] != '-' || (text[at + 2] != 'p' && text[at + 2] != 'a')) continue;
+    if (text[at] != ' ' || text[at + 1] != '-') continue;
+    if (std::string_view("paPwu").find(text[at + 2]) == std::string_view::npos) continue;
     size_t begin = at + 3;
+    // `curl -u name:S3cret`, and only there: elsewhere it names the user.
+    if ((text[at + 2] == 'u') != (command.end - command.begin == 4)) continue;
     // mysql takes the password at once, and what follows a space is the database.
     if (text[begin] == ' ' && text.substr(command.begin, 2) != "my" && text.substr(command.begin, 2) != "ma") ++begin;
     const bool quoted = text[begin] == '\'' || text[begin] == '"';
     begin += quoted;
     const size_t end = EndOfValue(text, begin, "\"'`<|;&");
-    const std::string_view value = text.substr(begin, end - begin);
+    if (text[at + 2] == 'u') begin = std::min(end, text.find(':', begin)) + 1;
+    const std::string_view value = begin < end ? text.substr(begin, end - begin) : std::string_view();
     if (value.empty() || value[0] == '-' || value[0] == '$' || !LooksLikePassword(value, quoted)) continue;
     if (std::all_of(value.begin(), value.end(), IsDigit)) continue;  // a port
     report("PASSWORD", {begin, end}, kScoreLikely);
@@ -170,6 +199,7 @@ void ReadCredentials(const Evidence& evidence, Report report) {
     switch (hit.cue) {
       case Cue::kPassword:
         ReadPassword(evidence, hit, report);
+        ReadPassphrase(evidence, hit, report);
         break;
       case Cue::kSecret:
         ReadSecret(evidence, hit, report);

@@ -68,7 +68,8 @@ constexpr CueRow kRows[] = {
      "还款账号|借据号|贷款编号|贷款合同号|贷款合同编号|借款合同号|商户号|bsb|"
      "支付宝账号|支付宝|bank_account|acc no|kontonummer|sort code"},
     {Cue::kCard,
-     "卡号|信用卡|银行卡|储蓄卡|借记卡|card number|credit card|debit card|card no|card #|visa|mastercard|amex"},
+     "卡号|信用卡|银行卡|储蓄卡|借记卡|card number|credit card|debit card|card no|card #|visa|mastercard|amex"
+     "|card|cards|my card"},
     {Cue::kCvv, "cvv|cvv2|cvc|cvc2|cvn|安全码|security code|card verification|卡背面"},
     {Cue::kCrypto,
      "btc|bitcoin|eth|ethereum|usdt|wallet|wallet address|比特币|以太坊|钱包|钱包地址|trc20|erc20|crypto"},
@@ -76,14 +77,27 @@ constexpr CueRow kRows[] = {
      "电话|手机|座机|固话|联系方式|联系电话|传真|致电|拨打|来电|热线|phone|telephone|tel|mobile|cell|call me|call "
      "us|fax|contact number|"
      "mob|txt|text my|text her|text him|numero|handynummer|telefono|telefon|celular|联络|联络电话|"
-     "phone number|reach me|whatsapp|cellphone|call|dial|text me|contact|ring|number is|voicemail|打给|号码是"},
-    {Cue::kWechat, "微信|微信号|wechat|wechat id|weixin|wxid|wx|vx|v:|v信|加v|加微|薇信|威信"},
-    {Cue::kQq, "qq|qq号|扣扣|企鹅号|q号|q:"},
+     "phone number|reach me|whatsapp|cellphone|call|dial|text me|contact|ring|number is|voicemail|打给|号码是"
+     "|new number|old number|my number|his number|her number|their number|number should be"
+     "|ring me|ring him|ring her|call him|call her|text me at|msisdn|mob no|ph"
+     "|ph no|contact no|tel no|direct line|direct dial|landline|my line|desk phone|home phone"
+     "|work phone|on his cell|on her cell|text him on|电话号|手机号|手机号码"
+     "|电话号码|来电显示|回电|打电话|加电话|短信|绑定手机"
+     "|预留手机|联系他|联系她|联系我|小灵通"
+     "|answering at|messages to|calls to|my registered|registered number"},
+    {Cue::kWechat, "微信|微信号|wechat|wechat id|weixin|wxid|wx|vx|v:|v信|加v|加微|薇信|威信"
+     "|加我薇|加薇|加我微|加我v|加我vx|加我微信|我的微|我微|我薇|绿泡泡"
+     "|微我|加vx|加wx|wx号|vx号|薇号|微号"
+     "|我的号|我号"},
+    {Cue::kQq, "qq|qq号|扣扣|企鹅号|q号|q:"
+     "|加我qq|加q|扣扣号|q号码|qq群|群号"},
     {Cue::kMessenger,
      "telegram|telegram id|tg号|tg账号|电报号|飞机号|line id|lineid|line号|line账号|skype|skype id|discord|discord id|"
      "discord user|discord tag|钉钉号|钉钉id|钉钉账号|飞书号|抖音号|快手号|小红书号|微博号|微博id|陌陌号|探探号|kakao|"
      "kakao id|kakaotalk|kakaotalk id|snap|snapchat|snapchat id|viber|viber id|zalo|threema|推特小号|推特号|"
-     "instagram dm|ig号|脸书号"},
+     "instagram dm|ig号|脸书号"
+     "|telegram handle|telegram username|tg:|signal number|wechat id"
+     "|insta|insta dm|ig handle|instagram|snap username|teams id|skype name|matrix id"},
     {Cue::kMedicalNo,
      "病历号|病案号|住院号|门诊号|就诊号|就诊卡号|就诊卡|病历编号|病案编号|检验单号|床号|标本号|影像号|mrn|medical "
      "record number|medical record no|"
@@ -130,7 +144,10 @@ constexpr CueRow kRows[] = {
      "cookie|sessid|sid|"
      "xsrf-token|laravel_session|auth_session|bduss|sessdata|z_c0|passport_auth|_session|session"},
     {Cue::kBearer, "authorization|bearer|basic auth|proxy-authorization|x-auth-token|authorization: basic"},
-    {Cue::kCommand, "mysql|mysqldump|mysqladmin|mariadb|redis-cli|sshpass|mongosh|mongodump|clickhouse-client"},
+    {Cue::kCommand,
+     "curl|mysql|mysqldump|mysqladmin|mariadb|redis-cli|sshpass|mongosh|mongodump|clickhouse-client"
+     "|docker login|podman login|helm registry login|az login|oc login|sqlcmd|ldapsearch"
+     "|smbclient|snmpget|ipmitool|mongo|rabbitmqctl|influx"},
     {Cue::kSeedPhrase, "助记词|seed phrase|mnemonic|recovery phrase|secret phrase|seed words"},
     {Cue::kTokenParameter,
      "access_token=|token=|sig=|signature=|api_key=|apikey=|key=|auth=|secret=|sessionid=|x-amz-signature=|code=|"
@@ -158,14 +175,22 @@ constexpr CueRow kRows[] = {
      "neighbour|my "
      "boss|my manager|my husband|my wife|my son|my daughter|my "
      "ex|member|passenger|subscriber|resident|inmate|pt|teammate|my "
-     "friend|my sister|my brother|my mother|my father|direct report|claimant|policyholder|insured|guest|nurse|donor"},
+     "friend|my sister|my brother|my mother|my father|direct report|claimant|policyholder|insured|guest|nurse|donor"
+     "|前台|保洁|实习生|矫正对象|发展对象"
+     "|应届生|表叔|侄媳|儿媳|女婿|老公公|同桌|学员家长|反映人"
+     "|举报人|投诉人|借款人|来访者|家教|intern|my colleague|my coworker|our driver"
+     "|the tenant|my tenant|my landlord|my uncle|my aunt|my cousin|my nephew|my niece"
+     "|my flatmate|my housemate|my roommate|my assistant|my student|my ex-husband|my ex-wife"
+     "|new starter|new hire|trainee|apprentice|lodger|carer|caregiver|pupil|grandson"
+     "|granddaughter|son-in-law|daughter-in-law|stepson|stepdaughter|my late husband|my late wife"},
     {Cue::kSelfName, "我叫|我是|本人|我的名字是|我的名字叫|名叫|叫做|名为|my name is|i am|i'm|this is|named|called"},
     {Cue::kTitleAfter, "先生|女士|小姐|同学|老师|经理|主任|医生|总监|太太|阿姨|师傅|律师|护士|教授|工程师|会计|同志"},
     {Cue::kTitleBefore, "mr|mrs|ms|miss|mr.|mrs.|ms.|dr.|prof.|sir|madam"},
     {Cue::kBirth,
      "年生|月生|日生|出生|出生日期|生日|出生年月|生于|date of birth|dob|d.o.b|d.o.b.|born|born on|birth "
      "date|birthdate|birthday|date_of_birth|"
-     "birth_date|year of birth"},
+     "birth_date|year of birth"
+     "|b.|born in|年出生|月出生|出生于|属相"},
     {Cue::kAgeWord, "岁|年龄|周岁|years old|year old|year-old|aged|age|yo|y/o|y.o.|years of age"},
     {Cue::kGender, "性别|男|女|gender|sex|male|female"},
     {Cue::kSalary,
@@ -173,40 +198,66 @@ constexpr CueRow kRows[] = {
      "salary|base "
      "pay|compensation|payroll|annual income|take-home|bonus|pay raise|net pay|gross pay|wage|income|makes "
      "$|earns|base salary|"
-     "hourly rate|severance"},
+     "hourly rate|severance"
+     "|加薪|加薪到|降薪|薪级|时薪|日薪|年包|期望薪资|期望月薪|目前薪资"
+     "|低保|补偿金|年度包|take home|earned|stipend"
+     "|day rate|pension|per annum|a month|on benefits"
+     "|housing benefit|allowance"},
     {Cue::kMarital,
      "离异|已婚|未婚|离婚|丧偶|再婚|婚姻状况|单亲|divorced|married to|widowed|marital status|custody|separated "
      "from|single mother|"
-     "pregnant|divorce|怀孕|出轨"},
+     "pregnant|divorce|怀孕|出轨"
+     "|单亲妈妈|单亲爸爸|已婚未育|未婚先孕|在办离婚|分居"
+     "|maternity|maternity leave|paternity|single dad|single mum|single mom"
+     "|single father|ex-wife|ex-husband|child support|remarried|child custody"
+     "|foster care|adopted|widow|widower|engaged to"},
     {Cue::kBelief,
      "宗教信仰|信仰|基督徒|基督教徒|天主教徒|穆斯林|佛教徒|法轮功|党员|政治面貌|入党|民主党派|共青团员|muslim|"
      "christian|catholic|jewish|hindu|"
      "buddhist|religion|religious belief|party member|union member|voted for|registered democrat|registered "
      "republican|atheist|"
-     "political affiliation|mormon|sikh"},
+     "political affiliation|mormon|sikh"
+     "|信佛|信教|信基督|信主|清真|做礼拜|吃斋|sunni|shia|shiite|jehovah"
+     "|pentecostal|evangelical|quaker|buddhism|islam|baptist|protestant"},
     {Cue::kEthnic,
      "民族|汉族|维吾尔族|藏族|回族|满族|蒙古族|壮族|苗族|彝族|朝鲜族|ethnicity|hispanic|african "
      "american|caucasian|ethnic|native american|"
      "nationality|国籍|籍贯"},
     {Cue::kSexuality,
      "同性恋|双性恋|性取向|跨性别|出柜|gay|lesbian|bisexual|transgender|sexual orientation|hiv|hiv "
-     "positive|hiv-positive"},
+     "positive|hiv-positive"
+     "|transitioning|trans woman|trans man|came out as|non-binary|gender reassignment"
+     "|sex change|变性|性别重置|公开出柜|喜欢男生|喜欢女生|同志恋人"},
     {Cue::kOffence,
      "前科|判刑|被捕|拘留|吸毒|犯罪记录|酒驾|盗窃|诈骗|逮捕|服刑|缓刑|有期徒刑|羁押|取保候审|失信|欠款|逾期|convicted|"
      "arrested|criminal record|"
      "felony|dui|on probation|sentenced to|misdemeanor|indicted|drug "
-     "offense|shoplifting|embezzl|parole|overdue|sued|bankruptcy"},
+     "offense|shoplifting|embezzl|parole|overdue|sued|bankruptcy"
+     "|坐过牢|坐牢|刑满释放|蹲过监狱|劳教|矫正对象|社区矫正"
+     "|被起诉|遭起诉|起诉书|嫖娼|偷税|行贿|受贿|挪用"
+     "|ankle monitor|on bail|in prison|pleaded guilty|charged with"
+     "|police report|restraining order|drug test|evicted|eviction"
+     "|behind on rent"},
     {Cue::kDiscipline,
      "处分|警告处分|记过|开除|辞退|绩效考核|绩效评级|旷工|停职|约谈|违纪|留用察看|terminated|disciplinary|written "
      "warning|performance "
      "review|performance rating|misconduct|suspended|fired for|improvement plan|pip|harassment complaint|complaint "
      "against|被投诉|"
-     "末位淘汰|优化名单|laid off|绩效"},
+     "末位淘汰|优化名单|laid off|绩效"
+     "|转正评估|试用期|记大过|降级|撤职|书面警告|扣奖金"
+     "|不同意转正|劝退|被开除|被辞退|投诉她|投诉他|信访"
+     "|被裁|let go|not renewing|final warning|warning letter|write warning|written up"
+     "|dismissal|dismissed|redundant|redundancy|grievance|suspension|absences|low ratings"
+     "|low rating|underperforming|demoted|probation|plagiarism|expelled"},
     {Cue::kSchoolJob,
      "毕业于|就读于|学历|入职|任职|工号|学号|班级|就职于|成绩|挂科|考了|gpa|transcript|works at|employed at|employed "
      "by|graduated from|"
      "studied at|hired on|job title|enrolled at|student at|resume|简历|grade point|attends|credit "
-     "score|芝麻分|征信|信用评分"},
+     "score|芝麻分|征信|信用评分"
+     "|绩点|学籍|转学|留级|休学|退学|政审|中考"
+     "|高考成绩|家长会|grade sheet|sat score|offer letter"
+     "|visa expires|visa|asylum|immigration|report card|iep|special needs|learning difficulties"
+     "|notice period|interview notes|study permit|green card|deportation|refugee"},
     {Cue::kDiagnosis,
      "确诊|诊断|患有|病史|抑郁症|焦虑症|糖尿病|高血压|乙肝|肺癌|乳腺癌|肿瘤|艾滋|精神分裂|住院|手术|化验|检查结果|体检|"
      "流产|白血病|肝癌|胃癌|"
@@ -214,7 +265,13 @@ constexpr CueRow kRows[] = {
      "history|cancer|diabetes|depression|bipolar|schizophrenia|surgery|"
      "hospitalized|admitted|discharged|test results|biopsy|tested "
      "positive|prescribed|chemotherapy|rehab|overdose|miscarriage|"
-     "abortion|epilepsy|asthma|hepatitis|anxiety disorder|ptsd|eating disorder|medical leave|sick leave"},
+     "abortion|epilepsy|asthma|hepatitis|anxiety disorder|ptsd|eating disorder|medical leave|sick leave"
+     "|抑郁|自闭症|残疾|残疾二级|精神疾病|双相|化疗|透析"
+     "|骨折|怀孕|试管|住了院|病假|戒毒|autism|autistic|adhd"
+     "|antidepressants|antidepressant|allergic to|allergy|in recovery|recovering|alcoholic|addict"
+     "|relapsed|dialysis|chemo|dementia|alzheimer|parkinson|disabled|wheelchair"
+     "|suicidal|self-harm|overdosed|seizure|seizures|ivf|icu|hospice|concussion"
+     "|diabetic|therapy|therapist"},
     {Cue::kMedication,
      "服用|用药|处方|口服|mg|毫克|prescribed|prescription|dosage|metformin|lisinopril|insulin|二甲双胍|胰岛素|"
      "阿司匹林"},
@@ -294,7 +351,17 @@ constexpr CueRow kRows[] = {
      "disclose|confidential information of|trade secret of|internal memo|not to be shared|keep this confidential|keep "
      "this "
      "internal|keep it confidential|don't share this|do not copy|restricted circulation|need-to-know|commercial in "
-     "confidence|commercially sensitive|internal distribution"},
+     "confidence|commercially sensitive|internal distribution"
+     "|别传出去|不要传出去|别外传|请勿扩散|勿扩散|不要外泄|不能外泄"
+     "|不得外泄|切勿外泄|仅限与会人员|仅限参会|仅供董事会|限处级"
+     "|限局级|对外保密|先别对外|别对外说|先别外传|内部机密"
+     "|签了保密协议|保密特权|保密件|don't share outside|do not share outside"
+     "|stays between us|keep it quiet|keep this quiet|hr eyes only"
+     "|board eyes only|partner eyes only|l2 and above only|for board members only"
+     "|not for circulation|not for onward|restricted distribution|do not redistribute"
+     "|please don't forward|not leave this room|do not disseminate"
+     "|attorney work product|under strict nda|signed an nda|strictly private"
+     "|strictly internal|confidential draft|in strict confidence"},
     {Cue::kMarkingBare,
      "机密|绝密|秘密|保密|绝密文件|机密文件|内部文件|top secret|eyes only|attorney-client "
      "privilege|confidential|classified|proprietary|internal|restricted"},
@@ -312,14 +379,31 @@ constexpr CueRow kRows[] = {
      "announced|not yet disclosed|undisclosed|unfiled|not yet filed|before filing|layoff list|reduction in force|board "
      "deck|draft earnings|term sheet|letter of intent|project codename|codename|code name|code-named|material "
      "non-public|mnpi|our "
-     "floor price|walk-away price|internal forecast|不要告诉|未上市|保密项目"},
+     "floor price|walk-away price|internal forecast|不要告诉|未上市|保密项目"
+     "|还没公布|还没公开|还没发布|没有公布|没公布|没公开|没发布过"
+     "|没发布|没对外|还没对外|未对外公布|未对外公开|还没公告|下周公告"
+     "|才公告|披露前|没官宣|未官宣|专利没交|专利还没交|没申请专利"
+     "|没交专利局|还没报批|还没批|内部定价|谈判底线|我方底线"
+     "|not released yet|not yet released|have not filed|not filed|haven't filed|haven't announced"
+     "|have not announced|hasn't been announced|not announced|nobody knows|no one knows"
+     "|not public|isn't public|before it is public|before it goes public"
+     "|staff told on|pricing floor|price floor|our floor"
+     "|reserve price|pre-release|pre-launch"},
     {Cue::kDealWord,
      "收购|并购|营收|利润|财报|报价|融资|估值|裁员|净利润|毛利率|业绩|合同金额|标书|专利|配方|源代码|客户名单|定价|"
      "战略|预算|薪酬方案|"
      "acquisition|acquire|merger|revenue|earnings|ebitda|valuation|layoff|layoffs|pricing|roadmap|forecast|margin|bid|"
      "offer "
      "price|patent|formula|deal|guidance|customer "
-     "list|budget|restructuring|headcount|quarter|launch|supplier|contract"},
+     "list|budget|restructuring|headcount|quarter|launch|supplier|contract"
+     "|定增|募资|毛利|底线|让利|起售价|并表|股权|商誉|亏损|净利"
+     "|销量|产线|撤掉|关停|补偿|返利|折扣|算法|图纸|设计图"
+     "|工艺|pre-b|注资|投资协议|投标|评标|尽调|人事|调任|任命"
+     "|depot|redundancies|job cuts|recall|profit|loss|churn|flash|stake"
+     "|bidding|board|investor|runway|dilution|discount|discounts|tender|cost per unit|prototype"
+     "|algorithm|readout|endpoint|restatement|reorg|hire freeze|hiring freeze|office closes"
+     "|anode|sale of|buyer|seller|settle"
+     "|settlement|litigation"},
     {Cue::kFinanceWord,
      "余额|流水|欠款|贷款余额|授信|征信报告|信用报告|可疑交易|反洗钱|大额交易|账单|还款|逾期|对账单|工资表|工资条|"
      "工资单|薪资表|balance|"
@@ -353,7 +437,8 @@ constexpr CueRow kRows[] = {
      "novel|story|fiction|fictional|character|screenplay|fairy tale|protagonist|short story|word problem|math "
      "problem|poem|movie|film|plot|dialogue between|scene|role-play|roleplay|biography|how many "
      "apples|apples|essay|sci-fi|fan fiction|d&d|dungeons|npc|rogue|wizard|"
-     "fantasy|riddle|how many|how old will|how much does|逻辑题|推理题|智力题|几个苹果|多少个|语文|课文|笑话"},
+     "fantasy|riddle|how many|how old will|how much does|逻辑题|推理题|智力题|几个苹果|多少个|语文|课文|笑话"
+     "|li hua|完形|阅读理解|听力题|英语题|单选"},
     {Cue::kTechnical,
      "版本|时间戳|哈希|校验和|提交记录|version|timestamp|hash|commit|checksum|sha256|sha1|md5|uuid|guid|build|release|"
      "git|epoch|v1|v2|"
@@ -378,7 +463,8 @@ constexpr CueRow kRows[] = {
      "can|how does|explain|define|meaning of|definition|difference between|why is|why do|best practices|tell me "
      "about|describe "
      "the|translate|write a template|watermark|disclaimer|sensitivity label|classification scheme|classification "
-     "levels|classification policy|水印|免责声明|密级划分|分级标准|定密"},
+     "levels|classification policy|水印|免责声明|密级划分|分级标准|定密"
+     "|要不要|几个字|字样|格式要求|怎么写|排版|规范"},
 };
 
 }  // namespace

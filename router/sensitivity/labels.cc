@@ -56,7 +56,7 @@ constexpr LabelRule kRules[] = {
     {Cue::kRouting, "US_ROUTING", {9, 9, 9, false}, false},
     {Cue::kAccount, "BANK_ACCOUNT", {8, 30, 7, false}, false},
     {Cue::kAccount, "BANK_ACCOUNT", {7, 16, 6, true}, false},
-    {Cue::kCard, "BANK_CARD", {13, 19, 13, false}, false},
+    {Cue::kCard, "BANK_CARD", {12, 19, 12, false}, false},
     {Cue::kMedicalNo, "MEDICAL_RECORD_NO", {4, 16, 4, true}, false},
     {Cue::kInsuranceNo, "INSURANCE_NO", {6, 20, 5, true}, false},
     {Cue::kPlate, "CN_PLATE", {5, 8, 2, true}, true},
@@ -149,7 +149,10 @@ void ReadWechat(const Evidence& evidence, const Evidence::Hit& label, Report rep
   const size_t length = end - connector.value_begin;
   if (length < 6 || length > 20 || IsDigit(text[connector.value_begin])) return;
   const std::string_view name = text.substr(connector.value_begin, length);
-  const bool id = name.substr(0, 5) == "wxid_";
+  const std::string_view word = text.substr(label.begin, label.end - label.begin);
+  // `加我微 lan_92`, `微信号：zhoumi`: the words before it leave nothing else to be meant.
+  const bool asked = word.starts_with("加") || word.ends_with("号") || word.starts_with("我");
+  const bool id = name.substr(0, 5) == "wxid_" || (asked && (digits + marks > 0 || connector.strong));
   if (!id && (digits == 0 || (!connector.strong && digits < 2))) return;
   if (IsPlaceholderNumber(name)) return;
   report("WECHAT_ID", {connector.value_begin, end}, kScoreLabelled);
@@ -169,7 +172,7 @@ void ReadMessenger(const Evidence& evidence, const Evidence::Hit& label, Report 
   }
   size_t begin = connector.value_begin;
   bool marked = false;
-  for (const std::string_view prefix : {std::string_view("t.me/"), std::string_view("@")}) {
+  for (const std::string_view prefix : {std::string_view("t.me/"), std::string_view("@"), std::string_view("live:")}) {
     if (text.substr(begin, prefix.size()) == prefix) begin += prefix.size(), marked = true;
   }
   size_t end = begin, digits = 0, marks = 0;

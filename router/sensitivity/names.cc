@@ -26,6 +26,8 @@ constexpr std::u32string_view kCommonFamilies =
     U"关兰焦俞左柳甘祝包宁尚符"
     U"舒阮柯纪梅童凌毕单季裴霍涂成苗谷盛曲翁冉骆蓝路游辛靳管柴蒙鲍华喻祁蒲房滕屈饶解牟艾尤阳时穆农司卓古吉缪简车项连芦"
     U"麦褚娄窦戚岑景党宫费卜"
+    U"逯揣綦佴禤厍笪仝贲冼郗晁鄢蔺谌茹缪宓隗逄郜蓟胥莘璩濮扈郏阚訾蒯竺鞠郦雍钭酆芮羿荀桓储荆宿闫苌亓麴郇邸阙匡眭糜阮嵇亢滕呙鹿敖"
+    U"粘佘揭谯税钮卞巢丘归闻党鹿谌南展佐"
     U"冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池麻苑迟邝";
 // In pairs.
 constexpr std::u32string_view kCompounds =
@@ -78,7 +80,7 @@ const std::unordered_set<std::string_view>& Nobodies() {
       "管理",   "单位",   "单独",   "路线",   "项目",   "简单",   "简历",   "包括",   "包装",   "费用",   "经理",
       "程度",   "高度",   "温州",   "宁波",   "广东",   "司机",   "公司",   "房东",   "房屋",   "房间",   "车辆",
       "车牌",   "马上",   "易于",   "向量",   "古代",   "古诗",   "华为",   "农业",   "农村",   "商品",   "商业",
-      "师傅",   "党员",
+      "师傅",   "党员",   "高血压", "高血脂", "高血糖", "白血病", "黄果树", "常规",
       "张桂梅", "全红婵", "潘展乐", "郑钦文", "孙颖莎", "林丹", "李宗伟", "张继科", "丁俊晖", "武大靖", "徐梦桃", "巩立姣",
       "张伟丽", "王宝强", "黄渤", "沈腾", "刘亦菲", "赵丽颖", "王一博", "肖战", "易烊千玺", "王俊凯", "孙俪", "胡歌",
       "陈道明", "陈宝国", "李雪健", "张国立", "葛优", "冯小刚", "贾樟柯", "王家卫", "侯孝贤", "甄子丹", "李连杰", "梁朝伟", "张曼玉",
@@ -200,9 +202,39 @@ bool IsTagged(const Evidence& evidence, TextRange range) {
   return false;
 }
 
+// `患者高血压`: what stands behind is as often what they have.
+bool AfterPatient(std::string_view text, size_t begin) {
+  const std::string_view before = text.substr(begin >= 6 ? begin - 6 : 0, begin >= 6 ? 6 : 0);
+  return before == "患者" || before == "病人" || before == "产妇" || before == "病患";
+}
+
+// Characters between two dots or ends, as names of other peoples are written: `阿依努尔·买买提`.
+size_t DottedNameAt(std::string_view text, size_t at) {
+  constexpr size_t kPartMin = 2, kPartMax = 6, kPartsMax = 3, kNowhere = std::u32string_view::npos;
+  size_t parts = 0, end = at;
+  while (parts < kPartsMax) {
+    size_t from = parts == 0 ? at : end + 2, count = 0;
+    if (parts > 0 && text.substr(end, 2) != "·") break;
+    const auto part = [&](char32_t c) { return c != 0 && std::u32string_view(U"的是在和了为与").find(c) == kNowhere; };
+    while (count < kPartMax && part(HanAt(text, from))) from += 3, ++count;
+    if (count < kPartMin) break;
+    end = from;
+    ++parts;
+  }
+  return parts >= 2 ? end - at : 0;
+}
+
 void FindChinese(const Evidence& evidence, TextRange window, std::vector<PersonName>& names) {
   const std::string_view text = evidence.text();
+  const bool dots = text.substr(window.begin, window.end - window.begin).find("·") != std::string_view::npos;
   for (size_t at = window.begin; at + 5 < window.end && names.size() < kNamesMax;) {
+    if (dots && evidence.Before(Cue::kPersonRole, {at, at}, 1)) {
+      if (const size_t length = DottedNameAt(text, at); length > 0) {
+        names.push_back({{at, at + length}, kMarked});
+        at += length;
+        continue;
+      }
+    }
     if (!IsFamilyAt(text, at)) {
       at += (static_cast<uint8_t>(text[at]) >= 0xE0) ? 3 : 1;
       continue;
@@ -219,8 +251,10 @@ void FindChinese(const Evidence& evidence, TextRange window, std::vector<PersonN
     at += length;
     const bool labelled = evidence.Before(Cue::kNameLabel, {range.begin, range.begin}, 3) ||
                           evidence.Before(Cue::kSelfName, {range.begin, range.begin}, 1);
-    // Words begin like names (高血压, 应该): the tagger must agree, unless a label says so.
-    if (!labelled && evidence.asked_names() && !IsTagged(evidence, range)) continue;
+    // Words begin like names (高血压, 应该): the tagger must agree, unless a label says so, or a role before three
+    // characters that end there (`员工游佩珊，`).
+    const bool called = marked && length == 9 && HanAt(text, range.end) == 0 && !AfterPatient(text, range.begin);
+    if (!labelled && !called && evidence.asked_names() && !IsTagged(evidence, range)) continue;
     const bool titled = evidence.After(Cue::kTitleAfter, range, 0);
     names.push_back({range, marked || titled ? kMarked : kBare});
   }
@@ -370,11 +404,17 @@ void FindLatin(const Evidence& evidence, TextRange window, std::vector<PersonNam
   }
 }
 
+// Two characters that do not begin with a family name (`可以`) are more often a word.
+bool IsShortHan(std::string_view text, const NameSpan& span) {
+  return HanAt(text, span.begin) != 0 && span.end - span.begin <= 6 && !IsFamilyAt(text, span.begin);
+}
+
 // What the tagger found besides, and not what it holds for a public figure or a character.
 void AddTagged(const Evidence& evidence, TextRange window, std::vector<PersonName>& names) {
   const std::string_view text = evidence.text();
   for (const NameSpan& span : evidence.names()) {
     if (span.end <= window.begin || span.begin >= window.end || span.type == NameType::kAddress) continue;
+    if (IsShortHan(text, span)) continue;
     const auto overlaps = [&](const PersonName& name) {
       return name.range.begin < span.end && span.begin < name.range.end;
     };

@@ -99,6 +99,39 @@ void ReadAround(const Evidence& evidence, const std::vector<PersonName>& names, 
   report(IsHealth(attribute.cue) ? "HEALTH_RECORD" : "PERSON_ATTRIBUTE", best->range, best_score);
 }
 
+// Pay in a column: `name | base | bonus` above rows of names and figures.
+void ReadColumns(const Evidence& evidence, const Evidence::Hit& head, Report report) {
+  constexpr size_t kHeadBytesMax = 160, kRowsBytesMax = 800;
+  const std::string_view text = evidence.text();
+  const size_t end = text.find('\n', head.end);
+  if (end == std::string_view::npos || end - head.end > kHeadBytesMax) return;
+  const size_t before = head.begin == 0 ? std::string_view::npos : text.rfind('\n', head.begin - 1);
+  const size_t begin = before == std::string_view::npos ? 0 : before + 1;
+  const auto count = [](std::string_view line, char c) { return std::count(line.begin(), line.end(), c); };
+  const std::string_view title = text.substr(begin, end - begin);
+  TextRange rows{end + 1, end + 1};
+  for (const char delimiter : {'|', '\t', ';', ',', ' '}) {
+    const auto columns = count(title, delimiter);
+    if (columns == 0 || (columns == 1 && (delimiter == ' ' || delimiter == ','))) continue;
+    while (rows.end < text.size() && rows.end - rows.begin < kRowsBytesMax) {
+      const size_t stop = std::min(text.find('\n', rows.end), text.size());
+      // Figures may hold the delimiter as well: `1,200`.
+      if (count(text.substr(rows.end, stop - rows.end), delimiter) < columns) break;
+      rows.end = std::min(stop + 1, text.size());
+    }
+    break;
+  }
+  if (rows.end == rows.begin) return;
+  for (const PersonName& name : FindNames(evidence, rows)) {
+    if (name.score < kFullNameMin || name.range.begin < rows.begin) continue;
+    const size_t stop = std::min(text.find('\n', name.range.end), text.size());
+    const std::string_view row = text.substr(name.range.end, stop - name.range.end);
+    if (std::count_if(row.begin(), row.end(), IsDigit) < 3) continue;
+    const double score = 1 - (1 - name.score) * (1 - Weight(head.cue));
+    report("PERSON_ATTRIBUTE", name.range, score * Contra(evidence, name.range));
+  }
+}
+
 // A birth date after its label is a person's, named or not.
 void ReadBirthDate(const Evidence& evidence, const Evidence::Hit& birth, Report report) {
   const std::string_view text = evidence.text();
@@ -138,6 +171,7 @@ void ReadPersons(const Evidence& evidence, Report report) {
   TextRange window{0, 0};
   std::vector<PersonName> names;
   for (const Evidence::Hit& hit : evidence.hits()) {
+    if (hit.cue == Cue::kSalary) ReadColumns(evidence, hit, report);
     if (Weight(hit.cue) == 0 || !IsComplete(evidence, hit)) continue;
     if (hit.cue == Cue::kBirth) ReadBirthDate(evidence, hit, report);
     const size_t begin = hit.begin > kWindowBytes ? hit.begin - kWindowBytes : 0;

@@ -25,6 +25,7 @@ from select_data import FILES, bucket  # noqa: E402
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SEED = 20261122
+PARTS = {"heldout": "held-out", "heldout2": "held-out 2", "devtest": "dev-test", "devtest2": "dev-test"}
 
 
 def load(path):
@@ -36,7 +37,7 @@ def golden():
     for path in sorted(glob.glob(os.path.join(ROOT, "tests", "golden", "detection", "*.jsonl"))):
         name = os.path.basename(path)[:-6]
         for row in load(path):
-            part = {"heldout": "held-out", "devtest": "dev-test"}.get(name.split("_")[0], "development")
+            part = PARTS.get(name.split("_")[0], "development")
             yield dict(row, source=name, part=part)
 
 
@@ -179,7 +180,7 @@ def write_html(path, prompts, identifiers, lines):
     """Errors only of prompts that may be read; of the held-out ones just their ids."""
 
     def item(row):
-        held_out = row.get("part") == "held-out"
+        held_out = row.get("part", "").startswith("held-out")
         reasons = ", ".join(f"{reason['type']} {reason.get('score', 1):.2f}" for reason in row["reasons"])
         text = "(held out)" if held_out else text_of(row)[:1500]
         head = " · ".join(
@@ -231,7 +232,7 @@ def main():
     write_html(os.path.join(options.out, "report.html"), prompts, identifiers, lines)
     with open(os.path.join(options.out, "errors.jsonl"), "w", encoding="utf-8") as f:
         for row in prompts + identifiers:
-            if row["label"] != row["sensitive"] and row.get("part") != "held-out":
+            if row["label"] != row["sensitive"] and not row.get("part", "").startswith("held-out"):
                 f.write(json.dumps(row, ensure_ascii=False) + "\n")
     print(f"report: {os.path.relpath(os.path.join(options.out, 'report.html'))}")
 

@@ -152,6 +152,15 @@ def make(template, lang, r):
     return text
 
 
+def in_json(text, r):
+    """In strings of JSON in strings of JSON: quotes and backslashes say nothing either."""
+    ascii_only = r.random() < 0.3
+    for _ in range(r.randint(1, 3)):
+        key = r.choice(["text", "payload", "content", "message", "data", "body"])
+        text = json.dumps({key: text}, ensure_ascii=ascii_only)
+    return text
+
+
 def documents(seed, positive, negative):
     for lang in ("zh", "en"):
         r = random.Random(f"{seed}-{lang}")
@@ -177,7 +186,7 @@ def documents(seed, positive, negative):
                             after.add_text(make(r.choice(plain), lang, r))
                         before.add_text(after)
                         text = before
-                    yield {
+                    row = {
                         "text": text.data.decode(),
                         "label": int(sign.endswith("positive")),
                         "lang": lang,
@@ -185,6 +194,10 @@ def documents(seed, positive, negative):
                         "group": group,
                         "spans": text.spans,
                     }
+                    if r.random() < 0.06:
+                        row["text"] = in_json(row["text"], r)
+                        del row["spans"]
+                    yield row
 
 
 def main():

@@ -23,7 +23,7 @@ using router::kTopics;
 using Shift = std::array<std::array<float, kTopics>, 2>;
 
 constexpr uint64_t kSeed = 20261122;
-constexpr int kNameEpochs = 6, kTopicEpochs = 8, kFolds = 5;
+constexpr int kNameEpochs = 8, kTopicEpochs = 10, kFolds = 5;
 constexpr size_t kTuneWeight = 6;  // people's own words count more than generated ones
 // Of ordinary prompts and of hard negatives above a topic's threshold, in Han script and in others. The English ones
 // may be looser: at the same shares nothing ordinary of the part of the shared data that is not trained on was flagged.
@@ -31,7 +31,7 @@ constexpr double kOrdinaryShare[] = {0.004, 0.012}, kHardShare[] = {0.02, 0.02};
 
 // How far a threshold may move from where the model itself is in doubt; less towards flagging more, since the negatives
 // that decide are few.
-constexpr float kZeroMin[] = {-1.0f, -0.75f}, kZeroMax = 1.5f;
+constexpr float kZeroMin[] = {-0.5f, -0.4f}, kZeroMax = 1.5f;
 
 struct Prediction {
   const Document* document;

@@ -50,12 +50,12 @@ def number(low, high, decimals=0):
 def dotted_name(r):
     """Names of other peoples of China and of foreigners, in characters."""
     parts = ["".join(r.choice(TRANSCRIBED) for _ in range(r.randint(2, 4))) for _ in range(2)]
-    return parts[0] + r.choice("··•.") + parts[1] if r.random() < 0.7 else parts[0]
+    return parts[0] + r.choice("··•.") + parts[1] if r.random() < 0.92 else parts[0]
 
 
 def zh_name(r):
     roll = r.random()
-    if roll < 0.05:
+    if roll < 0.04:
         return dotted_name(r)
     surname = r.choice(SURNAMES[:60]) if roll < 0.5 else r.choice(SURNAMES[:420]) if roll < 0.88 else r.choice(SURNAMES)
     given = "".join(r.choice(GIVEN) for _ in range(1 if r.random() < 0.28 and len(surname) == 1 else 2))
@@ -127,6 +127,14 @@ def zh_room(r):
     )()
 
 
+PARTS = "一期 二期 东区 南区 十二街区 F组团 C区 北苑".split()
+LANES = "永安巷 后海胡同 槐树里 石桥弄 建国里 桥西巷".split()
+WORKS = "老纺织厂家属院 铁路局宿舍 二中家属楼 供销社家属院 粮站宿舍".split()
+DORMS = "紫荆公寓 梅园宿舍 桂苑 学生公寓".split()
+TAIWAN = "新北市板橋區縣民大道 台中市西屯區文化路 高雄市三民區民生路 臺北市大安區和平東路".split()
+HONG_KONG = "九龍觀塘翠屏道 新界沙田大涌橋路 香港北角英皇道".split()
+
+
 def zh_address(r):
     city, district, compound = r.choice(ZH_CITIES), r.choice(ZH_DISTRICTS), r.choice(COMPOUNDS)
     if r.random() < 0.3:
@@ -141,6 +149,15 @@ def zh_address(r):
             f"{compound}{zh_room(r)}",
             f"{city}市{district}{zh_street(r)}",
             f"{city}市{zh_street(r)}{compound}{zh_room(r)}",
+            f"{compound}{r.choice(PARTS)}{r.choice(['', ' '])}{r.randint(1, 20)}-{r.randint(101, 2306)}",
+            f"{r.choice(LANES)}{r.randint(1, 99)}号院{r.randint(1, 9)}排{r.randint(1, 9)}号",
+            f"{r.choice(WORKS)}{r.randint(1, 20)}-{r.randint(1, 6)}-{r.randint(101, 702)}",
+            f"{r.choice(DORMS)}{r.randint(1, 20)}号楼{r.choice('东西南北')}{r.randint(101, 799)}",
+            f"{city}市{district}{zh_street(r)}{compound}{zh_room(r)}，邮编{r.randint(100000, 860000)}",
+            f"{r.choice(TAIWAN)}{r.choice('一二三四')}段{r.randint(1, 300)}{r.choice(['巷', '號'])}{r.randint(1, 30)}號"
+            f"{r.randint(2, 12)}樓",
+            f"{r.choice(HONG_KONG)}{r.randint(1, 300)}號{r.choice(['翠楣樓', '麗閣', '海景閣'])}{r.randint(1, 40)}"
+            f"{r.choice('ABCD室')}",
             f"{r.choice(ZH_CITIES)}市{r.choice('临宁安平丰清')}{r.choice('江县安丰水远')}县"
             f"{r.choice('石新大高东')}{r.choice('桥店塘坝岭')}镇"
             f"{r.choice('李王陈上下')}{r.choice('家庄村湾坪')}村{r.randint(1, 12)}组{r.randint(1, 99)}号",
@@ -183,6 +200,36 @@ def en_address(r):
     return text.lower() if r.random() < 0.08 else text
 
 
+STREET_WORDS = "brae loan rise hollow bluff trail mews run gate wynd quay strand glen cove bend green fold view".split()
+GERMAN = "strasse straße allee weg gasse platz str.".split()
+NORTHERN = "gatan gata gade vej veien tie laan straat".split()
+ROMANCE = "Calle Via Avenida Rua Carrer Viale ul. Plaza".split()
+
+
+def new_address(r):
+    """Street and house as other countries write them, and with streets that are in no list."""
+    word, city, n = new_word(r), new_word(r) if r.random() < 0.6 else r.choice(EN_CITIES), r.randint(1, 180)
+    digits_ = r.choice([5, 5, 4])
+    code = digits(digits_)(r) if r.random() < 0.8 else f"{r.randint(100, 999)} {r.randint(10, 99)}"
+    road = f"{word} {r.choice(STREET_WORDS).capitalize()}"
+    french = r.choice(["rue", "avenue", "impasse", "chemin", "boulevard"]) + r.choice([" ", " de ", " du "])
+    return r.choice(
+        [
+            f"{word}{r.choice(GERMAN)} {n}, {code} {city}",
+            f"{word}{r.choice(NORTHERN)} {n}{r.choice('ABC')}, {code} {city}",
+            f"{n} {french}{word}, {code} {city}",
+            f"{r.choice(ROMANCE)} {word} {n}, {r.choice(['', '2º B, ', 'int. 4, '])}{code} {city}",
+            f"{r.randint(1, 9)}/{n} {road}, {city} {r.randint(1000, 9999)}",
+            f"{n}{r.choice(['', 'a', 'b'])} {road}, {city}",
+            f"House {n}, {word} {r.choice(['Close', 'Estate', 'Gardens', 'Court'])}, {city}",
+            f"{r.choice(['Flat', 'Unit', 'Apartment'])} {r.randint(1, 60)}, {n} {road}, {city}",
+            f"Block {n}, {word} Street {r.randint(1, 40)}, #{r.randint(2, 25):02d}-{n}, {city} {digits(6)(r)}",
+            f"The Old {r.choice(['Mill', 'Forge', 'Rectory', 'Dairy'])}, {n} {word} Lane, {city}",
+            en_address(r),
+        ]
+    )
+
+
 def choice(items):
     return lambda r: r.choice(items)
 
@@ -209,6 +256,8 @@ COMMON = {
     "temp": number(36, 40, 1),
     "tempf": number(97, 103, 1),
     "lab": number(1, 20, 1),
+    "mailname": lambda r: r.choice(EN_FIRST) + r.choice(["", ".", "_"]) + r.choice(EN_FIRST),
+    "pw2": lambda r: r.choice(EN_FIRST) + r.choice("._") + str(r.randint(1, 999)),
     "key": secret,
     "pw": password,
     "acct": lambda r: digits(r.choice([9, 10, 12, 16, 19]))(r),
@@ -275,7 +324,8 @@ EN.update(
         "pub": marked(lambda r: r.choice(EN_PUBLIC) if r.random() < 0.7 else en_name(r), "PUBLIC"),
         "f": marked(lambda r: r.choice(EN_FICTION) if r.random() < 0.2 else en_name(r), "PUBLIC"),
         "fic": marked(choice(EN_FICTION), "PUBLIC"),
-        "addr": marked(en_address, "ADDRESS"),
+        "addr": marked(lambda r: en_address(r) if r.random() < 0.8 else new_address(r), "ADDRESS"),
+        "newaddr": marked(new_address, "ADDRESS"),
         "date": lambda r: r.choice(
             [
                 f"{r.choice(MONTHS)} {r.randint(1, 28)}, {r.randint(1950, 2024)}",

@@ -106,6 +106,13 @@ void TopicTrainer::Step(const Example& example, const Choice& choice, const std:
 void TopicTrainer::Train(const std::vector<const Example*>& examples, int epochs) {
   std::vector<const Example*> order = examples;
   std::vector<std::vector<uint8_t>> dropped;
+  // The mean of what the later epochs end with: the order of the last examples decides less.
+  const int first_counted = epochs / 2;
+  std::vector<Row> sums(rows_.size(), Row{});
+  Row bias_sums{};
+  const auto add = [](Row& sum, const Row& row) {
+    for (size_t t = 0; t < row.size(); ++t) sum[t] += row[t];
+  };
   for (int epoch = 0; epoch < epochs; ++epoch) {
     for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[dice_.Below(i)]);
     for (const Example* example : order) {
@@ -123,7 +130,15 @@ void TopicTrainer::Train(const std::vector<const Example*>& examples, int epochs
         Step(*example, choices[topic], dropped[choices[topic].field], topic, is ? 1.0f : 0.0f);
       }
     }
+    if (epoch < first_counted) continue;
+    for (size_t i = 0; i < rows_.size(); ++i) add(sums[i], rows_[i]);
+    add(bias_sums, bias_);
   }
+  const auto counted = static_cast<float>(epochs - first_counted);
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    for (size_t t = 0; t < kTopics; ++t) rows_[i][t] = sums[i][t] / counted;
+  }
+  for (size_t t = 0; t < kTopics; ++t) bias_[t] = bias_sums[t] / counted;
 }
 
 TopicTrainer::Highest TopicTrainer::Score(const Example& example) const {

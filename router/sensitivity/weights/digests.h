@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "8a3e1815f0994626e9ed89c79a0509300c6e8350c708b11e7ea13cb256bd1616";
+    "94683b09a5c5bc38cf47461995ab9e84dd90117e0b2277942e1ce5f31c8317f7";
 inline constexpr char kNameSha256[] =
-    "c52a3641bfc0e635243a9cd24ef1c85a7a16147ef689995868d19dd03327eba3";
+    "cb13312ca8c35eae36e6a3c44cc2ffe8f479bee904eb08e85ce4dad8ef216bef";
 
 }  // namespace headgate::router

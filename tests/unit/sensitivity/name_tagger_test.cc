@@ -94,6 +94,31 @@ TEST(NameTaggerTest, FindsNamesAndAddresses) {
   EXPECT_THAT(Found(tagger, ""), IsEmpty());
 }
 
+TEST(NameTaggerTest, WordsThatAreInNoListAreMarked) {
+  WordSet words;
+  const auto mark = [&](const std::string& text) {
+    std::vector<Unit> units = SplitUnits(text);
+    MarkNewWords(words, units);
+    return units[0].kind;
+  };
+  words.Add(SplitUnits("harbour")[0].hash);
+  EXPECT_EQ(mark("Harbour"), UnitKind::kCapital);
+  EXPECT_EQ(mark("HARBOUR"), UnitKind::kUpper);
+  EXPECT_EQ(mark("Zwiebelnik"), UnitKind::kNewCapital);
+  EXPECT_EQ(mark("ZWIEBELNIK"), UnitKind::kNewUpper);
+  EXPECT_EQ(mark("zwiebelnik"), UnitKind::kLower);
+  EXPECT_EQ(mark("I"), UnitKind::kUpper) << "a letter is no word";
+  WordSet read;
+  read.Read(words.Bytes());
+  EXPECT_TRUE(read.Has(SplitUnits("harbour")[0].hash));
+  EXPECT_FALSE(read.Has(SplitUnits("zwiebelnik")[0].hash));
+}
+
+TEST(NameTaggerTest, NamesInNoListAreFound) {
+  EXPECT_THAT(Found(Tagger(), "Write warning: Gwendrith Pryzbolev, forklift, failed drug test on Monday"),
+              ::testing::Contains("PERSON:Gwendrith Pryzbolev"));
+}
+
 TEST(NameTaggerTest, LongTextsAreReadToTheEnd) {
   const NameTagger tagger = Tagger();
   std::string filler;
