@@ -6,6 +6,7 @@
 // counts little; the best of several passes stands for the machine alone.
 //
 //   detect-bench sizes                    by text, size and stage; then 100,000 dictionary entries
+//   detect-bench worst                    requests made to cost much, beside ordinary ones of their size
 //   detect-bench loop TEXT BYTES PASSES   one text (English, Chinese, names), for a profiler; loop-rules: no models
 //   detect-bench texts IN OUT [WEIGHTS]   IN: JSON lines with `text`; OUT: the same with `us`, `sensitive`, `types`.
 //                                         WEIGHTS: a folder of headgate-train's, instead of the weights built in
@@ -13,7 +14,9 @@
 #include <ctime>
 #include <fstream>
 #include <iostream>
+#include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
 #include "common/digest.h"
 #include "nlohmann/json.hpp"
@@ -104,8 +107,10 @@ constexpr const char* kEnglish =
     "We met the supplier on Tuesday and went through the plan for the spring. Most of the parts arrive in week 12, the "
     "rest two weeks later. Please write a short summary for the team, with the open questions first. ";
 constexpr const char* kChinese =
-    "周二我们和供应商开了会，讨论了春季的计划。大部分零件在第12周到货，其余的两周以后。请给团队写一份简短的总结，先列出还没有答案的问题。";
-constexpr const char* kName = "Patient Margaret Wilson, 54, has been seen by Dr. Chen; 患者周建国，男，45岁，因胸闷3天入院。";
+    "周二我们和供应商开了会，讨论了春季的计划。大部分零件在第12周到货，其余的两周以后。请给团队写一份简短的总结，先列出"
+    "还没有答案的问题。";
+constexpr const char* kName =
+    "Patient Margaret Wilson, 54, has been seen by Dr. Chen; 患者周建国，男，45岁，因胸闷3天入院。";
 
 std::string Filled(const std::string& text, size_t bytes) {
   std::string out;
@@ -196,6 +201,77 @@ int Sizes(const Engine& engine) {
   return Dictionary(engine);
 }
 
+struct Hostile {
+  const char* name;
+  std::string piece;
+};
+std::vector<Hostile> Hostiles() {
+  const auto base64 = [](std::string text, int times) {
+    for (int i = 0; i < times; ++i) text = std::string(absl::Base64Escape(text));
+    return text;
+  };
+  const std::string value = "ID 110105198706121007, ";
+  return {
+      {"ordinary", kEnglish},
+      {"ordinary_zh", kChinese},
+      {"names", kName},
+      {"values", value},
+      {"phones", "tel 13912345678 card 4111111111111111 a@b.cn "},
+      {"cue words", "password: token secret patient salary account 密码 身份证 病历 "},
+      {"base64 twice", base64(value, 2) + " "},
+      {"base64 five times", base64(value, 5) + " "},
+      {"unreadable base64", "k9Xw-Qm2_Zt8/Lp4+Rv6 "},
+      {"hex of words", "616263646566676869006a6b6c6d6e6f01 "},
+      {"escapes", "\\u0031\\n%31&#49;"},
+      {"escaped escapes", "%25255c%2575003%31 "},
+      {"set apart", "s k 1 2 a b "},
+      {"spelled", "one three eight zero "},
+      {"cells", "<td>1</td>"},
+      {"strings", "'1' + '2' + "},
+      {"list of strings", "['1','2','3'],"},
+      {"odd signs", "1101#0519#8706#1210 "},
+      {"halves", "first 110105198 then 706121008 "},
+      {"codes", "49, 50, 51, 52, 53, 54, 55, 56; "},
+      {"hex dump", "00000000: 3131 3031 3035 3139  11010519\n"},
+      {"short lines", "a1b2c3d4\n"},
+      {"digits", "138 1234-5678,"},
+      {"json", R"({"a":"1101","b":"a1b2"})"},
+      {"folded", "１３８ⓐ"},
+  };
+}
+
+// One message, and many. 128 KiB each.
+int Worst(const Engine& engine) {
+  constexpr size_t kBytes = 131072;
+  double ordinary = 0;
+  std::cout << absl::StreamFormat("%-20s %12s %12s %12s\n", "milliseconds of", "one message", "of 64 bytes", "of 300");
+  for (const Hostile& row : Hostiles()) {
+    double most = 0;
+    std::cout << absl::StreamFormat("%-20s", row.name);
+    for (const size_t bytes : {kBytes, size_t{64}, size_t{300}}) {
+      v1::GenerateRequest request;
+      std::string text;
+      for (size_t made = 0; made < kBytes; made += row.piece.size()) {
+        text += row.piece;
+        if (text.size() < bytes && made + row.piece.size() < kBytes) continue;
+        v1::Message& message = *request.add_messages();
+        message.set_role(request.messages_size() % 2 == 0 ? v1::ROLE_ASSISTANT : v1::ROLE_USER);
+        message.set_content(std::exchange(text, ""));
+      }
+      const Prompt prompt(std::move(request));
+      double best = engine.Judge(prompt).us;
+      for (int i = 0; i < 4; ++i) best = std::min(best, engine.Judge(prompt).us);
+      std::cout << absl::StreamFormat(" %12.1f", best * 1e-3);
+      most = std::max(most, best);
+    }
+    if (std::string_view(row.name).starts_with("ordinary") || std::string_view(row.name) == "names") {
+      ordinary = std::max(ordinary, most);
+    }
+    std::cout << absl::StreamFormat("   %.1f of what ordinary text costs\n", most / ordinary);
+  }
+  return 0;
+}
+
 int Loop(const Engine& engine, std::string_view name, size_t bytes, size_t passes) {
   for (const NamedText& row : kTexts) {
     if (name != row.name) continue;
@@ -230,17 +306,18 @@ int Texts(const Engine& engine, const char* in_path, const char* out_path) {
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
-  const headgate::Engine engine = argc == 5 && mode == "texts" ? headgate::Engine(std::string(argv[4]))
-                                                               : headgate::Engine(mode != "loop-rules");
+  const headgate::Engine engine =
+      argc == 5 && mode == "texts" ? headgate::Engine(std::string(argv[4])) : headgate::Engine(mode != "loop-rules");
   if (!engine.ok()) {
     std::cerr << "detect-bench: the detectors cannot be made\n";
     return 1;
   }
   if (mode == "sizes") return headgate::Sizes(engine);
+  if (mode == "worst") return headgate::Worst(engine);
   if ((mode == "loop" || mode == "loop-rules") && argc == 5) {
     return headgate::Loop(engine, argv[2], std::stoul(argv[3]), std::stoul(argv[4]));
   }
   if (mode == "texts" && (argc == 4 || argc == 5)) return headgate::Texts(engine, argv[2], argv[3]);
-  std::cerr << "usage: detect-bench sizes | loop|loop-rules TEXT BYTES PASSES | texts IN OUT [WEIGHTS]\n";
+  std::cerr << "usage: detect-bench sizes | worst | loop|loop-rules TEXT BYTES PASSES | texts IN OUT [WEIGHTS]\n";
   return 2;
 }

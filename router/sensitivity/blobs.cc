@@ -26,17 +26,6 @@ bool IsControl(char c) {
   return (byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7F;
 }
 
-bool IsUtf8(std::string_view bytes) {
-  const auto* text = reinterpret_cast<const uint8_t*>(bytes.data());
-  const auto size = static_cast<int32_t>(bytes.size());
-  for (int32_t at = 0; at < size;) {
-    UChar32 code_point;
-    U8_NEXT(text, at, size, code_point);
-    if (code_point < 0) return false;
-  }
-  return true;
-}
-
 // Text rather than the noise that any word decodes to: valid UTF-8 without control characters.
 bool IsReadable(std::string_view bytes) {
   if (bytes.size() < kReadableBytesMin || std::any_of(bytes.begin(), bytes.end(), IsControl) || !IsUtf8(bytes)) {
@@ -101,7 +90,7 @@ int Base32Value(char c) { return IsUpper(c) ? c - 'A' : c >= '2' && c <= '7' ? c
 
 // RFC 4648, capitals only: in small letters it would be any word.
 std::optional<std::string> DecodeBase32(std::string_view text) {
-  constexpr size_t kBase32Min = 16;
+  constexpr size_t kBase32Min = 13;
   if (text.size() < kBase32Min) return std::nullopt;
   std::string out;
   uint32_t bits = 0, count = 0;
@@ -212,7 +201,7 @@ class BlobReader {
     const int64_t hex = HexNumber(text_, begin, 2);
     if (hex == 0 || (hex >= 0x20 && hex != 0x7F)) return true;
     const int base32 = Base32Value(text_[begin]) << 3 | Base32Value(text_[begin + 1]) >> 2;
-    if (base32 >= 0x20 && base32 < 0x7F) return true;
+    if ((base32 >= 0x20 && base32 < 0x7F) || base32 == '\n') return true;
     const std::optional<std::string> first = DecodeBase64(text_.substr(begin, kLooked));
     const auto is_text = [](char c) { return c == 0 || !IsControl(c); };
     return first && std::all_of(first->begin(), first->end(), is_text) &&
@@ -224,6 +213,17 @@ class BlobReader {
 };
 
 }  // namespace
+
+bool IsUtf8(std::string_view bytes) {
+  const auto* text = reinterpret_cast<const uint8_t*>(bytes.data());
+  const auto size = static_cast<int32_t>(bytes.size());
+  for (int32_t at = 0; at < size;) {
+    UChar32 code_point;
+    U8_NEXT(text, at, size, code_point);
+    if (code_point < 0) return false;
+  }
+  return true;
+}
 
 Edits ReadBlobs(std::string_view text) {
   BlobReader reader(text);

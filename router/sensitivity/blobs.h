@@ -26,6 +26,9 @@ inline constexpr std::array<bool, 256> kIsBase64Byte = [] {
 }();
 inline bool IsBase64Byte(char c) { return kIsBase64Byte[static_cast<uint8_t>(c)]; }
 
+// No byte of `bytes` is out of place in UTF-8.
+bool IsUtf8(std::string_view bytes);
+
 // What each blob of `text` says, in its place, so that the words around it still speak of what it holds.
 Edits ReadBlobs(std::string_view text);
 

@@ -22,7 +22,8 @@ namespace headgate::router {
 namespace {
 
 constexpr size_t kGappedDigitsMin = 4;
-constexpr size_t kNumberDigitsMin = 7;  // of the shortest number that is looked for in disguise
+constexpr size_t kNumberDigitsMin = 6;  // of the shortest number that is looked for in disguise
+constexpr size_t kCodesDigitsMin = 14;  // of such a number's characters, each by its number
 
 // What a byte may be part of.
 enum ByteKind : uint16_t {
@@ -133,20 +134,20 @@ Edits WithoutTokensOf(const Edits& escapes, Edits blobs, std::string_view text) 
 // The surest first: what touches what another has read waits for the next round.
 Edits ReadAll(std::string_view text, const Hints& hints) {
   Edits edits;
-  if (hints.Has(kEscapeStart)) edits = ReadEscapes(text);
-  if (hints.Has(kEquals)) edits.Merge(ReadQuotedPrintable(text));
   const bool digits = hints.digits >= kNumberDigitsMin;
-  if (digits && hints.digits >= 2 * kNumberDigitsMin) {
-    edits.Merge(ReadHexDumps(text));
+  if (hints.digits >= kCodesDigitsMin) {
+    edits = ReadHexDumps(text);
     edits.Merge(ReadCharacterCodes(text));
   }
+  if (hints.Has(kEscapeStart)) edits.Merge(ReadEscapes(text));
+  if (hints.Has(kEquals)) edits.Merge(ReadQuotedPrintable(text));
   if (hints.longest_blob >= kBlobBytesMin) edits.Merge(WithoutTokensOf(edits, ReadBlobs(text), text));
   if (hints.Has(kNumeral)) edits.Merge(ReadNumerals(text));
   if (digits && hints.Has(kQuote)) edits.Merge(ReadConcatenations(text));
   if (digits && hints.Has(kTag)) edits.Merge(ReadTags(text));
   if (digits && hints.Has(kEquals) && hints.Has(kPlus)) edits.Merge(ReadPlusBlanks(text));
-  if (hints.digits >= kGappedDigitsMin) edits.Merge(CloseGaps(text));
   if (digits) edits.Merge(ReadDisguisedNumbers(text));
+  if (hints.digits >= kGappedDigitsMin) edits.Merge(CloseGaps(text));
   return edits;
 }
 
@@ -173,7 +174,7 @@ void Token::Append(std::string_view more) {
   for (const char c : more) {
     digit |= IsDigit(c);
     letter |= IsLetter(c);
-    sign |= (kKinds[static_cast<uint8_t>(c)] & kEscapeStart) != 0;
+    sign |= (kKinds[static_cast<uint8_t>(c)] & (kEscapeStart | kEquals)) != 0;
     word &= !IsDigit(c) && c != '-' && c != '_' && !(IsUpper(c) && !text.empty());
     capitals &= IsUpper(c);
     text += c;
@@ -210,9 +211,9 @@ Edits Unwrap(std::string_view text) {
   constexpr size_t kDocumentLineMin = 40;
   constexpr int kKeyLinesMax = 8;
   Edits edits;
-  int lines = 0;    // long ones, one after the other
-  Token joined;     // up to `joined_end`
-  Token numbers;    // lines of digits only, one after the other
+  int lines = 0;  // long ones, one after the other
+  Token joined;   // up to `joined_end`
+  Token numbers;  // lines of digits only, one after the other
   std::vector<size_t> between;
   size_t joined_end = std::string_view::npos;
   const auto end_numbers = [&] {
@@ -286,8 +287,9 @@ class Decoder {
     }
     // The whole text where it is short, and where little would be left out.
     constexpr int kWholeRounds = 2;
+    constexpr size_t kShort[kWholeRounds] = {16 << 10, 4 << 10};
     const bool may_be_whole = !unwrapped && round < kWholeRounds;
-    bool whole = may_be_whole && canonical.size() <= budget_.bytes_left / 2;
+    bool whole = may_be_whole && canonical.size() <= kShort[round];
     Rewritten rewritten = Rewrite(canonical, edits, whole ? Keep::kAll : Keep::kNear);
     if (!whole && may_be_whole && rewritten.text.size() >= canonical.size() - canonical.size() / 4) {
       rewritten = Rewrite(canonical, edits, Keep::kAll);

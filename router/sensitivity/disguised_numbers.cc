@@ -132,19 +132,22 @@ class NumberReader {
     return backwards_;
   }
 
-  // The signs behind `at` that a number is not written with; empty when there are none.
-  std::string_view OddSeparator(size_t at) const {
+  // The signs behind `at`, where a number or a code may go on behind them; `odd`: no number is written with them. Empty
+  // when they are the ones that others read.
+  std::string_view SeparatorAt(size_t at, bool* odd) const {
     constexpr size_t kSeparatorMax = 12;
-    size_t end = at, odd = 0, characters = 0;
+    size_t end = at, characters = 0;
+    *odd = false;
     while (end < text_.size() && end - at <= kSeparatorMax && !IsAlnum(text_[end])) {
       const size_t known = SeparatorLength(text_, end);
-      odd += known == 0;
+      *odd |= known == 0;
       ++characters;
       end += known == 0 ? 1 : known;
     }
     if (end >= text_.size() || end - at > kSeparatorMax) return {};
-    return odd > 0 || characters > static_cast<size_t>(kSeparatorsMax) ? text_.substr(at, end - at)
-                                                                       : std::string_view();
+    // Single characters with ` | ` between them may be letters.
+    const bool single = at > 0 && characters > 1 && (at == 1 || !IsAlnum(text_[at - 2]));
+    return *odd || single ? text_.substr(at, end - at) : std::string_view();
   }
 
   // The rest of a longer list.
@@ -155,9 +158,10 @@ class NumberReader {
 
   // Tokens with one odd separator between them, from `first` on; where they end, or 0.
   size_t ReadSeparated(const Token& first) {
-    constexpr size_t kTokenMax = 10, kDigitsMin = 7, kDigitsMax = 34, kPartsMax = 40;
+    constexpr size_t kTokenMax = 10, kDigitsMin = 6, kDigitsMax = 34, kPartsMax = 40;
     if (first.size() > kTokenMax) return 0;
-    const std::string_view separator = OddSeparator(first.end);
+    bool odd = false;
+    const std::string_view separator = SeparatorAt(first.end, &odd);
     if (separator.empty() || GoesOnBefore(first.begin, separator)) return 0;
     std::vector<Token> parts = {first};
     size_t digits = first.digits, letters = first.size() - first.digits, next = first.end + separator.size();
@@ -173,7 +177,9 @@ class NumberReader {
     }
     const bool cross = letters == 1 && LowerAscii(text_[parts.back().end - 1]) == 'x';
     if (digits < kDigitsMin || digits > kDigitsMax || (parts.size() == 2 && digits < kNumberMin)) return 0;
-    if (letters > digits || (letters > 0 && !cross && separator == ":")) return 0;
+    if (!odd && (letters == 0 || cross)) return 0;
+    // Of colons are times and addresses.
+    if (letters > digits || (separator == ":" && (digits < kNumberMin || (letters > 0 && !cross)))) return 0;
     for (size_t i = 1; i < parts.size(); ++i) {
       edits_.Add(parts[i - 1].end, parts[i].begin, letters == 0 || cross ? " " : "", parts[i - 1].end);
     }

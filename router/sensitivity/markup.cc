@@ -41,12 +41,16 @@ size_t BehindSoftBreak(std::string_view text, size_t at) {
   return letters > 1 && run >= kBlobBytesMin && run % 4 == 3 ? 0 : next;
 }
 
-// A string literal that begins with the quote at `at`: its end (the other quote), npos when it is none of letters and
-// digits.
+// A string literal that begins with the quote at `at`: its end (the other quote), npos when it is neither of letters
+// and digits nor one character.
 size_t LiteralEnd(std::string_view text, size_t at) {
-  constexpr size_t kLiteralMax = 24;
+  constexpr size_t kLiteralMax = 24, kCharacterMax = 4;
   size_t end = at + 1;
   while (IsAlnumAt(text, end) && end - at <= kLiteralMax) ++end;
+  if (end == at + 1 && end < text.size() && text[end] != text[at]) {
+    const size_t begin = end++;
+    while (end < text.size() && end - begin < kCharacterMax && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) ++end;
+  }
   return end > at + 1 && end < text.size() && text[end] == text[at] ? end : std::string_view::npos;
 }
 
@@ -65,14 +69,16 @@ size_t BehindOperator(std::string_view text, size_t at) {
 // All characters of a list of strings are one value.
 bool IsOneValue(const std::string& joined, size_t parts) {
   constexpr size_t kSinglesMin = 8;
-  return (parts >= kSinglesMin && joined.size() == parts) || IsCnResidentId(joined) || IsBankCard(joined) ||
+  const auto characters = static_cast<size_t>(
+      std::count_if(joined.begin(), joined.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; }));
+  return (parts >= kSinglesMin && characters == parts) || IsCnResidentId(joined) || IsBankCard(joined) ||
          IsIban(joined);
 }
 
 // The list of strings that begins at the quote `at`, when it is one value; what lies between its strings is dropped.
 // Returns where to look on.
 size_t ReadList(std::string_view text, size_t at, Edits& edits) {
-  constexpr size_t kPartsMax = 40, kBlanksMax = 16;
+  constexpr size_t kPartsMax = 4096, kBlanksMax = 16;
   std::string joined;
   std::vector<std::pair<size_t, size_t>> between;
   size_t parts = 0, close = std::string_view::npos;
@@ -179,7 +185,8 @@ Codes CodesAt(std::string_view text, size_t at) {
   std::string_view separator;
   while (at < text.size() && codes.characters.size() < kCodesMax) {
     const Code code = CodeAt(text, at);
-    if (code.length == 0 || code.value < ' ' || code.value > '~') break;
+    const bool text_byte = code.value >= ' ' || code.value == '\n' || code.value == '\r' || code.value == '\t';
+    if (code.length == 0 || !text_byte || code.value == 0x7F || code.value > 0xFF) break;
     codes.characters += static_cast<char>(code.value);
     codes.origin.push_back(static_cast<uint32_t>(at));
     codes.end = at + code.length;
@@ -243,6 +250,29 @@ Edits ReadPlusBlanks(std::string_view text) {
   return edits;
 }
 
+namespace {
+
+bool MayBePart(char c) { return c > ' ' && c < 0x7F && c != '<' && c != '>'; }
+
+// The token that ends at `begin`, or the one that begins at `end`, holds a digit.
+bool HoldsDigit(std::string_view text, size_t begin, size_t end) {
+  constexpr size_t kTokenMax = 16;
+  for (size_t at = begin; at > 0 && begin - at < kTokenMax && IsAlnum(text[at - 1]); --at) {
+    if (IsDigit(text[at - 1])) return true;
+  }
+  for (size_t at = end; at < text.size() && at - end < kTokenMax && IsAlnum(text[at]); ++at) {
+    if (IsDigit(text[at])) return true;
+  }
+  return false;
+}
+// One character stands by itself on either side.
+bool IsCell(std::string_view text, size_t begin, size_t end) {
+  const auto is_end = [](char c) { return c == '<' || c == '>' || IsSpace(c); };
+  return begin < 2 || is_end(text[begin - 2]) || end + 1 >= text.size() || is_end(text[end + 1]);
+}
+
+}  // namespace
+
 Edits ReadTags(std::string_view text) {
   constexpr size_t kTagMax = 160, kTagsMax = 400, kBlanksMax = 8;
   Edits edits;
@@ -261,9 +291,11 @@ Edits ReadTags(std::string_view text) {
       ++at;
       continue;
     }
-    if (begin > 0 && IsAlnum(text[begin - 1]) && IsAlnumAt(text, end) &&
-        (IsDigit(text[begin - 1]) || IsDigit(text[end]))) {
-      edits.Add(begin, end, " ", begin);
+    if (begin > 0 && end < text.size() && MayBePart(text[begin - 1]) && MayBePart(text[end]) &&
+        (HoldsDigit(text, begin, end) || IsCell(text, begin, end))) {
+      const std::string_view tags = text.substr(begin, end - begin);
+      const bool line = tags.find("<br") != std::string_view::npos || tags.find('\n') != std::string_view::npos;
+      edits.Add(begin, end, line ? "\n" : " ", begin);
     }
     at = end;
   }
@@ -286,7 +318,7 @@ Edits ReadConcatenations(std::string_view text) {
         at = open + 1;
         continue;
       }
-    } else if (IsAlnumAt(text, at + 1)) {
+    } else if (LiteralEnd(text, at) != std::string_view::npos) {
       size_t before = at;
       while (before > 0 && IsSpace(text[before - 1]) && at - before < 16) --before;
       if (before == 0 || text[before - 1] != ',') {
@@ -332,7 +364,7 @@ Edits ReadHexDumps(std::string_view text) {
 }
 
 Edits ReadCharacterCodes(std::string_view text) {
-  constexpr size_t kCodesMin = 8;
+  constexpr size_t kCodesMin = 8, kSigns = 8;  // so many others for a digit
   Edits edits;
   for (size_t at = 0; at < text.size();) {
     if (!IsDigit(text[at]) || (at > 0 && IsDigit(text[at - 1]))) {
@@ -342,7 +374,9 @@ Edits ReadCharacterCodes(std::string_view text) {
     const Codes codes = CodesAt(text, at);
     const std::string& characters = codes.characters;
     const auto digits = static_cast<size_t>(std::count_if(characters.begin(), characters.end(), IsDigit));
-    if (characters.size() >= kCodesMin && digits * 2 >= characters.size()) {
+    const bool plain = std::none_of(characters.begin(), characters.end(), [](char c) { return c < 0; });
+    const bool reads = plain ? digits * kSigns >= characters.size() : IsUtf8(characters);
+    if (characters.size() >= kCodesMin && reads) {
       edits.Add(at, codes.end, characters, codes.origin);
     }
     at = std::max(codes.end, at + 1);

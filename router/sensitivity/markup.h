@@ -23,7 +23,7 @@ Edits ReadTags(std::string_view text);
 Edits ReadConcatenations(std::string_view text);
 // Lines of an offset and bytes in hex, as xxd, od and hexdump write them.
 Edits ReadHexDumps(std::string_view text);
-// Characters by their numbers (`49, 49, 48`, `0x31 0x31`, `chr(49)+chr(49)`, `00110001 00110001`), most of them digits.
+// Characters by their numbers (`49, 49, 48`, `0x31 0x31`, `chr(49)+chr(49)`, `00110001 00110001`), digits among them.
 Edits ReadCharacterCodes(std::string_view text);
 
 }  // namespace headgate::router

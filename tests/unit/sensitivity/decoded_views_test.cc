@@ -146,7 +146,7 @@ TEST(DecodedViews, SayWhenSomethingWasLeftUnread) {
   DecodeBudget too_deep{1 << 20};
   DecodeViews(CanonicalText::Make(std::string(absl::Base64Escape(deep))), too_deep);
   EXPECT_TRUE(too_deep.too_deep);
-  DecodeBudget small{4};
+  DecodeBudget small{2};
   EXPECT_TRUE(DecodeViews(CanonicalText::Make("MTM4MTIzNDU2Nzg="), small).empty());
   EXPECT_TRUE(small.exhausted);
 }

@@ -330,7 +330,26 @@ const std::vector<Identifier>& AllIdentifiers() {
   return identifiers;
 }
 
+namespace {
+
+bool IsOneOf(const Evasion& evasion, std::string_view names) {
+  return (Text(" ") + Text(names) + " ").find(Text(" ") + evasion.name + " ") != Text::npos;
+}
+// Puts signs of a format between the characters themselves.
+bool IsStructure(const Evasion& evasion) {
+  return IsOneOf(evasion, "groups_hash groups_emoji cells markdown_cells breaks concatenated list_of_strings");
+}
+bool IsOfWords(const Evasion& evasion) { return IsOneOf(evasion, "chinese financial traditional spoken english"); }
+
+}  // namespace
+
 bool Fits(const Identifier& identifier, const Evasion& evasion) {
+  // Brackets are not digits, nor parts of a list's items.
+  const std::string_view kind = identifier.name;
+  if ((kind == "hk_id" || kind == "mo_id") &&
+      IsOneOf(evasion, "groups_hash groups_emoji markdown_cells concatenated")) {
+    return false;
+  }
   if (std::string_view(identifier.name) == "permit_tw") {
     // Eight digits: without the label right before them they are any number.
     return evasion.form != Form::kFrame && std::string_view(evasion.name) != "groups_slash" &&
@@ -344,6 +363,10 @@ bool Fits(const Identifier& identifier, const Evasion& evasion) {
 }
 
 bool Fits(const Evasion& first, const Evasion& second) {
+  if (IsStructure(second) || (IsOneOf(second, "character_codes") && IsOneOf(first, "english"))) return false;
+  if (IsStructure(first)) {
+    return second.form == Form::kEncoding || (second.form == Form::kDigits && !IsOfWords(second));
+  }
   if (&first == &second) return first.form == Form::kEncoding;
   // Two ways to write one digit exclude each other; what is framed has other characters than the value's.
   if (second.form == Form::kDigits) {

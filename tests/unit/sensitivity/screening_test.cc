@@ -376,6 +376,10 @@ TEST(Screening, OrdinaryLargeRequestsAreReadWhole) {
                                                 "notes of March 2024. Chapter 3 says more about it, and part ",
                                                 i, "."));
   }
+  std::vector<std::pair<v1::Role, std::string>> code_chat;
+  for (size_t at = 0; at + 1300 < code.size(); at += 1300) {
+    code_chat.emplace_back(code_chat.size() % 2 == 0 ? v1::ROLE_USER : v1::ROLE_ASSISTANT, code.substr(at, 1300));
+  }
   const std::pair<const char*, v1::GenerateRequest> requests[] = {
       {"code", Chat({{v1::ROLE_USER, code}})},
       {"csv", Chat({{v1::ROLE_USER, csv}})},
@@ -390,6 +394,7 @@ TEST(Screening, OrdinaryLargeRequestsAreReadWhole) {
       {"image_lines_in_json", Chat({{v1::ROLE_USER, quoted(lines)}})},
       {"log_in_json", Chat({{v1::ROLE_USER, quoted(log)}})},
       {"chat", Chat(chat)},
+      {"chat_of_code", Chat(code_chat)},
   };
   for (const auto& [name, request] : requests) {
     EXPECT_THAT(Screening(LimitsConfig{}).Screen(Prompt(request)).not_inspectable, IsEmpty()) << name;
