@@ -41,7 +41,7 @@ DCGM_FI_DEV_GPU_UTIL{{namespace="{NAMESPACE}",gpu="0"}} 40
 """
 # Series that exist only once their event has happened, which is not made here; tools/tidy checks their names.
 RARE = re.compile(r"headgate_router_((refused_addresses|unpriced_requests|attacks|masked|hedges)_total"
-                  r"|endpoint_watch_up)|headgate_engine_model_(copies_lost|changes_total)")
+                  r"|endpoint_watch_up|sharing_live)|headgate_engine_model_(copies_lost|changes_total)")
 NEVER = ['=~"sensitive|unclassified|tenant_local_only|input_filter|audit_unwritable"', '="unavailable"']
 SECONDS = 120
 

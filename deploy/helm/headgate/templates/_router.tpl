@@ -42,5 +42,5 @@
 {{- define "headgate.restartOn" -}}
 {{- $config := include "headgate.routerConfig" . | fromYaml -}}
 {{- $cloud := default dict $config.cloud -}}
-{{- toJson (list $config.local.kubernetes .Values.router.discovery $config.listen $config.limits.body_bytes_max $cloud.enabled $cloud.base_url $cloud.ca_file $config.local.tls .Values.cloud.existingSecret) -}}
+{{- toJson (list $config.sharing $config.clouds $config.local.kubernetes .Values.router.discovery $config.listen $config.limits.body_bytes_max $cloud.enabled $cloud.base_url $cloud.ca_file $config.local.tls .Values.cloud.existingSecret) -}}
 {{- end -}}
