@@ -50,8 +50,8 @@ std::string BaselineJson(const DriftFigures& figures);
 absl::StatusOr<DriftFigures> ParseBaseline(const std::string& text, const std::string& file);
 
 struct DriftLimits {
-  double logprob_change_max = 0.10;  // nats, either way
-  double length_change_max = 0.25;   // of the mean before
+  double logprob_change_max = 0.03;  // nats, either way; the same weights asked twice: 0.014 seen
+  double length_change_max = 0.10;   // of the mean before
   double refusal_change_max = 0.15;  // of the rate
 };
 // What moved too far, a line each; other questions cannot be compared, which is one too.
