@@ -34,7 +34,7 @@ bool Complete(const Cache::Events& events) {
 }  // namespace
 
 void Cache::Flight::Land() {
-  if (cache_ == nullptr) return;
+  if (cache_ == nullptr || alive_.expired()) return;
   Cache* const cache = std::exchange(cache_, nullptr);
   const auto found = cache->flights_.find(key_);
   if (found == cache->flights_.end()) return;

@@ -54,6 +54,7 @@ class Cache {
     Flight& operator=(Flight&& other) noexcept {
       Land();
       cache_ = std::exchange(other.cache_, nullptr);
+      alive_ = other.alive_;
       key_ = std::move(other.key_);
       return *this;
     }
@@ -61,9 +62,10 @@ class Cache {
 
    private:
     friend class Cache;
-    Flight(Cache* cache, std::string key) : cache_(cache), key_(std::move(key)) {}
+    Flight(Cache* cache, std::string key) : cache_(cache), alive_(cache->alive_), key_(std::move(key)) {}
     void Land();
     Cache* cache_ = nullptr;
+    std::weak_ptr<const bool> alive_;  // the cache
     std::string key_;
   };
 
@@ -112,6 +114,7 @@ class Cache {
   absl::flat_hash_map<std::string, std::list<Entry>::iterator> by_key_;
   absl::flat_hash_map<std::string, Waiters> flights_;
   size_t bytes_ = 0;
+  const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };
 
 }  // namespace headgate::router

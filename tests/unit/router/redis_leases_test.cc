@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The leases in a real Redis, over a Unix socket, TCP and TLS; the same questions to the fake, so that it stays true.
-// Skipped where redis-server is not installed (tools/packages/debian12-test.txt).
+// Skipped where redis-tools is not installed (tools/packages/debian12-test.txt).
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,7 +54,7 @@ class RedisServer {
     arguments.push_back(nullptr);
     pid_ = fork();
     if (pid_ == 0) {
-      execvp(arguments[0], arguments.data());
+      execvp(kProgram, arguments.data());
       _exit(127);
     }
   }
@@ -65,9 +65,13 @@ class RedisServer {
     pid_ = -1;
   }
   std::string socket() const { return (folder_ / "s").string(); }
-  static bool Installed() { return std::system("command -v redis-server >/dev/null 2>&1") == 0; }
+  static bool Installed() {
+    return std::system(absl::StrCat("command -v ", kProgram, " >/dev/null 2>&1").c_str()) == 0;
+  }
 
  private:
+  // The server's program, in the package that starts none: it goes by the name that it is called by.
+  static constexpr char kProgram[] = "redis-check-rdb";
   static inline int number_ = 0;
   fs::path folder_;
   std::vector<std::string> words_;
@@ -75,7 +79,7 @@ class RedisServer {
 };
 
 #define SKIP_WITHOUT_REDIS() \
-  if (!RedisServer::Installed()) GTEST_SKIP() << "redis-server is not installed: apt-get install redis-server"
+  if (!RedisServer::Installed()) GTEST_SKIP() << "there is no redis-server: apt-get install redis-tools"
 
 std::vector<double> Ask(RealLoop& loop, LeaseStore& store, std::vector<LeaseAsk> asks) {
   // A server that has just been started needs a moment.
