@@ -246,13 +246,13 @@ TEST_F(CloudClientTest, SlowReaderHoldsTheSender) {
                     " \"}}]}\n\n");
   }
   absl::StrAppend(&stream, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n");
-  config_.idle_timeout = absl::Milliseconds(300);  // our own slowness is not the cloud's silence
+  config_.idle_timeout = absl::Seconds(1);  // our own slowness is not the cloud's silence
   Connect();
   emulator_->AddPlan({.raw_stream = stream});
   const CloudPrompt prompt = Permitted(UserSays("much"));
   const auto answer = client_->Generate(prompt, absl::InfiniteDuration());
   ASSERT_TRUE(RunUntil([&] { return Count("headgate_router_cloud_pauses_total") > 0; }));
-  const MonotonicTime until = In(absl::Milliseconds(600));
+  const MonotonicTime until = In(absl::Milliseconds(1500));
   RunUntil([&] { return clock_->Monotonic() > until; });
   EXPECT_EQ(emulator_->stats().chats_active, 1) << "more than the kernel's buffers hold was taken unread";
   const Outcome outcome = Finish(*answer);
