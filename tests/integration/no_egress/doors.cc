@@ -168,7 +168,7 @@ class DoorClient final : public Doors::Client {
     const bool admin = made.api == Api::kExplain;
     context.AddMetadata("authorization", absl::StrCat("Bearer ", admin ? "admin-key" : made.api_key));
     context.AddMetadata("x-request-id", request_id);
-    const std::string level = LevelName(made.declared);
+    const std::string level = DeclaredLevel(made.declared);
     if (!level.empty()) context.AddMetadata("x-headgate-sensitivity", level);
     if (patience.deadline < absl::InfiniteDuration()) {
       context.set_deadline(absl::ToChronoTime(clock_.WallTime() + (patience.deadline - clock_.Monotonic())));

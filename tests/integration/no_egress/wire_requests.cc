@@ -86,7 +86,7 @@ std::vector<std::string> Texts(const v1::GenerateRequest& request) {
 
 }  // namespace
 
-std::string LevelName(v1::SensitivityLevel level) {
+std::string DeclaredLevel(v1::SensitivityLevel level) {
   switch (level) {
     case v1::SENSITIVITY_LEVEL_PUBLIC: return "public";
     case v1::SENSITIVITY_LEVEL_INTERNAL: return "internal";
@@ -104,7 +104,7 @@ WireRequest ToHttp(const CanaryRequest& made, const std::string& request_id) {
                   {"x-request-id", request_id},
                   {"user-agent", absl::StrCat("test ", request_id)}};
   // The body has no place for a level.
-  const std::string level = LevelName(std::max(made.declared, request.declared_sensitivity()));
+  const std::string level = DeclaredLevel(std::max(made.declared, request.declared_sensitivity()));
   if (!level.empty()) wire.headers.emplace_back("x-headgate-sensitivity", level);
   if (!request.session().empty()) wire.headers.emplace_back("x-headgate-session", request.session());
   Json body;

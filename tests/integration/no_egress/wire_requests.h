@@ -27,6 +27,6 @@ v1::EmbedRequest ToEmbed(const CanaryRequest& made);
 v1::CountTokensRequest ToCount(const CanaryRequest& made);
 v1::ExplainRequest ToExplain(const CanaryRequest& made);
 // `confidential`; empty when unspecified.
-std::string LevelName(v1::SensitivityLevel level);
+std::string DeclaredLevel(v1::SensitivityLevel level);
 
 }  // namespace headgate::router
