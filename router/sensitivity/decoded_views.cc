@@ -97,13 +97,20 @@ Edits ReadNumerals(std::string_view text) {
   return edits;
 }
 
+// A line of a hex dump, which is read as one with the others once it stands on a line of its own.
+bool IsBehindAnOffset(std::string_view text, size_t at) {
+  constexpr size_t kOffsetMin = 7;
+  if (at < kOffsetMin + 2 || text[at - 1] != ' ' || (text[at - 2] != ':' && text[at - 2] != ' ')) return false;
+  return HexNumber(text, at - 2 - kOffsetMin, kOffsetMin) >= 0;
+}
+
 // Characters that were set apart evenly (`s k - a b c`, `GB82 WEST 1234`), put together again. Digits alone are what
 // CanonicalText::joined is for.
 Edits CloseGaps(std::string_view text) {
   Edits edits;
   for (size_t at = NextMayBeGapped(text, 0); at < text.size(); at = NextMayBeGapped(text, at)) {
     const GappedRun run = GappedRunAt(text, at);
-    if (!run.closed.empty()) edits.Add(at, run.end, run.closed, run.origin);
+    if (!run.closed.empty() && !IsBehindAnOffset(text, at)) edits.Add(at, run.end, run.closed, run.origin);
     at = run.next;
   }
   return edits;

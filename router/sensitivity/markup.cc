@@ -194,7 +194,8 @@ Codes CodesAt(std::string_view text, size_t at) {
       size_t next = codes.end;
       while (next < text.size() && next - codes.end < kBetweenMax && !IsDigit(text[next])) ++next;
       separator = text.substr(codes.end, next - codes.end);
-      if (separator.empty()) break;
+      // What begins an escape is no list's.
+      if (separator.empty() || separator.find_first_of("%&\\=") != std::string_view::npos) break;
     } else if (text.substr(codes.end, separator.size()) != separator) {
       break;
     }
@@ -364,7 +365,7 @@ Edits ReadHexDumps(std::string_view text) {
 }
 
 Edits ReadCharacterCodes(std::string_view text) {
-  constexpr size_t kCodesMin = 8, kSigns = 8;  // so many others for a digit
+  constexpr size_t kCodesMin = 8, kBlobMin = 16, kSigns = 8;  // so many others for a digit
   Edits edits;
   for (size_t at = 0; at < text.size();) {
     if (!IsDigit(text[at]) || (at > 0 && IsDigit(text[at - 1]))) {
@@ -375,7 +376,9 @@ Edits ReadCharacterCodes(std::string_view text) {
     const std::string& characters = codes.characters;
     const auto digits = static_cast<size_t>(std::count_if(characters.begin(), characters.end(), IsDigit));
     const bool plain = std::none_of(characters.begin(), characters.end(), [](char c) { return c < 0; });
-    const bool reads = plain ? digits * kSigns >= characters.size() : IsUtf8(characters);
+    const bool blob = characters.size() >= kBlobMin && std::all_of(characters.begin(), characters.end(),
+                                                                   [](char c) { return IsBase64Byte(c) || c == '='; });
+    const bool reads = plain ? blob || digits * kSigns >= characters.size() : IsUtf8(characters);
     if (characters.size() >= kCodesMin && reads) {
       edits.Add(at, codes.end, characters, codes.origin);
     }

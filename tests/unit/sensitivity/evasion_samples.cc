@@ -352,7 +352,7 @@ bool Fits(const Identifier& identifier, const Evasion& evasion) {
   }
   if (std::string_view(identifier.name) == "permit_tw") {
     // Eight digits: without the label right before them they are any number.
-    return evasion.form != Form::kFrame && std::string_view(evasion.name) != "groups_slash" &&
+    return evasion.form != Form::kFrame && !IsStructure(evasion) && std::string_view(evasion.name) != "groups_slash" &&
            std::string_view(evasion.name) != "newlines";
   }
   if (!identifier.code) return true;
@@ -363,7 +363,10 @@ bool Fits(const Identifier& identifier, const Evasion& evasion) {
 }
 
 bool Fits(const Evasion& first, const Evasion& second) {
-  if (IsStructure(second) || (IsOneOf(second, "character_codes") && IsOneOf(first, "english"))) return false;
+  // Not undone: signs between the characters of what is encoded, codes of words, dumps of what is in pieces.
+  if (IsStructure(second)) return false;
+  if (IsOneOf(second, "character_codes") && (IsOneOf(first, "english") || IsStructure(first))) return false;
+  if (IsOneOf(second, "hex_dump") && (IsStructure(first) || first.form == Form::kInside)) return false;
   if (IsStructure(first)) {
     return second.form == Form::kEncoding || (second.form == Form::kDigits && !IsOfWords(second));
   }
