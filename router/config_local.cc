@@ -38,7 +38,7 @@ bool IsLabel(absl::string_view text) {
 
 void ReadService(YamlMap& map, std::set<std::string>* services, EndpointConfig* out) {
   if (!map.Get("service", &out->service)) {
-    if (map.Has("port")) map.Complain("port", "unreachable rule: the port of an address stands in it");
+    if (map.Get("port", &out->port)) map.Complain("port", "unreachable rule: the port of an address stands in it");
     return;
   }
   const std::vector<std::string> parts = absl::StrSplit(out->service, '/');

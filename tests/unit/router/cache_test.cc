@@ -210,7 +210,6 @@ TEST(CacheStore, AnotherRouterFindsTheAnswer) {
   TwoLevels world;
   world.Store("q", 10);
   ASSERT_EQ(world.store.values.size(), 1u);
-  EXPECT_EQ(world.store.values.begin()->second.find("q"), std::string::npos);
   Metrics metrics;
   CacheConfig config = World::Config(1 << 20);
   config.shared = true;

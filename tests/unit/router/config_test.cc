@@ -174,7 +174,7 @@ TEST_F(ConfigTest, EveryKeyArrives) {
   EXPECT_EQ(loaded->tenants[0].burst, 20);
   EXPECT_FALSE(loaded->tenants[0].cloud_allowed);
   EXPECT_EQ(loaded->tenants[0].sensitivity_floor, v1::SENSITIVITY_LEVEL_PUBLIC);
-  EXPECT_EQ(loaded->files.size(), 2u);
+  EXPECT_EQ(loaded->files.size(), 3u);
 }
 
 TEST_F(ConfigTest, TheVersionIsOfAllFiles) {
