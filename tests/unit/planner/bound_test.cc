@@ -227,7 +227,7 @@ replay: {start: '2026-11-21T00:00:00Z', replicas_start: 4, cloud: {model: m}, re
         const double cached = cache.CachedTokens(blocks, r.block_count, r.input_tokens);
         cache.Insert(blocks, r.block_count);
         // A second of a replica costs 1,000: its work alone, as if it could be rented by the token.
-        cost += leaves ? 0.03 * cached + 0.8 * (r.input_tokens - cached) + 5.0 * r.output_tokens
+        cost += leaves ? std::round(0.03 * cached + 0.8 * (r.input_tokens - cached) + 5.0 * r.output_tokens)
                        : 1000 * ((r.input_tokens - cached) / 1000 + (r.output_tokens - 1) / 200.0);
       }
       optimum = std::min(optimum, cost);

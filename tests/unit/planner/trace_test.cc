@@ -17,11 +17,15 @@ namespace {
 constexpr char kHead[] = "arrival_s,input_tokens,output_tokens,client,prefix,sensitive\n";
 
 TEST(ParseTrace, ReadsEveryColumn) {
-  const auto trace = ParseTrace("t.csv", absl::StrCat(kHead, "0.5,1000,20,a,7-8,1\n0.5,10,1,b,,0\n9,5,0,a,,\n"));
+  const auto trace =
+      ParseTrace("t.csv", absl::StrCat(kHead, "0.5,1000,20,a,7-8,1\n0.5,510,1,b,8,0\n9,1005,0,a,8-7,\n"));
   ASSERT_TRUE(trace.ok()) << trace.status();
   ASSERT_EQ(trace->requests.size(), 3u);
   EXPECT_EQ(trace->requests[0].block_count, 2u);
-  EXPECT_EQ(trace->blocks[1], 8u);
+  ASSERT_EQ(trace->blocks.size(), 5u);
+  EXPECT_EQ(trace->blocks[3], trace->blocks[1]) << "the same client's block";
+  EXPECT_EQ(trace->blocks[4], trace->blocks[0]);
+  EXPECT_NE(trace->blocks[2], trace->blocks[1]) << "another client's";
   EXPECT_EQ(trace->requests[0].sensitivity, TraceRequest::Class::kSensitive);
   EXPECT_EQ(trace->requests[1].sensitivity, TraceRequest::Class::kOrdinary);
   EXPECT_EQ(trace->requests[2].sensitivity, TraceRequest::Class::kUnknown);

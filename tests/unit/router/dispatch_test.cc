@@ -297,6 +297,22 @@ TEST(Dispatch, CloudThatIsOffOrMissingFallsBack) {
   EXPECT_EQ(world.Everyday().text, "local answer");
 }
 
+// What is asked before the decision: the beginnings that either side was sent, each tenant's own.
+TEST(Dispatch, LooksAheadOnBothSides) {
+  World world({"10.0.0.1:1", "10.0.0.2:1"}, LocalConfig(), std::string(4000, 'x'));
+  const auto look = [&](const std::string& tenant) { return world.dispatch->Look(tenant, world.prompt, false); };
+  EXPECT_EQ(look("").local.cached_tokens, 0);
+  EXPECT_EQ(look("").cloud_cached_tokens, 0);
+  EXPECT_LT(look("").local.first_token_seconds, 100);
+  EXPECT_TRUE(world.Everyday().status.ok());
+  EXPECT_GT(look("").cloud_cached_tokens, 900);
+  EXPECT_EQ(look("").local.cached_tokens, 0);
+  EXPECT_TRUE(world.Local(false).status.ok());
+  EXPECT_GT(look("").local.cached_tokens, 900);
+  EXPECT_EQ(look("other").local.cached_tokens, 0);
+  EXPECT_EQ(look("other").cloud_cached_tokens, 0);
+}
+
 TEST(Dispatch, WaitForLocal) {
   World world({"10.0.0.1:1"});
   auto found = world.clock.Await(world.dispatch->WaitForLocal(world.clock.Monotonic() + Seconds(5), world.never));

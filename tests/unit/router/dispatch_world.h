@@ -37,11 +37,19 @@ struct Result {
   absl::Duration took;
 };
 
+inline v1::GenerateRequest Says(const std::string& text) {
+  v1::GenerateRequest request;
+  auto* message = request.add_messages();
+  message->set_role(v1::ROLE_USER);
+  message->set_content(text);
+  return request;
+}
+
 // Dispatch over a fake cloud and two fake engines that report their load every 100 ms.
 struct World {
   explicit World(const std::vector<std::string>& engines = {"10.0.0.1:1", "10.0.0.2:1"},
-                 LocalConfig local = LocalConfig())
-      : local_config(std::move(local)) {
+                 LocalConfig local = LocalConfig(), const std::string& text = "Why is the sky blue?")
+      : local_config(std::move(local)), prompt(Says(text)) {
     cloud_config.enabled = true;
     for (const auto& address : engines) local_config.endpoints.push_back({absl::StrCat("e", address), address});
     registry.emplace(io.get_executor(), clock, SeededRandom(1), local_config, fleet.connect(), fleet.resolve(),
@@ -149,13 +157,7 @@ struct World {
   Cancellation stop, never;
   std::optional<EndpointRegistry> registry;
   std::optional<Dispatch> dispatch;
-  Prompt prompt{[] {
-    v1::GenerateRequest request;
-    auto* message = request.add_messages();
-    message->set_role(v1::ROLE_USER);
-    message->set_content("Why is the sky blue?");
-    return request;
-  }()};
+  Prompt prompt;
 };
 
 inline const absl::Status kDown = absl::UnavailableError("down");
