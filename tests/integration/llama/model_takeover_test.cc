@@ -300,13 +300,15 @@ TEST_F(ModelTakeoverTest, TheWarmUpListIsCachedBeforeAndOnDemand) {
 
 TEST_F(ModelTakeoverTest, TheCommandLineMakesWhatTheEngineServes) {
   const std::string one = Path("one.gguf");
+  std::ofstream(Path("text.txt")) << "a few words are enough to see that it runs\n";
   EXPECT_THAT(Headgate({"model", "inspect", one}).out, HasSubstr("llama.context_length 4096"));
   Ran ran = Headgate({"model", "verify", served_});
   EXPECT_EQ(ran.code, 0) << ran.error;
   EXPECT_THAT(ran.out, HasSubstr("one_copy.gguf: good (SHA-256)"));
   EXPECT_EQ(Headgate({"model", "verify", one}).code, 1) << "it has no manifest of its own";
 
-  ran = Headgate({"model", "quantize", one, "--to", Path("q8.gguf"), "--type", "Q8_0", "--threads", "1"});
+  ran = Headgate({"model", "quantize", one, "--to", Path("q8.gguf"), "--type", "Q8_0", "--threads", "1", "--text",
+                  Path("text.txt")});
   EXPECT_EQ(ran.code, 0) << ran.error;
   EXPECT_THAT(ran.out, HasSubstr("perplexity"));
   EXPECT_THAT(ran.out, HasSubstr("change "));
@@ -318,7 +320,8 @@ TEST_F(ModelTakeoverTest, TheCommandLineMakesWhatTheEngineServes) {
   // The gate refuses; then it passes, and a running engine takes over.
   ASSERT_TRUE(StartEngine().ok());
   const std::vector<std::string> pipeline = {"model", "pipeline", one, "--to", Path("p.gguf"), "--type", "Q8_0",
-                                             "--served", served_, "--name", "quantised", "--threads", "1"};
+                                             "--served", served_, "--name", "quantised", "--threads", "1", "--text",
+                                             Path("text.txt")};
   std::vector<std::string> refused = pipeline;
   refused.insert(refused.end(), {"--size-ratio-max", "0.01"});
   ran = Headgate(refused);
