@@ -131,7 +131,7 @@ TEST_F(CommandLineTest, DrillRehearsesAndDeclares) {
   EXPECT_EQ(emulator_->stats().chats_total, before) << "nothing was sent";
   // By configuration alone, with requests from a file.
   const std::string requests =
-      Write("requests.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"My ID: 110105199003077571\"}]}\n");
+      Write("requests.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":\"My ID: 110105199003077577\"}]}\n");
   const Ended offline = Headgate({"drill", "--config", Write("drill.yaml", RouterYamlText({})), "--profile", "no_local",
                                   "--requests", requests});
   EXPECT_EQ(offline.code, 0) << offline.err;

@@ -93,7 +93,7 @@ TEST(Clouds, NothingSensitiveToAnyOfThem) {
   v1::GenerateRequest request = CloudsWorld::Batch();
   request.set_declared_sensitivity(v1::SENSITIVITY_LEVEL_CONFIDENTIAL);
   EXPECT_EQ(world.Ask(request).reasons(), "sensitive");
-  EXPECT_EQ(world.Ask(World::Everyday("My number is 110105199003077571."), AsRich).reasons(), "sensitive");
+  EXPECT_EQ(world.Ask(World::Everyday("My number is 110105199003077577."), AsRich).reasons(), "sensitive");
   EXPECT_EQ(world.cloud.calls() + world.night.calls() + world.fine.calls(), 0);
 }
 
@@ -132,7 +132,7 @@ TEST(Profile, DeclaredByTheOperatorRecordedAndShown) {
   EXPECT_EQ(world.Ask(World::Everyday()).reasons(), "profile_cloud_outage");
   ASSERT_TRUE(declare("no_local").ok());
   EXPECT_EQ(world.Ask(World::Everyday()).reasons(), "profile_no_local");
-  EXPECT_EQ(world.Ask(World::Everyday("My number is 110105199003077571.")).reasons(), "sensitive");
+  EXPECT_EQ(world.Ask(World::Everyday("My number is 110105199003077577.")).reasons(), "sensitive");
   EXPECT_EQ(declare("storm").status().code(), StatusCode::kInvalidArgument);
   // A reload changes nothing that was declared; an empty name goes back to the configuration.
   auto rules = Rules::Make(world.config);

@@ -93,7 +93,7 @@ TEST(HedgePath, NoMoneyNoHedge) {
 
 TEST(HedgePath, NothingSensitiveIsHedged) {
   HedgeWorld world;
-  const Client client = world.Ask(World::Everyday("My number is 110105199003077571."));
+  const Client client = world.Ask(World::Everyday("My number is 110105199003077577."));
   EXPECT_EQ(client.text, "local");
   EXPECT_EQ(client.reasons(), "sensitive");
   v1::GenerateRequest declared = World::Everyday();
