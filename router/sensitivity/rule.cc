@@ -40,12 +40,14 @@ bool IsFraction(std::string_view text, size_t begin) {
 }
 
 Collected CollectAlnum(std::string_view text, size_t at, size_t count_max) {
+  const size_t token_max = count_max + 64;
   Collected collected;
   collected.range = {at, at};
   while (at < text.size() && collected.characters.size() < count_max) {
     const size_t begin = at;
     size_t digits = 0;
-    while (at < text.size() && IsAlnum(text[at])) digits += IsDigit(text[at]), ++at;
+    // A longer token is no value, and many may begin in it: each costs a bounded amount.
+    while (at < text.size() && at - begin < token_max && IsAlnum(text[at])) digits += IsDigit(text[at]), ++at;
     if (at == begin) break;
     const bool word = digits == 0 && at - begin > 2;
     if (word && !collected.characters.empty()) break;
