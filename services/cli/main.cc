@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   headgate::ForbidCoreDumps();  // prompts pass through
   CLI::App app("Talks to a headgate-router, checks its audit log, prepares models.", "headgate");
   app.require_subcommand(0, 1);  // none is reported below: CLI11 would hide a misspelt one behind "required"
-  app.set_version_flag("--version", "headgate 0.1.0");
+  app.set_version_flag("--version", "headgate 0.2.0-dev");
   app.footer("Run `headgate COMMAND --help` for a command's options.");
   int exit_code = 0;
   AddChatCommand(app, exit_code);

@@ -10,7 +10,7 @@
 namespace headgate::services {
 namespace {
 
-constexpr char kVersion[] = "headgate-engine 0.1.0";
+constexpr char kVersion[] = "headgate-engine 0.2.0-dev";
 
 const std::map<std::string, ManifestCheck> kManifestChecks = {
     {"required", ManifestCheck::kRequired}, {"if-present", ManifestCheck::kIfPresent}, {"off", ManifestCheck::kOff}};

@@ -16,7 +16,7 @@
 namespace headgate::services {
 namespace {
 
-constexpr char kVersion[] = "headgate-router 0.1.0";
+constexpr char kVersion[] = "headgate-router 0.2.0-dev";
 
 // Thousands of streams need thousands of descriptors; the soft limit is often 1,024.
 void RaiseFileLimit() {

@@ -163,7 +163,8 @@ def emulator():
 
 
 def client():
-    """A pod to ask from, with the key of the chart's tenant."""
+    """A pod to ask from, with the key of the chart's tenant: an install may have made another one."""
+    kubectl("delete", "pod", "client", "--ignore-not-found", "--wait")
     apply(pod("client", "e2e-client", command=["/usr/bin/busybox", "sleep", "86400"], env=[
         {"name": "PYTHONPATH", "value": "/opt/site"}, {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
         {"name": "HEADGATE_KEY", "valueFrom": {"secretKeyRef": {"name": "headgate-client", "key": "api-key"}}}]))
