@@ -106,7 +106,8 @@ void ReadChineseAddresses(const Evidence& evidence, Report report) {
     size_t before = number;
     while (before > 0 && text[before - 1] == ' ') --before;
     const char32_t suffix = HanBefore(text, before);
-    const std::string_view unit = text.substr(hit.begin + digit, hit.end - hit.begin - digit);
+    std::string_view unit = text.substr(hit.begin + digit, hit.end - hit.begin - digit);
+    while (unit.starts_with(' ')) unit.remove_prefix(1);
     const bool road_unit = unit == "号" || unit == "弄";
     if (road_unit && IsOneOf(suffix, kRoadEnds)) {
       ++cluster.roads;

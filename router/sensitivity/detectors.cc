@@ -88,6 +88,10 @@ constexpr CueExpression kCueExpressions[] = {
     {Cue::kAgeNumber, "[0-9]y/o"},         {Cue::kAgeNumber, "年龄:[0-9]{2}"},   {Cue::kAgeNumber, "年龄[0-9]{2}"},
     {Cue::kAgeNumber, "[0-9]{2}年生"},     {Cue::kAgeNumber, "[0-9]{2}年出生"},  {Cue::kAgeNumber, "年龄: [0-9]{2}"},
     {Cue::kSalary, "[0-9]k/month"},        {Cue::kSalary, "[0-9]k/月"},          {Cue::kSchoolJob, "GPA [0-9]\\.[0-9]"},
+    {Cue::kSalary, "at [0-9]{2}k"},        {Cue::kSalary, "on [0-9]{2}k"},       {Cue::kSalary, "has [0-9]{2}k"},
+    {Cue::kHouseNumber, "[0-9] 号"},       {Cue::kHouseNumber, "[0-9] 栋"},      {Cue::kHouseNumber, "[0-9] 幢"},
+    {Cue::kHouseNumber, "[0-9] 弄"},       {Cue::kHouseNumber, "[0-9] 单元"},    {Cue::kHouseNumber, "[0-9] 室"},
+    {Cue::kHouseNumber, "[0-9]排"},        {Cue::kHouseNumber, "[0-9] 排"},      {Cue::kHouseNumber, "[0-9] 楼"},
 };
 
 // The built-in patterns, compiled once a process: they do not depend on the configuration. Four databases, since words

@@ -153,7 +153,7 @@ void ReadWechat(const Evidence& evidence, const Evidence::Hit& label, Report rep
   // `加我微 lan_92`, `微信号：zhoumi`: the words before it leave nothing else to be meant.
   const bool asked = word.starts_with("加") || word.ends_with("号") || word.starts_with("我");
   const bool id = name.substr(0, 5) == "wxid_" || (asked && (digits + marks > 0 || connector.strong));
-  if (!id && (digits == 0 || (!connector.strong && digits < 2))) return;
+  if (!id && (digits == 0 || (!connector.strong && digits + marks < 2))) return;
   if (IsPlaceholderNumber(name)) return;
   report("WECHAT_ID", {connector.value_begin, end}, kScoreLabelled);
 }

@@ -116,12 +116,25 @@ std::optional<Value> CryptoAddress(const Match& match) {
   return Value{range, kScoreLikely};
 }
 
+// `12-34-56 / 70872490`: a British sort code and the account, unless both could be dates.
+std::optional<Value> SortCodeAndAccount(const Match& match) {
+  const TextRange range = match.InText(match.begin, match.end);
+  if (TouchesDigit(match.text(), range)) return std::nullopt;
+  if (IsDateDigits(match.text().substr(range.end - 8, 8))) return std::nullopt;
+  return Value{range, kScoreLikely};
+}
+
 }  // namespace
 
 const std::vector<PatternRule>& MoneyRules() {
   static const std::vector<PatternRule> rules = {
       {"BANK_CARD", BankCard, true, {"[0-9]{14}"}},
       {"IBAN", Iban, false, {"[A-Z]{2}[0-9]{2}", "[A-Z]{2}[ -./_][0-9]{2}", "[A-Z][ -./_][A-Z][ -./_][0-9]"}, true},
+      {"BANK_ACCOUNT",
+       SortCodeAndAccount,
+       false,
+       {"[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{8}", "[0-9]{2}-[0-9]{2}-[0-9]{2} / [0-9]{8}",
+        "[0-9]{2}-[0-9]{2}-[0-9]{2}, [0-9]{8}", "[0-9]{2}-[0-9]{2}-[0-9]{2}/[0-9]{8}"}},
       {"US_ROUTING", Routing, true, {"[0-9]{9}"}},
       {"CRYPTO_ADDRESS",
        CryptoAddress,
