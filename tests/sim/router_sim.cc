@@ -184,6 +184,7 @@ class RouterSim {
     audit_.reset();
     stop_.Cancel(absl::CancelledError("end of run"));
     clock_.RunUntilIdle();
+    registry_.reset();  // its loop has ended; the timer of its last wait goes with it
     trace_.leftovers += static_cast<int>(clock_.timers());
     return trace_;
   }
