@@ -213,7 +213,7 @@ Edits ReadQuotedPrintable(std::string_view text) {
     size_t next = at + 1;
     const int64_t byte = QuotedByte(text, at);
     // By itself it is rather `count=31`.
-    if (byte >= ' ' && byte != 0x7F &&
+    if ((byte >= ' ' || byte == '\n' || byte == '\r' || byte == '\t') && byte != 0x7F &&
         (QuotedByte(text, at + 3) >= 0 || (at >= 3 && QuotedByte(text, at - 3) >= 0) ||
          text.substr(at + 3, 2) == "=\n")) {
       const char bytes[] = {static_cast<char>(byte), 0};
