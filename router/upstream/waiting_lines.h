@@ -42,8 +42,8 @@ namespace headgate::router {
 enum class Band { kSensitive, kInteractive, kBatch };
 inline constexpr size_t kBands = 3;
 Band BandOf(bool sensitive, v1::Priority priority);
-// When a request stops waiting for an engine: just before its deadline, so that the refusal still arrives; when it is not
-// sensitive after 30 s, it may as well come again later.
+// When a request stops waiting for an engine: just before its deadline, so that the refusal still arrives; when it is
+// not sensitive after 30 s, it may as well come again later.
 MonotonicTime LocalWaitEnd(bool sensitive, MonotonicTime now, MonotonicTime deadline);
 
 class WaitingLines {
