@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "94683b09a5c5bc38cf47461995ab9e84dd90117e0b2277942e1ce5f31c8317f7";
+    "23eb4ea9e7f23ddfe8803983b985321c78cc102153d83ea259ed8bea8e3bb81f";
 inline constexpr char kNameSha256[] =
-    "cb13312ca8c35eae36e6a3c44cc2ffe8f479bee904eb08e85ce4dad8ef216bef";
+    "28ef6bfeeae142b8a5149e46c52a8ff04a312039cfc220dc314045fd4e57a2ae";
 
 }  // namespace headgate::router
