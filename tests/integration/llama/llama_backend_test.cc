@@ -61,8 +61,8 @@ TEST_F(LlamaBackendTest, RefusesBatchesThatWouldEndTheProcess) {
   EXPECT_EQ(Model().Decode({}).code(), absl::StatusCode::kInternal);
   std::vector<BatchRow> rows(513);
   EXPECT_EQ(Model().Decode(rows).code(), absl::StatusCode::kInternal);
-  // More outputs than sequence ids.
-  rows.resize(static_cast<size_t>(Model().info().sequences_max + Model().info().cache_sequences + 1));
+  rows.resize(static_cast<size_t>(Model().info().outputs_max) + 1);
+  ASSERT_LE(rows.size(), 512U);
   for (auto& row : rows) row.output = true;
   EXPECT_EQ(Model().Decode(rows).code(), absl::StatusCode::kInternal);
 }
