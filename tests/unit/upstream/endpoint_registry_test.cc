@@ -82,7 +82,8 @@ struct World {
   }
   ~World() {
     stop_.Cancel(absl::CancelledError("end of test"));
-    registry_.reset();  // ends its watches
+    clock_.RunUntilIdle();  // Run has ended
+    registry_.reset();      // ends its watches
     clock_.RunUntilIdle();
   }
   std::vector<std::string> Names() const {
