@@ -94,7 +94,7 @@ TEST(NoEgress, AMissingGuardIsNoticed) {
       {Guard::kDetectors, 300, detected},
       {Guard::kFolding, 500, written},
       {Guard::kDecoding, 500, written},
-      {Guard::kSeams, 1500, split},
+      {Guard::kSeams, 4000, split},
       {Guard::kJoining, 1500, numbers},
       {Guard::kNumerals, 3000, numbers},
       {Guard::kRecursion, 3000, written},
