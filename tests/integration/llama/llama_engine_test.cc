@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/backend/llama.h"
 #include "engine/engine.h"
+#include "tests/fakes/forwarding_backend.h"
 #include "tests/integration/llama/gguf_files.h"
 #include "tests/integration/llama/raw_llama.h"
 
@@ -67,52 +68,21 @@ struct Record {
 
 // Forwards to the llama backend and writes down each request's tokens. Requests must be submitted from one thread: the
 // engine renders a prompt and then makes its sampler.
-class RecordingBackend : public Backend {
+class RecordingBackend : public ForwardingBackend {
  public:
   explicit RecordingBackend(std::unique_ptr<Backend> inner, std::vector<std::shared_ptr<Record>>& records)
-      : inner_(std::move(inner)), records_(records) {}
+      : ForwardingBackend(std::move(inner)), records_(records) {}
 
-  const BackendInfo& info() const override { return inner_->info(); }
-  std::vector<Token> Tokenize(std::string_view text, bool add_special, bool parse_special) const override {
-    return inner_->Tokenize(text, add_special, parse_special);
-  }
-  std::string Piece(Token token) const override { return inner_->Piece(token); }
-  bool IsEndOfGeneration(Token token) const override { return inner_->IsEndOfGeneration(token); }
   absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& request) const override {
-    auto chat = inner_->RenderChat(request);
+    auto chat = inner().RenderChat(request);
     if (chat.ok()) records_.push_back(std::make_shared<Record>(Record{chat->tokens, {}}));
     return chat;
   }
-  v1::Message ParseAnswer(const RenderedChat& chat, const std::string& text) const override {
-    return inner_->ParseAnswer(chat, text);
-  }
   absl::StatusOr<std::unique_ptr<Sampler>> MakeSampler(const v1::Sampling& sampling,
                                                        const std::string& grammar) const override {
-    auto sampler = inner_->MakeSampler(sampling, grammar);
+    auto sampler = inner().MakeSampler(sampling, grammar);
     if (!sampler.ok()) return sampler;
     return std::make_unique<RecordingSampler>(*this, *std::move(sampler), records_.back());
-  }
-  absl::Status Decode(absl::Span<const BatchRow> rows) override { return inner_->Decode(rows); }
-  Likelihood LikelihoodOf(int32_t row_index, Token chosen, int32_t top) const override {
-    return inner_->LikelihoodOf(row_index, chosen, top);
-  }
-  absl::StatusOr<std::vector<float>> Embed(absl::Span<const Token> tokens) override { return inner_->Embed(tokens); }
-  void SetAbortCheck(std::function<bool()> check) override { inner_->SetAbortCheck(std::move(check)); }
-  void Truncate(int32_t sequence, int32_t from) override { inner_->Truncate(sequence, from); }
-  void Share(int32_t source, int32_t target, int32_t from, int32_t to) override {
-    inner_->Share(source, target, from, to);
-  }
-  int32_t Length(int32_t sequence) const override { return inner_->Length(sequence); }
-  absl::StatusOr<std::shared_ptr<const Adapter>> LoadAdapter(const std::string& name,
-                                                             const std::string& file) override {
-    return inner_->LoadAdapter(name, file);
-  }
-  void UseAdapter(const Adapter* adapter) override { inner_->UseAdapter(adapter); }
-  absl::StatusOr<std::vector<uint8_t>> SaveState(int32_t sequence, size_t bytes_max) override {
-    return inner_->SaveState(sequence, bytes_max);
-  }
-  absl::Status RestoreState(int32_t sequence, absl::Span<const uint8_t> state) override {
-    return inner_->RestoreState(sequence, state);
   }
 
  private:
@@ -132,7 +102,6 @@ class RecordingBackend : public Backend {
     std::shared_ptr<Record> record_;
   };
 
-  std::unique_ptr<Backend> inner_;
   std::vector<std::shared_ptr<Record>>& records_;
 };
 

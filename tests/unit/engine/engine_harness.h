@@ -21,6 +21,7 @@
 #include "engine/backend/reference.h"
 #include "engine/engine.h"
 #include "engine/utf8_joiner.h"
+#include "tests/fakes/forwarding_backend.h"
 #include "tests/unit/engine/step_gate.h"
 
 namespace headgate::engine {
@@ -92,58 +93,27 @@ class HandClock : public Clock {
 };
 
 // The reference backend with faults put in through the interface.
-class FaultyBackend : public Backend {
+class FaultyBackend : public ForwardingBackend {
  public:
   using Fault = std::function<absl::Status(absl::Span<const BatchRow>, const Backend&)>;
   FaultyBackend(const ReferenceConfig& config, Fault before_decode)
-      : inner_(MakeReferenceBackend(config)), fault_(std::move(before_decode)) {}
+      : ForwardingBackend(MakeReferenceBackend(config)), fault_(std::move(before_decode)) {}
 
-  const BackendInfo& info() const override { return inner_->info(); }
-  std::vector<Token> Tokenize(std::string_view text, bool a, bool b) const override {
-    return inner_->Tokenize(text, a, b);
-  }
-  std::string Piece(Token token) const override { return inner_->Piece(token); }
-  bool IsEndOfGeneration(Token token) const override { return inner_->IsEndOfGeneration(token); }
-  absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& r) const override { return inner_->RenderChat(r); }
-  v1::Message ParseAnswer(const RenderedChat& chat, const std::string& text) const override {
-    return inner_->ParseAnswer(chat, text);
-  }
-  absl::StatusOr<std::unique_ptr<Sampler>> MakeSampler(const v1::Sampling& s, const std::string& g) const override {
-    return inner_->MakeSampler(s, g);
-  }
   absl::Status Decode(absl::Span<const BatchRow> rows) override {
     if (fault_) {
-      if (auto status = fault_(rows, *inner_); !status.ok()) return status;
+      if (auto status = fault_(rows, inner()); !status.ok()) return status;
     }
-    return inner_->Decode(rows);
+    return inner().Decode(rows);
   }
-  Likelihood LikelihoodOf(int32_t row_index, Token chosen, int32_t top) const override {
-    return inner_->LikelihoodOf(row_index, chosen, top);
-  }
-  absl::StatusOr<std::vector<float>> Embed(absl::Span<const Token> tokens) override { return inner_->Embed(tokens); }
-  void SetAbortCheck(std::function<bool()> check) override { inner_->SetAbortCheck(std::move(check)); }
-  void Truncate(int32_t sequence, int32_t from) override { inner_->Truncate(sequence, from); }
-  void Share(int32_t source, int32_t target, int32_t from, int32_t to) override {
-    inner_->Share(source, target, from, to);
-  }
-  int32_t Length(int32_t sequence) const override { return inner_->Length(sequence) - lost_; }
-  absl::StatusOr<std::shared_ptr<const Adapter>> LoadAdapter(const std::string& name,
-                                                             const std::string& file) override {
-    return inner_->LoadAdapter(name, file);
-  }
-  void UseAdapter(const Adapter* adapter) override { inner_->UseAdapter(adapter); }
-  absl::StatusOr<std::vector<uint8_t>> SaveState(int32_t sequence, size_t bytes_max) override {
-    return inner_->SaveState(sequence, bytes_max);
-  }
+  int32_t Length(int32_t sequence) const override { return inner().Length(sequence) - lost_; }
   absl::Status RestoreState(int32_t sequence, absl::Span<const uint8_t> state) override {
     if (restore_fails_) return absl::InternalError("no");
-    return inner_->RestoreState(sequence, state);
+    return inner().RestoreState(sequence, state);
   }
   void LoseTokens(int32_t n) { lost_ = n; }
   void FailRestores() { restore_fails_ = true; }
 
  private:
-  std::unique_ptr<Backend> inner_;
   Fault fault_;
   std::atomic<int32_t> lost_{0};
   std::atomic<bool> restore_fails_{false};
