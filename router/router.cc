@@ -20,6 +20,10 @@ namespace {
 
 constexpr size_t kReasoningKeptMax = 1 << 20;
 
+void AddDetail(const std::string& what, v1::AuditRecord& record) {
+  absl::StrAppend(record.mutable_detail(), record.detail().empty() ? "" : "; ", what);
+}
+
 void SetCharge(const Charge& charge, v1::AuditRecord& record) {
   record.set_cost_micro_units(charge.micro_units);
   record.set_currency(charge.currency);
@@ -258,7 +262,7 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
     record.set_first_token_us(absl::ToInt64Microseconds(x.first_token - x.head.received));
   }
   if (!x.guard_flags.empty()) {
-    record.set_detail(absl::StrCat("output_guard matched ", absl::StrJoin(x.guard_flags, ", ")));
+    AddDetail(absl::StrCat("output_guard matched ", absl::StrJoin(x.guard_flags, ", ")), record);
   }
 
   if (x.ticket) {
@@ -270,14 +274,14 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
     const auto answered = static_cast<int64_t>(x.answer.content().size() + x.reasoning.size());
     x.usage.set_completion_tokens(x.head.whole ? std::max(x.deltas, answered / 4) : x.deltas);
     x.usage.set_prompt_tokens(static_cast<int64_t>(prompt.text_bytes() / 4));
-    record.set_detail(absl::StrCat(record.detail(), record.detail().empty() ? "" : "; ", "usage estimated"));
+    AddDetail("usage estimated", record);
   }
   const Charge hedge = BookHedge(x, prompt);
   if (x.attempts.hedge != Attempts::Hedge::kNone) {
-    record.set_detail(absl::StrCat(record.detail(), record.detail().empty() ? "" : "; ", "hedge ",
-                                   x.attempts.hedge == Attempts::Hedge::kWon    ? "won"
-                                   : x.attempts.hedge == Attempts::Hedge::kLost ? "lost, usage estimated"
-                                                                                : "failed"));
+    AddDetail(x.attempts.hedge == Attempts::Hedge::kWon    ? "hedge won"
+              : x.attempts.hedge == Attempts::Hedge::kLost ? "hedge lost, usage estimated"
+                                                           : "hedge failed",
+              record);
   }
   SetCharge(hedge, record);
   if (x.ticket && x.usage.completion_tokens() + x.usage.prompt_tokens() > 0) {
