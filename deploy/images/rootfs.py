@@ -10,6 +10,7 @@ the Debian package of every file, and the sources that are compiled in. The same
 sorted, times are SOURCE_DATE_EPOCH or 0.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -38,17 +39,17 @@ def libraries(program):
 
 
 def packages(paths):
-    """Path -> (package, version) as dpkg knows it."""
-    owners = {}
-    for path in paths:
-        for name in (path, os.path.realpath(path), "/usr" + path, path.removeprefix("/usr")):
-            run = subprocess.run(["dpkg-query", "--search", name], capture_output=True, text=True, check=False)
-            if run.returncode == 0:
-                owners[path] = run.stdout.split("\n")[0].rsplit(": ", 1)[0].split(",")[0]
-                break
-    return {path: (package.split(":")[0], version(package)) for path, package in owners.items()}
+    """Path -> (package, version) as dpkg knows it; asked once, since every question reads all its lists."""
+    names = {path: (path, os.path.realpath(path), "/usr" + path, path.removeprefix("/usr")) for path in paths}
+    run = subprocess.run(["dpkg-query", "--search", *sorted({name for tried in names.values() for name in tried})],
+                         capture_output=True, text=True, check=False)  # some are not found: status 1
+    listed = [line.rsplit(": ", 1) for line in run.stdout.split("\n") if ": " in line and "diversion by" not in line]
+    owner = {name: package.split(",")[0].split(":")[0] for package, name in listed}
+    owners = {path: next((owner[name] for name in tried if name in owner), None) for path, tried in names.items()}
+    return {path: (package, version(package)) for path, package in owners.items() if package}
 
 
+@functools.cache
 def version(package):
     run = subprocess.run(["dpkg-query", "--show", "--showformat", "${Version}", package], capture_output=True,
                          text=True, check=False)

@@ -86,18 +86,24 @@ class World(Lifecycle, Failures):
         return f"ready after {seconds:.0f} s with the default values, in a namespace that enforces `restricted`"
 
     def server_accepts(self):
-        """Every rendering of the chart's unit tests, in a dry run of this API server: types, ranges, CEL, and the
-        warnings of Pod Security. Kinds of operators that are not installed are left out."""
+        """Every rendering of the chart's unit tests and every example, in a dry run of this API server: types, ranges,
+        CEL, and the warnings of Pod Security. Kinds of operators whose definitions are not installed are left out."""
         known = set(run("kubectl", "api-resources", "--no-headers").split())
-        count = 0
-        for name, values in chart_test.RENDERINGS.items():
-            objects = [one for one in chart_test.render(values, "dry") if one["kind"] in known]
+        examples = [one for path in sorted((cluster.ROOT / "deploy/examples").glob("*.yaml"))
+                    for one in chart_test.yaml.safe_load_all(path.read_text()) if one and "apiVersion" in one]
+        count, left_out = 0, set()
+        for name, every in [("deploy/examples", examples)] + [
+                (name, chart_test.render(values, "dry")) for name, values in chart_test.RENDERINGS.items()]:
+            objects = [one for one in every if one["kind"] in known]
+            left_out |= {one["kind"] for one in every} - known
+            if not objects:
+                continue
             said = subprocess.run(["kubectl", "-n", cluster.NAMESPACE, "apply", "--dry-run=server", "-f", "-"],
                                   input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
                                   capture_output=True, text=True, check=False)
             check(said.returncode == 0 and "Warning" not in said.stderr, f"{name}: {said.stderr[-1500:]}")
             count += len(objects)
-        return f"{count} objects of {len(chart_test.RENDERINGS)} renderings, no warning"
+        return f"{count} objects, no warning; left out: {', '.join(sorted(left_out)) or 'none'}"
 
     def helm_test(self):
         helm("test", "headgate", "--timeout", "5m", timeout=330)
