@@ -135,6 +135,7 @@ Task<Dispatch::CloudResult> Dispatch::SendCloud(Exchange& exchange, CloudPermit 
       answer->Keep(std::move(active));
       co_return CloudResult{std::move(answer), absl::OkStatus(), ""};
     }
+    begun.Tell(exchange.attempts);
     answer = nullptr;
     std::optional<absl::Status> last = FinalCloudStatus(begun, exchange, fallback);
     if (last) co_return CloudResult{nullptr, *last, fallback};

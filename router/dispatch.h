@@ -62,6 +62,9 @@ struct Attempts {
   // kLost: the cloud had the prompt when the engine was first, or the client left; it may be paid for.
   enum class Hedge { kNone, kFailed, kLost, kWon };
   Hedge hedge = Hedge::kNone;
+  // Attempts at the cloud that ended before the commit point and may be billed (AnswerStream::PaidFor).
+  int lost = 0;
+  int64_t lost_output_tokens = 0;
 };
 
 // Before a hedge is sent: budget, record, whatever else a way out needs. Anything but OK: it is not sent.

@@ -93,9 +93,11 @@ Task<void> Dispatch::Hedge(Race& race, CloudPermit permit, const ApproveHedge& a
     answer->Keep(std::move(active));
     race.answer = std::move(answer);
     race.stop_local.Cancel(absl::CancelledError("the cloud was first"));
+  } else if (begun.outcome == Outcome::kCancelled) {
+    x.attempts.hedge = Attempts::Hedge::kLost;
   } else {
-    x.attempts.hedge =
-        begun.outcome == Outcome::kCancelled ? Attempts::Hedge::kLost : Attempts::Hedge::kFailed;
+    x.attempts.hedge = Attempts::Hedge::kFailed;
+    begun.Tell(x.attempts);
   }
 }
 

@@ -70,8 +70,9 @@ Task<Dispatch::Begun> Dispatch::StreamAnswer::Begin(MonotonicTime first_by, Canc
     auto event = co_await First(until, cancellation);
     const Outcome outcome = Judge(event, cancellation);
     if (outcome != Outcome::kOk) {
+      const std::optional<int64_t> paid_for = stream_->PaidFor();
       End(outcome, event.status());
-      co_return Begun{outcome, event.status()};
+      co_return Begun{outcome, event.status(), paid_for};
     }
     if ((*event)->has_route()) continue;  // an upstream's own opinion
     Count(**event);

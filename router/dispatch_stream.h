@@ -32,6 +32,12 @@ enum class Dispatch::Outcome {
 struct Dispatch::Begun {
   Outcome outcome;
   absl::Status why;
+  std::optional<int64_t> paid_for = std::nullopt;  // not kOk, the cloud
+  void Tell(Attempts& attempts) const {
+    if (!paid_for) return;
+    ++attempts.lost;
+    attempts.lost_output_tokens += *paid_for;
+  }
 };
 
 struct Dispatch::CloudResult {

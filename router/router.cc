@@ -20,12 +20,9 @@ namespace {
 
 constexpr size_t kReasoningKeptMax = 1 << 20;
 
-void AddDetail(const std::string& what, v1::AuditRecord& record) {
-  absl::StrAppend(record.mutable_detail(), record.detail().empty() ? "" : "; ", what);
-}
-
-void SetCharge(const Charge& charge, v1::AuditRecord& record) {
-  record.set_cost_micro_units(charge.micro_units);
+void AddCharge(const Charge& charge, v1::AuditRecord& record) {
+  record.set_cost_micro_units(record.cost_micro_units() + charge.micro_units);
+  if (charge.currency.empty()) return;
   record.set_currency(charge.currency);
   record.set_price_version(charge.price_version);
 }
@@ -212,6 +209,7 @@ Task<absl::Status> Router::Relay(Exchange& x, const Prompt& prompt, Answer& answ
   x.route = answer.route();
   x.route.set_sensitivity(x.sensitivity.level);
   x.route.set_request_id(x.ticket->request_id);
+  x.begun = true;
   if (!x.head.whole) x.first_token = parts_.clock.Monotonic();
   v1::GenerateStreamResponse first;
   *first.mutable_route() = x.route;
@@ -225,11 +223,11 @@ Task<absl::Status> Router::Relay(Exchange& x, const Prompt& prompt, Answer& answ
     auto event = co_await answer.Next(cancellation);
     if (!event.ok()) co_return event.status();
     if (!event->has_value()) co_return absl::InternalError("the answer ended without a finish");
+    if ((*event)->has_delta()) ++x.deltas;
     if ((*event)->has_finish()) x.usage = (*event)->finish().usage();
     std::vector<v1::GenerateStreamResponse> passed = guard->Filter(*std::move(*event));
     x.guard_flags = guard->flags();
     for (const v1::GenerateStreamResponse& out : unmasking.Filter(std::move(passed))) {
-      if (out.has_delta()) ++x.deltas;
       if (out.has_finish()) x.finished = true;
       Conversation::Collect(out.delta(), x.answer);
       if (x.reasoning.size() < kReasoningKeptMax) x.reasoning += out.delta().reasoning_content();
@@ -268,7 +266,7 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
   if (x.ticket) {
     conversation_.RememberAnswer(*x.ticket->tenant, prompt, x.answer, x.kept(), x.sensitivity.level);
   }
-  const bool broken_off = x.deltas > 0 && x.usage.completion_tokens() == 0;
+  const bool broken_off = (x.deltas > 0 || (x.begun && !x.finished)) && x.usage.completion_tokens() == 0;
   if (broken_off) {
     // The upstream's count never came: one token an event, or four bytes one; said so in the record.
     const auto answered = static_cast<int64_t>(x.answer.content().size() + x.reasoning.size());
@@ -276,14 +274,7 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
     x.usage.set_prompt_tokens(static_cast<int64_t>(prompt.text_bytes() / 4));
     AddDetail("usage estimated", record);
   }
-  const Charge hedge = BookHedge(x, prompt);
-  if (x.attempts.hedge != Attempts::Hedge::kNone) {
-    AddDetail(x.attempts.hedge == Attempts::Hedge::kWon    ? "hedge won"
-              : x.attempts.hedge == Attempts::Hedge::kLost ? "hedge lost, usage estimated"
-                                                           : "hedge failed",
-              record);
-  }
-  SetCharge(hedge, record);
+  AddCharge(BookLost(x, prompt, record), record);
   if (x.ticket && x.usage.completion_tokens() + x.usage.prompt_tokens() > 0) {
     const Charge charge = accounting_.Settle(*x.ticket, x.route, x.usage, std::move(x.hold));
     const bool cloud = x.route.target() == v1::Route::TARGET_CLOUD;
@@ -298,7 +289,7 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
                               absl::ToDoubleSeconds(first_token));
     }
     *record.mutable_usage() = x.usage;
-    if (cloud) SetCharge(charge, record);
+    if (cloud) AddCharge(charge, record);
   }
   metrics_.Ended(x.head.api, x.route, status, status.ok() ? std::string_view() : x.stage, took,
                 x.first_token - x.head.received, x.usage);

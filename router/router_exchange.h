@@ -15,6 +15,9 @@
 
 namespace headgate::router {
 
+// Of a record of this request.
+void AddDetail(const std::string& what, v1::AuditRecord& record);
+
 struct Router::Exchange {
   Exchange(const RequestHead& h, std::shared_ptr<const Rules> r) : head(h), rules(std::move(r)) {}
 
@@ -36,7 +39,8 @@ struct Router::Exchange {
   v1::Route route;
   Attempts attempts;
   v1::Usage usage;
-  int64_t deltas = 0;  // content events sent on: the estimate of tokens when the usage never came
+  bool begun = false;  // an upstream's answer
+  int64_t deltas = 0;  // content events of it: the estimate of tokens when the usage never came
   bool finished = false;
   std::vector<std::string> guard_flags;
   std::string input_digest;  // of the kept content

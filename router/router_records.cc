@@ -13,6 +13,10 @@
 
 namespace headgate::router {
 
+void AddDetail(const std::string& what, v1::AuditRecord& record) {
+  absl::StrAppend(record.mutable_detail(), record.detail().empty() ? "" : "; ", what);
+}
+
 // For sites that must keep content: a request whose content cannot be kept may not leave.
 absl::Status Router::WriteDecision(Exchange& x, const Prompt& prompt, const Decision& decision) {
   const absl::Status kept = KeepContent(x, "input", prompt.content(), &x.input_digest);
@@ -66,15 +70,27 @@ Task<absl::Status> Router::ApproveHedge(Exchange& x, const Prompt& prompt, Cance
   co_return written;
 }
 
-// A hedge that lost was sent and may have to be paid for: the prompt, at four bytes a token.
-Charge Router::BookHedge(Exchange& x, const Prompt& prompt) {
-  if (!x.ticket || x.attempts.hedge != Attempts::Hedge::kLost) return {};
+// What was sent and did not become the answer may have to be paid for: the prompt, at four bytes a token, each time.
+Charge Router::BookLost(Exchange& x, const Prompt& prompt, v1::AuditRecord& record) {
+  using Hedge = Attempts::Hedge;
+  const bool hedge_lost = x.attempts.hedge == Hedge::kLost;
+  if (x.attempts.hedge == Hedge::kWon) AddDetail("hedge won", record);
+  if (x.attempts.hedge == Hedge::kFailed) AddDetail("hedge failed", record);
+  if (hedge_lost) AddDetail("hedge lost, usage estimated", record);
+  if (x.attempts.lost > 0) {
+    AddDetail(absl::StrCat("usage of ", x.attempts.lost, " failed cloud attempts estimated"), record);
+  }
+  const int lost = x.attempts.lost + (hedge_lost ? 1 : 0);
+  if (!x.ticket || lost == 0) return {};
   v1::Route route;
   route.set_target(v1::Route::TARGET_CLOUD);
   route.set_model(x.cloud_config().model);
   v1::Usage usage;
-  usage.set_prompt_tokens(static_cast<int64_t>(prompt.text_bytes() / 4));
-  return accounting_.Settle(*x.ticket, route, usage, std::move(x.hold));
+  usage.set_prompt_tokens(lost * static_cast<int64_t>(prompt.text_bytes() / 4));
+  usage.set_completion_tokens(x.attempts.lost_output_tokens);
+  // The hold is the answer's when the cloud's came after all.
+  const bool answered = x.route.target() == v1::Route::TARGET_CLOUD;
+  return accounting_.Settle(*x.ticket, route, usage, answered ? BudgetBook::Hold() : std::move(x.hold));
 }
 
 absl::Status Router::KeepContent(const Exchange& x, const std::string& part, const google::protobuf::Message& content,

@@ -133,7 +133,10 @@ class CloudStream : public AnswerStream {
         whole_(whole),
         first_token_until_(whole ? absl::InfiniteDuration()
                                  : clock_.Monotonic() + client->config_.first_token_timeout),
-        idle_timeout_(client->config_.idle_timeout),
+        // DeepSeek writes blank lines while it works on a whole answer: without them it hangs. Others work in silence.
+        idle_timeout_(whole && client->config_.dialect == CloudConfig::Dialect::kDeepSeek
+                          ? std::min(client->config_.first_token_timeout, client->config_.idle_timeout)
+                          : client->config_.idle_timeout),
         heard_at_(clock_.Monotonic()),
         mailbox_(client->executor_, kUnreadEventsMaxShared + kEventsPerWriteMax) {
     client_->streams_.insert(this);
@@ -171,6 +174,12 @@ class CloudStream : public AnswerStream {
                                                                        Cancellation& cancellation) override {
     auto event = co_await mailbox_.Receive(clock_, until, cancellation);
     co_return event;
+  }
+
+  // Whether the cloud bills what broke off is not known: a token for every four bytes.
+  std::optional<int64_t> PaidFor() const override {
+    if (!sent_ || (http_status_ != 0 && http_status_ != 200)) return std::nullopt;
+    return static_cast<int64_t>(answer_.size() / 4);
   }
 
   void Detach() {
@@ -246,8 +255,7 @@ class CloudStream : public AnswerStream {
   }
   absl::Status EndOfWhole() {
     std::vector<v1::GenerateStreamResponse> events;
-    const absl::Status status = ReadWholeAnswer(answer_, events);
-    if (!status.ok()) return status;
+    if (absl::Status status = ReadWholeAnswer(answer_, events); !status.ok()) return status;
     client_->keys_.Worked(key_);
     finish_ = std::move(events.back());
     events.pop_back();
@@ -366,9 +374,9 @@ class CloudStream : public AnswerStream {
   CloudClient* client_;  // null once detached
   Clock& clock_;
   const MonotonicTime deadline_;
-  const bool whole_;                       // one JSON object; silence is limited by the idle time alone
+  const bool whole_;                       // one JSON object; only its silence is limited
   const MonotonicTime first_token_until_;
-  const absl::Duration idle_timeout_;
+  const absl::Duration idle_timeout_;      // of silence
   MonotonicTime heard_at_;                                    // last byte, keep-alives included
   MonotonicTime refused_until_ = absl::InfiniteDuration();    // set by a status other than 200
   MonotonicTime body_end_until_ = absl::InfiniteDuration();   // set by [DONE]
@@ -462,10 +470,9 @@ void CloudClient::Configure(CURL* easy, size_t key) const {
 
 absl::Status CheckCloudUrl(const std::string& base_url) {
   const std::unique_ptr<CURLU, CurlDeleter> url(curl_url());
-  if (url == nullptr || curl_url_set(url.get(), CURLUPART_URL, base_url.c_str(), 0) != CURLUE_OK)
-    return absl::InvalidArgumentError("cloud base_url is not a URL");
   UrlPart scheme, host, user, password, query, fragment;
-  if (!scheme.Get(url.get(), CURLUPART_SCHEME) || !host.Get(url.get(), CURLUPART_HOST))
+  if (url == nullptr || curl_url_set(url.get(), CURLUPART_URL, base_url.c_str(), 0) != CURLUE_OK ||
+      !scheme.Get(url.get(), CURLUPART_SCHEME) || !host.Get(url.get(), CURLUPART_HOST))
     return absl::InvalidArgumentError("cloud base_url is not a URL");
   if (user.Get(url.get(), CURLUPART_USER) || password.Get(url.get(), CURLUPART_PASSWORD) ||
       query.Get(url.get(), CURLUPART_QUERY) || fragment.Get(url.get(), CURLUPART_FRAGMENT))

@@ -7,6 +7,7 @@
 // Thread-safety: executor thread only.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,9 @@ class AnswerStream {
   // `until` bounds this wait: DEADLINE_EXCEEDED. Keep-alives do not end the wait but re-arm the client's idle timer.
   virtual Task<absl::StatusOr<std::optional<v1::GenerateStreamResponse>>> Next(MonotonicTime until,
                                                                                Cancellation& cancellation) = 0;
+  // Of an answer that broke off before its first event, or was dropped: the output tokens that it may cost all the
+  // same, estimated, beside its prompt's; nullopt: nothing was sent, or it was refused.
+  virtual std::optional<int64_t> PaidFor() const { return std::nullopt; }
 };
 
 struct CallOptions {

@@ -48,6 +48,7 @@ class ScriptedStream : public AnswerStream {
     finished_ = event.has_finish();
     co_return event;
   }
+  std::optional<int64_t> PaidFor() const override { return script_.paid_for; }
 
  private:
   Executor executor_;

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct Script {
   absl::Status failure;
   absl::Duration first_delay;
   absl::Duration piece_delay;
+  std::optional<int64_t> paid_for = std::nullopt;  // AnswerStream::PaidFor
 
   // One delta a piece, then a finish (STOP, usage: one token a piece).
   static Script Answer(const std::vector<std::string>& pieces);

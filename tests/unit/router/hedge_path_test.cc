@@ -72,6 +72,63 @@ TEST(HedgePath, AHedgeThatLostIsPaidFor) {
   EXPECT_EQ(outcome["cost"]["micro_units"], World::Everyday().messages(0).content().size() / 4);
 }
 
+// Nobody hedged here: the cloud broke off twice before the engine, or the cloud itself, answered.
+TEST(LostAttempts, ArePaidForWhoeverAnswers) {
+  World world([](RouterConfig& config) {
+    Hedges(config);
+    config.policy = PolicyConfig();
+    config.policy.cloud_qps_threshold = 1000;
+    config.accounting.budget.limit_micro_units = 1'000'000;
+  });
+  const int64_t prompt = static_cast<int64_t>(World::Everyday().messages(0).content().size() / 4);
+  int broken = 100;
+  world.cloud.set_answerer([&](const CloudPrompt&) {
+    if (broken-- <= 0) return Script::Answer({"cloud ", "answer"});
+    Script script = Script::Fail(absl::UnavailableError("cut"));
+    script.paid_for = 7;
+    return script;
+  });
+  EXPECT_EQ(world.Ask(World::Everyday()).text, "local answer");
+  json outcome = world.Records("outcome")[0];
+  EXPECT_EQ(outcome["route"]["target"], "local");
+  EXPECT_EQ(outcome["detail"], "usage of 3 failed cloud attempts estimated");
+  EXPECT_EQ(outcome["cost"]["micro_units"], 3 * (prompt + 7));
+  broken = 1;
+  EXPECT_EQ(world.Ask(World::Everyday()).text, "cloud answer");
+  outcome = world.Records("outcome")[0];
+  EXPECT_EQ(outcome["route"]["target"], "cloud");
+  EXPECT_EQ(outcome["detail"], "usage of 1 failed cloud attempts estimated");
+  EXPECT_EQ(outcome["cost"]["micro_units"], prompt + 7 + 12);
+  EXPECT_EQ(outcome["cost"]["price_version"], "v");
+  // The client leaves while the cloud works.
+  broken = 0;
+  world.cloud.set_answerer([&](const CloudPrompt&) {
+    Script script = Script::StallAfter({});
+    script.paid_for = 0;
+    return script;
+  });
+  const auto leaves = world.clock.CallAt(world.clock.Monotonic() + Milliseconds(5),
+                                         [&] { world.cancellation.Cancel(absl::CancelledError("left")); });
+  EXPECT_EQ(world.Ask(World::Everyday()).status.code(), StatusCode::kCancelled);
+  outcome = world.Records("outcome")[0];
+  EXPECT_EQ(outcome["detail"], "usage of 1 failed cloud attempts estimated");
+  EXPECT_EQ(outcome["cost"]["micro_units"], prompt);
+}
+
+// The guard still held back what had come when the client left: it was computed all the same.
+TEST(LostAttempts, WhatTheClientNeverSawIsCountedToo) {
+  World world([](RouterConfig& config) { Hedges(config), config.policy.cloud_qps_threshold = 1000; });
+  world.cloud.set_answerer([](const CloudPrompt&) {
+    return Script::FailAfter({"forb", "idd"}, absl::UnavailableError("cut"));
+  });
+  const Client client = world.Ask(World::Everyday());
+  EXPECT_EQ(client.status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(client.text, "");
+  const json outcome = world.Records("outcome")[0];
+  EXPECT_EQ(outcome["detail"], "usage estimated");
+  EXPECT_EQ(outcome["usage"]["completion_tokens"], 2);
+}
+
 TEST(HedgePath, NoRecordNoHedge) {
   HedgeWorld world;
   const auto breaks = world.clock.CallAt(world.clock.Monotonic() + Milliseconds(300), [&] { world.broken = true; });

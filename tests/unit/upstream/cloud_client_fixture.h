@@ -28,6 +28,7 @@ struct CloudOutcome {
   std::string content, reasoning, calls;
   std::optional<v1::Finish> finish;
   int deltas = 0;
+  std::optional<int64_t> paid_for;  // when it broke off
 };
 
 class CloudClientTest : public ::testing::Test {
@@ -86,6 +87,7 @@ class CloudClientTest : public ::testing::Test {
     CloudOutcome outcome;
     SpawnCollect(stream, outcome);
     EXPECT_TRUE(RunUntil([&] { return outcome.status.code() != absl::StatusCode::kUnknown; }));
+    outcome.paid_for = stream.PaidFor();
     return outcome;
   }
   CloudOutcome Ask(v1::GenerateRequest request, absl::Duration deadline = absl::Seconds(30), bool whole = false) {

@@ -9,6 +9,7 @@
 #include "nlohmann/json.hpp"
 #include "router/upstream/cloud_wire.h"
 #include "router/upstream/upstream_error.h"
+#include "tests/fakes/time_scale.h"
 #include "tests/unit/upstream/cloud_client_fixture.h"
 
 namespace headgate::router {
@@ -101,23 +102,73 @@ TEST_F(CloudWholeTest, RefusalsSayWhatStreamedOnesSay) {
   EXPECT_EQ(AskWhole(UserSays("x")).status.code(), StatusCode::kInvalidArgument);
 }
 
-// The peer writes nothing while it works, or blank lines: neither is the first token that a stream must send in time.
+// DeepSeek writes blank lines while it works: they are no first token that must come in time, but without them it is
+// taken for hung long before `idle_timeout`.
+TEST_F(CloudWholeTest, BlankLinesAreTheSignOfLife) {
+  config_.first_token_timeout = absl::Milliseconds(400) * TimeScale();
+  config_.idle_timeout = absl::Hours(1);
+  Connect();
+  emulator_->AddPlan({.keep_alive_for = absl::Milliseconds(1000) * TimeScale(),
+                      .keep_alive_interval = absl::Milliseconds(20)});
+  EXPECT_TRUE(AskWhole(UserSays("alive")).status.ok());
+  const std::pair<const char*, DeepSeekPlan> rows[] = {
+      {"no byte", {.no_headers = true, .end = End::kStall}},
+      {"headers, then nothing", {.end = End::kStall, .end_after = 0}},
+      {"half an answer, then nothing", {.end = End::kStall, .end_after = 5}},
+      {"blank lines, then nothing", {.keep_alive_for = absl::Milliseconds(100), .end = End::kStall, .end_after = 0}},
+  };
+  for (const auto& [name, plan] : rows) {
+    emulator_->AddPlan(plan);
+    const CloudOutcome silent = AskWhole(UserSays("silent"), absl::Hours(1));
+    EXPECT_EQ(silent.status.code(), StatusCode::kDeadlineExceeded) << name;
+    EXPECT_TRUE(absl::StrContains(silent.status.message(), "silent")) << name << ": " << silent.status;
+  }
+}
+
+// Other clouds promise no sign of life.
 TEST_F(CloudWholeTest, OnlySilenceAndTheDeadlineEndIt) {
+  config_.dialect = CloudConfig::Dialect::kOpenAi;
   config_.first_token_timeout = absl::Milliseconds(50);
-  config_.idle_timeout = absl::Milliseconds(400);
+  config_.idle_timeout = absl::Milliseconds(400) * TimeScale();
   Connect();
   emulator_->AddPlan({.first_byte_delay = absl::Milliseconds(150)});
   EXPECT_TRUE(AskWhole(UserSays("late")).status.ok());
-  emulator_->AddPlan({.keep_alive_for = absl::Milliseconds(1000), .keep_alive_interval = absl::Milliseconds(20)});
-  EXPECT_TRUE(AskWhole(UserSays("alive")).status.ok());
   emulator_->AddPlan({.no_headers = true, .end = End::kStall});
-  const CloudOutcome silent = AskWhole(UserSays("silent"));
+  const CloudOutcome silent = AskWhole(UserSays("silent"), absl::Hours(1));
   EXPECT_EQ(silent.status.code(), StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(absl::StrContains(silent.status.message(), "silent")) << silent.status;
   emulator_->AddPlan({.keep_alive_for = absl::Seconds(60), .keep_alive_interval = absl::Milliseconds(10)});
   const CloudOutcome out_of_time = AskWhole(UserSays("x"), absl::Milliseconds(200));
   EXPECT_EQ(out_of_time.status.code(), StatusCode::kDeadlineExceeded);
   EXPECT_TRUE(absl::StrContains(out_of_time.status.message(), "deadline")) << out_of_time.status;
+}
+
+// Who billed what is not known: nothing only where nothing was sent, or it was refused.
+TEST_F(CloudWholeTest, WhatBrokeOffMayBePaidFor) {
+  const struct {
+    const char* name;
+    DeepSeekPlan plan;
+    bool paid;
+    bool output;
+  } rows[] = {
+      {"500", {.status = 500}, false, false},
+      {"429", {.status = 429}, false, false},
+      {"402", {.status = 402}, false, false},
+      {"closed without an answer", {.no_headers = true, .end = End::kClose}, true, false},
+      {"closed in the body", {.end = End::kClose, .end_after = 5}, true, true},
+  };
+  for (const auto& row : rows) {
+    for (const bool whole : {true, false}) {
+      emulator_->AddPlan(row.plan);
+      const CloudOutcome outcome = Ask(UserSays("paid"), absl::Seconds(30), whole);
+      EXPECT_FALSE(outcome.status.ok()) << row.name;
+      EXPECT_EQ(outcome.paid_for.has_value(), row.paid) << row.name << " whole " << whole;
+      if (whole) EXPECT_EQ(outcome.paid_for.value_or(0) > 0, row.output) << row.name;
+    }
+  }
+  config_.base_url = "http://127.0.0.1:1";
+  Connect();
+  EXPECT_EQ(AskWhole(UserSays("never sent")).paid_for, std::nullopt);
 }
 
 TEST_F(CloudWholeTest, SharesConnectionsAndHandlesWithStreams) {
