@@ -82,7 +82,7 @@ def load_images():
     if os.environ.get("E2E_LOAD"):
         archives = [ROOT / "build/images" / f"{name}.tar" for name in (
             "headgate-router", "headgate-engine", "headgate", "headgate-model-smollm2", "deepseek-emulator",
-            "e2e-client", "e2e-redis")]
+            "e2e-client", "e2e-redis", "e2e-openai")]
         run(*shlex.split(os.environ["E2E_LOAD"]), *archives)
 
 

@@ -28,6 +28,7 @@ import cluster  # noqa: E402
 from cluster import ENGINE, Failed, Load, brief, check, helm, kubectl, merged, pods, run, until  # noqa: E402
 from failures import Failures  # noqa: E402
 from lifecycle import Lifecycle  # noqa: E402
+from models import Models  # noqa: E402
 
 QUESTION = ("import openai, os\n"
             "client = openai.OpenAI(base_url='http://headgate-router:8080/v1', api_key=os.environ['HEADGATE_KEY'])\n"
@@ -55,7 +56,7 @@ def small(cloud, model="toy-1", **engine):
                                             "ports": [{"port": 8443}]}]}}
 
 
-class World(Lifecycle, Failures):
+class World(Lifecycle, Failures, Models):
     def __init__(self):
         self.cloud = None
 
@@ -75,7 +76,7 @@ class World(Lifecycle, Failures):
     def install(self):
         cluster.load_images()
         cluster.namespaces()
-        cluster.storage(6)
+        cluster.storage(10)
         self.cloud = cluster.emulator()
         begin = time.monotonic()
         helm("upgrade", "--install", "headgate", cluster.CHART, "--set", f"image.registry={cluster.REGISTRY}", "--set",
@@ -142,7 +143,8 @@ class World(Lifecycle, Failures):
 
     def scale(self, mode):
         """Up under load, traffic to the new pod, down again, nothing broken."""
-        self.upgrade(mode=mode)
+        # An idle engine uses 10 m; were that over a third of its request, CPU would hold a second one for ever.
+        self.upgrade(mode=mode, more={"engine": {"resources": {"requests": {"cpu": "40m"}}}})
         old = {one["metadata"]["name"] for one in pods("engine")}
         begin = time.monotonic()
         load = Load(150, threads=16, rate=0, sensitive=1.0, tokens=24)
@@ -205,7 +207,8 @@ def successes(name):
 
 
 CASES = ["install", "server_accepts", "helm_test", "clients", "shares", "changes", "model_version", "router_scale",
-         "node_drain", "deletion_cost", "endpoint_slices", "tls", "scale_cpu", "scale_external", "prometheus_fails",
+         "node_drain", "deletion_cost", "endpoint_slices", "tls", "model_copies", "model_key",
+         "model_jobs", "other_servers", "scale_cpu", "scale_external", "prometheus_fails",
          "scale_keda", "cloud_fails", "redis_fails", "api_server_stops", "record", "upgrade_keeps", "upgrade_release",
          "uninstall"]
 # What a case cannot do without.

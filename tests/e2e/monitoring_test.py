@@ -124,8 +124,8 @@ def queries():
     for full, name in (("headgate-engine-default", "engineRequestsQuery"), ("headgate-router", "routerRequestsQuery")):
         body = re.search(rf'define "headgate.{name}" -}}}}(.*?)\n{{{{- end -}}}}', template, re.S).group(1)
         pods = re.search(r'pod=~\\"%s([^\\]*)\\"', body).group(1)
-        on = f'{{namespace="{NAMESPACE}",pod=~"{full}{pods}"}}'
-        found.append((f"chart: {name}", body.split("-}}\n")[-1].replace("{{ $on }}", on)))
+        on = f'namespace="{NAMESPACE}",pod=~"{full}{pods}"'
+        found.append((f"chart: {name}", re.sub(r" ?{{-? \$on -?}} ?", on, body.split("-}}\n")[-1])))
     return found
 
 

@@ -58,9 +58,12 @@ RENDERINGS = {"defaults": {}, "cloud": CLOUD, "tls": TLS, "pools": POOLS, "every
               "admin keys": {"admin": {"keySha256": ["c" * 64]}}, "deletion cost": {"deletionCost": {"enabled": True}},
               "endpoint slices": {**POOLS, "router": {"discovery": "endpoint-slices"}, "networkPolicy": {
                   "apiServer": [{"ipBlock": {"cidr": "10.0.0.1/32"}}]}},
-              "redis": {"networkPolicy": {"redis": [{"podSelector": {"matchLabels": {"app": "redis"}}}]}}}
+              "redis": {"networkPolicy": {"redis": [{"podSelector": {"matchLabels": {"app": "redis"}}}]}},
+              **{path.name: yaml.safe_load(path.read_text()) for path in sorted(
+                  (ROOT / "deploy/examples").glob("*-values.yaml"))}}
 # Who may ask the API server: (rendering, component).
-TOKENS = {("deletion cost", "deletion-cost"), ("endpoint slices", "router")}
+TOKENS = {("deletion cost", "deletion-cost"), ("autoscaling-values.yaml", "deletion-cost"),
+          ("endpoint slices", "router")}
 # Values that must be refused, and a word of the complaint.
 REFUSED = {
     "half a GPU": ({"engine": {"resources": {"limits": {"nvidia.com/gpu": 0.5}}}}, "gpu"),

@@ -28,7 +28,7 @@ KUBE_SCORE = os.environ.get("HEADGATE_KUBE_SCORE")
 CRDS = os.environ.get("HEADGATE_CRDS")
 VERSIONS = ("1.30", "1.34", "1.37")
 # Younger than 1.30.
-YOUNGER = {"1.30": {"pools", "endpoint slices"}}  # volumes of images
+YOUNGER = {"1.30": {"pools", "endpoint slices", "model-image-values.yaml"}}  # volumes of images
 # Kinds of operators that the chart and its examples make, by group.
 OPERATORS = {
     "monitoring.coreos.com": ["PodMonitor", "PrometheusRule"], "keda.sh": ["ScaledObject"],

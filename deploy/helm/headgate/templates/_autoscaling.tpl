@@ -1,13 +1,13 @@
 {{/* One element always, or none when the pods are not scraped: then the scaler stays where it is. Engine pods have two
 more parts in their names than their Deployment, so that another pool's name never matches. */}}
 {{- define "headgate.engineRequestsQuery" -}}
-{{- $on := printf "{namespace=%q,pod=~\"%s-[a-z0-9]+-[a-z0-9]+\"}" .root.Release.Namespace .full -}}
-sum(vllm:num_requests_waiting{{ $on }}) + sum(vllm:num_requests_running{{ $on }})
+{{- $on := printf "namespace=%q,pod=~\"%s-[a-z0-9]+-[a-z0-9]+\"" .root.Release.Namespace .full -}}
+sum({__name__=~"vllm:num_requests_(waiting|running)|sglang:num_(queue|running)_reqs",{{ $on }}})
 {{- end -}}
 {{/* A router that has seen no request yet has no such series: then zero, if it is scraped at all. */}}
 {{- define "headgate.routerRequestsQuery" -}}
-{{- $on := printf "{namespace=%q,pod=~\"%s-[0-9]+\"}" .root.Release.Namespace .full -}}
-sum(rate(headgate_router_requests_total{{ $on }}[1m])) or 0 * sum(headgate_router_audit_writable{{ $on }})
+{{- $on := printf "namespace=%q,pod=~\"%s-[0-9]+\"" .root.Release.Namespace .full -}}
+sum(rate(headgate_router_requests_total{ {{- $on -}} }[1m])) or 0 * sum(headgate_router_audit_writable{ {{- $on -}} })
 {{- end -}}
 
 {{/* dict root who full kind scale metric query target scaleDownPods -> HorizontalPodAutoscaler or ScaledObject.

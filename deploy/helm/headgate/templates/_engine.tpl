@@ -1,6 +1,11 @@
 {{- define "headgate.enginePort" -}}{{ get (dict "headgate" "50051" "vllm" "8000" "sglang" "30000") .kind }}{{- end -}}
 {{- define "headgate.engineMetricsPort" -}}{{ get (dict "headgate" "50053" "vllm" "8000" "sglang" "30000") .kind }}{{- end -}}
 
+{{/* Whether a pool runs another project's server: its metrics are on the port that it answers at. */}}
+{{- define "headgate.otherServers" -}}
+{{- range $name, $_ := .Values.enginePools }}{{ if ne (include "headgate.pool" (dict "root" $ "pool" $name) | fromYaml).kind "headgate" }}yes{{ end }}{{ end -}}
+{{- end -}}
+
 {{/* The taints that the large clouds put on pre-emptible nodes. */}}
 {{- define "headgate.spotTolerations" -}}
 - {key: cloud.google.com/gke-spot, operator: Equal, value: "true", effect: NoSchedule}
