@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Tested against the DeepSeek emulator by tests/unit/upstream/cloud_client_test.cc. A stream ends in one of four ways:
-// libcurl is done (Complete), a limit in time is reached (OnTimer), the reader goes away (destructor), the client goes
-// away (Detach).
+// the exchange is over (TakeEnd), a limit in time is reached (OnTimer), the reader goes away (destructor), the client
+// goes away (Detach).
 
 #include "router/upstream/cloud_client.h"
 
@@ -14,15 +14,16 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/digest.h"
 #include "common/mailbox.h"
 #include "router/upstream/cloud_balance.h"
 #include "router/upstream/cloud_wire.h"
+#include "router/upstream/curl_http.h"
 #include "router/upstream/curl_multi.h"
 #include "router/upstream/key_ring.h"
+#include "router/upstream/plain_http.h"
 #include "router/upstream/upstream_error.h"
 
 namespace headgate::router {
@@ -36,7 +37,6 @@ constexpr size_t kEventsPerWriteMax = 4096;  // 16 KiB, libcurl's largest piece,
 constexpr size_t kErrorBodyBytesMax = 64 << 10;
 constexpr size_t kLimitBytesMax = 4 << 10;
 constexpr size_t kWholeBytesMax = 16 << 20;  // more than the longest answer, all of it escaped
-constexpr size_t kIdleHandlesMax = 64;       // a key's
 constexpr size_t kUserIdHexDigits = 32;
 // The status is known; waiting for the body only serves to keep the connection.
 constexpr absl::Duration kErrorBodyWait = absl::Seconds(1);
@@ -50,9 +50,13 @@ struct UrlPart {
   bool Get(CURLU* url, CURLUPart part) { return curl_url_get(url, part, &text, 0) == CURLUE_OK; }
 };
 
-bool IsLoopback(std::string host) {
-  if (host == "localhost") return true;
-  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+std::string BareHost(const std::string& host) {
+  return host.size() > 2 && host.front() == '[' ? host.substr(1, host.size() - 2) : host;
+}
+
+bool IsLoopback(const std::string& address) {
+  if (address == "localhost") return true;
+  const std::string host = BareHost(address);
   in_addr v4;
   if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
   in6_addr v6;
@@ -81,15 +85,15 @@ class CloudClient : public CloudUpstream {
                                    "Times that a cloud answer was held because its reader was slow")),
         keys_(clock, secrets.api_keys.size(), metrics, CloudLabels(config)),
         multi_(executor, clock, std::max<int64_t>(1, config.connections_max)) {
+    std::vector<std::vector<std::string>> lines;  // by key
     for (const std::string& api_key : secrets.api_keys) {
+      lines.push_back({"Content-Type: application/json", "Accept: application/json, text/event-stream",
+                       absl::StrCat("Authorization: Bearer ", api_key)});
       Headers& headers = headers_.emplace_back();
-      // An empty value removes a header that libcurl would add.
-      for (const std::string& header : {std::string("Content-Type: application/json"),
-                                        std::string("Accept: application/json, text/event-stream"),
-                                        std::string("Expect:"), absl::StrCat("Authorization: Bearer ", api_key)})
-        headers.reset(curl_slist_append(headers.release(), header.c_str()));
+      for (const std::string& line : lines.back()) headers.reset(curl_slist_append(headers.release(), line.c_str()));
+      headers.reset(curl_slist_append(headers.release(), "Expect:"));  // takes away one that libcurl would add
     }
-    handles_.resize(headers_.size());
+    MakeTransport(std::move(lines));
     balance_.emplace(clock, multi_, config_, [this](CURL* easy) { Configure(easy, keys_.Next()); }, metrics);
   }
   ~CloudClient() override;
@@ -99,12 +103,8 @@ class CloudClient : public CloudUpstream {
  private:
   friend class CloudStream;
   using Headers = std::unique_ptr<curl_slist, CurlDeleter>;
-  using Easy = std::unique_ptr<CURL, CurlDeleter>;
   void Configure(CURL* easy, size_t key) const;
-  // A configured handle; null: out of memory. Setting one up costs as much as a short transfer, so they are kept.
-  Easy TakeHandle(size_t key);
-  // REQUIRES: its transfer has ended by itself.
-  void KeepHandle(size_t key, Easy easy);
+  void MakeTransport(std::vector<std::vector<std::string>> headers);
   // Names the tenant to nobody, and the same tenant the same way: the cloud keeps its caches apart by it.
   std::string UserId(const std::string& tenant) const;
 
@@ -119,12 +119,12 @@ class CloudClient : public CloudUpstream {
   std::vector<Headers> headers_;  // by key
   KeyRing keys_;
   CurlMulti multi_;
-  std::vector<std::vector<Easy>> handles_;  // idle, by key; they use what multi_ shares
+  std::unique_ptr<HttpTransport> transport_;
   std::set<CloudStream*> streams_;
   std::optional<BalancePoll> balance_;
 };
 
-class CloudStream : public AnswerStream {
+class CloudStream : public AnswerStream, private HttpReader {
  public:
   CloudStream(CloudClient* client, MonotonicTime deadline, bool whole)
       : client_(client),
@@ -149,23 +149,12 @@ class CloudStream : public AnswerStream {
 
   void Start(absl::StatusOr<std::string> body) {
     if (!body.ok()) return mailbox_.Close(body.status());
-    body_ = *std::move(body);
     key_ = client_->keys_.Next();
-    easy_ = client_->TakeHandle(key_);
-    if (easy_ == nullptr) return mailbox_.Close(absl::UnavailableError("cloud transfer: out of memory"));
-    CURL* const easy = easy_.get();
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body_.data());
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_.size()));
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &CloudStream::OnBody);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &CloudStream::OnHeader);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &CloudStream::BeforeSending);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
     client_->live_.Add(1);
     counted_ = true;
-    const absl::Status added = client_->multi_.Add(easy, [this](CURLcode result) { Complete(result); });
-    if (!added.ok()) return End(added);
+    auto exchange = client_->transport_->Send(key_, *std::move(body), *this);
+    if (!exchange.ok()) return End(exchange.status());
+    exchange_ = *std::move(exchange);
     mailbox_.SetOnTaken([this] { ResumeIfRead(); });
     SetTimer();
   }
@@ -178,7 +167,7 @@ class CloudStream : public AnswerStream {
 
   // Whether the cloud bills what broke off is not known: a token for every four bytes.
   std::optional<int64_t> PaidFor() const override {
-    if (!sent_ || (http_status_ != 0 && http_status_ != 200)) return std::nullopt;
+    if (!(exchange_ ? exchange_->sent() : sent_) || (http_status_ != 0 && http_status_ != 200)) return std::nullopt;
     return static_cast<int64_t>(answer_.size() / 4);
   }
 
@@ -188,45 +177,28 @@ class CloudStream : public AnswerStream {
   }
 
  private:
-  // libcurl sends a request again by itself when a kept connection breaks before the answer. Retries are dispatch's:
-  // they are counted, spaced and audited there.
-  static int BeforeSending(void* self, char*, char*, int, int) {
-    return std::exchange(static_cast<CloudStream*>(self)->sent_, true) ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
-  }
-  static size_t OnHeader(const char* data, size_t, size_t size, void* self) {
-    static_cast<CloudStream*>(self)->ReadHeader({data, size});
-    return size;
-  }
-  static size_t OnBody(const char* data, size_t, size_t size, void* self) {
-    return static_cast<CloudStream*>(self)->ReadBody({data, size});
-  }
-
-  void ReadHeader(std::string_view line) {
+  void TakeHead(int status, std::string_view retry_after) override {
     heard_at_ = clock_.Monotonic();
-    if (line != "\r\n" && line != "\n") return;
-    long status = 0;
-    curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
-    if (status < 200) return;  // 100 Continue, 103 Early Hints
     http_status_ = status;
     if (status == 200) return;
+    if (!retry_after.empty()) retry_after_ = ParseRetryAfter(retry_after, clock_.WallTime());
     refused_until_ = clock_.Monotonic() + kErrorBodyWait;
     SetTimer();
   }
 
-  // How much was taken; less than all aborts the transfer, CURL_WRITEFUNC_PAUSE holds it.
-  size_t ReadBody(std::string_view bytes) {
+  Taken TakeBody(std::string_view bytes) override {
     heard_at_ = clock_.Monotonic();
     if (http_status_ != 200) {
       refused_bytes_ += bytes.size();
       if (http_status_ == 429 && refused_.size() < kLimitBytesMax) refused_.append(bytes.substr(0, kLimitBytesMax));
-      return refused_bytes_ > kErrorBodyBytesMax ? 0 : bytes.size();
+      return refused_bytes_ > kErrorBodyBytesMax ? Taken::kNever : Taken::kAll;
     }
-    if (whole_) return ReadWhole(bytes) ? bytes.size() : 0;
-    if (reader_.done()) return bytes.size();
+    if (whole_) return ReadWhole(bytes) ? Taken::kAll : Taken::kNever;
+    if (reader_.done()) return Taken::kAll;
     if (mailbox_.size() >= UnreadMax()) {
       paused_ = true;
       client_->pauses_.Increment();
-      return CURL_WRITEFUNC_PAUSE;
+      return Taken::kLater;
     }
     std::vector<v1::GenerateStreamResponse> events;
     failure_ = reader_.Read(bytes, events);
@@ -240,8 +212,10 @@ class CloudStream : public AnswerStream {
       timer_ = clock_.CallAt(heard_at_, [this] { OnTimer(); });
     }
     Deliver(std::move(events));
-    return failure_.ok() ? bytes.size() : 0;
+    return failure_.ok() ? Taken::kAll : Taken::kNever;
   }
+
+  void TakeEnd(const absl::Status& status) override { End(Outcome(status)); }
 
   // False: it is too long.
   bool ReadWhole(std::string_view bytes) {
@@ -270,61 +244,38 @@ class CloudStream : public AnswerStream {
     }
   }
 
-  size_t UnreadMax() const {
-    long version = 0;
-    curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_VERSION, &version);
-    return version >= CURL_HTTP_VERSION_2_0 ? kUnreadEventsMaxShared : kUnreadEventsMax;
-  }
+  size_t UnreadMax() const { return exchange_->shared() ? kUnreadEventsMaxShared : kUnreadEventsMax; }
 
   void ResumeIfRead() {
     if (!paused_ || client_ == nullptr || mailbox_.size() > UnreadMax() / 2) return;
     paused_ = false;
     heard_at_ = clock_.Monotonic();  // the silence was ours
-    if (client_->multi_.Resume(easy_.get()) != CURLE_OK)
+    if (!exchange_->Resume().ok())
       End(failure_.ok() ? absl::UnavailableError("cloud stream cannot be resumed") : failure_);
   }
 
-  // libcurl has ended the transfer.
-  void Complete(CURLcode result) {
-    long opened = 0;
-    curl_easy_getinfo(easy_.get(), CURLINFO_NUM_CONNECTS, &opened);
-    if (opened > 0) client_->connects_.Increment(static_cast<double>(opened));
-    const absl::Status outcome = Outcome(result);
-    client_->KeepHandle(key_, std::move(easy_));
-    End(outcome);
-  }
-
-  absl::Status Outcome(CURLcode result) {
+  absl::Status Outcome(const absl::Status& status) {
     if (http_status_ != 0 && http_status_ != 200) return Refusal();
     if (!failure_.ok() || finish_) return failure_;
-    if (result != CURLE_OK)
-      return absl::UnavailableError(absl::StrCat("cloud connection failed: ", result == CURLE_ABORTED_BY_CALLBACK
-                                                                                  ? "closed before an answer"
-                                                                                  : curl_easy_strerror(result)));
+    if (!status.ok()) return absl::UnavailableError(absl::StrCat("cloud connection failed: ", status.message()));
     if (whole_) return EndOfWhole();
     std::vector<v1::GenerateStreamResponse> events;
-    const absl::Status status = reader_.End(events);
+    const absl::Status ended = reader_.End(events);
     Deliver(std::move(events));
-    return status;
+    return ended;
   }
 
   // What the status means, and for the key.
   absl::Status Refusal() {
-    absl::Status status = CloudStatus(http_status_, RetryAfterHeader());
+    absl::Status status = CloudStatus(http_status_, retry_after_);
     if (std::exchange(refusal_told_, true)) return status;
     if (http_status_ == 429) {
-      client_->keys_.Limited(key_, RetryAfterHeader());
+      client_->keys_.Limited(key_, retry_after_);
       if (const auto limit = NamedConcurrencyLimit(refused_)) status = WithConcurrencyLimit(std::move(status), *limit);
     } else if (http_status_ == 401 || http_status_ == 402 || http_status_ == 403) {
       if (client_->keys_.Refused(key_, http_status_)) status = WithOtherKey(std::move(status));
     }
     return status;
-  }
-
-  std::optional<absl::Duration> RetryAfterHeader() const {
-    curl_header* header = nullptr;
-    if (curl_easy_header(easy_.get(), "retry-after", 0, CURLH_HEADER, -1, &header) != CURLHE_OK) return std::nullopt;
-    return ParseRetryAfter(header->value, clock_.WallTime());
   }
 
   // The answer is over; events already delivered are still read.
@@ -338,8 +289,8 @@ class CloudStream : public AnswerStream {
   void StopTransfer() {
     timer_.reset();
     paused_ = false;
-    if (easy_ != nullptr) client_->multi_.Remove(easy_.get());
-    easy_.reset();
+    if (exchange_ != nullptr) sent_ = exchange_->sent();
+    exchange_.reset();
     if (std::exchange(counted_, false)) client_->live_.Add(-1);
   }
 
@@ -385,15 +336,15 @@ class CloudStream : public AnswerStream {
   Mailbox<v1::GenerateStreamResponse> mailbox_;
   SseReader reader_;
   std::string answer_;  // of whole_, so far
-  std::string body_;    // libcurl reads it in place
-  CloudClient::Easy easy_;
-  long http_status_ = 0;
+  std::unique_ptr<HttpExchange> exchange_;
+  int http_status_ = 0;
+  std::optional<absl::Duration> retry_after_;  // of a refusal
   size_t key_ = 0;
   size_t refused_bytes_ = 0;
   std::string refused_;  // the beginning of a 429's body: looked through for a number, shown to nobody
   bool refusal_told_ = false;
   absl::Status failure_;
-  bool sent_ = false;
+  bool sent_ = false;  // once exchange_ is gone
   bool got_token_ = false;
   bool paused_ = false;
   bool counted_ = false;
@@ -413,20 +364,28 @@ std::unique_ptr<AnswerStream> CloudClient::Generate(const CloudPrompt& prompt, c
   return stream;
 }
 
-CloudClient::Easy CloudClient::TakeHandle(size_t key) {
-  std::vector<Easy>& idle = handles_[key];
-  if (idle.empty()) {
-    Easy easy(curl_easy_init());
-    if (easy != nullptr) Configure(easy.get(), key);
-    return easy;
+void CloudClient::MakeTransport(std::vector<std::vector<std::string>> headers) {
+  const std::unique_ptr<CURLU, CurlDeleter> url(curl_url());
+  UrlPart scheme, host, port, path;
+  const bool plain = curl_url_set(url.get(), CURLUPART_URL, url_.c_str(), 0) == CURLUE_OK &&
+                     scheme.Get(url.get(), CURLUPART_SCHEME) && host.Get(url.get(), CURLUPART_HOST) &&
+                     path.Get(url.get(), CURLUPART_PATH) && std::string_view(scheme.text) == "http";
+  if (!plain) {
+    transport_ = std::make_unique<CurlHttp>(
+        multi_, headers_.size(), [this](CURL* easy, size_t key) { Configure(easy, key); }, &connects_);
+    return;
   }
-  Easy easy = std::move(idle.back());
-  idle.pop_back();
-  return easy;
-}
-
-void CloudClient::KeepHandle(size_t key, Easy easy) {
-  if (handles_[key].size() < kIdleHandlesMax) handles_[key].push_back(std::move(easy));
+  PlainPeer peer;
+  peer.host = BareHost(host.text);
+  if (port.Get(url.get(), CURLUPART_PORT)) peer.port = static_cast<uint16_t>(std::atoi(port.text));
+  peer.path = path.text;
+  peer.headers = std::move(headers);
+  for (auto& lines : peer.headers) lines.emplace_back("User-Agent: headgate");
+  peer.connect_timeout = config_.connect_timeout;
+  peer.connections_max = static_cast<size_t>(std::max<int64_t>(1, config_.connections_max));
+  peer.allowed = IsLoopback;  // CheckCloudUrl has said so already
+  peer.connects = &connects_;
+  transport_ = MakePlainHttp(executor_, clock_, std::move(peer));
 }
 
 std::string CloudClient::UserId(const std::string& tenant) const {
@@ -435,16 +394,8 @@ std::string CloudClient::UserId(const std::string& tenant) const {
 }
 
 void CloudClient::Configure(CURL* easy, size_t key) const {
-  curl_easy_setopt(easy, CURLOPT_URL, url_.c_str());
+  ConfigureTransfer(easy, url_, config_.connect_timeout);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_[key].get());
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, "headgate");
-  // CheckCloudUrl has allowed http for loopback only; no redirect can bring another scheme or host in.
-  const bool tls = absl::StartsWithIgnoreCase(url_, "https:");
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");  // not even one that the environment names
-  curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-  curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
   // 1.3 is what both sides prefer and get; 1.2 stays allowed because whether every edge of the public API has 1.3 is
@@ -454,14 +405,9 @@ void CloudClient::Configure(CURL* easy, size_t key) const {
   curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
   if (!config_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, config_.ca_file.c_str());
   // No CURLOPT_PIPEWAIT: a burst would wait for one connection attempt, which may hang.
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 10L);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(std::max<int64_t>(1, absl::ToInt64Milliseconds(config_.connect_timeout))));
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   // Giving up while a name is being looked up must not wait for the resolver's thread.
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 }

@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -21,6 +22,10 @@
 #include "common/task.h"
 
 namespace headgate::router {
+
+// What every transfer has: no proxy, no redirect, no credentials of the environment, HTTP/1.1. The handle keeps `url`'s
+// scheme.
+void ConfigureTransfer(CURL* easy, const std::string& url, absl::Duration connect_timeout);
 
 class CurlMulti {
  public:

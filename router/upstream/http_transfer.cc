@@ -3,10 +3,8 @@
 
 #include "router/upstream/http_transfer.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/mailbox.h"
 
@@ -26,22 +24,10 @@ HttpTransfer::~HttpTransfer() {
 absl::Status HttpTransfer::Start() {
   easy_ = curl_easy_init();
   if (easy_ == nullptr) return absl::UnavailableError("http transfer: out of memory");
-  curl_easy_setopt(easy_, CURLOPT_URL, request_.url.c_str());
+  ConfigureTransfer(easy_, request_.url, request_.connect_timeout);
   headers_ = curl_slist_append(headers_, "Expect:");  // an empty value removes a header that libcurl would add
   for (const std::string& header : request_.headers) headers_ = curl_slist_append(headers_, header.c_str());
   curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers_);
-  curl_easy_setopt(easy_, CURLOPT_USERAGENT, "headgate");
-  curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, absl::StartsWith(request_.url, "https:") ? "https" : "http");
-  curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy_, CURLOPT_PROXY, "");
-  curl_easy_setopt(easy_, CURLOPT_NOPROXY, "*");
-  curl_easy_setopt(easy_, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-  curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy_, CURLOPT_TCP_NODELAY, 1L);
-  curl_easy_setopt(easy_, CURLOPT_TCP_KEEPALIVE, 1L);
-  curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(std::max<int64_t>(1, absl::ToInt64Milliseconds(request_.connect_timeout))));
   if (request_.post) {
     curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, request_.body.data());
     curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));

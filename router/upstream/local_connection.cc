@@ -98,12 +98,15 @@ void LocalConnection::Configure(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, this);
 }
 
+bool LocalConnection::Allows(const std::string& ip) {
+  if (AddressInRanges(ip, config_.address_ranges)) return true;
+  Complain("not in local.address_ranges");
+  return false;
+}
+
 curl_socket_t LocalConnection::OpenSocket(void* self, curlsocktype, curl_sockaddr* address) {
   auto& connection = *static_cast<LocalConnection*>(self);
-  if (!AddressInRanges(IpOf(address->addr), connection.config_.address_ranges)) {
-    connection.Complain("not in local.address_ranges");
-    return CURL_SOCKET_BAD;
-  }
+  if (!connection.Allows(IpOf(address->addr))) return CURL_SOCKET_BAD;
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 

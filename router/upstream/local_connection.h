@@ -30,6 +30,8 @@ class LocalConnection {
   const absl::Status& status() const { return status_; }
   std::string Url(const std::string& path) const { return base_ + path; }
   void Configure(CURL* easy);
+  // Whether a connection to `ip` may be made; complains when not.
+  bool Allows(const std::string& ip);
 
  private:
   static curl_socket_t OpenSocket(void* self, curlsocktype purpose, curl_sockaddr* address);

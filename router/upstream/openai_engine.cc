@@ -11,10 +11,13 @@
 #include "absl/strings/str_cat.h"
 #include "common/mailbox.h"
 #include "nlohmann/json.hpp"
+#include "router/upstream/address_ranges.h"
 #include "router/upstream/cloud_wire.h"
+#include "router/upstream/curl_http.h"
 #include "router/upstream/http_transfer.h"
 #include "router/upstream/local_connection.h"
 #include "router/upstream/openai_load.h"
+#include "router/upstream/plain_http.h"
 #include "router/upstream/upstream_error.h"
 
 namespace headgate::router {
@@ -23,11 +26,13 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kUnreadEventsMax = 64;      // then the transfer is held
-constexpr size_t kEventsPerWriteMax = 4096;  // 16 KiB, libcurl's largest piece, holds fewer
+constexpr size_t kEventsPerWriteMax = 16384;  // 64 KiB, the largest piece, holds fewer
 constexpr size_t kMetricsBytesMax = 1 << 20;
 constexpr size_t kAnswerBytesMax = 16 << 20;  // embeddings
 constexpr int64_t kConnectionsMax = 4096;
 constexpr absl::Duration kMetricsTimeout = absl::Seconds(1);
+constexpr char kJsonHeader[] = "Content-Type: application/json";
+constexpr char kChatPath[] = "/v1/chat/completions";
 
 // What the client and its streams share.
 struct Pod {
@@ -38,7 +43,10 @@ struct Pod {
         config(local),
         model(endpoint.model),
         connection(address, local, c, metrics),
-        multi(e, c, kConnectionsMax) {}
+        multi(e, c, kConnectionsMax) {
+    headers.reset(curl_slist_append(curl_slist_append(nullptr, kJsonHeader), "Expect:"));
+    if (connection.status().ok()) chat = local.tls.enabled() ? MakeCurl() : MakePlain(address);
+  }
   HttpRequest Request(const std::string& path) {
     HttpRequest request;
     request.url = connection.Url(path);
@@ -49,7 +57,7 @@ struct Pod {
   HttpRequest Post(const std::string& path, std::string body) {
     HttpRequest request = Request(path);
     request.post = true;
-    request.headers = {"Content-Type: application/json"};
+    request.headers = {kJsonHeader};
     request.body = std::move(body);
     return request;
   }
@@ -60,6 +68,32 @@ struct Pod {
   std::string model;  // empty: not known yet
   LocalConnection connection;
   CurlMulti multi;
+  std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers{nullptr, curl_slist_free_all};
+  std::unique_ptr<HttpTransport> chat;  // null: the pod cannot be used
+
+ private:
+  std::unique_ptr<HttpTransport> MakeCurl() {
+    return std::make_unique<CurlHttp>(
+        multi, 1,
+        [this](CURL* easy, size_t) {
+          ConfigureTransfer(easy, connection.Url(kChatPath), config.connect_timeout);
+          curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+          connection.Configure(easy);
+        },
+        nullptr);
+  }
+  std::unique_ptr<HttpTransport> MakePlain(const std::string& address) {
+    PlainPeer peer;
+    std::string port;
+    SplitAddress(address, &peer.host, &port);  // LocalConnection has looked at it
+    peer.port = static_cast<uint16_t>(std::atoi(port.c_str()));
+    peer.path = kChatPath;
+    peer.headers = {{kJsonHeader, "Accept: */*", "User-Agent: headgate"}};
+    peer.connect_timeout = config.connect_timeout;
+    peer.connections_max = kConnectionsMax;
+    peer.allowed = [this](const std::string& ip) { return connection.Allows(ip); };
+    return MakePlainHttp(executor, clock, std::move(peer));
+  }
 };
 
 // The pod is ours: what it refuses is the caller's error, or nobody's.
@@ -71,7 +105,7 @@ absl::Status StatusOf(long http_status) {
   return absl::UnavailableError(absl::StrCat("the engine failed (status ", http_status, ")"));
 }
 
-class PodStream : public AnswerStream {
+class PodStream : public AnswerStream, private HttpReader {
  public:
   explicit PodStream(std::shared_ptr<Pod> pod)
       : pod_(std::move(pod)), mailbox_(pod_->executor, kUnreadEventsMax + kEventsPerWriteMax) {}
@@ -79,10 +113,9 @@ class PodStream : public AnswerStream {
   void Start(absl::StatusOr<std::string> body, MonotonicTime deadline) {
     if (!body.ok()) return mailbox_.Close(body.status());
     if (!pod_->connection.status().ok()) return mailbox_.Close(absl::UnavailableError("the engine is not usable"));
-    transfer_.emplace(
-        pod_->multi, pod_->Post("/v1/chat/completions", *std::move(body)),
-        [this](std::string_view bytes) { return Read(bytes); }, [this](CURLcode result) { Complete(result); });
-    if (const absl::Status started = transfer_->Start(); !started.ok()) return End(started);
+    auto exchange = pod_->chat->Send(0, *std::move(body), *this);
+    if (!exchange.ok()) return End(exchange.status());
+    exchange_ = *std::move(exchange);
     mailbox_.SetOnTaken([this] { ResumeIfRead(); });
     deadline_timer_ = pod_->clock.CallAt(
         deadline, [this] { End(absl::DeadlineExceededError("request deadline passed while the engine answered")); });
@@ -95,17 +128,17 @@ class PodStream : public AnswerStream {
   }
 
  private:
-  size_t Read(std::string_view bytes) {
-    if (transfer_->status() != 200) return bytes.size();  // looked at by nobody
-    if (reader_.done()) return bytes.size();
+  void TakeHead(int status, std::string_view) override { http_status_ = status; }
+  Taken TakeBody(std::string_view bytes) override {
+    if (http_status_ != 200 || reader_.done()) return Taken::kAll;  // looked at by nobody
     if (mailbox_.size() >= kUnreadEventsMax) {
       paused_ = true;
-      return CURL_WRITEFUNC_PAUSE;
+      return Taken::kLater;
     }
     std::vector<v1::GenerateStreamResponse> events;
     failure_ = reader_.Read(bytes, events);
     Deliver(std::move(events));
-    return failure_.ok() ? bytes.size() : 0;
+    return failure_.ok() ? Taken::kAll : Taken::kNever;
   }
   void Deliver(std::vector<v1::GenerateStreamResponse> events) {
     for (v1::GenerateStreamResponse& event : events) {
@@ -115,13 +148,13 @@ class PodStream : public AnswerStream {
   void ResumeIfRead() {
     if (!paused_ || mailbox_.size() > kUnreadEventsMax / 2) return;
     paused_ = false;
-    if (transfer_->Resume() != CURLE_OK) End(absl::UnavailableError("engine stream cannot be resumed"));
+    if (!exchange_->Resume().ok()) End(absl::UnavailableError("engine stream cannot be resumed"));
   }
-  void Complete(CURLcode result) {
-    if (transfer_->status() != 0 && transfer_->status() != 200) return End(StatusOf(transfer_->status()));
+  void TakeEnd(const absl::Status& ended) override {
+    if (http_status_ != 0 && http_status_ != 200) return End(StatusOf(http_status_));
     if (!failure_.ok()) return End(failure_);
-    if (result != CURLE_OK && !reader_.done()) {
-      return End(absl::UnavailableError(absl::StrCat("engine connection failed: ", curl_easy_strerror(result))));
+    if (!ended.ok() && !reader_.done()) {
+      return End(absl::UnavailableError(absl::StrCat("engine connection failed: ", ended.message())));
     }
     std::vector<v1::GenerateStreamResponse> events;
     const absl::Status status = reader_.End(events);
@@ -132,7 +165,7 @@ class PodStream : public AnswerStream {
     deadline_timer_.reset();
     mailbox_.Close(std::move(status));
     paused_ = false;
-    transfer_.reset();
+    exchange_.reset();
   }
 
   const std::shared_ptr<Pod> pod_;
@@ -140,8 +173,9 @@ class PodStream : public AnswerStream {
   SseReader reader_;
   absl::Status failure_;
   bool paused_ = false;
+  int http_status_ = 0;  // 0: no head yet
   std::unique_ptr<Timer> deadline_timer_;
-  std::optional<HttpTransfer> transfer_;
+  std::unique_ptr<HttpExchange> exchange_;
 };
 
 // One small question, answered in JSON.

@@ -3,7 +3,8 @@
 
 // Two coroutines a connection: Pump reads bytes and notices the end, Serve parses requests and runs the handler. Beast
 // parses; sockets are hidden behind HttpSocket, so TLS is not visible here. What is written collects in `outgoing_` and
-// leaves in one system call when the executor comes round: a burst of events of one stream costs as much as one event.
+// leaves in one system call when the executor comes round: a burst of events of one stream costs as much as one event,
+// and answers that are ready together leave in a row, which wakes the peer once.
 #include "services/router/http_server.h"
 
 #include <exception>
@@ -90,7 +91,9 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     socket_->Close();
   }
   void CloseIfIdle() {
-    if (!request_) Close();
+    if (request_) return;
+    Flush();
+    Close();
   }
 
   Task<absl::Status> Send(int status, HttpHeaders headers, std::string body) override {
@@ -98,7 +101,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     AppendHead(status, headers);
     outgoing_.append(body);
     answered_ = true;
-    Flush();
+    FlushSoon();
     return Settle(/*all=*/true);
   }
   Task<absl::Status> Begin(int status, HttpHeaders headers) override {
@@ -124,7 +127,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
   Task<absl::Status> End() override {
     answered_ = true;
     if (chunked_) outgoing_.append("0\r\n\r\n");
-    Flush();
+    FlushSoon();
     return Settle(/*all=*/true);
   }
 
@@ -166,10 +169,10 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     while (!self->closed_ && !self->outgoing_.empty()) {
       bytes.clear();
       bytes.swap(self->outgoing_);
-      const bool live = self->cancellation_ && !self->cancellation_->cancelled();
+      const bool live = self->cancellation_ ? !self->cancellation_->cancelled() : self->keep_alive_;
       auto timer = self->CloseAfter(live ? self->state_->config.stall_max : kGraceAfterCancel);
       Cancellation::Registration hurry;
-      if (live) {
+      if (live && self->cancellation_) {
         hurry = self->cancellation_->OnCancel([&timer, &self] { timer = self->CloseAfter(kGraceAfterCancel); });
       }
       const absl::Status written = co_await self->socket_->Write(bytes);
@@ -267,13 +270,14 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     request_.emplace();
     request_->received = state_->clock.Monotonic();
     bool complete = co_await Receive(parser);
+    if (state_->closed) complete = false;  // nobody would hear what became of it
     if (complete) {
       Fill(parser.get());
       cancellation_.emplace();
       answered_ = streaming_ = chunked_ = false;
       if (ended_) cancellation_->Cancel(absl::CancelledError("the client has gone"));
       co_await state_->handler(*request_, *this, *cancellation_);
-      Flush();
+      if (!keep_alive_ || !answered_) Flush();  // otherwise it goes out while the next request is waited for
       const absl::Status sent = co_await Settle(/*all=*/true);  // nothing refers to the cancellation any more
       if (!sent.ok()) answered_ = false;
       cancellation_.reset();

@@ -261,7 +261,6 @@ TEST_F(CloudClientTest, SlowReaderHoldsTheSender) {
   for (int i = 0; i < kChunks; ++i) absl::StrAppend(&expected, i, " ");
   EXPECT_EQ(outcome.deltas, kChunks);
   EXPECT_TRUE(outcome.content == expected);
-  EXPECT_GT(Count("headgate_router_cloud_pauses_total"), 1);
 }
 
 TEST_F(CloudClientTest, ReusesConnections) {
