@@ -49,6 +49,13 @@ class Verdict {
                                          [](const auto& a, const auto& b) { return a.level() < b.level(); });
     if (lowest->level() < finding.level()) *lowest = std::move(finding);
   }
+  // Nothing that could be added would change it.
+  bool Settled() const {
+    const auto& findings = sensitivity_.findings;
+    return findings.size() >= kFindingsMax && std::all_of(findings.begin(), findings.end(), [](const auto& finding) {
+             return finding.level() >= v1::SENSITIVITY_LEVEL_RESTRICTED;
+           });
+  }
 
  private:
   Sensitivity& sensitivity_;
@@ -135,6 +142,7 @@ Sensitivity Classification::Classify(v1::SensitivityLevel declared, const Tenant
     verdict.Add(NotInspectable("not_screened"));
   }
   for (const ScreenedField& field : screened.fields) {
+    if (verdict.Settled()) break;
     const absl::StatusOr<std::vector<Detection>> detections = ScanGuarded(*detectors_, field);
     if (!detections.ok()) {
       sensitivity.state = ClassificationState::kUnavailable;

@@ -39,7 +39,7 @@ bool MayHoldSeams(const v1::GenerateRequest& content) {
   if (content.messages_size() != 1) return content.messages_size() > 1;
   const v1::Message& message = content.messages(0);
   return !message.name().empty() || !message.reasoning_content().empty() || !message.tool_calls().empty() ||
-         message.content().find_first_of("{[") < kJsonWithin;
+         std::string_view(message.content()).substr(0, kJsonWithin).find_first_of("{[") != std::string_view::npos;
 }
 
 void AddSeams(const v1::GenerateRequest& content, DecodeBudget& budget, Screened& screened) {

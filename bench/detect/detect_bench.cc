@@ -6,7 +6,7 @@
 // counts little; the best of several passes stands for the machine alone.
 //
 //   detect-bench sizes                    by text, size and stage; then 100,000 dictionary entries
-//   detect-bench worst                    requests made to cost much, beside ordinary ones of their size
+//   detect-bench worst [KIND]             requests made to cost much: 128 KiB, and how the time grows from 8 KiB
 //   detect-bench loop TEXT BYTES PASSES   one text (English, Chinese, names), for a profiler; loop-rules: no models
 //   detect-bench texts IN OUT [WEIGHTS]   IN: JSON lines with `text`; OUT: the same with `us`, `sensitive`, `types`.
 //                                         WEIGHTS: a folder of headgate-train's, instead of the weights built in
@@ -240,35 +240,46 @@ std::vector<Hostile> Hostiles() {
   };
 }
 
-// One message, and many. 128 KiB each.
-int Worst(const Engine& engine) {
-  constexpr size_t kBytes = 131072;
-  double ordinary = 0;
-  std::cout << absl::StreamFormat("%-20s %12s %12s %12s\n", "milliseconds of", "one message", "of 64 bytes", "of 300");
+// `piece` again and again, in messages of at least `message_bytes`.
+Prompt HostilePrompt(const std::string& piece, size_t bytes, size_t message_bytes) {
+  v1::GenerateRequest request;
+  std::string text;
+  for (size_t made = 0; made < bytes; made += piece.size()) {
+    text += piece;
+    if (text.size() < message_bytes && made + piece.size() < bytes) continue;
+    v1::Message& message = *request.add_messages();
+    message.set_role(request.messages_size() % 2 == 0 ? v1::ROLE_ASSISTANT : v1::ROLE_USER);
+    message.set_content(std::exchange(text, ""));
+  }
+  return Prompt(std::move(request));
+}
+
+// One message, and many: 128 KiB each, and how much more a byte costs there than in 8 KiB. `kind`: of this alone.
+int Worst(const Engine& engine, std::string_view kind) {
+  constexpr size_t kBytes = 131072, kShort = 8192;
+  constexpr int kPasses = 5;
+  const auto best_of = [&](const Prompt& prompt, size_t passes) {
+    double best = engine.Judge(prompt).us;
+    for (size_t i = 1; i < passes; ++i) best = std::min(best, engine.Judge(prompt).us);
+    return best;
+  };
+  std::cout << absl::StreamFormat("%-20s %12s %6s %12s %6s %12s %6s\n", "milliseconds of", "one message", "growth",
+                                  "of 64 bytes", "growth", "of 300", "growth");
+  double worst = 0, most = 0;
   for (const Hostile& row : Hostiles()) {
-    double most = 0;
+    if (!kind.empty() && kind != row.name) continue;
     std::cout << absl::StreamFormat("%-20s", row.name);
     for (const size_t bytes : {kBytes, size_t{64}, size_t{300}}) {
-      v1::GenerateRequest request;
-      std::string text;
-      for (size_t made = 0; made < kBytes; made += row.piece.size()) {
-        text += row.piece;
-        if (text.size() < bytes && made + row.piece.size() < kBytes) continue;
-        v1::Message& message = *request.add_messages();
-        message.set_role(request.messages_size() % 2 == 0 ? v1::ROLE_ASSISTANT : v1::ROLE_USER);
-        message.set_content(std::exchange(text, ""));
-      }
-      const Prompt prompt(std::move(request));
-      double best = engine.Judge(prompt).us;
-      for (int i = 0; i < 4; ++i) best = std::min(best, engine.Judge(prompt).us);
-      std::cout << absl::StreamFormat(" %12.1f", best * 1e-3);
-      most = std::max(most, best);
+      const double us = best_of(HostilePrompt(row.piece, kBytes, bytes), kPasses);
+      const double few = best_of(HostilePrompt(row.piece, kShort, bytes), 4 * kPasses);
+      const double growth = us / (few * (kBytes / kShort));
+      std::cout << absl::StreamFormat(" %12.1f %6.2f", us * 1e-3, growth);
+      worst = std::max(worst, us);
+      most = std::max(most, growth);
     }
-    if (std::string_view(row.name).starts_with("ordinary") || std::string_view(row.name) == "names") {
-      ordinary = std::max(ordinary, most);
-    }
-    std::cout << absl::StreamFormat("   %.1f of what ordinary text costs\n", most / ordinary);
+    std::cout << std::endl;
   }
+  std::cout << absl::StreamFormat("the slowest %.1f ms; at most %.2f times linear\n", worst * 1e-3, most);
   return 0;
 }
 
@@ -313,11 +324,12 @@ int main(int argc, char** argv) {
     return 1;
   }
   if (mode == "sizes") return headgate::Sizes(engine);
-  if (mode == "worst") return headgate::Worst(engine);
+  if (mode == "worst") return headgate::Worst(engine, argc == 3 ? argv[2] : "");
   if ((mode == "loop" || mode == "loop-rules") && argc == 5) {
     return headgate::Loop(engine, argv[2], std::stoul(argv[3]), std::stoul(argv[4]));
   }
   if (mode == "texts" && (argc == 4 || argc == 5)) return headgate::Texts(engine, argv[2], argv[3]);
-  std::cerr << "usage: detect-bench sizes | worst | loop|loop-rules TEXT BYTES PASSES | texts IN OUT [WEIGHTS]\n";
+  std::cerr << "usage: detect-bench sizes | worst [KIND] | loop|loop-rules TEXT BYTES PASSES | "
+               "texts IN OUT [WEIGHTS]\n";
   return 2;
 }

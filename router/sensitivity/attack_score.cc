@@ -51,16 +51,17 @@ bool NeedsCollapsing(std::string_view text) {
 std::string Collapse(std::string_view text) {
   std::string out;
   out.reserve(text.size());
+  size_t copied = 0;  // what lies before is in `out`
   for (size_t i = 0; i < text.size(); ++i) {
-    const bool comment = text[i] == '/' && text.substr(i, 4) == "/**/";
+    const char c = text[i];
+    const bool comment = c == '/' && text.substr(i, 4) == "/**/";
+    if (!comment && c != ' ' && c != '\t' && c != '\r') continue;
+    out.append(text.substr(copied, i - copied));
+    if (out.empty() || out.back() != ' ') out += ' ';
     if (comment) i += 3;
-    const bool space = comment || text[i] == ' ' || text[i] == '\t' || text[i] == '\r';
-    if (!space) {
-      out += text[i];
-    } else if (out.empty() || out.back() != ' ') {
-      out += ' ';
-    }
+    copied = i + 1;
   }
+  out.append(text.substr(copied));
   return out;
 }
 
@@ -233,6 +234,10 @@ class Reader {
     }
     size_t next = 0;
     for (size_t at = 0; at < text_.size(); ++at) {
+      // On to the next byte that says anything.
+      size_t stop = std::min(text_.size() - 1, begin_ + kSentenceBytesMax);
+      if (next < seen.size()) stop = std::min(stop, seen[next].end - 1);
+      while (at < stop && !kInteresting[static_cast<uint8_t>(text_[at])]) ++at;
       for (; next < seen.size() && seen[next].end == at + 1; ++next) See(AttackClues()[seen[next].clue], at + 1);
       const bool interesting = kInteresting[static_cast<uint8_t>(text_[at])];
       if (interesting) Look(at);
@@ -291,6 +296,19 @@ class Reader {
   // Behind `or`, `and`, `||`, `&&` at `at`; 0 when there is none.
   size_t AfterConnective(size_t at) const {
     if (at + 3 >= text_.size()) return 0;
+    switch (text_[at]) {  // most bytes are settled here
+      case 'o':
+      case 'O':
+      case 'a':
+      case 'A':
+      case 'w':
+      case 'W':
+      case '|':
+      case '&':
+        break;
+      default:
+        return 0;
+    }
     const auto is = [&](std::string_view word) {
       for (size_t i = 0; i < word.size(); ++i) {
         if (LowerAscii(text_[at + i]) != word[i]) return false;

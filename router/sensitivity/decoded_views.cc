@@ -301,6 +301,7 @@ class Decoder {
     const bool may_be_whole = !unwrapped && round < kWholeRounds;
     bool whole = may_be_whole && canonical.size() <= kShort[round];
     Rewritten rewritten = Rewrite(canonical, edits, whole ? Keep::kAll : Keep::kNear);
+    whole = whole || (may_be_whole && rewritten.whole);
     if (!whole && may_be_whole && rewritten.text.size() >= canonical.size() - canonical.size() / 4) {
       rewritten = Rewrite(canonical, edits, Keep::kAll);
       whole = true;

@@ -1,9 +1,10 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// One pass over text() gives the cue words; the next ones give candidates, over joined() those that were written with
-// separators. Each candidate's validator looks around it, bounded; then the readers go over the cue words. Scanning is
-// linear: a match costs a bounded amount of work.
+// One pass over text() gives the cue words; the next ones give candidates: values with letters or signs by Vectorscan,
+// numbers by their runs of digits, over joined() those that were written with separators. Each candidate's validator
+// looks around it, bounded; then the readers go over the cue words. Scanning is linear: a match costs a bounded amount
+// of work.
 //
 // Tested by tables of named rows and against a naive scanner over all substrings.
 #include "router/sensitivity/detectors.h"
@@ -19,6 +20,7 @@
 #include "router/sensitivity/cue_words.h"
 #include "router/sensitivity/evidence.h"
 #include "router/sensitivity/keywords.h"
+#include "router/sensitivity/number_patterns.h"
 #include "router/sensitivity/pattern_database.h"
 #include "router/sensitivity/rule.h"
 
@@ -94,8 +96,8 @@ constexpr CueExpression kCueExpressions[] = {
     {Cue::kHouseNumber, "[0-9]排"},        {Cue::kHouseNumber, "[0-9] 排"},      {Cue::kHouseNumber, "[0-9] 楼"},
 };
 
-// The built-in patterns, compiled once a process: they do not depend on the configuration. Four databases, since words
-// and classes of characters together cost more than one after the other, and most texts need few of the latter.
+// The built-in patterns, compiled once a process: they do not depend on the configuration. Several databases, since
+// words and classes of characters together cost more than one after the other, and most texts need few of the latter.
 class BuiltIn {
  public:
   struct Pattern {
@@ -114,21 +116,24 @@ class BuiltIn {
     return &*built_in;
   }
 
-  Group any, digits;  // rules for all texts, and for those with digits
-  Group joined;       // numbers with separators
+  Group any, digits;       // rules for all texts, and for those with digits
+  NumberPatterns numbers;  // with and without separators
+  std::vector<Pattern> number_of;
   PatternDatabase cues;
   std::vector<Cue> cue_of;
 
  private:
-  BuiltIn(Group of_any, Group of_digits, Group of_joined, PatternDatabase of_cues)
-      : any(std::move(of_any)), digits(std::move(of_digits)), joined(std::move(of_joined)), cues(std::move(of_cues)) {}
+  BuiltIn(Group of_any, Group of_digits, PatternDatabase of_cues)
+      : any(std::move(of_any)), digits(std::move(of_digits)), cues(std::move(of_cues)) {}
   static absl::StatusOr<BuiltIn> Make();
   static absl::StatusOr<Group> MakeGroup(absl::FunctionRef<bool(const PatternRule&)> wanted);
+  static absl::StatusOr<std::vector<Pattern>> Collect(absl::FunctionRef<bool(const PatternRule&)> wanted,
+                                                      std::vector<PatternDatabase::Pattern>& expressions);
 };
 
-absl::StatusOr<BuiltIn::Group> BuiltIn::MakeGroup(absl::FunctionRef<bool(const PatternRule&)> wanted) {
+absl::StatusOr<std::vector<BuiltIn::Pattern>> BuiltIn::Collect(absl::FunctionRef<bool(const PatternRule&)> wanted,
+                                                               std::vector<PatternDatabase::Pattern>& expressions) {
   std::vector<Pattern> patterns;
-  std::vector<PatternDatabase::Pattern> expressions;
   for (const auto* rules : {&IdentityRules(), &MoneyRules(), &ContactRules(), &SecretRules()}) {
     for (const PatternRule& rule : *rules) {
       if (FindDetectorType(rule.type) == nullptr) return absl::InternalError(absl::StrCat("no type ", rule.type));
@@ -139,6 +144,12 @@ absl::StatusOr<BuiltIn::Group> BuiltIn::MakeGroup(absl::FunctionRef<bool(const P
       }
     }
   }
+  return patterns;
+}
+
+absl::StatusOr<BuiltIn::Group> BuiltIn::MakeGroup(absl::FunctionRef<bool(const PatternRule&)> wanted) {
+  std::vector<PatternDatabase::Pattern> expressions;
+  ASSIGN_OR_RETURN(std::vector<Pattern> patterns, Collect(wanted, expressions));
   ASSIGN_OR_RETURN(PatternDatabase database, PatternDatabase::Compile(expressions));
   Group group(std::move(database));
   group.patterns = std::move(patterns);
@@ -147,8 +158,12 @@ absl::StatusOr<BuiltIn::Group> BuiltIn::MakeGroup(absl::FunctionRef<bool(const P
 
 absl::StatusOr<BuiltIn> BuiltIn::Make() {
   ASSIGN_OR_RETURN(Group any, MakeGroup([](const PatternRule& rule) { return !rule.digits; }));
-  ASSIGN_OR_RETURN(Group digits, MakeGroup([](const PatternRule& rule) { return rule.digits; }));
-  ASSIGN_OR_RETURN(Group joined, MakeGroup([](const PatternRule& rule) { return rule.number; }));
+  ASSIGN_OR_RETURN(Group digits, MakeGroup([](const PatternRule& rule) { return rule.digits && !rule.number; }));
+  std::vector<PatternDatabase::Pattern> numbers;
+  ASSIGN_OR_RETURN(std::vector<Pattern> number_of,
+                   Collect([](const PatternRule& rule) { return rule.number; }, numbers));
+  std::vector<std::string> forms;
+  for (const PatternDatabase::Pattern& number : numbers) forms.push_back(number.expression);
   std::vector<PatternDatabase::Pattern> expressions;
   std::vector<Cue> cue_of;
   const auto add_cue = [&](Cue cue, std::string expression) {
@@ -162,7 +177,9 @@ absl::StatusOr<BuiltIn> BuiltIn::Make() {
   }
   add_cue(Cue::kAgeNumber, "(?:一|二|三|四|五|六|七|八|九|十)岁");
   ASSIGN_OR_RETURN(PatternDatabase cues, PatternDatabase::Compile(expressions));
-  BuiltIn built_in(std::move(any), std::move(digits), std::move(joined), std::move(cues));
+  BuiltIn built_in(std::move(any), std::move(digits), std::move(cues));
+  ASSIGN_OR_RETURN(built_in.numbers, NumberPatterns::Compile(forms));
+  built_in.number_of = std::move(number_of);
   built_in.cue_of = std::move(cue_of);
   return built_in;
 }
@@ -273,8 +290,9 @@ class PatternDetectors : public Detectors {
 
  private:
   absl::StatusOr<std::vector<Detection>> ScanWith(const TextModels* models, const CanonicalText& text) const;
-  absl::Status ScanGroup(const BuiltIn::Group& group, const CanonicalText& text, const Evidence& evidence, bool joined,
+  absl::Status ScanGroup(const BuiltIn::Group& group, const CanonicalText& text, const Evidence& evidence,
                          Findings& findings) const;
+  void ScanNumbers(const CanonicalText& text, const Evidence& evidence, bool joined, Findings& findings) const;
   void Check(const Match& match, const BuiltIn::Pattern& pattern, Findings& findings) const;
   void Add(size_t type, TextRange range, double score, std::string_view text, Findings& findings) const;
 
@@ -338,10 +356,17 @@ void PatternDetectors::Add(size_t type, TextRange range, double score, std::stri
 }
 
 absl::Status PatternDetectors::ScanGroup(const BuiltIn::Group& group, const CanonicalText& text,
-                                         const Evidence& evidence, bool joined, Findings& findings) const {
+                                         const Evidence& evidence, Findings& findings) const {
+  return group.database.Scan(text.text(), [&](size_t index, size_t begin, size_t end) {
+    Check({text, evidence, text.text(), false, begin, end}, group.patterns[index], findings);
+  });
+}
+
+void PatternDetectors::ScanNumbers(const CanonicalText& text, const Evidence& evidence, bool joined,
+                                   Findings& findings) const {
   const std::string_view view = joined ? text.joined() : text.text();
-  return group.database.Scan(view, [&](size_t index, size_t begin, size_t end) {
-    Check({text, evidence, view, joined, begin, end}, group.patterns[index], findings);
+  built_in_.numbers.Scan(text, joined, [&](size_t index, size_t begin, size_t end) {
+    Check({text, evidence, view, joined, begin, end}, built_in_.number_of[index], findings);
   });
 }
 
@@ -366,9 +391,12 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::ScanWith(const TextMode
     }
     evidence.SetNames(std::move(reading.names));
   }
-  RETURN_IF_ERROR(ScanGroup(built_in_.any, text, evidence, false, findings));
-  if (HoldsDigits(text.text())) RETURN_IF_ERROR(ScanGroup(built_in_.digits, text, evidence, false, findings));
-  if (text.has_joined()) RETURN_IF_ERROR(ScanGroup(built_in_.joined, text, evidence, true, findings));
+  RETURN_IF_ERROR(ScanGroup(built_in_.any, text, evidence, findings));
+  if (HoldsDigits(text.text())) {
+    ScanNumbers(text, evidence, false, findings);
+    RETURN_IF_ERROR(ScanGroup(built_in_.digits, text, evidence, findings));
+  }
+  if (text.has_joined()) ScanNumbers(text, evidence, true, findings);
   if (!evidence.hits().empty()) {
     for (const Reader reader : kReaders) reader(evidence, add);
   }

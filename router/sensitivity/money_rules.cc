@@ -4,6 +4,7 @@
 // Cards, accounts and addresses of money that have a form of their own. Plain account numbers have none: they are read
 // after their label (labels.cc).
 #include <algorithm>
+#include <array>
 
 #include "router/sensitivity/number_shape.h"
 #include "router/sensitivity/rule.h"
@@ -57,9 +58,9 @@ std::optional<Value> Iban(const Match& match) {
   const char country[] = {text[match.begin], text[match.begin + (together ? 1 : 2)]};
   const size_t length = IbanLength({country, 2});
   if (length == 0) return std::nullopt;
-  std::string characters;
-  std::array<size_t, kLengthMax> ends{};
-  for (size_t at = match.begin; at < text.size() && characters.size() < kLengthMax;) {
+  std::array<char, kLengthMax> characters;
+  size_t count = 0, end = match.begin;
+  for (size_t at = match.begin; at < text.size() && count < length;) {
     if (!IsAlnum(text[at])) {
       size_t next = at;
       for (int i = 0; i < kSeparatorsMax; ++i) next += SeparatorLength(text, next);
@@ -67,13 +68,11 @@ std::optional<Value> Iban(const Match& match) {
       at = next;
       continue;
     }
-    characters += text[at++];
-    ends[characters.size() - 1] = at;
+    if ((count == 2 || count == 3) && !IsDigit(text[at])) return std::nullopt;
+    characters[count++] = text[at++];
+    end = at;
   }
-  if (length > characters.size() || !IsIban(std::string_view(characters).substr(0, length))) {
-    return std::nullopt;
-  }
-  const size_t end = ends[length - 1];
+  if (count < length || !IsIban({characters.data(), length})) return std::nullopt;
   if (end < text.size() && IsDigit(text[end])) return std::nullopt;
   return Value{{match.begin, end}};
 }

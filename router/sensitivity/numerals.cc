@@ -16,8 +16,8 @@ constexpr size_t kNumeralsMin = 6;
 constexpr size_t kGappedTokenMax = 6;
 
 struct Numeral {
-  char16_t character;
-  char digit;
+  char16_t character = 0;
+  char digit = 0;
 };
 constexpr Numeral kNumerals[] = {{u'〇', '0'}, {u'零', '0'}, {u'洞', '0'}, {u'○', '0'},  {u'一', '1'}, {u'壹', '1'},
                                  {u'幺', '1'}, {u'二', '2'}, {u'贰', '2'}, {u'貳', '2'}, {u'两', '2'}, {u'三', '3'},
@@ -25,11 +25,17 @@ constexpr Numeral kNumerals[] = {{u'〇', '0'}, {u'零', '0'}, {u'洞', '0'}, {u
                                  {u'伍', '5'}, {u'六', '6'}, {u'陆', '6'}, {u'陸', '6'}, {u'七', '7'}, {u'柒', '7'},
                                  {u'拐', '7'}, {u'八', '8'}, {u'捌', '8'}, {u'九', '9'}, {u'玖', '9'}, {u'勾', '9'}};
 
-// Whether any numeral has this low byte: nine characters in ten are settled by it.
-constexpr std::array<bool, 256> kNumeralLowBytes = [] {
-  std::array<bool, 256> low{};
-  for (const Numeral& numeral : kNumerals) low[numeral.character & 0xFF] = true;
-  return low;
+// The numerals by the low byte of the character: nine characters in ten have none.
+constexpr size_t kOfLowByteMax = 2;
+constexpr std::array<std::array<Numeral, kOfLowByteMax>, 256> kNumeralsOf = [] {
+  std::array<std::array<Numeral, kOfLowByteMax>, 256> of{};
+  for (const Numeral& numeral : kNumerals) {
+    auto& same = of[numeral.character & 0xFF];
+    size_t i = 0;
+    while (same[i].digit != 0) ++i;  // does not compile when there are more
+    same[i] = numeral;
+  }
+  return of;
 }();
 
 // The digit that the character at `at` stands for, or 0.
@@ -38,8 +44,7 @@ char NumeralAt(std::string_view text, size_t at) {
   if (byte(at) < 0xE2 || byte(at) > 0xE9 || at + 2 >= text.size()) return 0;
   const auto code_point =
       static_cast<char16_t>((byte(at) & 0x0F) << 12 | (byte(at + 1) & 0x3F) << 6 | (byte(at + 2) & 0x3F));
-  if (!kNumeralLowBytes[code_point & 0xFF]) return 0;
-  for (const Numeral& numeral : kNumerals) {
+  for (const Numeral& numeral : kNumeralsOf[code_point & 0xFF]) {
     if (numeral.character == code_point) return numeral.digit;
   }
   return 0;
@@ -224,24 +229,19 @@ GappedRun GappedRunAt(std::string_view text, size_t at) {
   size_t second = first + first_gap;
   while (part(second) && second - first - first_gap <= kTokenMax) ++second;
   if (first - at > 1 && second - first - first_gap != first - at) return run;
-  size_t length = 0, tokens = 0, digits = 0, letters = 0, size = 0;
+  size_t length = 0, tokens = 0, digits = 0, letters = 0, characters = 0;
   std::string_view separator;
-  std::string closed;
-  std::vector<uint32_t> origin;
-  for (size_t i = at; i < text.size() && closed.size() < kCharactersMax;) {
+  for (size_t i = at; i < text.size() && characters < kCharactersMax;) {
     const size_t begin = i;
     // With single characters, signs of the value stand alone as well (`s k - a`).
     if (!part(i) && length == 1 && text[i] > ' ' && static_cast<uint8_t>(text[i]) < 0x7F) ++i;
     while (part(i) && i - begin <= kTokenMax) ++i;
-    size = i - begin;
+    const size_t size = i - begin;
     if (size == 0 || size > kTokenMax || (tokens > 0 && size > length)) break;
     if (tokens == 0) length = size;
     ++tokens;
-    for (size_t k = begin; k < i; ++k) {
-      closed += text[k];
-      origin.push_back(static_cast<uint32_t>(k));
-      digits += IsDigit(text[k]), letters += IsLetter(text[k]);
-    }
+    characters += size;
+    for (size_t k = begin; k < i; ++k) digits += IsDigit(text[k]), letters += IsLetter(text[k]);
     run.end = i;
     const size_t gap = SeparatorLength(text, i);
     if (gap == 0 || size < length) break;
@@ -253,9 +253,13 @@ GappedRun GappedRunAt(std::string_view text, size_t at) {
   run.next = std::max(run.end, at + 1);
   const bool enough = tokens >= (length == 1 ? kSinglesMin : kTokensMin);
   const bool code = letters >= 1 || digits > kNumberMax;
-  if (enough && closed.size() >= kCharactersMin && digits >= kDigitsMin && code) {
-    run.closed = std::move(closed);
-    run.origin = std::move(origin);
+  if (!enough || characters < kCharactersMin || digits < kDigitsMin || !code) return run;
+  // What is written without the separators: tokens of `length`, the last perhaps shorter.
+  for (size_t begin = at; begin < run.end; begin += length + separator.size()) {
+    for (size_t k = begin; k < std::min(begin + length, run.end); ++k) {
+      run.closed += text[k];
+      run.origin.push_back(static_cast<uint32_t>(k));
+    }
   }
   return run;
 }

@@ -22,13 +22,16 @@ class Writer {
  public:
   Writer(std::string_view text, Keep keep) : text_(text), keep_(keep) {}
   void Replace(const Edits& edits, const Edits::Edit& edit) {
-    const size_t context = ContextBefore(edit.begin), follow = ContextBehind(copied_);
+    const bool near = any_ && edit.begin - copied_ <= kContextBytes;
+    const size_t context = near ? copied_ : ContextBefore(edit.begin), follow = near ? copied_ : ContextBehind(copied_);
     if (!any_) {
+      whole_ = context == 0;
       Copy(context, edit.begin);
     } else if (context <= follow) {
       Copy(copied_, edit.begin);
     } else {
       Copy(copied_, follow);
+      whole_ = false;
       out_.text += kBetweenParts;
       out_.origin.resize(out_.text.size(), static_cast<uint32_t>(follow));
       Copy(context, edit.begin);
@@ -42,6 +45,7 @@ class Writer {
     const size_t end = ContextBehind(copied_);
     Copy(copied_, end);
     out_.origin.push_back(static_cast<uint32_t>(end));
+    out_.whole = whole_ && end == text_.size();
     return std::move(out_);
   }
 
@@ -54,13 +58,17 @@ class Writer {
     while (begin > least && IsGraphic(text_[begin - 1])) --begin;
     return std::max(least, begin - std::min(begin, kContextBytes));
   }
-  size_t ContextBehind(size_t at) const {
+  size_t ContextBehind(size_t at) {
     if (keep_ == Keep::kAll) return text_.size();
     size_t end = std::min(text_.size(), at + kContextBytes);
     const size_t most = std::min(text_.size(), at + kContextBytesMax);
     if (end >= most || !IsGraphic(text_[end - 1]) || !IsGraphic(text_[end])) return end;
-    while (end < most && IsGraphic(text_[end])) ++end;
-    return std::min(most, end + kContextBytes);
+    // The same token behind many parts is gone through once.
+    if (end >= token_end_) {
+      token_end_ = end;
+      while (token_end_ < text_.size() && IsGraphic(text_[token_end_])) ++token_end_;
+    }
+    return std::min(most, std::min(most, token_end_) + kContextBytes);
   }
   void Copy(size_t begin, size_t end) {
     out_.text.append(text_.substr(begin, end - begin));
@@ -72,8 +80,8 @@ class Writer {
   const std::string_view text_;
   const Keep keep_;
   Rewritten out_;
-  size_t copied_ = 0;
-  bool any_ = false;
+  size_t copied_ = 0, token_end_ = 0;
+  bool any_ = false, whole_ = false;
 };
 
 }  // namespace

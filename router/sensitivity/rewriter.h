@@ -37,6 +37,7 @@ struct Edits {
 struct Rewritten {
   std::string text;
   std::vector<uint32_t> origin;  // of each byte of `text`, one past the end included
+  bool whole = false;            // nothing was left out
 };
 enum class Keep { kNear, kAll };  // of what is not replaced: what is near a part that is
 // Empty when there are no edits. At most as long as `text` and what the edits add, plus some bytes between two parts.

@@ -53,7 +53,7 @@ using Validator = std::optional<Value> (*)(const Match& match);
 struct PatternRule {
   const char* type;
   Validator validate;
-  bool number;                           // looked for in joined() as well
+  bool number;                           // of digits (number_patterns.h); looked for in joined() as well
   std::vector<std::string> expressions;  // each matches a fixed number of bytes
   bool caseless = false;
   bool digits =

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -20,7 +21,11 @@ int Number(std::string_view digits) {
   return value;
 }
 
-bool AllDigits(std::string_view text) { return std::all_of(text.begin(), text.end(), IsDigit); }
+bool AllDigits(std::string_view text) {
+  bool all = true;
+  for (const char c : text) all = all & IsDigit(c);
+  return all;
+}
 
 bool IsDate(int year, int month, int day) {
   constexpr std::array<int, 12> kDays = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -53,6 +58,17 @@ constexpr IssuerRange kIssuers[] = {
     {8100, 8171, 16, 19},  // UnionPay
     {9558, 9558, 19, 19},  // ICBC debit cards from before the 62 range
 };
+
+// The issuer of each first four digits, counted from 1; 0: none.
+constexpr std::array<uint8_t, 10000> kIssuerOf = [] {
+  std::array<uint8_t, 10000> issuer_of{};
+  for (size_t i = 0; i < std::size(kIssuers); ++i) {
+    for (int prefix = kIssuers[i].first; prefix <= kIssuers[i].last; ++prefix) {
+      issuer_of[static_cast<size_t>(prefix)] = static_cast<uint8_t>(i + 1);
+    }
+  }
+  return issuer_of;
+}();
 
 bool IsEmailLocal(char c) { return IsAlnum(c) || c == '.' || c == '_' || c == '%' || c == '+' || c == '-'; }
 bool IsEmailDomain(char c) { return IsAlnum(c) || c == '.' || c == '-'; }
@@ -115,7 +131,8 @@ bool IsDateDigits(std::string_view digits) {
 bool IsOldCnResidentId(std::string_view digits) {
   if (digits.size() != 15 || !AllDigits(digits)) return false;
   const int province = Number(digits.substr(0, 2));
-  return province >= 11 && province <= 82 && IsDateDigits("19" + std::string(digits.substr(6, 6)));
+  return province >= 11 && province <= 82 &&
+         IsDate(1900 + Number(digits.substr(6, 2)), Number(digits.substr(8, 2)), Number(digits.substr(10, 2)));
 }
 
 bool IsUsci(std::string_view code) {
@@ -154,27 +171,37 @@ bool IsTaiwanId(std::string_view id) {
   return (sum + id[9] - '0') % 10 == 0;
 }
 
+namespace {
+
+// ISO 13616 registry: country and total length.
+constexpr std::pair<std::string_view, uint8_t> kIbanLengths[] = {
+    {"AD", 24}, {"AE", 23}, {"AL", 28}, {"AT", 20}, {"AZ", 28}, {"BA", 20}, {"BE", 16}, {"BG", 22}, {"BH", 22},
+    {"BR", 29}, {"BY", 28}, {"CH", 21}, {"CR", 22}, {"CY", 28}, {"CZ", 24}, {"DE", 22}, {"DK", 18}, {"DO", 28},
+    {"EE", 20}, {"EG", 29}, {"ES", 24}, {"FI", 18}, {"FO", 18}, {"FR", 27}, {"GB", 22}, {"GE", 22}, {"GI", 23},
+    {"GL", 18}, {"GR", 27}, {"GT", 28}, {"HR", 21}, {"HU", 28}, {"IE", 22}, {"IL", 23}, {"IQ", 23}, {"IS", 26},
+    {"IT", 27}, {"JO", 30}, {"KW", 30}, {"KZ", 20}, {"LB", 28}, {"LC", 32}, {"LI", 21}, {"LT", 20}, {"LU", 20},
+    {"LV", 21}, {"MC", 27}, {"MD", 24}, {"ME", 22}, {"MK", 19}, {"MR", 27}, {"MT", 31}, {"MU", 30}, {"NL", 18},
+    {"NO", 15}, {"PK", 24}, {"PL", 28}, {"PS", 29}, {"PT", 25}, {"QA", 29}, {"RO", 24}, {"RS", 22}, {"SA", 24},
+    {"SC", 31}, {"SE", 24}, {"SI", 19}, {"SK", 24}, {"SM", 27}, {"ST", 25}, {"SV", 28}, {"TL", 23}, {"TN", 24},
+    {"TR", 26}, {"UA", 29}, {"VA", 22}, {"VG", 24}, {"XK", 20}};
+constexpr size_t CountryIndex(char first, char second) {
+  return static_cast<size_t>(first - 'A') * 26 + static_cast<size_t>(second - 'A');
+}
+constexpr std::array<uint8_t, 26 * 26> kIbanLengthOf = [] {
+  std::array<uint8_t, 26 * 26> lengths{};
+  for (const auto& [country, length] : kIbanLengths) lengths[CountryIndex(country[0], country[1])] = length;
+  return lengths;
+}();
+
+}  // namespace
+
 size_t IbanLength(std::string_view begin) {
-  // ISO 13616 registry: country and total length.
-  constexpr std::pair<std::string_view, size_t> kLengths[] = {
-      {"AD", 24}, {"AE", 23}, {"AL", 28}, {"AT", 20}, {"AZ", 28}, {"BA", 20}, {"BE", 16}, {"BG", 22}, {"BH", 22},
-      {"BR", 29}, {"BY", 28}, {"CH", 21}, {"CR", 22}, {"CY", 28}, {"CZ", 24}, {"DE", 22}, {"DK", 18}, {"DO", 28},
-      {"EE", 20}, {"EG", 29}, {"ES", 24}, {"FI", 18}, {"FO", 18}, {"FR", 27}, {"GB", 22}, {"GE", 22}, {"GI", 23},
-      {"GL", 18}, {"GR", 27}, {"GT", 28}, {"HR", 21}, {"HU", 28}, {"IE", 22}, {"IL", 23}, {"IQ", 23}, {"IS", 26},
-      {"IT", 27}, {"JO", 30}, {"KW", 30}, {"KZ", 20}, {"LB", 28}, {"LC", 32}, {"LI", 21}, {"LT", 20}, {"LU", 20},
-      {"LV", 21}, {"MC", 27}, {"MD", 24}, {"ME", 22}, {"MK", 19}, {"MR", 27}, {"MT", 31}, {"MU", 30}, {"NL", 18},
-      {"NO", 15}, {"PK", 24}, {"PL", 28}, {"PS", 29}, {"PT", 25}, {"QA", 29}, {"RO", 24}, {"RS", 22}, {"SA", 24},
-      {"SC", 31}, {"SE", 24}, {"SI", 19}, {"SK", 24}, {"SM", 27}, {"ST", 25}, {"SV", 28}, {"TL", 23}, {"TN", 24},
-      {"TR", 26}, {"UA", 29}, {"VA", 22}, {"VG", 24}, {"XK", 20}};
-  if (begin.size() < 2) return 0;
-  const char country[] = {UpperAscii(begin[0]), UpperAscii(begin[1])};
-  const auto known = std::find_if(std::begin(kLengths), std::end(kLengths),
-                                  [&](const auto& entry) { return entry.first == std::string_view(country, 2); });
-  return known == std::end(kLengths) ? 0 : known->second;
+  if (begin.size() < 2 || !IsLetter(begin[0]) || !IsLetter(begin[1])) return 0;
+  return kIbanLengthOf[CountryIndex(UpperAscii(begin[0]), UpperAscii(begin[1]))];
 }
 
 bool IsIban(std::string_view iban) {
-  if (iban.size() < 15 || IbanLength(iban) != iban.size()) return false;
+  if (iban.size() < 15 || IbanLength(iban) != iban.size() || !AllDigits(iban.substr(2, 2))) return false;
   int remainder = 0;
   for (size_t i = 0; i < iban.size(); ++i) {
     const char c = UpperAscii(iban[(i + 4) % iban.size()]);
@@ -205,7 +232,7 @@ bool IsNhsNumber(std::string_view digits) {
 }
 
 bool IsUsSsn(std::string_view digits) {
-  if (digits.size() != 9 || !AllDigits(digits) || AllSame(digits)) return false;
+  if (digits.size() != 9 || digits[0] == '9' || !AllDigits(digits) || AllSame(digits)) return false;
   const int area = Number(digits.substr(0, 3));
   return area != 0 && area != 666 && area < 900 && digits.substr(3, 2) != "00" && digits.substr(5) != "0000" &&
          !OneOf(digits, {"078051120", "219099999", "123456789"});
@@ -239,12 +266,10 @@ bool PassesLuhn(std::string_view digits) {
 
 bool IsBankCard(std::string_view digits) {
   if (digits.size() < 14 || digits.size() > 19 || !AllDigits(digits)) return false;
-  const int prefix = Number(digits.substr(0, 4));
-  for (const IssuerRange& issuer : kIssuers) {
-    if (prefix < issuer.first || prefix > issuer.last) continue;
-    return digits.size() >= issuer.length_min && digits.size() <= issuer.length_max && PassesLuhn(digits);
-  }
-  return false;
+  const uint8_t index = kIssuerOf[static_cast<size_t>(Number(digits.substr(0, 4)))];
+  if (index == 0) return false;
+  const IssuerRange& issuer = kIssuers[index - 1];
+  return digits.size() >= issuer.length_min && digits.size() <= issuer.length_max && PassesLuhn(digits);
 }
 
 bool IsCnMobile(std::string_view digits) {

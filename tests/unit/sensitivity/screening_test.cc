@@ -328,7 +328,7 @@ TEST(Screening, ReadsALinearAmount) {
 // Wide, not only deep: what is left unread is told.
 TEST(Screening, ReadingTooMuchIsSensitive) {
   const Sensitivity sensitivity =
-      Classify(Chat({{v1::ROLE_USER, Repeated(Base64(4) + " ", 64 << 10, 1 << 20).messages(0).content()}}));
+      Classify(Chat({{v1::ROLE_USER, Repeated(Base64(5) + " ", 128 << 10, 1 << 20).messages(0).content()}}));
   EXPECT_EQ(sensitivity.state, ClassificationState::kUnclassified);
   EXPECT_TRUE(sensitivity.sensitive());
   const auto told = [](const v1::Finding& finding) { return finding.type() == "NOT_INSPECTABLE:read_limit"; };
