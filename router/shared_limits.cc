@@ -17,8 +17,10 @@ namespace {
 constexpr absl::Duration kExchangeTimeout = absl::Milliseconds(400);
 constexpr double kDemandNew = 0.3;       // weight of the newest interval
 constexpr double kAtHandShare = 0.1;     // of a rate: more at hand would be kept from the others
+constexpr double kAtHandMin = 0.01;      // of the own share of it, for the first of a burst
 constexpr double kHeadroomMin = 2;       // places beside those held; otherwise as many, so that need may double,
 constexpr double kHeadroomShare = 0.1;   // but no more of the limit
+constexpr double kPlacesMin = 0.25;      // of the own share of places, for a burst; the rest is for whoever needs it
 constexpr double kSpendChunk = 0.005;    // of a period's limit, leased ahead, or
 constexpr double kSpendAhead = 8;        // so many intervals' spending
 
@@ -46,13 +48,16 @@ LeaseAsk SharedLimits::Lease::Ask() {
       asked_ = 0;
       // Enough for the next interval and its chance (arrivals scatter by the root of their number); what is too much
       // goes back to where the others find it.
-      const double enough = 1.5 * demand_ + 3 * std::sqrt(demand_) + 1;
+      const double enough =
+          std::max(1.5 * demand_ + 3 * std::sqrt(demand_) + 1, std::floor(kAtHandMin * own_share(limit_)));
       const double at_hand = std::min(std::max(1.0, kAtHandShare * limit_), enough);
       ask.want = at_hand - tokens_;
       break;
     }
     case LeaseAsk::Kind::kPlaces:
-      ask.want = need_ + std::max(kHeadroomMin, std::min(need_, kHeadroomShare * limit_));
+      ask.want = needed_ + std::max(kHeadroomMin, std::min(needed_, kHeadroomShare * limit_));
+      ask.want = std::max(ask.want, std::floor(kPlacesMin * own_share(limit_)));
+      needed_ = need_;
       break;
     case LeaseAsk::Kind::kSpend:
       demand_ += kDemandNew * (std::max(0.0, need_ - needed_) - demand_);

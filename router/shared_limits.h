@@ -9,6 +9,7 @@
 // Thread-safety: executor thread only. Must outlive its Leases' users.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -48,7 +49,10 @@ class SharedLimits {
     void Take() { tokens_ -= 1; }
     // kPlaces, kSpend: how much is held or spent now, what comes next included. How much may be: never more than the
     // own share while the store is lost, but money that was leased.
-    void Need(double amount) { need_ = amount; }
+    void Need(double amount) {
+      need_ = amount;
+      if (kind_ == LeaseAsk::Kind::kPlaces) needed_ = std::max(needed_, amount);
+    }
     double MayHold() const;
     // kSum: where the own count comes from; the others', as of the last exchange (0 while the store is lost).
     void SetSource(std::function<double()> source) { source_ = std::move(source); }
@@ -66,7 +70,7 @@ class SharedLimits {
     double tokens_ = 0;   // kRate
     double asked_ = 0;    // since the last exchange
     double demand_ = 0;   // per exchange, lately
-    double need_ = 0, needed_ = 0;  // now, and at the last exchange
+    double need_ = 0, needed_ = 0;  // now, and at the last exchange (kPlaces: the most since)
     double held_ = 0;     // kPlaces, kSpend: leased
     bool leased_ = false;
     double others_ = 0;

@@ -139,7 +139,7 @@ def over(path, line, key, size, limit, advice, ratchet, seen):
 
 # (where it is allowed, pattern over code without comments and literals, what to do instead)
 BANS = [
-    (r"common/clock\.cc",
+    (r"common/clock\.cc|tests/integration/system/clock_step\.cc",
      r"_clock::now\b|\babsl::Now\s*\(|\bgettimeofday\s*\(|\bclock_gettime\s*\(|\btime\s*\((?:nullptr|NULL|0)\)",
      "no clock of its own: take a Clock (common/clock.h) by constructor"),
     (r"common/clock\.\w+",

@@ -233,10 +233,6 @@ class Chat {
       const absl::Status slept = co_await connection_.Sleep(token_interval() * tokens);
       if (!slept.ok()) co_return;
     }
-    if (plan_.end != End::kDone && plan_.end != End::kInsufficient) {
-      co_await Finish();
-      co_return;
-    }
     std::string content, reasoning;
     for (const std::string& piece : answer_.content) content += piece;
     for (const std::string& piece : answer_.reasoning) reasoning += piece;
@@ -252,6 +248,14 @@ class Chat {
         plan_.end == End::kInsufficient ? "insufficient_system_resource" : answer_.finish_reason;
     Json choice = {{"index", 0}, {"message", message}, {"finish_reason", reason}};
     std::string text = Envelope("chat.completion", Json::array({choice}), answer_.UsageJson());
+    if (plan_.end != End::kDone && plan_.end != End::kInsufficient) {
+      // After no token nothing, else half of it.
+      std::string half = plan_.end_after == 0 ? "" : text.substr(0, text.size() / 2);
+      if (!half.empty()) co_await connection_.Body(std::move(half), plan_.write_bytes);
+      co_await connection_.Flush();
+      co_await Finish();
+      co_return;
+    }
     co_await connection_.Body(std::move(text), plan_.write_bytes);
     co_await connection_.EndBody();
   }

@@ -176,6 +176,30 @@ TEST(SharedCap, TheCloudsPlacesAreSharedOut) {
   for (const auto& [router, attempt] : taken) limits[router]->Ended();
 }
 
+// After a quiet time a burst comes before the next exchange could bring anything.
+TEST(SharedCap, AFirstBurstFindsPlacesAndTokens) {
+  SharingWorld world;
+  CloudLimit limit(world.clock, CloudConfig(), world.all[0]->metrics);
+  limit.Share(*world.all[0]->limits);
+  PolicyConfig policy;
+  policy.cloud_qps_threshold = 10'000;
+  TrafficMeter meter(world.clock, policy);
+  meter.Share(*world.all[0]->limits);
+  world.clock.Advance(Seconds(1));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(meter.Arrive().cloud_rate_conforms) << i;
+    meter.CommitCloud();
+    EXPECT_TRUE(limit.Take()) << i;
+  }
+  for (int i = 0; i < 20; ++i) limit.Ended();
+  // A moment without one before the exchange does not give the places of all back.
+  for (int i = 0; i < 400; ++i) {
+    if (i % 50 == 0) world.clock.Advance(Milliseconds(50));
+    ASSERT_TRUE(limit.Take());
+    limit.Ended();
+  }
+}
+
 TEST(SharedCap, WithoutTheStoreEachHasItsShare) {
   SharingWorld world;
   CloudConfig cloud;
