@@ -42,6 +42,7 @@ void RouterServer::WatchStopSignals() {
 void RouterServer::BeginDrain() {
   if (std::exchange(draining_, true)) return;
   router_->Drain();
+  api_->Drain();
   http_->Drain();
   grpc_server_->SetServing(false);
 }

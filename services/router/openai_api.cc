@@ -100,17 +100,25 @@ struct OpenAiApi::Exchange {
   bool answered = false;  // begun at least: an error has no status line of its own any more
 
   HttpHeaders Headers() const { return {{"x-request-id", head.request_id}}; }
-  Task<absl::Status> SendJson(std::string body, HttpHeaders headers) {
-    headers.emplace_back("content-type", kJsonType);
+  Task<absl::Status> SendJson(std::string body, HttpHeaders headers, const char* type = kJsonType) {
+    headers.emplace_back("content-type", type);
     answered = true;
     const absl::Status sent = co_await reply.Send(200, std::move(headers), std::move(body));
     co_return sent;
   }
 };
 
-OpenAiApi::OpenAiApi(router::Router& router, Clock& clock, RandomBytes random, Calls& calls,
-                     std::function<bool()> ready)
-    : router_(router), clock_(clock), random_(std::move(random)), calls_(calls), ready_(std::move(ready)) {}
+OpenAiApi::OpenAiApi(Executor executor, router::Router& router, Clock& clock, RandomBytes random, Calls& calls,
+                     Metrics& metrics, std::function<bool()> ready)
+    : router_(router),
+      clock_(clock),
+      random_(random),
+      calls_(calls),
+      ready_(std::move(ready)),
+      batches_(executor, clock, random, calls, metrics,
+               [this](router::RequestHead head, std::string endpoint, std::string body, Cancellation& cancellation) {
+                 return Ask(std::move(head), std::move(endpoint), std::move(body), cancellation);
+               }) {}
 
 Task<void> OpenAiApi::Handle(const HttpRequest& request, HttpReply& reply, Cancellation& cancellation) {
   const Calls::Entry entry(calls_, cancellation);
@@ -149,6 +157,10 @@ Task<absl::Status> OpenAiApi::Route(Exchange& x) {
   const bool model_path = path == "/v1/models" || absl::StartsWith(path, kModels);
   const bool chat = path == "/v1/chat/completions", completion = path == "/v1/completions";
   const bool embed = path == "/v1/embeddings";
+  if (Batches::Serves(path)) {
+    status = co_await Batch(x);
+    co_return status;
+  }
   if (!model_path && !chat && !completion && !embed) co_return absl::NotFoundError("no such path");
   if (model_path ? !get : !post) co_return FieldError("method", model_path ? "use GET" : "use POST");
   if (model_path) {
@@ -206,6 +218,47 @@ Task<absl::Status> OpenAiApi::Embed(Exchange& x) {
   headers.emplace_back("x-headgate-route", "local");
   const absl::Status sent = co_await x.SendJson(EmbedBody(*response, request.base64), std::move(headers));
   co_return sent;
+}
+
+// A web page can send a file unasked (a form), but no batch: that is JSON. Files alone do nothing.
+Task<absl::Status> OpenAiApi::Batch(Exchange& x) {
+  x.head.api = "http.batches";
+  CO_ASSIGN_OR_RETURN(const std::string tenant, router_.TenantOf(x.head));
+  if (x.request.path == "/v1/batches" && x.request.method == "POST") CO_RETURN_IF_ERROR(CheckContentType(x.request));
+  auto reply = batches_.Handle(x.request, x.head, tenant);
+  if (!reply.ok()) co_return reply.status();
+  const char* const type = reply->json ? kJsonType : "application/octet-stream";
+  const absl::Status sent = co_await x.SendJson(std::move(reply->body), x.Headers(), type);
+  co_return sent;
+}
+
+Task<LineAnswer> OpenAiApi::Ask(router::RequestHead head, std::string endpoint, std::string body,
+                                Cancellation& cancellation) {
+  auto answer = co_await AskWhole(head, endpoint, body, cancellation);
+  if (answer.ok()) co_return LineAnswer{200, *std::move(answer), std::nullopt};
+  LineAnswer refused;
+  refused.http_status = HttpStatus(answer.status());
+  refused.body = ErrorBody(answer.status());
+  refused.retry_after = router::RetryAfter(answer.status());
+  co_return refused;
+}
+
+Task<absl::StatusOr<std::string>> OpenAiApi::AskWhole(const router::RequestHead& head, const std::string& endpoint,
+                                                      const std::string& body, Cancellation& cancellation) {
+  if (endpoint == "/v1/embeddings") {
+    CO_ASSIGN_OR_RETURN(const OpenAiEmbedRequest request, ParseEmbedRequest(body));
+    auto response = co_await router_.Embed(head, request.content, cancellation);
+    if (!response.ok()) co_return response.status();
+    co_return EmbedBody(*response, request.base64);
+  }
+  const bool chat = endpoint == "/v1/chat/completions";
+  CO_ASSIGN_OR_RETURN(OpenAiRequest request, chat ? ParseChatRequest(body) : ParseCompletionRequest(body));
+  request.content.set_priority(v1::PRIORITY_BATCH);
+  WholeSink sink(AnswerEncoder(chat, request.include_usage, absl::ToUnixSeconds(clock_.WallTime())));
+  const router::Prompt prompt(std::move(request.content));
+  const absl::Status status = co_await router_.Generate(head, prompt, sink, cancellation);
+  if (!status.ok()) co_return status;
+  co_return sink.Body();
 }
 
 Task<absl::Status> OpenAiApi::Models(Exchange& x, const std::string& id) {

@@ -11,8 +11,10 @@
 
 #include "common/clock.h"
 #include "common/digest.h"
+#include "common/metrics.h"
 #include "common/task.h"
 #include "router/router.h"
+#include "services/router/batches.h"
 #include "services/router/calls.h"
 #include "services/router/http_server.h"
 
@@ -21,9 +23,12 @@ namespace headgate::services {
 class OpenAiApi {
  public:
   // `ready` answers /readyz. All references must outlive it.
-  OpenAiApi(router::Router& router, Clock& clock, RandomBytes random, Calls& calls, std::function<bool()> ready);
+  OpenAiApi(Executor executor, router::Router& router, Clock& clock, RandomBytes random, Calls& calls,
+            Metrics& metrics, std::function<bool()> ready);
 
   Task<void> Handle(const HttpRequest& request, HttpReply& reply, Cancellation& cancellation);
+  // Batches begin no more lines.
+  void Drain() { batches_.Drain(); }
 
  private:
   struct Exchange;
@@ -31,12 +36,18 @@ class OpenAiApi {
   Task<absl::Status> Generate(Exchange& x, bool chat);
   Task<absl::Status> Embed(Exchange& x);
   Task<absl::Status> Models(Exchange& x, const std::string& id);
+  Task<absl::Status> Batch(Exchange& x);
+  // A line of a batch.
+  Task<LineAnswer> Ask(router::RequestHead head, std::string endpoint, std::string body, Cancellation& cancellation);
+  Task<absl::StatusOr<std::string>> AskWhole(const router::RequestHead& head, const std::string& endpoint,
+                                             const std::string& body, Cancellation& cancellation);
 
   router::Router& router_;
   Clock& clock_;
   const RandomBytes random_;
   Calls& calls_;
   const std::function<bool()> ready_;
+  Batches batches_;
 };
 
 }  // namespace headgate::services

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python examples and the unmodified openai package against the real programs: python_test.py BINARIES BUILD."""
 
+import base64
 import http.client
 import json
 import sys
@@ -41,6 +42,14 @@ class PythonTest(unittest.TestCase):
         connection.request("POST", "/__control", json.dumps(orders))
         self.assertEqual(connection.getresponse().status, 200)
         connection.close()
+
+    def cloud_saw(self):
+        """All bytes that the emulator was sent by now."""
+        connection = http.client.HTTPConnection(self.world.emulator, timeout=10)
+        connection.request("GET", "/__records")
+        records = json.loads(connection.getresponse().read())
+        connection.close()
+        return b"".join(base64.b64decode(record) for record in records["connections"])
 
     def chat(self, text=EVERYDAY, **more):
         return self.router.chat.completions.create(model="", messages=[{"role": "user", "content": text}],
@@ -104,6 +113,40 @@ class PythonTest(unittest.TestCase):
             {"role": "assistant", "content": None, "tool_calls": [call.model_dump()]},
             {"role": "tool", "tool_call_id": call.id, "content": "sunny"}])
         self.assertTrue(answer.choices[0].message.content)
+
+    def test_batches(self):
+        def line(name, text, **more):
+            body = {"model": "", "messages": [{"role": "user", "content": text}], "max_tokens": 8, **more}
+            return json.dumps({"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body})
+
+        lines = [line("everyday", EVERYDAY), line("patient", PATIENT), line("bad", EVERYDAY, temperature=9)]
+        before = self.cloud_saw()
+        file = self.router.files.create(file=("in.jsonl", "\n".join(lines).encode()), purpose="batch")
+        self.assertEqual(self.router.files.content(file.id).text, "\n".join(lines))
+        batch = self.router.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions",
+                                           completion_window="24h", metadata={"name": "nightly"})
+        for _ in range(20000):  # asked again until it is over
+            if batch.status in ("completed", "failed"):
+                break
+            batch = self.router.batches.retrieve(batch.id)
+        counts = batch.request_counts
+        self.assertEqual((batch.status, counts.total, counts.completed, counts.failed), ("completed", 3, 2, 1))
+        answers = {}
+        for text in self.router.files.content(batch.output_file_id).text.splitlines():
+            answer = json.loads(text)
+            answers[answer["custom_id"]] = answer["response"]["body"]["choices"][0]["message"]["content"]
+        self.assertEqual(set(answers), {"everyday", "patient"})
+        self.assertTrue(all(answers.values()))
+        failed = json.loads(self.router.files.content(batch.error_file_id).text)
+        self.assertEqual((failed["custom_id"], failed["response"]["status_code"]), ("bad", 400))
+        self.assertEqual(failed["response"]["body"]["error"]["param"], "sampling.temperature")
+        saw = self.cloud_saw()
+        self.assertEqual(saw.count(b"POST /"), before.count(b"POST /") + 1, "the everyday line")
+        self.assertNotIn(PATIENT.encode(), saw)
+        self.assertEqual([item.id for item in self.router.batches.list()], [batch.id])
+        self.assertTrue(self.router.files.delete(file.id).deleted)
+        with self.assertRaises(openai.AuthenticationError):
+            self.client("another").files.list()
 
     def test_errors_are_the_packages_own(self):
         with self.assertRaises(openai.BadRequestError) as raised:
