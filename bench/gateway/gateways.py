@@ -212,10 +212,23 @@ end
 """
 
 
-def load(port, body, callers, seconds):
+# The same, but `#` in the body is another word each time. Letters only: digits could look like an identifier.
+DISTINCT = """local body, n = wrk.body, os.time() * 7919
+request = function()
+  n = n + 1
+  local word, rest = "", n
+  repeat
+    word, rest = word .. string.char(98 + rest % 20), math.floor(rest / 20)
+  until rest == 0
+  return wrk.format(nil, nil, nil, (body:gsub("#", word, 1)))
+end
+"""
+
+
+def load(port, body, callers, seconds, distinct=False):
     """requests, us, errors, p50 and p99 in microseconds: closed loop, `callers` connections."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(WRK % body)
+        script.write(WRK % body + (DISTINCT if distinct else ""))
         script.flush()
         command = ["taskset", "-c", str(OTHER_CORE), "wrk", "-t1", f"-c{callers}", f"-d{seconds}s", "--timeout", "30s",
                    "-s", script.name, f"http://127.0.0.1:{port}/v1/chat/completions"]

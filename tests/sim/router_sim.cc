@@ -15,6 +15,7 @@
 #include "common/mailbox.h"
 #include "router/router.h"
 #include "router/upstream/upstream_error.h"
+#include "tests/fakes/fake_lease_store.h"
 #include "tests/fakes/fake_upstreams.h"
 #include "tests/fakes/manual_clock.h"
 
@@ -53,6 +54,34 @@ class SimStore : public AuditStore {
   const bool& broken_;
   Dice dice_;
   std::vector<std::shared_ptr<std::unique_ptr<Timer>>> timers_;
+};
+
+// Redis, as this router sees it: down, slow, deaf after it has acted, or restarted without its memory.
+class SimLeases : public LeaseStore {
+ public:
+  SimLeases(FakeLeases& leases, Executor executor, Clock& clock, const SimPlan::StoreSpell* const& fault)
+      : store_(leases, executor, clock, "sim"), executor_(executor), clock_(clock), fault_(fault) {}
+  Task<absl::StatusOr<std::vector<double>>> Exchange(std::vector<LeaseAsk> asks, MonotonicTime deadline) override {
+    using Fault = SimPlan::StoreSpell::Fault;
+    const std::optional<Fault> fault = fault_ == nullptr ? std::nullopt : std::optional<Fault>(fault_->fault);
+    if (fault == Fault::kDown) co_return absl::UnavailableError("down");
+    Cancellation never;
+    if (fault == Fault::kSlow) {
+      const absl::Status slept =
+          co_await SleepUntil(executor_, clock_, clock_.Monotonic() + Milliseconds(300), never);
+      if (!slept.ok()) co_return slept;
+    }
+    auto given = co_await store_.Exchange(std::move(asks), deadline);
+    if (fault != Fault::kRepliesLost) co_return given;
+    const absl::Status slept = co_await SleepUntil(executor_, clock_, deadline, never);
+    co_return slept.ok() ? absl::DeadlineExceededError("no reply") : slept;
+  }
+
+ private:
+  FakeLeaseStore store_;
+  Executor executor_;
+  Clock& clock_;
+  const SimPlan::StoreSpell* const& fault_;
 };
 
 class SimSink : public AnswerSink {
@@ -133,10 +162,21 @@ class RouterSim {
     waits_for_medium_ = plan.seed % 2 == 0;
     audit_.emplace(clock_, trace_.audit_key, std::make_unique<SimStore>(clock_, trace_, audit_broken_, plan.seed + 3),
                    "sim", metrics_, audit);
+    if (plan.shares) {
+      SharingConfig sharing;
+      sharing.redis = "sim";
+      sharing.routers = kSimRouters;
+      sharing_.emplace(io_.get_executor(), clock_, sharing, store_, metrics_);
+    }
     router_.emplace(RouterParts{io_.get_executor(), clock_, SeededRandom(plan.seed + 2), metrics_, *registry_, &cloud_,
                                 *audit_, "cache key",
-                                std::vector<CloudUpstream*>(plan.config.clouds.size(), &cloud_)},
+                                std::vector<CloudUpstream*>(plan.config.clouds.size(), &cloud_),
+                                sharing_ ? &*sharing_ : nullptr},
                     std::move(rules));
+    if (sharing_) {
+      boost::asio::co_spawn(io_.get_executor(), sharing_->Run(stop_), boost::asio::detached);
+      clock_.RunUntilIdle();
+    }
     for (int i = 0; i < plan.engines; ++i) {
       const auto places = static_cast<int>(1 + dice_.Below(8));
       trace_.open_places += places;
@@ -184,6 +224,7 @@ class RouterSim {
     audit_.reset();
     stop_.Cancel(absl::CancelledError("end of run"));
     clock_.RunUntilIdle();
+    if (sharing_) clock_.Advance(Seconds(1));  // its last exchange
     registry_.reset();  // its loop has ended; the timer of its last wait goes with it
     trace_.leftovers += static_cast<int>(clock_.timers());
     return trace_;
@@ -214,6 +255,13 @@ class RouterSim {
     for (const SimPlan::Spell& spell : plan_.cloud_storms) {
       At(spell.begin, [this] { ++storms_; });
       At(spell.end, [this] { --storms_; });
+    }
+    for (const SimPlan::StoreSpell& spell : plan_.store_fails) {
+      At(spell.begin, [this, &spell] {
+        store_fault_ = &spell;
+        if (spell.fault == SimPlan::StoreSpell::Fault::kForgets) leases_.rates.clear(), leases_.held.clear();
+      });
+      At(spell.end, [this] { store_fault_ = nullptr; });
     }
     for (const SimPlan::Step& step : plan_.clock_steps) {
       At(step.at, [this, step] { clock_.JumpWall(step.by); });
@@ -303,7 +351,13 @@ class RouterSim {
       failures.push_back(absl::FailedPreconditionError("402"));
     }
     if (storms_ > 0) return Paced(Script::Fail(dice_.Of(failures)));
-    return Paced(Trouble(answer, failures));
+    Script trouble = Paced(Trouble(answer, failures));
+    const absl::StatusCode code = trouble.failure.code();
+    if (code == absl::StatusCode::kOk || code == absl::StatusCode::kUnavailable) {  // stalled or cut: who knows
+      trouble.paid_for = 0;
+      ++trace_.lost[FindMarker(trace_.cloud.back().content)];
+    }
+    return trouble;
   }
 
   const SimPlan& plan_;
@@ -319,6 +373,10 @@ class RouterSim {
   bool audit_broken_ = false;
   bool waits_for_medium_ = false;
   int storms_ = 0;
+  const SimPlan::StoreSpell* store_fault_ = nullptr;
+  FakeLeases leases_;
+  SimLeases store_{leases_, io_.get_executor(), clock_, store_fault_};
+  std::optional<SharedLimits> sharing_;
   std::shared_ptr<const Rules> reloaded_;
   std::optional<EndpointRegistry> registry_;
   std::optional<Audit> audit_;

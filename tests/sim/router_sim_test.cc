@@ -52,7 +52,8 @@ TEST(RouterSim, WhatMustAlwaysHoldHolds) {
                            "status DEADLINE_EXCEEDED", "status UNAVAILABLE", "status UNAUTHENTICATED",
                            "status INVALID_ARGUMENT", "status RESOURCE_EXHAUSTED",
                            "runs with the open places full", "hedged", "hedges lost", "hedges won",
-                           "of the second cloud"}) {
+                           "of the second cloud", "lost attempts booked",
+                           "kept local by the budget"}) {
     EXPECT_GT(counts[name], 0) << name;
   }
 }

@@ -177,6 +177,7 @@ RouterConfig MakeConfig(Dice& dice, int engines) {
   config.accounting.prices = {row};
   row.model = "night";
   config.accounting.prices.push_back(row);
+  config.accounting.reserve_output_tokens = 10;
   config.output_guard.word_lists.push_back({"stop", GuardWordList::Action::kStop, {kStopWord}});
   config.cache.bytes_max = dice.Chance(0.5) ? 1 << 20 : 0;
   return config;
@@ -206,6 +207,15 @@ void MakeTrouble(SimPlan& plan, Dice& dice) {
     spell.dead = dice.Chance(0.5);
     plan.engine_fails.push_back(spell);
   }
+  plan.shares = dice.Chance(0.4);
+  for (uint64_t i = plan.shares ? dice.Below(4) : 0; i > 0; --i) {
+    SimPlan::StoreSpell spell;
+    spell.begin = dice.Between(absl::ZeroDuration(), kRun);
+    spell.end = spell.begin + dice.Between(Milliseconds(1), Seconds(5));
+    using Fault = SimPlan::StoreSpell::Fault;
+    spell.fault = dice.Of(std::vector<Fault>{Fault::kDown, Fault::kSlow, Fault::kRepliesLost, Fault::kForgets});
+    plan.store_fails.push_back(spell);
+  }
 }
 
 }  // namespace
@@ -222,6 +232,10 @@ SimPlan MakeSimPlan(uint64_t seed, int requests) {
   plan.reload_at = dice.Between(Seconds(1), kRun);
   plan.drain_at = dice.Between(kRun * 0.9, kRun + Seconds(5));
   MakeTrouble(plan, dice);
+  // The limit holds over a reload too when that does not change it.
+  BudgetConfig budget;
+  budget.limit_micro_units = dice.Of(std::vector<int64_t>{0, 0, 1100, 2000});
+  plan.config.accounting.budget = plan.reloaded.accounting.budget = budget;
   const absl::Duration burst = dice.Between(absl::ZeroDuration(), kRun);
   for (size_t i = 0; i < static_cast<size_t>(requests); ++i) {
     SimRequest request = MakeRequest(i, dice);

@@ -76,10 +76,18 @@ struct SimPlan {
     bool dead = false;  // else it reports no load
   };
   std::vector<EngineSpell> engine_fails;
+  // This router is one of kSimRouters that share their limits through Redis; the others are idle.
+  bool shares = false;
+  struct StoreSpell : Spell {
+    enum class Fault { kDown, kSlow, kRepliesLost, kForgets };
+    Fault fault = Fault::kDown;
+  };
+  std::vector<StoreSpell> store_fails;
 };
 
 SimPlan MakeSimPlan(uint64_t seed, int requests);
 inline constexpr char kSimCurrency[] = "CNY";
+inline constexpr int kSimRouters = 3;
 
 // The whole answer of `side` (`cloud` or `local`) to a request with this marker, in pieces.
 std::vector<std::string> SimAnswer(const std::string& marker, const std::string& side);

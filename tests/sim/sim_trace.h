@@ -50,6 +50,7 @@ struct SimTrace {
   std::map<std::string, int64_t> cost;        // tenant -> micro-units, as the metrics say
   int64_t open_at_engines_max = 0;            // requests that are not sensitive, at engines at a time
   int64_t open_places = 0;                    // that the reserve leaves for them
+  std::map<std::string, int> lost;            // marker -> attempts that broke off and may be paid for
   int leftovers = 0;                          // streams, in-flight counts after the end
   std::string audit_key;
 };
