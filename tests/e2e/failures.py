@@ -17,12 +17,12 @@ from lifecycle import unbroken
 class Failures:
     def cloud_fails(self):
         self.upgrade()
-        self.record()  # it ends with the emulator
+        recorded = self.record()  # it ends with the emulator
         load = Load(40, threads=8, rate=12, sensitive=0.3)
         kubectl("delete", "pod", "cloud", "--wait")
         said = unbroken(load)
         self.cloud = cluster.emulator()
-        return f"the emulator gone, everything answered locally: {said}"
+        return f"record of the cases before: {recorded}; the emulator gone, everything answered locally: {said}"
 
     def record(self):
         """What arrived at the cloud: something, and no byte of a sensitive request."""
