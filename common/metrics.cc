@@ -68,6 +68,11 @@ struct Metrics::State {
   std::unordered_map<std::string, std::unique_ptr<Counter>> counters;
   std::unordered_map<std::string, std::unique_ptr<Gauge>> gauges;
   std::unordered_map<std::string, std::unique_ptr<Histogram>> histograms;
+  struct Info {
+    Labels labels;
+    prometheus::Gauge* gauge = nullptr;
+  };
+  std::unordered_map<std::string, Info> infos;  // by name
 };
 
 Metrics::Metrics() : state_(std::make_unique<State>()) {}
@@ -126,6 +131,17 @@ Histogram& Metrics::GetHistogram(std::string_view name, std::string_view help, c
     slot = std::make_unique<PrometheusHistogram>(family.Add(labels, prometheus::Histogram::BucketBoundaries(bounds)));
   }
   return *slot;
+}
+
+void Metrics::SetInfo(std::string_view name, std::string_view help, const Labels& labels, double value) {
+  std::lock_guard lock(state_->mutex);
+  auto& info = state_->infos[std::string(name)];
+  if (info.gauge == nullptr || info.labels != labels) {
+    auto& family = prometheus::BuildGauge().Name(std::string(name)).Help(std::string(help)).Register(*state_->registry);
+    if (info.gauge != nullptr) family.Remove(info.gauge);
+    info = {labels, &family.Add(labels)};
+  }
+  info.gauge->Set(value);
 }
 
 std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(state_->registry->Collect()); }

@@ -61,6 +61,9 @@ class Metrics {
   Histogram& GetHistogram(std::string_view name, std::string_view help, const std::vector<double>& bounds,
                           const Labels& labels = {});
 
+  // A gauge whose labels say something: the only one of its name, the one before goes.
+  void SetInfo(std::string_view name, std::string_view help, const Labels& labels, double value);
+
   // Prometheus text format 0.0.4.
   std::string Text() const;
 

@@ -32,6 +32,7 @@ absl::Status TooLate(const char* where) {
 
 constexpr double kCertainly = 0.7;  // of the time a prompt takes by the present speed: surely too little
 constexpr int32_t kYieldsMax = 8;   // then the batch class gets its rows for a step
+constexpr uint64_t kShowEvery = 32; // turns between two looks at the rates
 
 }  // namespace
 
@@ -53,7 +54,8 @@ DecodeLoop::DecodeLoop(const EngineConfig& config, Backend& backend, EngineMetri
       rows_max_(backend.info().batch_tokens_max),
       ready_(!config.warm_up),
       queue_(config.queue_max),
-      cells_free_(cells_.available()) {
+      cells_free_(cells_.available()),
+      answers_max_(backend.info().sequences_max) {
   backend_.SetAbortCheck([this] { return StepIsDead(); });
   thread_ = std::thread([this] { Run(); });
 }
@@ -112,7 +114,6 @@ v1::Load DecodeLoop::CurrentLoad() const {
   const auto& info = backend_.info();
   v1::Load load;
   load.set_model(info.model);
-  load.set_running_max(info.sequences_max);
   load.set_kv_cells_total(info.context_tokens);
   std::lock_guard lock(mutex_);
   load.set_waiting(queue_.size());
@@ -122,7 +123,22 @@ v1::Load DecodeLoop::CurrentLoad() const {
   load.set_decode_tokens_per_second(decode_rate_.PerSecond());
   load.set_prompt_tokens_waiting(queue_.tokens_left() + prompt_left_);
   load.set_draining(draining_);
+  load.set_running_max(answers_max_);
+  for (const auto& [answers, rate] : decode_rates_) {
+    v1::DecodeRate& known = *load.add_decode_rates();
+    known.set_answers(answers);
+    known.set_tokens_per_second(rate);
+  }
   return load;
+}
+
+std::pair<std::set<std::string>, std::set<std::string>> DecodeLoop::AdaptersInUse() const {
+  std::set<std::string> running;
+  std::lock_guard lock(mutex_);
+  for (const auto& [request, sequence] : running_) {
+    if (sequence->adapter() != nullptr) running.insert(sequence->adapter()->name);
+  }
+  return {std::move(running), queue_.Adapters()};
 }
 
 double DecodeLoop::CellsUsed() const {
@@ -150,27 +166,46 @@ void DecodeLoop::Run() {
   SendEnded(absl::ZeroDuration());
 }
 
-// Measures the model as it will be used, so that the first requests meet warm memory and a known step budget.
+// A step of `sequences` with `count` rows each; 0 when it did not work.
+double DecodeLoop::Measure(int32_t sequences, int32_t count) {
+  rows_.clear();
+  for (int32_t slot = 0; slot < sequences; ++slot) {
+    const int32_t length = backend_.Length(slot);
+    for (int32_t i = 0; i < count; ++i) rows_.push_back({1, length + i, slot, i + 1 == count});
+  }
+  const MonotonicTime start = clock_.Monotonic();
+  if (stopping_ || !backend_.Decode(rows_).ok()) return 0;
+  const double seconds = Seconds(clock_.Monotonic() - start);
+  budget_.Observe(count == 1 ? sequences : 0, count == 1 ? 0 : count, seconds);
+  std::lock_guard lock(mutex_);
+  (count == 1 ? decode_rate_ : prefill_rate_).Add(sequences * count, seconds);
+  return seconds;
+}
+
+// Measures the model as it will be used, at several sizes, so that the first requests meet warm memory, a known step
+// budget and as many places as pay. Sizes that are far too slow are not tried: no answer would wait for them.
 void DecodeLoop::WarmUp() {
   const BackendInfo& info = backend_.info();
-  const auto measure = [&](int32_t sequences, int32_t count) {
-    rows_.clear();
-    for (int32_t slot = 0; slot < sequences; ++slot) {
-      const int32_t length = backend_.Length(slot);
-      for (int32_t i = 0; i < count; ++i) rows_.push_back({1, length + i, slot, i + 1 == count});
-    }
-    const MonotonicTime start = clock_.Monotonic();
-    if (stopping_ || !backend_.Decode(rows_).ok()) return;
-    const double seconds = Seconds(clock_.Monotonic() - start);
-    budget_.Observe(count == 1 ? sequences : 0, count == 1 ? 0 : count, seconds);
-    std::lock_guard lock(mutex_);
-    (count == 1 ? decode_rate_ : prefill_rate_).Add(sequences * count, seconds);
-  };
   const int32_t prompt = std::min({64, info.batch_tokens_max, info.context_tokens_per_sequence_max / 4});
-  for (int i = 0; i < 2; ++i) measure(1, prompt);
+  for (int i = 0; i < 2; ++i) Measure(1, prompt);
   const int32_t most = std::min(info.sequences_max, info.batch_tokens_max);
-  for (const int32_t sequences : {1, 1, 8}) measure(std::min(sequences, most), 1);
+  const double enough = std::max(4 * Seconds(config_.step_target), 2 * Measure(1, 1));
+  for (int32_t sequences = 1; sequences <= most; sequences *= 2) {
+    if (Measure(sequences, 1) > enough && Measure(sequences, 1) > enough) break;
+  }
+  budget_.Trust();
+  ShowRates();
   for (int32_t slot = 0; slot < info.sequences_max; ++slot) backend_.Truncate(slot, 0);
+}
+
+void DecodeLoop::ShowRates() {
+  auto rates = budget_.DecodeRates();
+  for (const auto& [answers, rate] : rates) metrics_.DecodeRateOf(answers).Set(rate);
+  const int32_t most = budget_.AnswersAtATime(static_cast<int32_t>(slots_.size()));
+  metrics_.answers_max.Set(most);
+  std::lock_guard lock(mutex_);
+  decode_rates_ = std::move(rates);
+  answers_max_ = most;
 }
 
 bool DecodeLoop::WaitForWork() {
@@ -185,7 +220,7 @@ bool DecodeLoop::WaitForWork() {
 
 void DecodeLoop::Turn() {
   const MonotonicTime now = clock_.Monotonic();
-  ++turns_;
+  if (++turns_ % kShowEvery == 0) ShowRates();
   SendEnded(now);
   DropDead(now);
   const Step step = Plan(now);
@@ -260,7 +295,8 @@ StepLimits DecodeLoop::Limits(const std::vector<RunningSequence>& running) {
   StepLimits limits;
   limits.batch_tokens_max = rows_max_;
   limits.prefill_tokens_max = budget_.PrefillTokens(static_cast<int32_t>(decoding));
-  limits.sequences_free = static_cast<int32_t>(slots_.size() - running.size());
+  const int32_t places = budget_.AnswersAtATime(static_cast<int32_t>(slots_.size()));
+  limits.sequences_free = std::max(0, places - static_cast<int32_t>(running.size()));
   limits.cells_free = cells_.available();
   limits.batch_rank_rows_max = config_.batch_rank_rows;
   limits.batch_yields = yields_ < kYieldsMax;

@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -43,6 +45,8 @@ class DecodeLoop {
   v1::Load CurrentLoad() const;
   int64_t SwappedBytes() const { return *swapped_bytes_; }
   double CellsUsed() const;            // share of the KV cache, 0..1
+  // Names of the adapters that running and that waiting requests use.
+  std::pair<std::set<std::string>, std::set<std::string>> AdaptersInUse() const;
   bool Ready() const { return ready_; }  // warmed up
   absl::Duration TurnAge() const;      // how long the present turn lasts; 0 when idle
 
@@ -78,6 +82,8 @@ class DecodeLoop {
   // decode_loop.cc: the thread, the queue, and who runs.
   void Run();
   void WarmUp();
+  double Measure(int32_t sequences, int32_t count);
+  void ShowRates();
   bool WaitForWork();
   void Turn();
   void SendEnded(MonotonicTime now);
@@ -155,6 +161,8 @@ class DecodeLoop {
   int64_t cells_free_ = 0;
   int64_t cells_used_ = 0;
   int64_t prompt_left_ = 0;
+  int32_t answers_max_ = 0;        // at a time, by the measured rates
+  std::vector<std::pair<int32_t, double>> decode_rates_;
   Rate prefill_rate_;
   Rate decode_rate_;
 

@@ -86,6 +86,7 @@ class DecodingEngine : public Engine {
   const std::unique_ptr<Backend> backend_;
   EngineMetrics metrics_;
   std::atomic<uint64_t> next_request_{1};
+  std::atomic<bool> adapters_seen_{false};
   mutable std::mutex adapters_mutex_;
   std::map<std::string, std::shared_ptr<const Adapter>> adapters_;
   EmbeddingLoop embeddings_;
@@ -142,6 +143,7 @@ absl::Status DecodingEngine::LoadAdapter(const std::string& name, const std::str
   ASSIGN_OR_RETURN(auto adapter, backend_->LoadAdapter(name, file));
   const std::lock_guard lock(adapters_mutex_);
   adapters_[name] = std::move(adapter);
+  adapters_seen_ = true;
   return absl::OkStatus();
 }
 
@@ -240,6 +242,9 @@ void DecodingEngine::RefreshMetrics() {
   metrics_.draining.Set(load.draining() ? 1 : 0);
   metrics_.swapped_bytes.Set(static_cast<double>(loop_.SwappedBytes()));
   metrics_.last_step_age.Set(absl::ToDoubleSeconds(loop_.TurnAge()));
+  if (!adapters_seen_) return;  // as vLLM, which has it only with LoRA
+  const auto [running, waiting] = loop_.AdaptersInUse();
+  metrics_.ShowAdapters(running, waiting, clock_.WallTime());
 }
 
 }  // namespace

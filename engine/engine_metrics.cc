@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/engine.h"
 
 namespace headgate::engine {
 namespace {
@@ -58,8 +60,8 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
       step_prefill_budget(m.GetGauge("headgate_engine_step_prefill_tokens",
                                      "Prompt tokens that fit beside the decoding answers under the step target",
                                      labels)),
-      swapped_bytes(m.GetGauge("headgate_engine_swapped_bytes", "Host memory that holds preempted answers' state",
-                               labels)),
+      answers_max(m.GetGauge("headgate_engine_answers_max", "Answers at a time, by the measured step times", labels)),
+      swapped_bytes(m.GetGauge("headgate_engine_swapped_bytes", "Host memory of preempted answers' state", labels)),
       prompt_tokens(m.GetCounter("vllm:prompt_tokens_total", "Prompt tokens processed", labels)),
       prompt_tokens_computed(m.GetCounter("vllm:prompt_tokens_by_source_total", "Prompt tokens by where they came from",
                                           With(labels, "source", "local_compute"))),
@@ -102,13 +104,14 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
       step_duration(m.GetHistogram("headgate_engine_step_duration_seconds", "One decode step", kShort, labels)),
       cancel_to_free(m.GetHistogram("headgate_engine_cancel_to_free_seconds",
                                     "Cancellation of a running request until its place and KV cells are free", kShort,
-                                    labels)) {
+                                    labels)),
+      metrics_(m) {
   const char* const reasons[] = {"stop", "length", "abort", "error"};
   for (size_t i = 0; i < 4; ++i) {
     ended_[i] = &m.GetCounter("vllm:request_success_total", "Requests that ended",
                               With(labels, "finished_reason", reasons[i]));
   }
-  // One cell is one block: the KV cache is unified and has no pages.
+  // One cell is one block.
   m.GetGauge("vllm:cache_config_info", "KV cache configuration",
              With(With(labels, "block_size", "1"), "num_gpu_blocks", absl::StrCat(info.context_tokens)))
       .Set(1);
@@ -116,9 +119,24 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
 
 void EngineMetrics::Clear() {
   for (Gauge* gauge : {&waiting, &running, &kv_usage, &draining, &last_step_age, &prefill_rate, &decode_rate,
-                       &step_prefill_budget, &swapped_bytes}) {
+                       &step_prefill_budget, &answers_max, &swapped_bytes}) {
     gauge->Set(0);
   }
+}
+
+void EngineMetrics::ShowAdapters(const std::set<std::string>& running, const std::set<std::string>& waiting,
+                                 absl::Time now) {
+  metrics_.SetInfo("vllm:lora_requests_info", "Running stats on lora requests.",
+                   {{"max_lora", absl::StrCat(Engine::kAdaptersMax)},
+                    {"running_lora_adapters", absl::StrJoin(running, ",")},
+                    {"waiting_lora_adapters", absl::StrJoin(waiting, ",")}},
+                   absl::ToDoubleSeconds(now - absl::UnixEpoch()));
+}
+
+Gauge& EngineMetrics::DecodeRateOf(int32_t answers) {
+  return metrics_.GetGauge("headgate_engine_batch_decode_tokens_per_second",
+                           "Measured with so many answers at a time; 0 = not yet known",
+                           With(labels, "answers", absl::StrCat(answers)));
 }
 
 Counter& EngineMetrics::Ended(Ending ending) const { return *ended_[static_cast<size_t>(ending)]; }

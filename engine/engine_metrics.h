@@ -7,8 +7,10 @@
 // Thread-safety: all from any thread.
 #pragma once
 
+#include <set>
 #include <string>
 
+#include "absl/time/time.h"
 #include "common/metrics.h"
 #include "engine/backend/backend.h"
 
@@ -20,6 +22,10 @@ struct EngineMetrics {
   EngineMetrics(Metrics& metrics, const BackendInfo& info);
 
   Counter& Ended(Ending ending) const;
+  // vLLM's gauge of adapters: its labels name those that running and waiting requests use, its value is the time.
+  void ShowAdapters(const std::set<std::string>& running, const std::set<std::string>& waiting, absl::Time now);
+  // Tokens a second of so many answers at a time.
+  Gauge& DecodeRateOf(int32_t answers);
   // An engine that ends takes its gauges back to 0: another may live on under other names.
   void Clear();
 
@@ -32,6 +38,7 @@ struct EngineMetrics {
   Gauge& prefill_rate;
   Gauge& decode_rate;
   Gauge& step_prefill_budget;
+  Gauge& answers_max;
   Gauge& swapped_bytes;
   Counter& prompt_tokens;
   Counter& prompt_tokens_computed;
@@ -66,6 +73,7 @@ struct EngineMetrics {
   Histogram& cancel_to_free;
 
  private:
+  Metrics& metrics_;
   Counter* ended_[4];
 };
 

@@ -58,4 +58,12 @@ std::vector<WaitingRequest> RequestQueue::Waiting(
   return waiting;
 }
 
+std::set<std::string> RequestQueue::Adapters() const {
+  std::set<std::string> names;
+  for (const auto& [request, sequence] : sequences_) {
+    if (sequence->adapter() != nullptr) names.insert(sequence->adapter()->name);
+  }
+  return names;
+}
+
 }  // namespace headgate::engine

@@ -10,6 +10,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -35,6 +37,7 @@ class RequestQueue {
   // By arrival; `cells_needed` tells what a sequence would need now.
   std::vector<WaitingRequest> Waiting(MonotonicTime now, absl::Duration aging,
                                       const std::function<int32_t(const Sequence&)>& cells_needed) const;
+  std::set<std::string> Adapters() const;  // names that waiting requests use
   int32_t size() const { return static_cast<int32_t>(sequences_.size()); }
   int64_t tokens_left() const { return tokens_left_; }  // tokens to compute before the waiting ones can answer
 

@@ -2,14 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // StepBudget: how many prompt tokens may stand beside decoding sequences so that a step stays under the target gap
-// between two tokens of an answer. Learns from each step: what one without prompts takes, by its number of rows, and
-// what a prompt token adds; both follow the machine (a busy neighbour) and the prompts' depth.
+// between two tokens of an answer, and how many answers are worth computing at a time. Learns from each step: what one
+// without prompts takes, by its number of rows, and what a prompt token adds; both follow the machine (a busy
+// neighbour) and the prompts' depth.
 //
 // Thread-safety: none; the decode thread's.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -24,6 +27,14 @@ class StepBudget {
   void Observe(int32_t decode_rows, int32_t prefill_rows, double seconds);
   // 1..tokens_max, at least kTokensMin where that allows it.
   int32_t PrefillTokens(int32_t decode_rows) const;
+  // 1..most: the most answers at a time whose step stays under the target, or which give so many more tokens a second
+  // than fewer answers that a longer gap is worth it. Sizes that are not known, or not seen for long, count as good: so
+  // they are tried again.
+  int32_t AnswersAtATime(int32_t most) const;
+  // What has been observed so far was measured on purpose: enough to judge by.
+  void Trust();
+  // Answers at a time and tokens a second of those sizes that are known.
+  std::vector<std::pair<int32_t, double>> DecodeRates() const;
 
   double prefill_seconds_per_token() const { return prefill_seconds_; }
   // The same at the best speed seen lately: one slow step does not change it.
@@ -36,11 +47,24 @@ class StepBudget {
 
  private:
   static constexpr size_t kBuckets = 9;  // 1, 2, 3-4, 5-8, ... 256 rows
+  struct Size {
+    double seconds = 0;  // 0 = not yet known
+    double rows = 0;
+    int32_t seen = 0;
+    int64_t last = 0;    // value of steps_
+  };
   static size_t Bucket(int32_t rows);
+  bool Known(const Size& size) const;
+  static constexpr size_t kChunkBuckets = 6;  // 16.., 32.., 64.., ... 512.. prompt rows
+  static size_t ChunkBucket(int32_t rows);
+  int32_t WorthItsFixedCost(int32_t tokens, double decode_seconds) const;
 
   const double target_seconds_;
   const int32_t tokens_max_;
-  std::array<double, kBuckets> decode_seconds_{};  // 0 = not yet known
+  std::array<Size, kBuckets> sizes_{};
+  int64_t steps_ = 0;
+  std::array<Size, kChunkBuckets> chunks_{};  // what prompts add to a step
+  int64_t chunk_steps_ = 0;
   double prefill_seconds_ = 0;                     // of one more prompt token; 0 = not yet known
   double prefill_seconds_best_ = 0;
 };

@@ -121,8 +121,9 @@ class Bench:
             time.sleep(0.01)
         arrival = time.monotonic()
         long = server.ask("Summarise: " + words(3000), 4)
+        first = long.first()  # raises what went wrong
         thread.join()
-        return victim.worst_gap(arrival, arrival + long.first()) * 1000, long.first()
+        return victim.worst_gap(arrival, arrival + first) * 1000, first
 
     def victim(self):
         gaps, firsts = [[], [], []], [[], [], []]

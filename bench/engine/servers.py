@@ -36,7 +36,10 @@ class Answer:
         self.end = None
 
     def first(self):
-        return self.times[0] - self.begin if self.times else float("inf")
+        """Seconds to the first piece; of an answer that is empty, to its end."""
+        if self.error:
+            raise RuntimeError(f"no answer: {self.error}")
+        return (self.times[0] if self.times else self.end) - self.begin
 
     def worst_gap(self, since, until):
         """The longest wait between two pieces that overlaps the time from `since` to `until`."""
@@ -58,7 +61,10 @@ class Server:
         running = [self.start(text, tokens, **options) for text, tokens, options in requests]
         for _, thread in running:
             thread.join()
-        return [answer for answer, _ in running], time.monotonic() - begin
+        seconds = time.monotonic() - begin
+        for answer, _ in running:
+            answer.first()  # raises what went wrong
+        return [answer for answer, _ in running], seconds
 
     def resident_bytes(self):
         with open(f"/proc/{self.program.pid}/status", encoding="ascii") as status:
@@ -115,7 +121,7 @@ class Headgate(Server):
                     call.cancel()
                     break
         except grpc.RpcError as error:
-            answer.error = str(error.code())
+            answer.error = f"{error.code()} {error.details()}"
         answer.end = time.monotonic()
         return answer
 
@@ -133,8 +139,8 @@ class LlamaServer(Server):
             self.port = probe.getsockname()[1]
         environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
         self.program = subprocess.Popen(
-            [binary, "-m", model, "-t", str(threads), "-c", str(CONTEXT), "-np", str(PARALLEL), "--host", "127.0.0.1",
-             "--port", str(self.port), "--no-webui", *options],
+            [binary, "-m", model, "-t", str(threads), "-c", str(CONTEXT), "-np", str(PARALLEL), "--kv-unified",
+             "--host", "127.0.0.1", "--port", str(self.port), "--no-webui", *options],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
         deadline = time.monotonic() + 120
         while not self.healthy():
@@ -162,7 +168,10 @@ class LlamaServer(Server):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         try:
             connection.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
-            for line in connection.getresponse():
+            response = connection.getresponse()
+            if response.status != 200:
+                answer.error = f"{response.status} {response.read(1000)!r}"
+            for line in response:
                 if not line.startswith(b"data: {"):
                     continue
                 event = json.loads(line[6:])

@@ -22,6 +22,16 @@ TEST(Metrics, SameNameAndLabelsAreTheSameMetric) {
   EXPECT_EQ(metrics.GetCounter("c_total", "help", {{"k", "b"}}).Value(), 1);
 }
 
+TEST(Metrics, AnInfoReplacesTheOneBefore) {
+  Metrics metrics;
+  metrics.SetInfo("info", "what there is", {{"names", "a"}}, 1);
+  metrics.SetInfo("info", "what there is", {{"names", "a"}}, 2);
+  EXPECT_NE(metrics.Text().find("info{names=\"a\"} 2\n"), std::string::npos);
+  metrics.SetInfo("info", "what there is", {{"names", "a,b"}}, 3);
+  EXPECT_NE(metrics.Text().find("info{names=\"a,b\"} 3\n"), std::string::npos);
+  EXPECT_EQ(metrics.Text().find("info{names=\"a\"}"), std::string::npos);
+}
+
 TEST(Metrics, Text) {
   Metrics metrics;
   metrics.GetCounter("c_total", "Counts.", {{"k", "a"}}).Increment();

@@ -86,6 +86,31 @@ TEST_F(AdapterTest, NamesComeAndGoAndAReplacedOneAnswersAnew) {
   EXPECT_EQ(Refusal(AskWith("a", "hello", 8)).code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(AdapterTest, ExportsWhichAreInUseAsVllmDoes) {
+  Start({.sequences_max = 1});
+  const auto text = [&] {
+    engine_->RefreshMetrics();
+    return metrics_.Text();
+  };
+  const auto exported = [&](const std::string& running, const std::string& waiting) {
+    return HasSubstr(absl::StrCat("vllm:lora_requests_info{max_lora=\"64\",running_lora_adapters=\"", running,
+                                  "\",waiting_lora_adapters=\"", waiting, "\"} 1\n"));  // the clock's time
+  };
+  EXPECT_THAT(text(), testing::Not(HasSubstr("lora_requests_info")));  // as vLLM without LoRA
+  Load("a", 1);
+  Load("b", 2);
+  EXPECT_THAT(text(), exported("", ""));
+  gate_.Close();
+  const auto first = Submit(AskWith("a", "hello", 4));
+  gate_.WaitArrived(1);
+  const auto second = Submit(AskWith("b", "hello", 4));
+  const auto third = Submit(Ask("hello", 4));
+  EXPECT_THAT(text(), exported("a", "b"));
+  gate_.Open();
+  for (const auto& answer : {first, second, third}) EXPECT_TRUE(answer->WaitEnd().ok());
+  EXPECT_THAT(text(), exported("", ""));
+}
+
 TEST_F(AdapterTest, AnUnloadedOneFinishesWhatItHas) {
   Start();
   Load("a", 5);

@@ -74,6 +74,34 @@ TEST(StepBudget, KeepsTheStepUnderTheTarget) {
   EXPECT_EQ(budget.PrefillTokens(4), 512) << "and up again";
 }
 
+// 600 ms whatever is in a step, and 3 ms for each prompt row: the target is out of reach, the prompt must not be.
+TEST(StepBudget, FixedCostsAreSharedByMoreRows) {
+  StepBudget budget(absl::Milliseconds(150), 512);
+  budget.Observe(1, 0, 0.1);
+  int32_t rows = 16;
+  for (int i = 0; i < 50; ++i) {
+    budget.Observe(1, rows, 0.6 + 0.003 * rows);
+    rows = budget.PrefillTokens(1);
+  }
+  EXPECT_GE(rows, 64);
+  EXPECT_LE(rows, 128);
+}
+
+// Where each row costs what it costs, fewer rows are a shorter gap: no more of them than must be.
+TEST(StepBudget, RowsThatCostWhatTheyCostStayFew) {
+  StepBudget budget(absl::Milliseconds(150), 512);
+  budget.Observe(1, 0, 0.05);
+  int32_t rows = 16;
+  int more = 0;
+  for (int i = 0; i < 400; ++i) {
+    budget.Observe(1, rows, 0.05 + 0.02 * rows);
+    rows = budget.PrefillTokens(1);
+    more += rows > 16 ? 1 : 0;
+  }
+  EXPECT_EQ(budget.PrefillTokens(1), 16);
+  EXPECT_LE(more, 5) << "tried now and then";
+}
+
 TEST(StepBudget, OneSlowStepIsNoReasonToGiveUp) {
   StepBudget budget(absl::Milliseconds(100), 512);
   for (int i = 0; i < 10; ++i) budget.Observe(0, 100, 0.1);
@@ -82,6 +110,46 @@ TEST(StepBudget, OneSlowStepIsNoReasonToGiveUp) {
   EXPECT_LT(budget.prefill_seconds_at_best(), 0.005);
   for (int i = 0; i < 500; ++i) budget.Observe(0, 100, 1);
   EXPECT_NEAR(budget.prefill_seconds_at_best(), 0.01, 0.001) << "but a slow machine is";
+}
+
+TEST(StepBudget, AnswersAtATimeFollowTheMeasuredRates) {
+  const struct {
+    const char* row;
+    double target_ms;
+    std::vector<std::pair<int32_t, double>> steps_ms;  // answers, step
+    int32_t answers;                                   // of 32
+  } rows[] = {
+      {"nothing is known", 150, {}, 32},
+      {"a small model", 150, {{1, 6}, {2, 12}, {4, 18}, {8, 30}, {16, 50}, {32, 95}}, 32},
+      {"the largest sizes pass the target for nothing", 150, {{1, 20}, {4, 60}, {8, 110}, {16, 210}, {32, 400}}, 8},
+      {"they pass it, but pay", 150, {{1, 46}, {2, 38}, {4, 40}, {8, 190}, {16, 320}, {32, 187}}, 32},
+      {"one alone passes the target", 150, {{1, 200}, {2, 260}, {4, 390}, {8, 700}, {32, 2500}}, 16},
+      {"what is not known counts as good", 150, {{1, 20}, {8, 110}}, 32},
+      {"more never help: four", 150, {{1, 160}, {2, 320}, {4, 640}, {8, 1280}}, 4},
+      {"any gap is good", 0, {{1, 20}, {4, 60}, {8, 110}, {16, 320}, {32, 900}}, 32},
+      {"a short step that gives less", 150, {{1, 0.01}, {8, 0.5}, {32, 9}}, 32},
+  };
+  for (const auto& row : rows) {
+    StepBudget budget(absl::Milliseconds(row.target_ms), 512);
+    for (const auto& [answers, ms] : row.steps_ms) budget.Observe(answers, 0, ms / 1000);
+    EXPECT_EQ(budget.AnswersAtATime(32), 32) << row.row << ": one step of each is not enough";
+    budget.Trust();
+    EXPECT_EQ(budget.AnswersAtATime(32), row.answers) << row.row;
+    EXPECT_EQ(budget.AnswersAtATime(2), std::min(row.answers, 2)) << row.row;
+    EXPECT_EQ(budget.DecodeRates().size(), row.steps_ms.size()) << row.row;
+  }
+}
+
+TEST(StepBudget, AnswersAtATimeAreTunedAnew) {
+  StepBudget budget(absl::Milliseconds(150), 512);
+  for (int i = 0; i < 20; ++i) budget.Observe(8, 0, 0.1);
+  for (int i = 0; i < 20; ++i) budget.Observe(16, 0, 0.2);  // a busy neighbour
+  EXPECT_EQ(budget.AnswersAtATime(32), 8);
+  for (int i = 0; i < 2000; ++i) budget.Observe(8, 0, 0.05);  // it has gone: larger sizes are tried again
+  EXPECT_EQ(budget.AnswersAtATime(32), 32);
+  for (int i = 0; i < 20; ++i) budget.Observe(16, 0, 0.09);
+  EXPECT_EQ(budget.AnswersAtATime(32), 32);
+  EXPECT_NEAR(budget.DecodeRates().back().second, 16 / 0.09, 10);
 }
 
 TEST(StepBudget, KnowsDecodeStepsBySize) {
