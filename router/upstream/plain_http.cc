@@ -299,7 +299,9 @@ void PlainConnection::Begin(PlainExchange& user) {
 }
 
 void PlainConnection::WriteNow() {
-  if (user_ != nullptr && !Write()) GiveBack();
+  char unasked;  // or its end, which the pending read has not told yet
+  const bool live = ::recv(socket_.native_handle(), &unasked, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+  if (user_ != nullptr && (!live || !Write())) GiveBack();
 }
 
 // Nothing was sent, and nothing can be: another connection will do.
