@@ -52,12 +52,13 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
 
   // Every string becomes canonical text, so that what is hidden from the eye is not hidden from the detectors.
   x.stage = "screening";
-  const Screened screened = rules.screening.Screen(prompt);
-  CO_RETURN_IF_ERROR(Filter(x, screened));
+  auto inspected = co_await Inspect(x, prompt, cancellation);
+  if (!inspected.ok()) co_return inspected.status();
+  CO_RETURN_IF_ERROR(Filter(x, inspected->screened));
 
   // How sensitive is it? The maximum of declared level, tenant floor and detectors; any failure means sensitive.
   x.stage = "classification";
-  x.sensitivity = rules.classification->Classify(x.ticket->declared_sensitivity, *x.ticket->tenant, screened);
+  x.sensitivity = std::move(inspected->sensitivity);
   x.classified = true;
   metrics_.Classified(x.sensitivity);
 
@@ -68,7 +69,8 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
 
   // Opt-in: values that may be masked are; if the rest is found clean, it may leave in the request's place.
   x.stage = "masking";
-  Mask(x, prompt);
+  const absl::Status masked = co_await Mask(x, prompt, cancellation);
+  if (!masked.ok()) co_return masked;
 
   // Answered before, within this tenant, and not sensitive?
   x.stage = "cache";
@@ -123,6 +125,31 @@ FleetSnapshot Router::Fleet(const Prompt& prompt, size_t cloud) const {
   return fleet;
 }
 
+// Large ones on another thread, together with their classification, so that small ones need not wait for them.
+Task<absl::StatusOr<Router::Inspected>> Router::Inspect(const Exchange& x, const Prompt& prompt,
+                                                        Cancellation& cancellation) {
+  const Rules& rules = *x.rules;
+  const auto classify = [&](const Screened& screened) {
+    return rules.classification->Classify(x.ticket->declared_sensitivity, *x.ticket->tenant, screened);
+  };
+  Inspected inspected;
+  const auto inspect = [&] {
+    inspected.screened = rules.screening.Screen(prompt);
+    inspected.sensitivity = classify(inspected.screened);
+  };
+  if (parts_.inspection == nullptr || prompt.text_bytes() < kInspectAsideBytes) {
+    inspect();
+    co_return inspected;
+  }
+  const absl::Status read = co_await parts_.inspection->Run(inspect, cancellation);
+  if (cancellation.cancelled()) co_return cancellation.reason();
+  if (!read.ok()) {
+    inspected.screened = rules.screening.Unread(prompt, absl::IsResourceExhausted(read) ? "busy" : "failed");
+    inspected.sensitivity = classify(inspected.screened);
+  }
+  co_return inspected;
+}
+
 absl::Status Router::Filter(Exchange& x, const Screened& screened) {
   x.attacks = AttackFindings(screened);
   x.filter_keeps_local = FilterKeepsLocal(screened);
@@ -131,14 +158,15 @@ absl::Status Router::Filter(Exchange& x, const Screened& screened) {
 }
 
 // The masked request goes through the same stages as every other; a residue, and it was for nothing.
-void Router::Mask(Exchange& x, const Prompt& prompt) {
+Task<absl::Status> Router::Mask(Exchange& x, const Prompt& prompt, Cancellation& cancellation) {
   auto masked = Masking::Mask(*x.ticket->tenant, prompt, x.sensitivity);
-  if (!masked) return;
-  const Screened screened = x.rules->screening.Screen(masked->prompt);
-  Sensitivity sensitivity =
-      x.rules->classification->Classify(x.ticket->declared_sensitivity, *x.ticket->tenant, screened);
+  if (!masked) co_return absl::OkStatus();
+  auto inspected = co_await Inspect(x, masked->prompt, cancellation);
+  if (!inspected.ok()) co_return inspected.status();
+  Sensitivity& sensitivity = inspected->sensitivity;
   metrics_.Masked(!sensitivity.sensitive());
   if (!sensitivity.sensitive()) x.mask.emplace(Exchange::Mask{*std::move(masked), std::move(sensitivity)});
+  co_return absl::OkStatus();
 }
 
 // What policy says about the masked request counts only if that leaves; here there is nobody to mask anything from.
@@ -350,6 +378,11 @@ Task<absl::StatusOr<v1::EmbedResponse>> Router::Embed(const RequestHead& head, c
   };
   auto result = co_await AskLocal<v1::EmbedResponse>(head, prompt, cancellation, call);
   co_return result;
+}
+
+absl::StatusOr<std::string> Router::TenantOf(const RequestHead& head) const {
+  ASSIGN_OR_RETURN(const auto tenant, admission_.Authenticate(head));
+  return tenant->name;
 }
 
 Task<absl::StatusOr<v1::ListModelsResponse>> Router::ListModels(const RequestHead& head, Cancellation& cancellation) {

@@ -30,6 +30,7 @@
 #include "router/config.h"
 #include "router/conversation.h"
 #include "router/dispatch.h"
+#include "router/inspection_pool.h"
 #include "router/masking.h"
 #include "router/output_guard.h"
 #include "router/policy.h"
@@ -75,6 +76,7 @@ struct RouterParts {
   std::vector<CloudUpstream*> clouds = {};  // of config.clouds, in that order
   SharedLimits* sharing = nullptr;          // null: every limit is this router's own
   CacheStore* cache_store = nullptr;        // null: the cache has one level
+  InspectionPool* inspection = nullptr;     // null: every request is read on the executor
 };
 
 class Router {
@@ -92,6 +94,8 @@ class Router {
                                                             Cancellation& cancellation);
   Task<absl::StatusOr<v1::EmbedResponse>> Embed(const RequestHead& head, const v1::EmbedRequest& request,
                                                 Cancellation& cancellation);
+  // Whose request it is, without counting it: UNAUTHENTICATED.
+  absl::StatusOr<std::string> TenantOf(const RequestHead& head) const;
   Task<absl::StatusOr<v1::ListModelsResponse>> ListModels(const RequestHead& head, Cancellation& cancellation);
 
   // The same stages up to the decision, sending and counting nothing.
@@ -118,8 +122,14 @@ class Router {
   struct Exchange;  // one request on its way (router_exchange.h)
 
   Task<absl::Status> Path(Exchange& x, const Prompt& prompt, AnswerSink& sink, Cancellation& cancellation);
+  // Screening and classification of one prompt.
+  struct Inspected {
+    Screened screened;
+    Sensitivity sensitivity;
+  };
+  Task<absl::StatusOr<Inspected>> Inspect(const Exchange& x, const Prompt& prompt, Cancellation& cancellation);
   absl::Status Filter(Exchange& x, const Screened& screened);
-  void Mask(Exchange& x, const Prompt& prompt);
+  Task<absl::Status> Mask(Exchange& x, const Prompt& prompt, Cancellation& cancellation);
   Decision Decide(Exchange& x, const Prompt& prompt);
   Decision Judge(Exchange& x, const Load& load, FleetSnapshot fleet, const Budget& budget);
   Ask AskFor(const std::string& tenant, const Prompt& prompt, bool sensitive, size_t cloud);

@@ -145,6 +145,17 @@ void Screening::AddAttacks(const Prompt& prompt, Screened& screened) const {
   }
 }
 
+Screened Screening::Unread(const Prompt& prompt, const char* reason) const {
+  Screened screened;
+  screened.digest = prompt.digest();
+  screened.not_inspectable.push_back(reason);
+  for (size_t kind = 0; kind < actions_.size(); ++kind) {
+    if (actions_[kind] == InputFilterConfig::Action::kOff) continue;
+    screened.attacks.push_back({kAttackNames[kind], 1, "", actions_[kind]});
+  }
+  return screened;
+}
+
 Screened Screening::Screen(const Prompt& prompt) const {
   Screened screened;
   screened.digest = prompt.digest();

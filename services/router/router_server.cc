@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -28,6 +29,7 @@ namespace {
 
 constexpr absl::Duration kWatchInterval = absl::Seconds(2);
 constexpr size_t kKeyBytesMax = 1 << 16;
+constexpr size_t kInspectThreadsMax = 4, kInspectWaitingMax = 64;  // for large requests
 
 std::string OneLine(const absl::Status& status) {
   return absl::StrReplaceAll(std::string(status.message()), {{"\n", " | "}});
@@ -287,10 +289,13 @@ absl::Status RouterServer::MakeRouter() {
   }
   std::vector<router::CloudUpstream*> further;
   for (size_t i = 1; i < clouds_.size(); ++i) further.push_back(clouds_[i].get());
+  const size_t cores = std::max<size_t>(2, std::thread::hardware_concurrency());
+  inspection_ = std::make_unique<router::InspectionPool>(executor_, *clock_, std::min(cores - 1, kInspectThreadsMax),
+                                                         kInspectWaitingMax);
   router_ = std::make_unique<router::Router>(
       router::RouterParts{executor_, *clock_, random_, metrics_, *endpoints_,
                           clouds_.empty() ? nullptr : clouds_[0].get(), *audit_, std::move(cache_key),
-                          std::move(further), sharing_.get(), cache_store_.get()},
+                          std::move(further), sharing_.get(), cache_store_.get(), inspection_.get()},
       rules_);
   router_->RestoreSpending(config.audit.directory);
   // The router has written the chain's first record: what cannot be audited is not started.
@@ -310,7 +315,7 @@ absl::Status RouterServer::Listen() {
   const auto ready = [this] { return !draining_; };
   inference_ = std::make_unique<InferenceService>(call_parts_, *router_);
   admin_ = std::make_unique<AdminService>(call_parts_, *router_, listen.admin_key_sha256, [this] { BeginDrain(); });
-  api_ = std::make_unique<OpenAiApi>(*router_, *clock_, random_, calls_, ready);
+  api_ = std::make_unique<OpenAiApi>(executor_, *router_, *clock_, random_, calls_, metrics_, ready);
 
   HttpServerConfig http;
   http.body_bytes_max = static_cast<size_t>(config.limits.body_bytes_max);

@@ -90,6 +90,7 @@ class RouterServer {
   std::unique_ptr<router::SharedLimits> sharing_;               // null: no Redis
   std::unique_ptr<router::CacheStore> cache_store_;
   std::unique_ptr<router::EndpointRegistry> endpoints_;
+  std::unique_ptr<router::InspectionPool> inspection_;          // ends after what it reads for
   std::unique_ptr<router::Router> router_;
   std::unique_ptr<OpenAiApi> api_;
   std::unique_ptr<InferenceService> inference_;

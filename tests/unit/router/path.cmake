@@ -3,7 +3,7 @@ headgate_test(router_path_test LABEL unit
   DEPS headgate_fakes headgate_router)
 
 headgate_test(router_guards_test LABEL unit
-  SOURCES conversation_test.cc fail_closed_test.cc guards_path_test.cc masking_test.cc
+  SOURCES conversation_test.cc fail_closed_test.cc guards_path_test.cc inspection_test.cc masking_test.cc
   DEPS headgate_fakes headgate_router)
 
 headgate_test(router_audit_test LABEL unit

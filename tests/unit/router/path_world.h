@@ -77,7 +77,9 @@ inline RouterConfig BaseConfig() {
 }
 
 struct World {
-  explicit World(const std::function<void(RouterConfig&)>& change = {}) {
+  // `inspect_threads`: for large requests; 0: they are read on the executor.
+  explicit World(const std::function<void(RouterConfig&)>& change = {}, size_t inspect_threads = 0,
+                 size_t inspect_waiting = 1) {
     config = BaseConfig();
     if (change) change(config);
     registry.emplace(io.get_executor(), clock, SeededRandom(1), config.local, fleet.connect(), fleet.resolve(),
@@ -91,6 +93,9 @@ struct World {
     for (size_t i = 0; i < config.clouds.size(); ++i) {
       clouds.push_back(std::make_unique<FakeCloud>(io.get_executor(), clock));
       parts.clouds.push_back(clouds.back().get());
+    }
+    if (inspect_threads > 0) {
+      parts.inspection = &inspection.emplace(io.get_executor(), clock, inspect_threads, inspect_waiting);
     }
     router.emplace(std::move(parts), *std::move(rules));
   }
@@ -153,6 +158,7 @@ struct World {
   const std::string audit_key = std::string(32, 'k');
   Audit audit{clock, audit_key, std::make_unique<KeptLines>(lines, broken), "chain", metrics};
   std::optional<EndpointRegistry> registry;
+  std::optional<InspectionPool> inspection;
   std::optional<Router> router;
   int requests = 0;
 };
