@@ -28,6 +28,15 @@ bool IsKeyBodyByte(char c) { return IsAlnum(c) || std::string_view("+/=-\r\n").f
 // Characters that keys, tokens and e-mail addresses are made of.
 bool IsTokenByte(char c) { return IsAlnum(c) || std::string_view("+/=_-.@%").find(c) != std::string_view::npos; }
 
+// Out of memory, say: as good as a detector that did not finish.
+absl::StatusOr<std::vector<Detection>> Scan(const Detectors& detectors, std::string_view text) {
+  try {
+    return detectors.Scan(CanonicalText::Make(text));
+  } catch (...) {
+    return absl::InternalError("a detector threw");
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const GuardRules>> GuardRules::Make(const OutputGuardConfig& config,
@@ -71,7 +80,7 @@ absl::StatusOr<std::vector<GuardRules::Match>> GuardRules::Find(std::string_view
     }
   }
   if (personal_data_) {
-    ASSIGN_OR_RETURN(const std::vector<Detection> detections, detectors_->Scan(CanonicalText::Make(text)));
+    ASSIGN_OR_RETURN(const std::vector<Detection> detections, Scan(*detectors_, text));
     for (const Detection& detection : detections) {
       auto end = static_cast<size_t>(detection.span.end);
       // The detector knows a private key by its first line; the answer must lose all of them.

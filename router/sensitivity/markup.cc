@@ -176,13 +176,14 @@ struct Codes {
   std::string characters;
   std::vector<uint32_t> origin;
   size_t end = 0;
+  std::string_view separator;
 };
 // Numbers with the same signs between them.
 Codes CodesAt(std::string_view text, size_t at) {
   constexpr size_t kBetweenMax = 12, kCodesMax = 4096;
   Codes codes;
   codes.end = at;
-  std::string_view separator;
+  std::string_view& separator = codes.separator;
   while (at < text.size() && codes.characters.size() < kCodesMax) {
     const Code code = CodeAt(text, at);
     const bool text_byte = code.value >= ' ' || code.value == '\n' || code.value == '\r' || code.value == '\t';
@@ -203,6 +204,18 @@ Codes CodesAt(std::string_view text, size_t at) {
     if (!IsDigitAt(text, at)) break;
   }
   return codes;
+}
+
+// Bytes in hex that repeat some, such as those of a zero-width character, look like codes between letters. A list of
+// codes ends where its codes end.
+bool IsWithinHex(std::string_view text, size_t begin, const Codes& codes) {
+  constexpr std::string_view kHexLetters = "abcdefABCDEF";
+  if (codes.separator.find_first_not_of(kHexLetters) != std::string_view::npos) return false;
+  const size_t most = 2 * codes.separator.size() + 1;
+  size_t before = 0, behind = 0;
+  while (before < std::min(begin, most) && HexNumber(text, begin - before - 1, 1) >= 0) ++before;
+  while (behind < most && HexNumber(text, codes.end + behind, 1) >= 0) ++behind;
+  return before + behind >= most;
 }
 
 }  // namespace
@@ -379,7 +392,7 @@ Edits ReadCharacterCodes(std::string_view text) {
     const bool blob = characters.size() >= kBlobMin && std::all_of(characters.begin(), characters.end(),
                                                                    [](char c) { return IsBase64Byte(c) || c == '='; });
     const bool reads = plain ? blob || digits * kSigns >= characters.size() : IsUtf8(characters);
-    if (characters.size() >= kCodesMin && reads) {
+    if (characters.size() >= kCodesMin && reads && !IsWithinHex(text, at, codes)) {
       edits.Add(at, codes.end, characters, codes.origin);
     }
     at = std::max(codes.end, at + 1);

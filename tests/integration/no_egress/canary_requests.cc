@@ -69,6 +69,7 @@ class Maker {
   void PutTool(Field field, const std::string& text, v1::GenerateRequest& request);
   void Declare(CanaryRequest& made);
   void Spoil(CanaryRequest& made);
+  void ChooseCloud(CanaryRequest& made);
   Api RandomApi();
 
   std::vector<const Evasion*> evasions_;
@@ -87,10 +88,10 @@ constexpr std::string_view kAlnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq
 
 Kind Maker::RandomKind() {
   const uint32_t roll = random_() % 100;
-  if (roll < 56) return Kind::kEveryday;
-  if (roll < 61) return Kind::kPhone;
-  if (roll < 66) return Kind::kEmail;
-  return static_cast<Kind>(random_() % 9);
+  if (roll < 64) return Kind::kEveryday;
+  if (roll < 68) return Kind::kPhone;
+  if (roll < 72) return Kind::kEmail;
+  return static_cast<Kind>(random_() % static_cast<uint32_t>(Kind::kFollowUp));
 }
 
 Field Maker::RandomField(Kind kind) {
@@ -99,6 +100,9 @@ Field Maker::RandomField(Kind kind) {
   const bool name = field == Field::kToolName || field == Field::kCallName;
   const bool short_text = field >= Field::kStop;
   // What does not fit, or cannot be written there.
+  if (kind == Kind::kUnreadable && field != Field::kToolResult && field != Field::kPrompt) {
+    return Chance(50) ? Field::kUserMessage : Field::kSystemMessage;
+  }
   if (kind == Kind::kPrivateKey && short_text) return Field::kSystemMessage;
   if ((kind == Kind::kJwt || kind == Kind::kResidentId || kind == Kind::kBankCard) && field == Field::kAuthor) {
     return Field::kUserMessage;  // 64 bytes are too few for a canary and a value in disguise
@@ -159,7 +163,8 @@ std::string Maker::Item(Kind kind, Care care) {
     case Kind::kApiKey:
       if (care == Care::kPlain) return absl::StrCat("glpat-", Token(24, kAlnum));
       return care == Care::kLong ? Evaded(kind, MakeValue(kind, random_)) : MakeValue(kind, random_);
-    case Kind::kJwt: return MakeValue(kind, random_);
+    case Kind::kJwt:
+    case Kind::kUnreadable: return MakeValue(kind, random_);
     case Kind::kPrivateKey:
       return absl::StrCat("-----BEGIN PRIVATE KEY-----\n", Token(64, kAlnum), "\n", Token(64, kAlnum),
                           "\n-----END PRIVATE KEY-----\n");
@@ -225,7 +230,7 @@ void Maker::AddExtras(v1::GenerateRequest& request) {
   if (Chance(30)) request.set_max_tokens(16);
   if (Chance(20)) request.mutable_sampling()->set_temperature(0.7F);
   if (Chance(15)) request.add_stop("END");
-  if (request.session().empty() && Chance(20)) request.set_session("session-1");
+  if (request.session().empty() && Chance(20)) request.set_session(absl::StrCat("session-", Token(12, kAlnum)));
   if (request.user().empty() && Chance(20)) request.set_user("someone");
   if (request.messages_size() == 0) return;
   if (Chance(10) && !request.has_response_format()) {
@@ -370,6 +375,14 @@ void Maker::PutSplit(Kind kind, CanaryRequest& made) {
   }
 }
 
+void Maker::ChooseCloud(CanaryRequest& made) {
+  if (made.api_key == kOpenKey && Chance(12)) made.api_key = kSecondKey;
+  const bool says_priority = made.api != Api::kHttp && made.api != Api::kHttpStream;
+  const bool batch = says_priority && Chance(20);
+  if (batch) made.request.set_priority(v1::PRIORITY_BATCH);
+  made.cloud = made.api_key == kSecondKey ? 1 : batch ? 2 : 0;
+}
+
 Api Maker::RandomApi() {
   const uint32_t roll = random_() % 100;
   if (roll < 30) return Api::kDirect;
@@ -409,6 +422,7 @@ CanaryRequest Maker::Make() {
   if (made.kind == Kind::kLocalTenant) made.api_key = kLocalKey;
   if (made.api_key == kOpenKey && Chance(2)) made.api_key = kLimitedKey;
   if ((made.kind == Kind::kPhone || made.kind == Kind::kEmail) && Chance(50)) made.api_key = kMaskedKey;
+  ChooseCloud(made);
   // So that what is asked again comes from the cache.
   if (made.kind == Kind::kEveryday && Chance(20)) made.request.mutable_sampling()->set_temperature(0);
   if (LocalOnly(made.api)) {
@@ -422,9 +436,9 @@ CanaryRequest Maker::Make() {
     return evasion->undone == Undone::kDecoding;
   });
   made.nested = decodings + (inside_json && decodings > 0 ? 1 : 0) > 1;
-  if (MustStay(made.kind) && made.valid && made.request.session().empty()) {
-    made.session = absl::StrCat("session-", Token(12, kAlnum));
-    made.request.set_session(made.session);
+  if (MustStay(made.kind) && made.valid && field != Field::kSession) {
+    if (made.request.session().empty()) made.request.set_session(absl::StrCat("session-", Token(12, kAlnum)));
+    made.session = made.request.session();
   }
   return made;
 }

@@ -27,12 +27,13 @@ enum class Kind {
   kTenantFloor,
   kKeyword,
   kLocalTenant,
+  kUnreadable,  // too long to be inspected, or encoded too deep
   kFollowUp,  // everyday words in a conversation that was sensitive before
   kEveryday,
   kPhone,
   kEmail,
 };
-inline constexpr int kKinds = 13;
+inline constexpr int kKinds = 14;
 const char* Name(Kind kind);
 inline bool MustStay(Kind kind) { return kind <= Kind::kFollowUp; }
 
@@ -48,6 +49,10 @@ inline constexpr char kFloorKey[] = "floor-key";
 inline constexpr char kLocalKey[] = "local-key";
 inline constexpr char kLimitedKey[] = "limited-key";
 inline constexpr char kMaskedKey[] = "masked-key";  // asks for masking
+inline constexpr char kSecondKey[] = "second-key";  // has a cloud of its own
+
+inline constexpr size_t kClouds = 3;  // everybody's; that of one tenant; that of what may wait
+inline constexpr int64_t kInspectBytesMax = 8000;
 
 inline constexpr char kLatinKeyword[] = "Zephyrine";
 inline constexpr char kChineseKeyword[] = "长江七号";
@@ -65,6 +70,7 @@ struct CanaryRequest {
   bool sendable = true;     // the cloud gets this field when it gets the request
   bool valid = true;        // false: admission must refuse it
   std::string api_key = kOpenKey;
+  size_t cloud = 0;         // the only one that it may leave for
   v1::SensitivityLevel declared = v1::SENSITIVITY_LEVEL_UNSPECIFIED;  // by header
   v1::GenerateRequest request;
 };

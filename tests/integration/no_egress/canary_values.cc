@@ -39,12 +39,22 @@ std::string Jwt(std::mt19937& random) {
                       RandomToken(43, kAlnum, random));
 }
 
+std::string Unreadable(std::mt19937& random) {
+  std::string words = "some everyday words about the weather ";
+  if (random() % 2 == 0) {
+    while (words.size() <= kInspectBytesMax) words += words;
+    return words;
+  }
+  for (int depth = 0; depth < 9; ++depth) words = std::string(absl::Base64Escape(words));
+  return words;
+}
+
 }  // namespace
 
 const char* Name(Kind kind) {
   static constexpr const char* kNames[kKinds] = {"resident_id", "bank_card", "api_key", "jwt", "private_key",
                                                  "declared", "tenant_floor", "keyword", "local_tenant",
-                                                 "follow_up", "everyday",
+                                                 "unreadable", "follow_up", "everyday",
                                                  "phone", "email"};
   return kNames[static_cast<int>(kind)];
 }
@@ -72,6 +82,7 @@ std::string MakeValue(Kind kind, std::mt19937& random) {
     case Kind::kApiKey: return ApiKey(random);
     case Kind::kJwt: return Jwt(random);
     case Kind::kPhone: return "13" + RandomDigits(random, 9);
+    case Kind::kUnreadable: return Unreadable(random);
     case Kind::kEmail: return absl::StrCat("wang.", RandomToken(6, "abcdefghij", random), "@huaxia-tech.cn");
     default: return kLatinKeyword;
   }

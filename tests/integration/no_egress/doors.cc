@@ -26,6 +26,7 @@
 #include "services/router/http_server.h"
 #include "services/router/inference_service.h"
 #include "services/router/openai_api.h"
+#include "tests/integration/no_egress/observed.h"
 #include "tests/integration/no_egress/wire_requests.h"
 
 namespace headgate::router {
@@ -110,7 +111,7 @@ struct Doors::Parts {
   services::CallParts call_parts{executor, clock, random, calls};
   services::InferenceService inference{call_parts, router};
   services::AdminService admin{call_parts, router, {Hex(Sha256("admin-key"))}, [] {}};
-  services::OpenAiApi api{router, clock, random, calls, [] { return true; }};
+  services::OpenAiApi api{executor, router, clock, random, calls, metrics, [] { return true; }};
   std::unique_ptr<services::HttpServer> http;
   std::unique_ptr<services::GrpcServer> grpc_server, admin_server;
   tcp::endpoint http_address;
@@ -152,6 +153,7 @@ class DoorClient final : public Doors::Client {
     head.request_id = request_id;
     head.api = "grpc.GenerateStream";
     head.api_key = made.api_key;
+    head.trace = kTraceparent;
     head.received = clock_.Monotonic();
     head.deadline = patience.deadline;
     head.declared_sensitivity = made.declared;
@@ -168,6 +170,8 @@ class DoorClient final : public Doors::Client {
     const bool admin = made.api == Api::kExplain;
     context.AddMetadata("authorization", absl::StrCat("Bearer ", admin ? "admin-key" : made.api_key));
     context.AddMetadata("x-request-id", request_id);
+    context.AddMetadata("traceparent", kTraceparent);
+    context.AddMetadata("tracestate", kTracestate);
     const std::string level = DeclaredLevel(made.declared);
     if (!level.empty()) context.AddMetadata("x-headgate-sensitivity", level);
     if (patience.deadline < absl::InfiniteDuration()) {

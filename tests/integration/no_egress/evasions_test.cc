@@ -7,11 +7,13 @@
 
 #include <map>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "router/classification.h"
 #include "router/screening.h"
 #include "tests/integration/no_egress/canary_requests.h"
+#include "tests/unit/sensitivity/samples.h"
 
 namespace headgate::router {
 namespace {
@@ -28,16 +30,22 @@ std::string Framed(int frame, const std::string& value) {
   }
 }
 
+bool Sensitive(const std::string& text) {
+  static const auto* const classification = [] {
+    SensitivityConfig config;
+    config.keyword_lists = {{"projects", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, {kLatinKeyword}}};
+    return Classification::Make(config)->release();
+  }();
+  v1::GenerateRequest request;
+  v1::Message& message = *request.add_messages();
+  message.set_role(v1::ROLE_USER);
+  message.set_content(text);
+  const Screened screened = Screening(LimitsConfig()).Screen(Prompt(std::move(request)));
+  return classification->Classify(v1::SENSITIVITY_LEVEL_UNSPECIFIED, TenantConfig(), screened).sensitive();
+}
+
 class EvasionTest : public testing::TestWithParam<Kind> {
  protected:
-  bool Sensitive(const std::string& text) const {
-    v1::GenerateRequest request;
-    v1::Message& message = *request.add_messages();
-    message.set_role(v1::ROLE_USER);
-    message.set_content(text);
-    const Screened screened = screening_.Screen(Prompt(std::move(request)));
-    return classification_->Classify(v1::SENSITIVITY_LEVEL_UNSPECIFIED, TenantConfig(), screened).sensitive();
-  }
   void Check(const Evasion* inner, const Evasion* outer) {
     for (int i = 0; i < kSamples; ++i) {
       std::string value = MakeValue(GetParam(), random_);
@@ -51,13 +59,6 @@ class EvasionTest : public testing::TestWithParam<Kind> {
   }
 
  private:
-  static std::unique_ptr<Classification> MakeClassification() {
-    SensitivityConfig config;
-    config.keyword_lists = {{"projects", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, {kLatinKeyword}}};
-    return *Classification::Make(config);
-  }
-  const Screening screening_{LimitsConfig()};
-  const std::unique_ptr<Classification> classification_ = MakeClassification();
   std::mt19937 random_{11};
 };
 
@@ -70,6 +71,18 @@ TEST_P(EvasionTest, AloneAndInPairs) {
       if (Fits(outer, ShapeOf(GetParam())) && Fits(inner, outer)) Check(&inner, &outer);
     }
   }
+}
+
+// In hex the bytes between look like what stands between the numbers of a list.
+TEST(Evasions, ZeroWidthsInHexAreNoList) {
+  const std::string key = "sk-SCb8FNVgnX6JVR7siFTrUTLzFoJusTeKuDFmi7ZC";
+  for (const char* const nothing : {"\u200B", "\u200C", "\u200D", "\u2060", "\uFEFF", "\u00AD", "\u202A"}) {
+    const std::string hex(absl::BytesToHexString(Rewrite(key, Itself, nothing)));
+    EXPECT_TRUE(Sensitive(absl::StrCat("look at ", hex, " now"))) << hex;
+  }
+  std::string list;
+  for (const char c : key) absl::StrAppend(&list, static_cast<int>(c), "ef");
+  EXPECT_TRUE(Sensitive(absl::StrCat("look at ", list, " now"))) << list;
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, EvasionTest,

@@ -6,6 +6,7 @@
 // Thread-safety: none; executor thread only.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <new>
 #include <random>
@@ -15,7 +16,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "router/audit.h"
+#include "router/cache_store.h"
 #include "router/sensitivity/detectors.h"
 #include "tests/integration/no_egress/canary_search.h"
 
@@ -30,9 +33,10 @@ class FlakyDetectors : public Detectors {
   absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const override {
     const uint32_t roll = random_() % (forgives_ ? 4 : 800);
     if (forgives_ && roll < 3) return std::vector<Detection>();
-    if (roll < 2) ++*faults_;
+    if (roll < 3) ++*faults_;
     if (roll == 0) return absl::UnavailableError("no scratch");
     if (roll == 1) throw std::bad_alloc();
+    if (roll == 2) return absl::DeadlineExceededError("takes too long");
     if (!unseen_->empty()) {
       for (const std::string& canary : FindWords(text.text(), kCanaryPrefix, 0)) {
         if (unseen_->contains(canary)) return std::vector<Detection>();
@@ -49,13 +53,17 @@ class FlakyDetectors : public Detectors {
   int* const faults_;
 };
 
-// Useful for: a disk that refuses, for a few records in a row; or one that only says that it wrote.
+// Useful for: a disk that refuses, for a few records in a row, that cannot flush, or that says nothing for a while; or
+// one that only says that it wrote.
 class FlakyStore : public AuditStore {
  public:
-  FlakyStore(std::unique_ptr<AuditStore> files, uint32_t seed, bool lies, int* faults)
-      : files_(std::move(files)), random_(seed), lies_(lies), faults_(faults) {}
+  enum class Lies { kNone, kAll, kHedges };  // of which records it does
+  FlakyStore(std::unique_ptr<AuditStore> files, Clock& clock, uint32_t seed, Lies lies, int* faults)
+      : files_(std::move(files)), clock_(clock), random_(seed), lies_(lies), faults_(faults) {}
   absl::Status Append(const std::string& line) override {
-    if (lies_) return absl::OkStatus();
+    if (lies_ == Lies::kAll) return absl::OkStatus();
+    const bool hedge = absl::StrContains(line, "\"kind\":\"decision\"") && absl::StrContains(line, "[\"hedge\"]");
+    if (lies_ == Lies::kHedges && hedge) return absl::OkStatus();
     if (refuse_ == 0 && ++appended_ > 1 && random_() % 150 == 0) refuse_ = 1 + static_cast<int>(random_() % 6);
     if (refuse_ > 0) {
       --refuse_;
@@ -64,14 +72,63 @@ class FlakyStore : public AuditStore {
     }
     return files_->Append(line);
   }
+  void Sync(std::function<void(absl::Status)> done) override {
+    const uint32_t roll = random_() % 5000;
+    if (roll < 25) {
+      ++*faults_;
+      return done(absl::UnavailableError("input/output error"));
+    }
+    if (roll == 25) {
+      ++*faults_;
+      late_ = clock_.CallAt(clock_.Monotonic() + absl::Seconds(3), [done] { done(absl::OkStatus()); });
+      return;
+    }
+    files_->Sync(std::move(done));
+  }
 
  private:
   const std::unique_ptr<AuditStore> files_;
+  Clock& clock_;
   std::mt19937 random_;
-  const bool lies_;
+  const Lies lies_;
   int* const faults_;
+  std::unique_ptr<Timer> late_;
   int refuse_ = 0;
   int64_t appended_ = 0;
+};
+
+// Useful for: a second level of the cache that fails, says nothing until its time is up, or answers with what somebody
+// else wrote.
+class FlakyCacheStore : public CacheStore {
+ public:
+  FlakyCacheStore(Executor executor, Clock& clock, std::unique_ptr<CacheStore> real, uint32_t seed, int* faults)
+      : executor_(executor), clock_(clock), real_(std::move(real)), random_(seed), faults_(faults) {}
+  Task<absl::StatusOr<std::string>> Get(std::string key, MonotonicTime deadline) override {
+    const uint32_t roll = random_() % 60;
+    if (roll < 3) ++*faults_;
+    if (roll == 0) co_return absl::UnavailableError("gone");
+    if (roll == 1) co_return std::string(100, 'x');
+    if (roll == 2) {
+      Cancellation never;
+      (void)co_await SleepUntil(executor_, clock_, deadline, never);
+      co_return absl::DeadlineExceededError("says nothing");
+    }
+    auto got = co_await real_->Get(std::move(key), deadline);
+    hits_ += got.ok();
+    co_return got;
+  }
+  void Put(std::string key, std::string value, absl::Duration ttl) override {
+    real_->Put(std::move(key), std::move(value), ttl);
+  }
+  int hits() const { return hits_; }
+
+ private:
+  const Executor executor_;
+  Clock& clock_;
+  const std::unique_ptr<CacheStore> real_;
+  std::mt19937 random_;
+  int* const faults_;
+  int hits_ = 0;
 };
 
 }  // namespace headgate::router

@@ -1,7 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// What must stay inside does not leave. HEADGATE_NO_EGRESS_REQUESTS sets how many requests are generated.
+// What must stay inside does not leave.
+//   HEADGATE_NO_EGRESS_REQUESTS=100000 no_egress_test   so many requests
+//   HEADGATE_NO_EGRESS_SEED=51 no_egress_test           in worlds from this seed on (1): a new one every 20,000
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
@@ -14,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/fakes/redis_server.h"
 #include "tests/integration/no_egress/canary_search.h"
 #include "tests/integration/no_egress/no_egress_world.h"
 
@@ -24,15 +27,16 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-int RequestCount() {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  int count = 1'500;
+constexpr int kRequests = 1'500;
 #else
-  int count = 10'000;
+constexpr int kRequests = 10'000;
 #endif
-  const char* given = std::getenv("HEADGATE_NO_EGRESS_REQUESTS");
-  if (given != nullptr && !absl::SimpleAtoi(given, &count)) ADD_FAILURE() << "HEADGATE_NO_EGRESS_REQUESTS: a number";
-  return count;
+
+int Given(const char* name, int otherwise) {
+  const char* given = std::getenv(name);
+  if (given != nullptr && !absl::SimpleAtoi(given, &otherwise)) ADD_FAILURE() << name << ": a number";
+  return otherwise;
 }
 
 std::string Lines(const std::vector<std::string>& lines) {
@@ -44,12 +48,14 @@ std::string Lines(const std::vector<std::string>& lines) {
 // A new world every so often: a router of its own, and a record that fits into memory.
 TEST(NoEgress, NothingLeavesWhateverFails) {
   constexpr int kRound = 20'000;
-  const int requests = RequestCount();
+  const int requests = Given("HEADGATE_NO_EGRESS_REQUESTS", kRequests);
+  const auto first = static_cast<uint64_t>(Given("HEADGATE_NO_EGRESS_SEED", 1));
   NoEgressReport report;
-  for (uint64_t seed = 1; report.requests < requests; ++seed) {
+  for (uint64_t seed = first; report.requests < requests; ++seed) {
     const NoEgressReport round =
         RunNoEgress({.requests = std::min(kRound, requests - report.requests), .seed = seed});
-    if (!round.leaks.empty() || !round.complaints.empty()) std::cout << "seed " << seed << "\n";
+    if (!round.leaks.empty()) std::cout << "seed " << seed << ", leaks:" << Lines(round.leaks) << std::endl;
+    if (!round.complaints.empty()) std::cout << "seed " << seed << ":" << Lines(round.complaints) << std::endl;
     report.Add(round);
     if (seed % 10 == 0) std::cout << report.Summary() << std::endl;
   }
@@ -57,8 +63,8 @@ TEST(NoEgress, NothingLeavesWhateverFails) {
   EXPECT_TRUE(report.leaks.empty()) << report.leaks.size() << " leaks:" << Lines(report.leaks);
   EXPECT_TRUE(report.complaints.empty()) << report.complaints.size() << " complaints:" << Lines(report.complaints);
   // Otherwise it would prove nothing.
-  EXPECT_GE(report.reached_cloud * 100, requests * 10);
-  EXPECT_GE(report.everyday_found * 100, requests * 8);
+  EXPECT_GE(report.reached_cloud, requests / 100 * 25);
+  EXPECT_GE(report.everyday_found, requests / 100 * 20);
   EXPECT_GT(report.cached, 0);
   EXPECT_GT(report.masked, 0);
   EXPECT_GT(report.follow_ups, 0);
@@ -69,6 +75,16 @@ TEST(NoEgress, NothingLeavesWhateverFails) {
   for (int api = 0; api < kApis; ++api) {
     EXPECT_GT(report.answered[static_cast<Api>(api)] * 100, requests) << Name(static_cast<Api>(api));
   }
+  std::vector<std::string> needed = {"at cloud 1", "at cloud 2", "retries", "fallbacks", "completions answered",
+                                     "tools answered", "split answered", "ended in admission", "ended in dispatch",
+                                     "ended in output_guard"};
+  const bool redis = RedisServer::Installed();
+  if (redis) needed.emplace_back("in Redis");
+  if (requests >= 10'000) {  // what is rare
+    needed.insert(needed.end(), {"hedges won", "hedges lost", "hedges failed"});
+    if (redis) needed.emplace_back("cache faults");
+  }
+  for (const std::string& what : needed) EXPECT_GT(report.seen[what], 0) << what;
 }
 
 struct GuardRow {
@@ -86,6 +102,7 @@ TEST(NoEgress, AMissingGuardIsNoticed) {
   const std::set<Kind> numbers = {kId, kCardKind, kNext};
   const std::set<Kind> split = {kId, kCardKind, kKey, kNext};
   const std::set<Kind> written = {kId, kCardKind, kKey, Kind::kKeyword, kNext};
+  const std::set<Kind> free = {Kind::kEveryday, Kind::kPhone, Kind::kEmail};
   const std::set<Kind> detected = {kId, kCardKind, kKey, Kind::kJwt, Kind::kPrivateKey, Kind::kKeyword, kNext};
   std::set<Kind> all;
   for (int kind = 0; kind < kKinds; ++kind) all.insert(static_cast<Kind>(kind));
@@ -95,7 +112,7 @@ TEST(NoEgress, AMissingGuardIsNoticed) {
       {Guard::kFolding, 500, written},
       {Guard::kDecoding, 500, written},
       {Guard::kSeams, 4000, split},
-      {Guard::kJoining, 1500, numbers},
+      {Guard::kJoining, 4000, numbers},
       {Guard::kNumerals, 3000, numbers},
       {Guard::kRecursion, 3000, written},
       {Guard::kMemory, 1200, {Kind::kFollowUp, Kind::kDeclared}},
@@ -107,16 +124,24 @@ TEST(NoEgress, AMissingGuardIsNoticed) {
       {Guard::kAuditFirst, 300, all},
       {Guard::kLessTrust, 300, all},
       {Guard::kClosedFields, 500, {Kind::kEveryday}},
+      {Guard::kClosedHeaders, 200, {}, "a request id or a trace left the cluster"},
+      {Guard::kInspectionLimit, 600, {Kind::kUnreadable, kNext}},
+      {Guard::kCloudChoice, 300, free},
+      {Guard::kDetectorsAtSecond, 400, detected},
+      {Guard::kDetectorsAtHedges, 2500, detected},
+      {Guard::kHedgeRecord, 1500, free, "a record before it is missing"},
       {Guard::kQuietLog, 200, {}, "a canary is in the log"},
       {Guard::kQuietMetrics, 200, {}, "a canary is in the metrics"},
       {Guard::kQuietErrors, 200, {}, "a canary is in an error message"},
       {Guard::kQuietAudit, 200, {}, "a canary is in the audit log"},
       {Guard::kQuietFiles, 200, {}, "a canary is in a file"},
+      {Guard::kQuietRedis, 300, {}, "sensitive is in Redis"},
   };
   static_assert(std::size(rows) == kGuards);
   uint64_t seed = 100;
   for (const GuardRow& row : rows) {
     SCOPED_TRACE(Name(row.removed));
+    if (row.removed == Guard::kQuietRedis && !RedisServer::Installed()) continue;
     const NoEgressReport report =
         RunNoEgress({.requests = row.requests, .seed = ++seed, .removed = row.removed, .stalls = false});
     EXPECT_EQ(report.leaks.empty(), row.may_leak.empty()) << Lines(report.leaks);

@@ -26,13 +26,16 @@
 #include "common/log.h"
 #include "common/mailbox.h"
 #include "router/router.h"
+#include "router/shared_limits.h"
 #include "router/upstream/cloud_client.h"
 #include "tests/fakes/deepseek_emulator.h"
 #include "tests/fakes/fake_upstreams.h"
+#include "tests/fakes/redis_server.h"
 #include "tests/fakes/time_scale.h"
 #include "tests/integration/no_egress/canary_search.h"
 #include "tests/integration/no_egress/captured_stderr.h"
 #include "tests/integration/no_egress/failing_parts.h"
+#include "tests/integration/no_egress/no_egress_setup.h"
 
 namespace headgate::router {
 namespace {
@@ -40,81 +43,11 @@ namespace {
 using absl::Milliseconds;
 
 constexpr int kAtATime = 64;
-constexpr int kEngines = 8;  // one that fails is left alone for a while
-constexpr size_t kReloadEvery = 600, kStormEvery = 1000;
+constexpr size_t kReloadEvery = 300, kStormEvery = 1000;
 constexpr size_t kBefore = 190;  // so many requests ago: most of those have ended
 const std::string kAuditKey(32, 'k');
 
 [[noreturn]] void Die(const absl::Status& status) { throw std::runtime_error(std::string(status.message())); }
-
-std::string EngineAddress(int number) { return absl::StrCat("10.0.0.", number, ":1"); }
-
-RouterConfig MakeConfig(const std::string& cloud_url, const std::string& folder, Guard removed) {
-  RouterConfig config;
-  config.version = "0123456789abcdef";
-  const auto tenant = [&config](const char* name, const char* key) -> TenantConfig& {
-    TenantConfig& added = config.tenants.emplace_back();
-    added.name = name;
-    added.api_key_sha256 = {Hex(Sha256(key))};
-    return added;
-  };
-  tenant("open", kOpenKey);
-  if (TenantConfig& floor = tenant("floor", kFloorKey); removed != Guard::kTenantFloor) {
-    floor.sensitivity_floor = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
-  }
-  tenant("local", kLocalKey).cloud_allowed = removed == Guard::kLocalOnlyTenant;
-  tenant("limited", kLimitedKey).requests_per_second = 5;
-  tenant("masked", kMaskedKey).masking = true;
-  if (removed == Guard::kMemory) config.conversation.ttl = absl::ZeroDuration();
-  config.sensitivity.keyword_lists = {
-      {"projects", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, {kLatinKeyword, kChineseKeyword}}};
-  config.policy.cloud_qps_threshold = 4000;
-  for (int i = 1; i <= kEngines; ++i) config.local.endpoints.push_back({absl::StrCat("engine-", i), EngineAddress(i)});
-  config.local.load_age_max = absl::Seconds(10) * TimeScale();
-  config.cloud.enabled = true;
-  config.cloud.base_url = cloud_url;
-  // Only what stalls on purpose should ever reach them: on a loaded machine everything takes long.
-  config.cloud.first_token_timeout = Milliseconds(1500) * TimeScale();
-  config.cloud.idle_timeout = Milliseconds(1500) * TimeScale();
-  config.limits.deadline_default = absl::Seconds(5) * TimeScale();
-  config.cloud.backoff_base = Milliseconds(1);
-  config.cloud.backoff_max = Milliseconds(20);
-  config.cloud.breaker_open = Milliseconds(1);
-  config.cloud.breaker_failures = 9;  // a storm opens it, chance hardly ever
-  config.output_guard.word_lists = {{"words", GuardWordList::Action::kRedact, {"everyday"}}};
-  config.audit.directory = folder + "/audit";
-  config.audit.segment_bytes_max = 1 << 20;
-  config.cache.bytes_max = 1 << 20;
-  return config;
-}
-
-void AddCloudFaults(DeepSeekEmulator& emulator, bool stalls) {
-  using Plan = DeepSeekPlan;
-  // What an error says is the cloud's, and may repeat what it was sent: it must not turn up in logs or messages.
-  const std::string text = absl::StrCat(R"({"error":{"message":")", std::string(kCanaryPrefix), "errorbody\"}}");
-  const std::vector<std::pair<Plan, double>> faults = {
-      {{.status = 429, .error_text = text}, .002},  // each makes room for fewer, which comes back slowly
-      {{.status = 503, .error_text = text}, .03},
-      {{.status = 500, .error_text = text}, .02},
-      {{.status = 400, .error_text = text}, .01},
-      {{.status = 307, .location = emulator.base_url() + "/v1/chat/completions"}, .01},
-      {{.end = Plan::End::kClose, .end_after = 1}, .02},
-      {{.end = Plan::End::kReset, .end_after = 0}, .02},
-      {{.no_headers = true, .end = Plan::End::kClose}, .01},
-      {{.end = Plan::End::kEof, .end_after = 2}, .01},
-      {{.end = Plan::End::kStall, .end_after = 1}, .005},
-      {{.end = Plan::End::kStall, .end_after = 0}, .002},
-      {{.end = Plan::End::kMalformed, .end_after = 0}, .01},
-      {{.end = Plan::End::kMalformed, .end_after = 2}, .01},
-      {{.end = Plan::End::kInsufficient, .end_after = 0}, .02},
-      {{.end = Plan::End::kErrorChunk, .end_after = 1}, .01},
-      {{.keep_alive_for = Milliseconds(30), .keep_alive_interval = Milliseconds(10)}, .02},
-  };
-  for (const auto& [plan, probability] : faults) {
-    if (stalls || plan.end != Plan::End::kStall) emulator.AddRule({plan, -1, probability});
-  }
-  emulator.SetDefaultPlan({.tokens = 4, .echo = true});
-}
 
 // Whether the guard that is removed is the one that would keep this request.
 bool Unseen(Guard removed, const CanaryRequest& made) {
@@ -125,7 +58,9 @@ bool Unseen(Guard removed, const CanaryRequest& made) {
     return false;
   };
   switch (removed) {
-    case Guard::kDetectors: return true;
+    case Guard::kDetectors:
+    case Guard::kDetectorsAtSecond:
+    case Guard::kDetectorsAtHedges: return true;
     case Guard::kFolding: return undone(Undone::kFolding);
     case Guard::kDecoding: return undone(Undone::kDecoding);
     case Guard::kSeams: return made.split;
@@ -143,6 +78,9 @@ class World {
   Observed Run();
 
  private:
+  void StartClouds(const RouterConfig& config);
+  void StartSharing(const RouterConfig& config);
+  void StartAudit(AuditConfig config);
   std::shared_ptr<const Rules> MakeRules(RouterConfig config, const Detectors& detectors);
   Script EngineScript(const Prompt& prompt);
   // What a router without this guard would do with a prompt at this point.
@@ -161,7 +99,8 @@ class World {
   const NoEgressOptions options_;
   std::string folder_;
   std::mt19937 random_;
-  std::unique_ptr<DeepSeekEmulator> emulator_;
+  std::optional<RedisServer> redis_;
+  std::vector<std::unique_ptr<DeepSeekEmulator>> emulators_;
   std::optional<CapturedStderr> stderr_;
   boost::asio::io_context io_;
   std::unique_ptr<Clock> clock_ = MakeRealClock(io_);
@@ -171,7 +110,10 @@ class World {
   std::unique_ptr<Detectors> real_detectors_;
   std::vector<std::shared_ptr<const Rules>> rules_;  // a reload takes the next
   std::optional<EndpointRegistry> registry_;
-  std::unique_ptr<CloudUpstream> cloud_;
+  std::vector<std::unique_ptr<CloudUpstream>> clouds_;
+  std::unique_ptr<FlakyCacheStore> cache_store_;
+  std::unique_ptr<LeaseStore> leases_;
+  std::optional<SharedLimits> sharing_;
   std::unique_ptr<Audit> audit_;
   std::optional<Router> router_;
   std::optional<Doors> doors_;
@@ -189,40 +131,37 @@ World::World(const NoEgressOptions& options) : options_(options), random_(static
   // What anybody writes to a temporary file is looked at too.
   std::filesystem::create_directory(Name("tmp"));
   ::setenv("TMPDIR", Name("tmp").c_str(), 1);
-  DeepSeekEmulatorOptions cloud_options;
-  cloud_options.seed = options.seed;
-  auto emulator = DeepSeekEmulator::Start(cloud_options);
-  if (!emulator.ok()) Die(emulator.status());
-  emulator_ = *std::move(emulator);
-  AddCloudFaults(*emulator_, options_.stalls);
+  const std::vector<std::string> keeping = {"--port", "0", "--appendonly", "yes", "--appendfsync", "no"};
+  if (RedisServer::Installed()) redis_.emplace(keeping);
+  std::vector<std::string> urls;
+  for (size_t i = 0; i < kClouds; ++i) {
+    DeepSeekEmulatorOptions cloud_options;
+    cloud_options.seed = options.seed + i;
+    auto emulator = DeepSeekEmulator::Start(cloud_options);
+    if (!emulator.ok()) Die(emulator.status());
+    urls.push_back((*emulator)->base_url());
+    AddCloudFaults(**emulator, options_.stalls);
+    emulators_.push_back(*std::move(emulator));
+  }
   stderr_.emplace(Name("stderr"));
 
-  RouterConfig config = MakeConfig(emulator_->base_url(), folder_, options.removed);
-  auto cloud = MakeCloudClient(io_.get_executor(), *clock_, config.cloud, "cloud-key", metrics_);
-  auto files = OpenAuditFiles(config.audit, "chain", kAuditKey, io_.get_executor(), *clock_);
+  const std::vector<RouterConfig> configs =
+      MakeConfigs(urls, folder_, redis_ ? redis_->socket() : "", options.removed);
+  const RouterConfig& config = configs[0];
   auto detectors = MakePatternDetectors(config.sensitivity);
-  if (!cloud.ok()) Die(cloud.status());
-  if (!files.ok()) Die(files.status());
   if (!detectors.ok()) Die(detectors.status());
-  cloud_ = *std::move(cloud);
   real_detectors_ = *std::move(detectors);
-  observed_.audit_key = kAuditKey;
-  observed_.audit_lies = options.removed == Guard::kAuditFirst;
-  audit_ = std::make_unique<Audit>(
-      *clock_, kAuditKey,
-      std::make_unique<FlakyStore>(*std::move(files), random_(), observed_.audit_lies, &observed_.audit_faults),
-      "chain", metrics_);
-  rules_.push_back(MakeRules(config, *real_detectors_));
-  config.version = "fedcba9876543210";
-  config.policy.cloud_qps_threshold = 2000;
-  config.cache.bytes_max = 1 << 16;
-  config.cloud.attempts_max = 2;
-  rules_.push_back(MakeRules(config, *real_detectors_));
+  for (const RouterConfig& one : configs) rules_.push_back(MakeRules(one, *real_detectors_));
+  StartClouds(config);
+  StartSharing(config);
+  StartAudit(config.audit);
 
   registry_.emplace(io_.get_executor(), *clock_, SeededRandom(options.seed), config.local, fleet_.connect(),
                     fleet_.resolve(), metrics_);
   router_.emplace(RouterParts{io_.get_executor(), *clock_, SeededRandom(options.seed + 1), metrics_, *registry_,
-                              cloud_.get(), *audit_, std::string(32, 'c')},
+                              clouds_[0].get(), *audit_, std::string(32, 'c'),
+                              {clouds_[1].get(), clouds_[2].get()}, sharing_ ? &*sharing_ : nullptr,
+                              cache_store_.get()},
                   rules_[0]);
   doors_.emplace(io_.get_executor(), *clock_, SeededRandom(options.seed + 2), *router_, metrics_);
   if (!doors_->Open()) Die(absl::InternalError("the doors do not open"));
@@ -241,21 +180,56 @@ World::~World() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
+void World::StartClouds(const RouterConfig& config) {
+  for (size_t i = 0; i < kClouds; ++i) {
+    auto cloud = MakeCloudClient(io_.get_executor(), *clock_, CloudNumber(config, i),
+                                 CloudSecrets({absl::StrCat("cloud-key-", i)}, "salt"), metrics_);
+    if (!cloud.ok()) Die(cloud.status());
+    clouds_.push_back(*std::move(cloud));
+  }
+}
+
+void World::StartSharing(const RouterConfig& config) {
+  if (!redis_) return;
+  auto cache = MakeRedisCache(io_.get_executor(), *clock_, config.sharing, "");
+  cache_store_ = std::make_unique<FlakyCacheStore>(io_.get_executor(), *clock_, std::move(cache), random_(),
+                                                   &observed_.cache_faults);
+  leases_ = MakeRedisLeases(io_.get_executor(), *clock_, config.sharing, "", "holder");
+  sharing_.emplace(io_.get_executor(), *clock_, config.sharing, *leases_, metrics_);
+}
+
+// Every other world waits for the medium before anything leaves.
+void World::StartAudit(AuditConfig config) {
+  if (options_.seed % 2 == 0) config.durability = AuditConfig::Durability::kBeforeEgress;
+  auto files = OpenAuditFiles(config, "chain", kAuditKey, io_.get_executor(), *clock_);
+  if (!files.ok()) Die(files.status());
+  observed_.audit_key = kAuditKey;
+  observed_.audit_lies = options_.removed == Guard::kAuditFirst;
+  const FlakyStore::Lies lies = observed_.audit_lies                        ? FlakyStore::Lies::kAll
+                                : options_.removed == Guard::kHedgeRecord ? FlakyStore::Lies::kHedges
+                                                                          : FlakyStore::Lies::kNone;
+  auto store = std::make_unique<FlakyStore>(*std::move(files), *clock_, random_(), lies, &observed_.audit_faults);
+  audit_ = std::make_unique<Audit>(*clock_, kAuditKey, std::move(store), "chain", metrics_, config);
+}
+
 std::shared_ptr<const Rules> World::MakeRules(RouterConfig config, const Detectors& detectors) {
-  auto guard = OutputGuard::Make(config.output_guard);
+  const auto flaky = [&] {
+    return std::make_unique<FlakyDetectors>(detectors, random_(), options_.removed == Guard::kFailClosed, &unseen_,
+                                            &observed_.detector_faults);
+  };
+  auto guard = OutputGuard::Make(config.output_guard, flaky());
   if (!guard.ok()) Die(guard.status());
-  auto flaky = std::make_unique<FlakyDetectors>(
-      detectors, random_(), options_.removed == Guard::kFailClosed, &unseen_, &observed_.detector_faults);
-  auto classification = std::make_unique<Classification>(config.sensitivity, std::move(flaky));
+  auto classification = std::make_unique<Classification>(config.sensitivity, flaky());
   return std::make_shared<const Rules>(Rules{config, Screening(config.limits), std::move(classification),
                                              Policy(config.policy), *std::move(guard)});
 }
 
 void World::SendRaw(const std::string& text) const {
+  const DeepSeekEmulator& cloud = *emulators_[0];
   boost::asio::io_context io;
   boost::asio::ip::tcp::socket socket(io);
   boost::system::error_code ignored;
-  socket.connect({boost::asio::ip::make_address("127.0.0.1"), emulator_->port()}, ignored);
+  socket.connect({boost::asio::ip::make_address("127.0.0.1"), cloud.port()}, ignored);
   const std::string bytes = absl::StrCat("POST /elsewhere HTTP/1.1\r\nhost: cloud\r\nx-note: ",
                                          std::string(absl::Base64Escape(text)), "\r\ncontent-length: 0\r\n\r\n");
   boost::asio::write(socket, boost::asio::buffer(bytes), ignored);
@@ -275,6 +249,9 @@ std::optional<Script> World::Misbehave(const std::string& text) {
       break;
     case Guard::kQuietErrors: return Script::Fail(absl::InvalidArgumentError(text));
     case Guard::kQuietAudit: router_->RecordAdmin(text).IgnoreError(); break;
+    case Guard::kQuietRedis:
+      if (cache_store_) cache_store_->Put("mine", text, absl::Minutes(1));
+      break;
     case Guard::kQuietFiles:
       std::ofstream(Name("tmp/core.1"), std::ios::app) << absl::BytesToHexString(text) << "\n";
       break;
@@ -301,15 +278,18 @@ Script World::EngineScript(const Prompt& prompt) {
     case 6:
       if (options_.stalls && random_() % 4 == 0) return Script::StallAfter({"local "});
       [[fallthrough]];
-    default: return Script::Answer({"local ", echo});
+    default: break;
   }
+  // Few enough that late ones are rare, or a hedge would not be worth it.
+  return Script::Answer({"local ", echo}).After(Milliseconds(random_() % 25 == 0 ? 60 : random_() % 3));
 }
 
 void World::Storm() {
   const std::string text = absl::StrCat(std::string(kCanaryPrefix), "errorbody");
-  emulator_->ClearRules();
-  emulator_->AddRule({{.status = random_() % 8 == 0 ? 429 : 503, .error_text = text}, 12, 1});
-  AddCloudFaults(*emulator_, options_.stalls);
+  DeepSeekEmulator& cloud = *emulators_[random_() % kClouds];
+  cloud.ClearRules();
+  cloud.AddRule({{.status = random_() % 8 == 0 ? 429 : 503, .error_text = text}, 12, 1});
+  AddCloudFaults(cloud, options_.stalls);
 }
 
 // Instead of `made`: what follows an earlier request that was answered, had to stay and was its session's first.
@@ -341,6 +321,8 @@ Task<void> World::RunOne(size_t index, Doors::Client& client) {
   if (options_.removed == Guard::kClosedFields && !made.sendable && made.kind == Kind::kEveryday) {
     SendRaw(absl::StrCat(made.request.user(), made.request.session(), made.request.model()));
   }
+  if (options_.removed == Guard::kDetectorsAtSecond) made.cloud = 1;
+  if (options_.removed == Guard::kClosedHeaders) SendRaw(RequestIdOf(index));
   if (options_.removed == Guard::kMasking && made.api_key == kMaskedKey) SendRaw(made.value);
   // Short for some, and some arrive too late; some clients leave, at an event or at a moment.
   Patience patience;
@@ -388,6 +370,7 @@ Observed World::Run() {
     io_.stop();
   };
   boost::asio::co_spawn(io_.get_executor(), registry_->Run(stop_), keep);
+  if (sharing_) boost::asio::co_spawn(io_.get_executor(), sharing_->Run(stop_), keep);
   io_.poll();
   for (int i = 1; i <= kEngines; ++i) fleet_.engine(EngineAddress(i)).ReportLoad(Milliseconds(20));
   for (working_ = 0; working_ < kAtATime; ++working_) boost::asio::co_spawn(io_.get_executor(), Work(), keep);
@@ -417,8 +400,11 @@ void World::Finish() {
 }
 
 void World::ReadFiles() {
-  observed_.received = emulator_->Records();
-  observed_.received_all = emulator_->stats().bytes_dropped == 0;
+  for (const auto& emulator : emulators_) {
+    observed_.received.push_back(emulator->Records());
+    observed_.received_all &= emulator->stats().bytes_dropped == 0;
+  }
+  observed_.redis_hits = cache_store_ ? cache_store_->hits() : 0;
   observed_.log = stderr_->Text();
   observed_.metrics = metrics_.Text();
   std::set<std::filesystem::path> segments;
@@ -427,6 +413,8 @@ void World::ReadFiles() {
     if (!entry.is_regular_file() || path == Name("stderr")) continue;
     if (absl::StartsWith(path, Name("audit/")) && absl::EndsWith(path, ".jsonl")) {
       segments.insert(entry.path());
+    } else if (redis_ && absl::StartsWith(path, redis_->folder().string())) {
+      absl::StrAppend(&observed_.redis, path, "\n", ReadAll(path), "\n");
     } else {
       absl::StrAppend(&observed_.files, path, "\n", ReadAll(path), "\n");
     }

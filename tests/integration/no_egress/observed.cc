@@ -32,14 +32,16 @@ class Judgement {
     report_.detector_faults = observed_.detector_faults;
     report_.audit_faults = observed_.audit_faults;
     report_.reloads = observed_.reloads;
+    report_.seen["cache faults"] = observed_.cache_faults;
+    report_.seen["hits in Redis"] = observed_.redis_hits;
     report_.seconds_run = observed_.seconds;
     ReadReceived();
     ReadAudit();
     for (size_t i = 0; i < observed_.requests.size(); ++i) JudgeOne(i);
     JudgeOutcomes();
-    for (const std::string& canary : received_) {
-      if (canary.size() == kCanaryPrefix.size() + kCanaryLetters && !known_.contains(canary)) {
-        report_.complaints.push_back("a canary that belongs to no request");
+    for (const std::set<std::string>& received : received_) {
+      for (const std::string& canary : received) {
+        if (!known_.contains(canary) && Whole(canary)) Complain("a canary that belongs to no request");
       }
     }
     JudgeTexts();
@@ -47,14 +49,20 @@ class Judgement {
   }
 
  private:
+  void Complain(std::string what) { report_.complaints.push_back(std::move(what)); }
+  static bool Whole(const std::string& canary) { return canary.size() == kCanaryPrefix.size() + kCanaryLetters; }
+
   void ReadReceived() {
-    for (const std::string& record : observed_.received) {
-      report_.received_bytes += record.size();
-      received_.merge(FindWords(record));
-      ReadNumbers(record);
-      if (!FindWords(record, kRequestIdPrefix).empty()) report_.complaints.push_back("a request id left the cluster");
+    received_.resize(observed_.received.size());
+    for (size_t cloud = 0; cloud < received_.size(); ++cloud) {
+      for (const std::string& record : observed_.received[cloud]) {
+        report_.received_bytes += record.size();
+        received_[cloud].merge(FindWords(record));
+        ReadNumbers(record);
+        if (!FindWords(record, kRequestIdPrefix).empty()) Complain("a request id or a trace left the cluster");
+      }
     }
-    if (!observed_.received_all) report_.complaints.push_back("the emulator did not record everything");
+    if (!observed_.received_all) Complain("the emulator did not record everything");
   }
 
   // Runs of digits as long as a telephone number.
@@ -69,12 +77,12 @@ class Judgement {
 
   void ReadAudit() {
     const absl::Status chain = VerifyAuditChain(observed_.audit_key, observed_.audit);
-    if (!chain.ok()) report_.complaints.push_back(std::string(chain.message()));
+    if (!chain.ok()) Complain(std::string(chain.message()));
     for (const std::string& line : observed_.audit) {
       const auto record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
       if (record.is_discarded()) continue;
       const std::string kind = record.value("kind", ""), id = record.value("request_id", "");
-      if (kind == "outcome") ++outcomes_[id];
+      if (kind == "outcome") ReadOutcome(id, record);
       if (kind != "decision") continue;
       const std::string level = record.value("sensitivity", "restricted");
       Decided& decided = decisions_[id];
@@ -93,17 +101,38 @@ class Judgement {
       const CanaryRequest& request = observed_.requests[i];
       known_.insert(request.canary);
       if (request.kind == Kind::kEmail) known_.insert(request.value);
+      const Ended& ended = observed_.ended[i];
+      const bool level_told = ended.status.ok() && ended.level != v1::SENSITIVITY_LEVEL_UNSPECIFIED;
+      if (level_told && ended.level < v1::SENSITIVITY_LEVEL_CONFIDENTIAL) open_.insert({request.canary, request.value});
       const auto found = decisions_.find(RequestIdOf(i));
-      if (found != decisions_.end() && found->second.may_leave()) went_.insert(request.canary);
+      if (found == decisions_.end()) continue;
+      if (found->second.may_leave()) went_.insert(request.canary);
+      (found->second.sensitive ? closed_ : open_).insert({request.canary, request.value});
     }
   }
 
+  void ReadOutcome(const std::string& id, const nlohmann::json& record) {
+    ++outcomes_[id];
+    const std::string detail = record.value("detail", ""), stage = record.value("stage", "");
+    const int attempts = record.value("cloud_attempts", 0);
+    const bool hedged = detail.find("hedge") != std::string::npos;
+    const bool local = record.contains("route") && record["route"].value("target", "") == "local";
+    report_.seen["retries"] += attempts > 1;
+    report_.seen["fallbacks"] += local && attempts > 0 && !hedged;
+    report_.seen["hedges won"] += detail.find("hedge won") != std::string::npos;
+    report_.seen["hedges lost"] += detail.find("hedge lost") != std::string::npos;
+    report_.seen["hedges failed"] += detail.find("hedge failed") != std::string::npos;
+    if (!stage.empty()) ++report_.seen["ended in " + stage];
+  }
+
   void Leak(const CanaryRequest& request, const char* why) {
+    const auto index = static_cast<size_t>(&request - observed_.requests.data());
     std::string how;
     for (const Evasion* evasion : request.evasions) absl::StrAppend(&how, " ", evasion->name);
     if (request.split) how = " split";
     report_.leaks.push_back(
-        absl::StrCat(Name(request.kind), how, " in ", request.field, " by ", Name(request.api), ": ", why));
+        absl::StrCat("request ", index, ", ", Name(request.kind), how, " in ", request.field, " by ",
+                     Name(request.api), ": ", why));
     ++report_.leaks_by_kind[request.kind];
   }
 
@@ -111,8 +140,7 @@ class Judgement {
     const CanaryRequest& request = observed_.requests[index];
     const Ended& ended = observed_.ended[index];
     const auto complain = [&](const char* what) {
-      report_.complaints.push_back(
-          absl::StrCat("request ", index, " (", Name(request.kind), " by ", Name(request.api), "): ", what));
+      Complain(absl::StrCat("request ", index, " (", Name(request.kind), " by ", Name(request.api), "): ", what));
     };
     const bool ok = ended.status.ok();
     if (ended.times != 1) complain("did not end exactly once");
@@ -131,9 +159,15 @@ class Judgement {
     report_.cloud_answers += cloud;
     report_.local_answers += ok && !cloud;
     // The positive control: what the cloud answered, it got.
-    if (cloud && request.sendable && !received_.contains(request.canary)) {
-      complain("answered by the cloud, but not in its record");
-    }
+    const bool recorded = std::any_of(received_.begin(), received_.end(), [&](const std::set<std::string>& received) {
+      return received.contains(request.canary);
+    });
+    if (cloud && request.sendable && !recorded) complain("answered by the cloud, but not in its record");
+    if (!ok) return;
+    const bool http = request.api == Api::kHttp || request.api == Api::kHttpStream;
+    report_.seen["completions answered"] += http && request.field == "prompt";
+    report_.seen["tools answered"] += request.field.starts_with("tool") || request.field.starts_with("call");
+    report_.seen["split answered"] += request.split;
   }
 
   void JudgeOne(size_t index) {
@@ -149,7 +183,13 @@ class Judgement {
                                })];
     }
     JudgeMasked(index);
-    const bool found = received_.contains(request.canary);
+    bool found = false, elsewhere = false;
+    for (size_t cloud = 0; cloud < received_.size(); ++cloud) {
+      if (!received_[cloud].contains(request.canary)) continue;
+      (cloud == request.cloud ? found : elsewhere) = true;
+      ++report_.seen[absl::StrCat("at cloud ", cloud)];
+    }
+    found |= elsewhere;
     report_.follow_ups += request.kind == Kind::kFollowUp && ended.status.ok();
     report_.reached_cloud += found || ended.target == v1::Route::TARGET_CLOUD;
     if (!found) return;
@@ -158,6 +198,7 @@ class Judgement {
     if (LocalOnly(request.api)) return Leak(request, "a call that only the cluster answers");
     if (!request.sendable) return Leak(request, "a field that is never sent");
     if (!request.valid) return Leak(request, "an invalid request");
+    if (elsewhere) return Leak(request, "at another cloud than its own");
     if (went_.contains(request.canary)) return;
     const auto decision = decisions_.find(RequestIdOf(index));
     if (decision == decisions_.end() || !decision->second.cloud) {
@@ -172,8 +213,10 @@ class Judgement {
     if (request.api_key != kMaskedKey || request.value.empty()) return;
     const auto decision = decisions_.find(RequestIdOf(index));
     if (decision != decisions_.end() && decision->second.cloud && !decision->second.sensitive) return;
-    const bool left = request.kind == Kind::kEmail ? received_.contains(request.value)
-                                                   : request.kind == Kind::kPhone && numbers_.contains(request.value);
+    bool left = request.kind == Kind::kPhone && numbers_.contains(request.value);
+    for (const std::set<std::string>& received : received_) {
+      left |= request.kind == Kind::kEmail && received.contains(request.value);
+    }
     if (left) Leak(request, "a value that is masked");
   }
 
@@ -184,28 +227,52 @@ class Judgement {
       const CanaryRequest& request = observed_.requests[i];
       const auto found = outcomes_.find(RequestIdOf(i));
       const int outcomes = found == outcomes_.end() ? 0 : found->second;
-      if (outcomes > 1) report_.complaints.push_back("a request has two audit outcomes");
+      if (outcomes > 1) Complain("a request has two audit outcomes");
       // A body that is no request, and a client that left before it was one, do not get as far as the router.
       const bool router = observed_.ended[i].status.ok() || request.api == Api::kDirect;
       if (router && request.api != Api::kExplain) missing += outcomes == 0;
     }
     if (!observed_.audit_lies && missing > observed_.audit_faults) {
-      report_.complaints.push_back(absl::StrCat(missing, " audit outcomes are missing"));
+      Complain(absl::StrCat(missing, " audit outcomes are missing"));
     }
   }
 
   void JudgeTexts() {
     report_.log_bytes = observed_.log.size();
-    if (!FindWords(observed_.log).empty()) report_.complaints.push_back("a canary is in the log");
-    if (!FindWords(observed_.metrics).empty()) report_.complaints.push_back("a canary is in the metrics");
-    if (!FindWords(observed_.files).empty()) report_.complaints.push_back("a canary is in a file");
-    if (!FindWords(absl::StrJoin(observed_.audit, "\n")).empty()) {
-      report_.complaints.push_back("a canary is in the audit log");
+    if (!FindWords(observed_.log).empty()) Complain("a canary is in the log");
+    if (!FindWords(observed_.metrics).empty()) Complain("a canary is in the metrics");
+    if (!FindWords(observed_.files).empty()) Complain("a canary is in a file");
+    if (!FindWords(absl::StrJoin(observed_.audit, "\n")).empty()) Complain("a canary is in the audit log");
+    JudgeRedis();
+  }
+
+  // It holds answers of requests that are not sensitive, and an answer may repeat its question. Where the record was
+  // lost and the client has left nobody says what a request was.
+  void JudgeRedis() {
+    std::map<std::string, const CanaryRequest*> closed;
+    for (const CanaryRequest& request : observed_.requests) {
+      const bool stays = MustStay(request.kind) && request.kind != Kind::kLocalTenant;
+      for (const std::string& canary : {request.canary, request.value}) {
+        if ((stays || closed_.contains(canary)) && !open_.contains(canary)) closed.emplace(canary, &request);
+      }
     }
+    int unknown = 0;
+    for (const std::string& canary : FindWords(observed_.redis)) {
+      if (!Whole(canary)) continue;
+      ++report_.seen["in Redis"];
+      const auto found = closed.find(canary);
+      unknown += found == closed.end() && !open_.contains(canary);
+      if (found == closed.end()) continue;
+      Complain(absl::StrCat("a canary of a request that is sensitive is in Redis: ", Name(found->second->kind), " in ",
+                            found->second->field, " by ", Name(found->second->api)));
+    }
+    if (unknown > observed_.audit_faults) Complain("canaries of unknown requests are in Redis");
   }
 
   const Observed& observed_;
-  std::set<std::string> received_, known_, went_;  // canaries
+  std::vector<std::set<std::string>> received_;    // canaries, by cloud
+  // Canaries: of all; of what may leave; of what was decided not to be sensitive, and to be.
+  std::set<std::string> known_, went_, open_, closed_;
   std::set<std::string> numbers_;                  // received
   std::map<std::string, Decided> decisions_;       // by request id
   std::map<std::string, int> outcomes_;
@@ -223,8 +290,9 @@ const char* Name(Guard guard) {
   static constexpr const char* kNames[kGuards] = {
       "none", "detectors", "folding", "decoding", "seams", "joining", "numerals", "recursion", "memory", "masking",
       "declared_level", "tenant_floor",
-      "local_only_tenant", "fail_closed", "audit_first", "less_trust", "closed_fields", "quiet_log", "quiet_metrics",
-      "quiet_errors", "quiet_audit", "quiet_files"};
+      "local_only_tenant", "fail_closed", "audit_first", "less_trust", "closed_fields", "closed_headers",
+      "inspection_limit", "cloud_choice", "detectors_at_second", "detectors_at_hedges", "hedge_record", "quiet_log",
+      "quiet_metrics", "quiet_errors", "quiet_audit", "quiet_files", "quiet_redis"};
   return kNames[static_cast<int>(guard)];
 }
 
@@ -237,6 +305,7 @@ void NoEgressReport::Add(const NoEgressReport& other) {
   AddCounts(other.answered, answered);
   AddCounts(other.evasions, evasions);
   AddCounts(other.reasons, reasons);
+  AddCounts(other.seen, seen);
   int* const mine[] = {&requests, &reached_cloud, &everyday_found, &cloud_answers, &local_answers, &cached, &refused,
                        &failed, &decided_sensitive, &detector_faults, &audit_faults, &reloads, &masked, &follow_ups};
   const int theirs[] = {other.requests, other.reached_cloud, other.everyday_found, other.cloud_answers,
@@ -255,14 +324,16 @@ std::string NoEgressReport::Summary() const {
   for (const auto& [api, count] : answered) absl::StrAppend(&apis, " ", Name(api), " ", count);
   std::string why;
   for (const auto& [reason, count] : reasons) absl::StrAppend(&why, " ", reason, " ", count);
+  std::string more;
+  for (const auto& [what, count] : seen) absl::StrAppend(&more, ", ", what, " ", count);
   return absl::StrFormat(
       "no egress: %d requests, %d reached the cloud, %d everyday canaries found there, %d leaks, %d complaints; "
       "answers %d cloud, %d local, %d cached, refused %d, failed %d; decided sensitive %d, masked %d, follow-ups %d; "
-      "faults: detectors %d, audit %d; %d reloads; %d ways of writing a value; answered by%s; decided for%s; "
+      "faults: detectors %d, audit %d; %d reloads; %d ways of writing a value; answered by%s; decided for%s%s; "
       "%.1f MB received, %.1f MB logged; %.1f s + %.1f s of searching",
       requests, reached_cloud, everyday_found, leaks.size(), complaints.size(), cloud_answers, local_answers, cached,
       refused, failed, decided_sensitive, masked, follow_ups, detector_faults, audit_faults, reloads, evasions.size(),
-      apis, why, static_cast<double>(received_bytes) / 1e6, static_cast<double>(log_bytes) / 1e6, seconds_run,
+      apis, why, more, static_cast<double>(received_bytes) / 1e6, static_cast<double>(log_bytes) / 1e6, seconds_run,
       seconds_judge);
 }
 

@@ -35,26 +35,37 @@ enum class Guard {
   kAuditFirst,       // records are lost, and said to be written
   kLessTrust,        // what an engine fails at goes to the cloud
   kClosedFields,     // user, session and author go along
-  kQuietLog, kQuietMetrics, kQuietErrors, kQuietAudit, kQuietFiles,  // they repeat a prompt
+  kClosedHeaders,    // request id and trace context go along
+  kInspectionLimit,  // of what is too long only a part is read
+  kCloudChoice,      // everything goes to the first cloud
+  kDetectorsAtSecond,  // they find nothing, and all that leaves goes to the second cloud
+  kDetectorsAtHedges,  // they find nothing, and all that leaves is a hedge
+  kHedgeRecord,      // records of hedges are lost, and said to be written
+  kQuietLog, kQuietMetrics, kQuietErrors, kQuietAudit, kQuietFiles, kQuietRedis,  // they repeat a prompt
 };
-inline constexpr int kGuards = 22;
+inline constexpr int kGuards = 29;
 const char* Name(Guard guard);
 
 // Everything else that could repeat a request must not either.
 inline constexpr char kRequestIdPrefix[] = "qzrequestid";  // ours; no business of the cloud's
 std::string RequestIdOf(size_t index);
+// With the same beginning, in hex; and in clear.
+inline constexpr char kTraceparent[] = "00-717a7265717565737469647472616365-00f067aa0ba902b7-01";
+inline constexpr char kTracestate[] = "vendor=qzrequestidstate";
 
 struct Observed {
   bool audit_lies = false;
   std::vector<CanaryRequest> requests;  // without their content
   std::vector<Ended> ended;
-  std::vector<std::string> received;    // by the cloud, a connection each
+  std::vector<std::vector<std::string>> received;  // by each cloud, a connection each
   bool received_all = true;             // nothing of it was dropped
   std::string log, metrics;
   std::vector<std::string> audit;       // lines
+  std::string redis;                    // every write there, and all that Redis has on disk
   std::string files;                    // all others: names and content
   std::string audit_key;
-  int detector_faults = 0, audit_faults = 0, reloads = 0;
+  int detector_faults = 0, audit_faults = 0, cache_faults = 0, reloads = 0;
+  int redis_hits = 0;                   // of the cache's second level
   double seconds = 0;
   std::vector<std::string> complaints;  // found while running
 };
@@ -66,6 +77,7 @@ struct NoEgressReport {
   std::map<Api, int> answered;          // OK, by API
   std::map<std::string, int> reasons;   // of decisions, by reason code
   std::map<std::string, int> evasions;  // must-stay requests by how their value was written
+  std::map<std::string, int> seen;      // what else happened, and must have, or the run proves little
   int requests = 0;
   int reached_cloud = 0;                // requests whose canary, or a stream of whose, was at the emulator
   int everyday_found = 0;               // the positive control: seen in the record of what was received

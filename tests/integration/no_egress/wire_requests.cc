@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
+#include "tests/integration/no_egress/observed.h"
 
 namespace headgate::router {
 namespace {
@@ -102,6 +103,8 @@ WireRequest ToHttp(const CanaryRequest& made, const std::string& request_id) {
   wire.headers = {{"authorization", absl::StrCat("Bearer ", made.api_key)},
                   {"content-type", "application/json"},
                   {"x-request-id", request_id},
+                  {"traceparent", kTraceparent},
+                  {"tracestate", kTracestate},
                   {"user-agent", absl::StrCat("test ", request_id)}};
   // The body has no place for a level.
   const std::string level = DeclaredLevel(std::max(made.declared, request.declared_sensitivity()));

@@ -3,12 +3,6 @@
 
 // The leases in a real Redis, over a Unix socket, TCP and TLS; the same questions to the fake, so that it stays true.
 // Skipped where redis-tools is not installed (tools/packages/debian12-test.txt).
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -21,62 +15,14 @@
 #include "router/shared_limits.h"
 #include "router/upstream/redis_connection.h"
 #include "tests/fakes/fake_lease_store.h"
+#include "tests/fakes/redis_server.h"
 #include "tests/unit/upstream/real_loop.h"
 #include "tests/unit/upstream/test_certificate.h"
 
 namespace headgate::router {
 namespace {
 
-namespace fs = std::filesystem;
 using Kind = LeaseAsk::Kind;
-
-// A server of its own, gone with the test.
-class RedisServer {
- public:
-  explicit RedisServer(std::vector<std::string> more = {}) {
-    folder_ = fs::temp_directory_path() / absl::StrCat("headgate-redis-", getpid(), "-", ++number_);
-    fs::create_directories(folder_);
-    std::vector<std::string> words = {"redis-server", "--save",       "",       "--appendonly", "no",
-                                      "--unixsocket", socket(),       "--dir",  folder_.string(), "--loglevel",
-                                      "warning",      "--logfile",    (folder_ / "log").string()};
-    if (more.empty()) more = {"--port", "0"};
-    words.insert(words.end(), more.begin(), more.end());
-    words_ = words;
-    Start();
-  }
-  ~RedisServer() {
-    Stop();
-    fs::remove_all(folder_);
-  }
-  void Start() {
-    std::vector<char*> arguments;
-    for (std::string& word : words_) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    pid_ = fork();
-    if (pid_ == 0) {
-      execvp(kProgram, arguments.data());
-      _exit(127);
-    }
-  }
-  void Stop() {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    pid_ = -1;
-  }
-  std::string socket() const { return (folder_ / "s").string(); }
-  static bool Installed() {
-    return std::system(absl::StrCat("command -v ", kProgram, " >/dev/null 2>&1").c_str()) == 0;
-  }
-
- private:
-  // The server's program, in the package that starts none: it goes by the name that it is called by.
-  static constexpr char kProgram[] = "redis-check-rdb";
-  static inline int number_ = 0;
-  fs::path folder_;
-  std::vector<std::string> words_;
-  pid_t pid_ = -1;
-};
 
 #define SKIP_WITHOUT_REDIS() \
   if (!RedisServer::Installed()) GTEST_SKIP() << "there is no redis-server: apt-get install redis-tools"

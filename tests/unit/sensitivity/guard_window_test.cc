@@ -163,19 +163,26 @@ TEST(GuardWindow, WhatOnlyFlagsHoldsNothingBack) {
 
 class BrokenDetectors : public Detectors {
  public:
+  explicit BrokenDetectors(bool throws) : throws_(throws) {}
   absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText&) const override {
+    if (throws_) throw std::bad_alloc();
     return absl::UnavailableError("broken");
   }
+
+ private:
+  const bool throws_;
 };
 
 TEST(GuardWindow, WhatCannotBeReadDoesNotGoOut) {
   OutputGuardConfig config;
   config.personal_data = GuardPersonalData{};
-  const auto guard = *OutputGuard::Make(config, std::make_shared<const BrokenDetectors>());
-  const Answer answer = Relay(*guard, Where::kContent, {"anything"});
-  EXPECT_EQ(answer.text, "");
-  EXPECT_TRUE(answer.stopped);
-  EXPECT_THAT(answer.flags, ElementsAre("personal_data:unavailable"));
+  for (const bool throws : {false, true}) {
+    const auto guard = *OutputGuard::Make(config, std::make_shared<const BrokenDetectors>(throws));
+    const Answer answer = Relay(*guard, Where::kContent, {"anything"});
+    EXPECT_EQ(answer.text, "");
+    EXPECT_TRUE(answer.stopped);
+    EXPECT_THAT(answer.flags, ElementsAre("personal_data:unavailable"));
+  }
 }
 
 TEST(GuardWindow, RefusesWhatItCannotUse) {
