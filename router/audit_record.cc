@@ -13,7 +13,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/digest.h"
 #include "nlohmann/json.hpp"
 
@@ -48,71 +47,56 @@ void AppendQuoted(std::string& out, std::string_view text) {
   }
   out.append(1, '"').append(text).append(1, '"');
 }
-std::string Quoted(std::string_view text) {
-  std::string out;
-  AppendQuoted(out, text);
-  return out;
-}
-
-// One object, its members in the order of their keys. Two records are written for every request, so no tree is built,
-// and the values stand one after the other until they are put in order.
-class Members {
+// Writes one object's members, which must come in the order of their keys: two records are written for every request,
+// so nothing is put in order here and no tree is built. audit_test compares with what nlohmann writes.
+class ObjectWriter {
  public:
-  // With room for so many bytes: one allocation for most objects.
-  explicit Members(size_t bytes = 192) {
-    members_.reserve(24);
-    values_.reserve(bytes);
+  explicit ObjectWriter(std::string& out) : out_(out) { out_.push_back('{'); }
+  // Where the value goes.
+  std::string& Key(std::string_view key) {
+    out_.append(std::exchange(first_, false) ? "\"" : ",\"").append(key).append("\":");
+    return out_;
   }
-  void Add(std::string_view key, std::string_view value) {
-    const size_t begin = values_.size();
-    values_.append(value);
-    members_.push_back({key, begin, value.size()});
+  void Text(std::string_view key, std::string_view text) { AppendQuoted(Key(key), Cut(text)); }
+  void TextUnlessEmpty(std::string_view key, std::string_view text) {
+    if (!text.empty()) Text(key, text);
   }
-  void Text(std::string_view key, std::string_view text) {
-    const size_t begin = values_.size();
-    AppendQuoted(values_, text);
-    members_.push_back({key, begin, values_.size() - begin});
+  // Of our own making: letters, digits and the like.
+  void Name(std::string_view key, std::string_view name) {
+    Key(key).append(1, '"').append(name).append(1, '"');
   }
-  void Number(std::string_view key, int64_t number) {
-    const absl::AlphaNum digits(number);
-    Add(key, {digits.data(), digits.size()});
-  }
-  std::string Object() {
-    std::sort(members_.begin(), members_.end(), [](const Member& a, const Member& b) { return a.key < b.key; });
-    std::string out;
-    out.reserve(values_.size() + 24 * members_.size() + kTail);
-    for (const Member& member : members_) {
-      out.append(out.empty() ? "{\"" : ",\"").append(member.key).append("\":");
-      out.append(values_, member.begin, member.bytes);
-    }
-    return out.append(out.empty() ? "{}" : "}");
-  }
+  void Number(std::string_view key, const absl::AlphaNum& number) { absl::StrAppend(&Key(key), number); }
+  void End() { out_.push_back('}'); }
 
  private:
-  struct Member {
-    std::string_view key;
-    size_t begin, bytes;  // of its value in values_
-  };
-  std::vector<Member> members_;
-  std::string values_;
+  std::string& out_;
+  bool first_ = true;
 };
 
-std::string Array(const std::vector<std::string>& items) { return absl::StrCat("[", absl::StrJoin(items, ","), "]"); }
+template <typename List, typename Write>
+void AppendArray(std::string& out, const List& list, Write write) {
+  char before = '[';
+  for (const auto& item : list) {
+    out.push_back(std::exchange(before, ','));
+    write(item);
+  }
+  out.append(before == '[' ? "[]" : "]");
+}
 
-std::string FindingJson(const v1::Finding& finding) {
-  Members out;
-  out.Text("type", Cut(finding.type()));
-  out.Text("level", AuditLevelName(finding.level()));
-  out.Add("score", json(finding.score()).dump());
-  out.Text("field", Cut(finding.field()));
-  out.Number("begin", finding.begin());
-  out.Number("end", finding.end());
-  return out.Object();
+void AppendFinding(const v1::Finding& finding, std::string& out) {
+  ObjectWriter members(out);
+  members.Number("begin", finding.begin());
+  members.Number("end", finding.end());
+  members.Text("field", finding.field());
+  members.Name("level", AuditLevelName(finding.level()));
+  members.Key("score").append(json(finding.score()).dump());
+  members.Text("type", finding.type());
+  members.End();
 }
 
 // The highest levels first when they are more than a record holds: a prompt full of telephone numbers must not make a
 // line that no reader takes.
-void AddFindings(const v1::AuditRecord& record, Members& out) {
+void AddFindings(const v1::AuditRecord& record, ObjectWriter& out) {
   std::vector<const v1::Finding*> kept;
   for (const v1::Finding& finding : record.findings()) kept.push_back(&finding);
   int left_out = record.findings_left_out();
@@ -121,93 +105,105 @@ void AddFindings(const v1::AuditRecord& record, Members& out) {
     left_out += static_cast<int>(kept.size()) - kAuditFindingsMax;
     kept.resize(kAuditFindingsMax);
   }
-  std::vector<std::string> items;
-  for (const v1::Finding* finding : kept) items.push_back(FindingJson(*finding));
-  if (!items.empty()) out.Add("findings", Array(items));
+  if (!kept.empty()) {
+    std::string& to = out.Key("findings");
+    AppendArray(to, kept, [&to](const v1::Finding* finding) { AppendFinding(*finding, to); });
+  }
   if (left_out > 0) out.Number("findings_left_out", left_out);
 }
 
-std::string RouteJson(const v1::Route& route) {
-  Members out;
-  out.Text("target", AuditTargetName(route.target()));
-  std::vector<std::string> reasons;
-  for (const std::string& reason : route.reasons()) reasons.push_back(Quoted(Cut(reason)));
-  out.Add("reasons", Array(reasons));
-  if (!route.endpoint().empty()) out.Text("endpoint", Cut(route.endpoint()));
-  if (!route.model().empty()) out.Text("model", Cut(route.model()));
-  return out.Object();
+void AppendRoute(const v1::Route& route, std::string& out) {
+  ObjectWriter members(out);
+  members.TextUnlessEmpty("endpoint", route.endpoint());
+  members.TextUnlessEmpty("model", route.model());
+  AppendArray(members.Key("reasons"), route.reasons(),
+              [&out](const std::string& reason) { AppendQuoted(out, Cut(reason)); });
+  members.Name("target", AuditTargetName(route.target()));
+  members.End();
 }
 
-// Every text of a record by its key; the reader and the writer use the same list.
-template <typename Record, typename Visit>
-void ForEachText(Record& record, Visit visit) {
-  visit("request_id", [&]() -> auto& { return record.request_id(); }, [&](auto v) { record.set_request_id(v); });
-  visit("tenant", [&]() -> auto& { return record.tenant(); }, [&](auto v) { record.set_tenant(v); });
-  visit("api", [&]() -> auto& { return record.api(); }, [&](auto v) { record.set_api(v); });
-  visit("policy_version", [&]() -> auto& { return record.policy_version(); },
-        [&](auto v) { record.set_policy_version(v); });
-  visit("classification_state", [&]() -> auto& { return record.classification_state(); },
-        [&](auto v) { record.set_classification_state(v); });
-  visit("content_digest", [&]() -> auto& { return record.content_digest(); },
-        [&](auto v) { record.set_content_digest(v); });
-  visit("status", [&]() -> auto& { return record.status(); }, [&](auto v) { record.set_status(v); });
-  visit("stage", [&]() -> auto& { return record.stage(); }, [&](auto v) { record.set_stage(v); });
-  visit("detail", [&]() -> auto& { return record.detail(); }, [&](auto v) { record.set_detail(v); });
-  visit("input_digest", [&]() -> auto& { return record.input_digest(); }, [&](auto v) { record.set_input_digest(v); });
-  visit("output_digest", [&]() -> auto& { return record.output_digest(); },
-        [&](auto v) { record.set_output_digest(v); });
-  visit("key_id", [&]() -> auto& { return record.key_id(); }, [&](auto v) { record.set_key_id(v); });
+void AppendCost(const v1::AuditRecord& record, std::string& out) {
+  ObjectWriter members(out);
+  members.Text("currency", record.currency());
+  members.Number("micro_units", record.cost_micro_units());
+  members.Text("price_version", record.price_version());
+  members.End();
 }
 
-void AddOutcome(const v1::AuditRecord& record, Members& out) {
-  if (record.has_usage()) {
-    Members usage;
-    usage.Number("prompt_tokens", record.usage().prompt_tokens());
-    usage.Number("completion_tokens", record.usage().completion_tokens());
-    usage.Number("cached_tokens", record.usage().cached_tokens());
-    usage.Number("reasoning_tokens", record.usage().reasoning_tokens());
-    out.Add("usage", usage.Object());
-  }
-  if (!record.price_version().empty()) {
-    Members cost;
-    cost.Number("micro_units", record.cost_micro_units());
-    cost.Text("currency", Cut(record.currency()));
-    cost.Text("price_version", Cut(record.price_version()));
-    out.Add("cost", cost.Object());
-  }
-  out.Number("cloud_attempts", record.cloud_attempts());
-  out.Number("duration_us", record.duration_us());
-  out.Number("first_token_us", record.first_token_us());
+void AppendUsage(const v1::Usage& usage, std::string& out) {
+  ObjectWriter members(out);
+  members.Number("cached_tokens", usage.cached_tokens());
+  members.Number("completion_tokens", usage.completion_tokens());
+  members.Number("prompt_tokens", usage.prompt_tokens());
+  members.Number("reasoning_tokens", usage.reasoning_tokens());
+  members.End();
+}
+
+void AppendHead(const v1::ChainHead& head, std::string& out) {
+  ObjectWriter members(out);
+  members.Text("chain_id", head.chain_id());
+  members.Text("mac", head.mac());
+  members.Number("sequence", head.sequence());
+  members.End();
 }
 
 // Request ids and tenants are ASCII by rule; anything else is escaped rather than trusted.
 std::string Body(const v1::AuditRecord& record) {
-  Members out(1024);
-  out.Add("sequence", absl::StrCat(record.sequence()));
-  out.Text("chain_id", record.chain_id());
-  out.Text("kind", AuditKindName(record.kind()));
-  out.Text("time", record.time());
-  out.Text("previous_mac", record.previous_mac());
-  ForEachText(record, [&out](const char* key, auto get, auto) {
-    if (const std::string& text = get(); !text.empty()) out.Text(key, Cut(text));
-  });
-  if (record.sensitivity() != v1::SENSITIVITY_LEVEL_UNSPECIFIED) {
-    out.Text("sensitivity", AuditLevelName(record.sensitivity()));
-  }
+  const bool outcome = record.kind() == v1::AuditRecord::KIND_OUTCOME;
+  std::string line;
+  line.reserve(1024 + kTail);
+  ObjectWriter out(line);
+  out.TextUnlessEmpty("api", record.api());
+  out.Name("chain_id", record.chain_id());
+  out.TextUnlessEmpty("classification_state", record.classification_state());
+  if (outcome) out.Number("cloud_attempts", record.cloud_attempts());
+  out.TextUnlessEmpty("content_digest", record.content_digest());
+  if (outcome && !record.price_version().empty()) AppendCost(record, out.Key("cost"));
+  out.TextUnlessEmpty("detail", record.detail());
+  if (outcome) out.Number("duration_us", record.duration_us());
   AddFindings(record, out);
-  if (record.has_route()) out.Add("route", RouteJson(record.route()));
-  if (record.text_bytes() > 0) out.Number("text_bytes", record.text_bytes());
-  std::vector<std::string> predecessors;
-  for (const v1::ChainHead& head : record.predecessors()) {
-    Members item;
-    item.Text("chain_id", Cut(head.chain_id()));
-    item.Add("sequence", absl::StrCat(head.sequence()));
-    item.Text("mac", Cut(head.mac()));
-    predecessors.push_back(item.Object());
+  if (outcome) out.Number("first_token_us", record.first_token_us());
+  out.TextUnlessEmpty("input_digest", record.input_digest());
+  out.TextUnlessEmpty("key_id", record.key_id());
+  out.Name("kind", AuditKindName(record.kind()));
+  out.TextUnlessEmpty("output_digest", record.output_digest());
+  out.TextUnlessEmpty("policy_version", record.policy_version());
+  if (!record.predecessors().empty()) {
+    AppendArray(out.Key("predecessors"), record.predecessors(),
+                [&line](const v1::ChainHead& head) { AppendHead(head, line); });
   }
-  if (!predecessors.empty()) out.Add("predecessors", Array(predecessors));
-  if (record.kind() == v1::AuditRecord::KIND_OUTCOME) AddOutcome(record, out);
-  return out.Object();
+  out.Name("previous_mac", record.previous_mac());
+  out.TextUnlessEmpty("request_id", record.request_id());
+  if (record.has_route()) AppendRoute(record.route(), out.Key("route"));
+  if (record.sensitivity() != v1::SENSITIVITY_LEVEL_UNSPECIFIED) {
+    out.Name("sensitivity", AuditLevelName(record.sensitivity()));
+  }
+  out.Number("sequence", record.sequence());
+  out.TextUnlessEmpty("stage", record.stage());
+  out.TextUnlessEmpty("status", record.status());
+  out.TextUnlessEmpty("tenant", record.tenant());
+  if (record.text_bytes() > 0) out.Number("text_bytes", record.text_bytes());
+  out.Name("time", record.time());
+  if (outcome && record.has_usage()) AppendUsage(record.usage(), out.Key("usage"));
+  out.End();
+  return line;
+}
+
+// Every text that a record may lack, by its key.
+template <typename Visit>
+void ReadTexts(v1::AuditRecord& record, Visit read) {
+  record.set_request_id(read("request_id"));
+  record.set_tenant(read("tenant"));
+  record.set_api(read("api"));
+  record.set_policy_version(read("policy_version"));
+  record.set_classification_state(read("classification_state"));
+  record.set_content_digest(read("content_digest"));
+  record.set_status(read("status"));
+  record.set_stage(read("stage"));
+  record.set_detail(read("detail"));
+  record.set_input_digest(read("input_digest"));
+  record.set_output_digest(read("output_digest"));
+  record.set_key_id(read("key_id"));
 }
 
 // An object's values by type, with the first complaint kept.
@@ -383,7 +379,7 @@ absl::StatusOr<v1::AuditRecord> ReadAuditLine(std::string_view line) {
   record.set_time(fields.Text("time"));
   record.set_previous_mac(fields.Text("previous_mac"));
   record.set_mac(fields.Text("mac"));
-  ForEachText(record, [&fields](const char* key, auto, auto set) { set(fields.Text(key)); });
+  ReadTexts(record, [&fields](const char* key) { return fields.Text(key); });
   record.set_sensitivity(
       fields.Enum<v1::SensitivityLevel>("sensitivity", &v1::SensitivityLevel_Parse, "SENSITIVITY_LEVEL_"));
   record.set_text_bytes(fields.Count("text_bytes"));

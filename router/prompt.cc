@@ -28,64 +28,59 @@ std::string DeterministicBytes(const Message& message) {
   return bytes;
 }
 
-void VisitText(const Message& message, const std::string& prefix, const Visitor& visit) {
-  const auto* reflection = message.GetReflection();
-  std::vector<const FieldDescriptor*> fields;
-  reflection->ListFields(message, &fields);
-  for (const FieldDescriptor* field : fields) {
-    const std::string name = absl::StrCat(prefix, field->name());
-    const auto path = [&](int index) { return field->is_repeated() ? absl::StrCat(name, "[", index, "]") : name; };
-    const int count = field->is_repeated() ? reflection->FieldSize(message, field) : 1;
-    for (int i = 0; i < count; ++i) {
-      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-        const Message& child = field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i)
-                                                    : reflection->GetMessage(message, field);
-        VisitText(child, absl::StrCat(path(i), "."), visit);
-      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
-        std::string scratch;
-        const std::string& text = field->is_repeated()
-                                      ? reflection->GetRepeatedStringReference(message, field, i, &scratch)
-                                      : reflection->GetStringReference(message, field, &scratch);
-        if (!text.empty()) visit(path(i), text);
-      }
-    }
-  }
-}
+using Texts = std::vector<std::pair<std::string, const std::string*>>;
 
-// All that VisitText would visit, without the names: most prompts are only counted and digested.
-size_t TextBytes(const Message& message) {
+// True: there are unknown fields somewhere.
+bool CollectTexts(const Message& message, const std::string& prefix, Texts& texts) {
   const auto* reflection = message.GetReflection();
+  bool unknown = !reflection->GetUnknownFields(message).empty();
   std::vector<const FieldDescriptor*> fields;
   reflection->ListFields(message, &fields);
-  std::string scratch;
-  size_t bytes = 0;
   for (const FieldDescriptor* field : fields) {
+    const bool child = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    if (!child && field->cpp_type() != FieldDescriptor::CPPTYPE_STRING) continue;
     const int count = field->is_repeated() ? reflection->FieldSize(message, field) : 1;
     for (int i = 0; i < count; ++i) {
-      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-        bytes += TextBytes(field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i)
-                                                : reflection->GetMessage(message, field));
-      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
-        bytes += (field->is_repeated() ? reflection->GetRepeatedStringReference(message, field, i, &scratch)
-                                       : reflection->GetStringReference(message, field, &scratch))
-                     .size();
+      std::string path = field->is_repeated() ? absl::StrCat(prefix, field->name(), "[", i, "]")
+                                              : absl::StrCat(prefix, field->name());
+      if (child) {
+        unknown |= CollectTexts(field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i)
+                                                     : reflection->GetMessage(message, field),
+                                absl::StrCat(path, "."), texts);
+        continue;
       }
+      std::string scratch;  // for extensions and the like: generated fields are never put there
+      const std::string& text = field->is_repeated()
+                                    ? reflection->GetRepeatedStringReference(message, field, i, &scratch)
+                                    : reflection->GetStringReference(message, field, &scratch);
+      if (!text.empty()) texts.emplace_back(std::move(path), &text);
     }
   }
-  return bytes;
+  return unknown;
 }
 
 }  // namespace
 
 Prompt::Prompt(v1::GenerateRequest content) : content_(std::move(content)) {
-  // A field that this build does not know is neither inspected nor sent anywhere.
-  content_.DiscardUnknownFields();
+  Collect();
   digest_ = DigestOf(content_);
-  text_bytes_ = TextBytes(content_);
+}
+
+Prompt::Prompt(Prompt&& other) : content_(std::move(other.content_)), digest_(std::move(other.digest_)) {
+  other.texts_.clear();
+  Collect();
+}
+
+void Prompt::Collect() {
+  // A field that this build does not know is neither inspected nor sent anywhere.
+  if (CollectTexts(content_, "", texts_)) content_.DiscardUnknownFields();
+  for (const auto& [field, text] : texts_) text_bytes_ += text->size();
 }
 
 std::string Prompt::DigestOf(const v1::GenerateRequest& content) { return Sha256(DeterministicBytes(content)); }
 
-void Prompt::ForEachText(const Visitor& visit) const { VisitText(content_, "", visit); }
+void Prompt::ForEachText(const Visitor& visit) const {
+  for (const auto& [field, text] : texts_) visit(field, *text);
+}
 
 }  // namespace headgate::router

@@ -18,6 +18,7 @@
 #include "boost/asio/executor_work_guard.hpp"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 #include "router/audit_record.h"
 #include "tests/fakes/manual_clock.h"
 
@@ -235,6 +236,63 @@ TEST(Audit, AnchorsSayWhereTheChainStands) {
   EXPECT_EQ(anchor->chain_id, "c0ffee");
   EXPECT_EQ(anchor->sequence, 2u);
   EXPECT_THAT(world.lines[2], HasSubstr(anchor->mac));
+}
+
+// Every field set, with what needs an escape: the line is what nlohmann writes, whose keys are sorted, and reads back.
+TEST(Audit, ALineHasSortedKeysAndAllFields) {
+  const std::string ugly = "\"q\" \\ \n \x7f \xc3\xa9";
+  v1::AuditRecord record;
+  record.set_kind(v1::AuditRecord::KIND_OUTCOME);
+  record.set_sequence(7);
+  record.set_chain_id("chain");
+  record.set_time("2026-01-01T00:00:00.000000Z");
+  record.set_previous_mac("00");
+  for (auto* text : {record.mutable_request_id(), record.mutable_tenant(), record.mutable_api(),
+                     record.mutable_policy_version(), record.mutable_classification_state(),
+                     record.mutable_content_digest(), record.mutable_status(), record.mutable_stage(),
+                     record.mutable_detail(), record.mutable_input_digest(), record.mutable_output_digest(),
+                     record.mutable_key_id(), record.mutable_currency(), record.mutable_price_version()}) {
+    *text = ugly;
+  }
+  record.set_sensitivity(v1::SENSITIVITY_LEVEL_RESTRICTED);
+  for (int i = 0; i < 2; ++i) {
+    v1::Finding& finding = *record.add_findings();
+    finding.set_type(ugly);
+    finding.set_level(v1::SENSITIVITY_LEVEL_INTERNAL);
+    finding.set_score(0.1);
+    finding.set_field("messages[0].content");
+    finding.set_begin(1);
+    finding.set_end(2);
+    v1::ChainHead& head = *record.add_predecessors();
+    head.set_chain_id(ugly);
+    head.set_sequence(3);
+    head.set_mac("ab");
+    record.mutable_route()->add_reasons(ugly);
+  }
+  record.set_findings_left_out(4);
+  record.mutable_route()->set_target(v1::Route::TARGET_CLOUD);
+  record.mutable_route()->set_endpoint(ugly);
+  record.mutable_route()->set_model(ugly);
+  record.mutable_usage()->set_prompt_tokens(1);
+  record.mutable_usage()->set_completion_tokens(2);
+  record.mutable_usage()->set_cached_tokens(3);
+  record.mutable_usage()->set_reasoning_tokens(4);
+  record.set_cost_micro_units(5);
+  record.set_cloud_attempts(6);
+  record.set_duration_us(7);
+  record.set_first_token_us(8);
+  record.set_text_bytes(9);
+  std::string mac;
+  const std::string line = WriteAuditLine(kKey, record, &mac);
+  nlohmann::json sorted = nlohmann::json::parse(line);
+  sorted.erase("mac");
+  const std::string body = line.substr(0, line.rfind(",\"mac\":")) + "}";
+  EXPECT_EQ(body, sorted.dump(-1, ' ', /*ensure_ascii=*/true));
+  auto read = ReadAuditLine(line);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->mac(), mac);
+  read->clear_mac();
+  EXPECT_EQ(read->SerializeAsString(), record.SerializeAsString());
 }
 
 TEST(Audit, ARecordHasAnUpperBound) {
