@@ -74,11 +74,11 @@ class FlakyStore : public AuditStore {
   }
   void Sync(std::function<void(absl::Status)> done) override {
     const uint32_t roll = random_() % 5000;
-    if (roll < 25) {
+    if (roll < 5) {
       ++*faults_;
       return done(absl::UnavailableError("input/output error"));
     }
-    if (roll == 25) {
+    if (roll == 5) {
       ++*faults_;
       late_ = clock_.CallAt(clock_.Monotonic() + absl::Seconds(3), [done] { done(absl::OkStatus()); });
       return;

@@ -93,7 +93,7 @@ std::vector<RouterConfig> MakeConfigs(const std::vector<std::string>& cloud_urls
   RouterConfig other = first;
   other.version = "fedcba9876543210";
   other.policy.cloud_qps_threshold = 2000;
-  other.cache.bytes_max = 1 << 13;
+  other.cache.bytes_max = 1 << 12;  // of one answer a sixteenth: it keeps none, and looks into Redis
   other.cloud.attempts_max = 2;
   other.output_guard.personal_data.emplace();
 

@@ -63,8 +63,8 @@ TEST(NoEgress, NothingLeavesWhateverFails) {
   EXPECT_TRUE(report.leaks.empty()) << report.leaks.size() << " leaks:" << Lines(report.leaks);
   EXPECT_TRUE(report.complaints.empty()) << report.complaints.size() << " complaints:" << Lines(report.complaints);
   // Otherwise it would prove nothing.
-  EXPECT_GE(report.reached_cloud, requests / 100 * 25);
-  EXPECT_GE(report.everyday_found, requests / 100 * 20);
+  EXPECT_GE(report.reached_cloud, requests / 100 * 20);
+  EXPECT_GE(report.everyday_found, requests / 100 * 16);
   EXPECT_GT(report.cached, 0);
   EXPECT_GT(report.masked, 0);
   EXPECT_GT(report.follow_ups, 0);
@@ -82,7 +82,7 @@ TEST(NoEgress, NothingLeavesWhateverFails) {
   if (redis) needed.emplace_back("in Redis");
   if (requests >= 10'000) {  // what is rare
     needed.insert(needed.end(), {"hedges won", "hedges lost", "hedges failed"});
-    if (redis) needed.emplace_back("cache faults");
+    if (redis) needed.insert(needed.end(), {"hits in Redis", "cache faults"});
   }
   for (const std::string& what : needed) EXPECT_GT(report.seen[what], 0) << what;
 }
