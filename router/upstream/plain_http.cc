@@ -170,6 +170,13 @@ class PlainHttp final : public HttpTransport {
     waiting_.pop_front();
     Open(*next);
   }
+  // There is no descriptor for a further connection: the request waits for one of the others. False: there is none.
+  bool Postpone(PlainConnection& connection, PlainExchange& exchange) {
+    if (open_.size() < 2) return false;
+    open_.erase(&connection);
+    waiting_.push_back(&exchange);
+    return true;
+  }
   void StopWaiting(PlainExchange* exchange) { std::erase(waiting_, exchange); }
   void WriteSoon(std::shared_ptr<PlainConnection> connection) {
     to_write_.push_back(std::move(connection));
@@ -262,15 +269,24 @@ void PlainConnection::Connect(PlainExchange& user) {
 }
 
 void PlainConnection::TryNext() {
+  const auto self = shared_from_this();
   const auto& endpoints = pool_->endpoints;
   const auto& allowed = pool_->peer.allowed;
   while (address_ < endpoints.size() && allowed && !allowed(endpoints[address_].address().to_string())) ++address_;
   if (address_ == endpoints.size()) {
-    return boost::asio::post(pool_->executor, [self = shared_from_this()] {
+    return boost::asio::post(pool_->executor, [self] {
       if (self->user_ != nullptr) self->End(absl::UnavailableError("no connection"));
     });
   }
-  socket_.async_connect(endpoints[address_++], [self = shared_from_this()](const Error& error) {
+  Error error;
+  socket_.open(endpoints[address_].protocol(), error);
+  if (error == boost::asio::error::no_descriptors && pool_->Postpone(*this, *user_)) {
+    open_ = false;
+    timer_.reset();
+    std::exchange(user_, nullptr)->connection.reset();
+    return;
+  }
+  socket_.async_connect(endpoints[address_++], [self](const Error& error) {
     if (self->user_ == nullptr) return;
     if (!error) return self->Connected();
     Error ignored;

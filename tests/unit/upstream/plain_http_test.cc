@@ -5,6 +5,7 @@
 #include "router/upstream/plain_http.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <memory>
 #include <optional>
@@ -259,6 +260,28 @@ TEST_F(PlainHttpTest, MoreThanConnectionsWaitAndMayLeave) {
     if (i != 0 && i != 10) EXPECT_TRUE(all[i].end->ok()) << i << *all[i].end;
   }
   EXPECT_LE(server.connections, 3);
+}
+
+TEST_F(PlainHttpTest, WithoutDescriptorsRequestsWaitForAConnection) {
+  ScriptedServer server(loop_.io, {});
+  Connect(server.port());
+  Recorder warm, first, second, alone;
+  Ask(warm);
+  Send(first);
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 3;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  Send(second);
+  EXPECT_TRUE(loop_.RunUntil([&] { return first.end.has_value() && second.end.has_value(); }));
+  server.CloseAll();
+  loop_.RunFor(absl::Milliseconds(5));
+  Ask(alone);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(first.end->ok() && second.end->ok()) << *second.end;
+  EXPECT_EQ(server.connections, 1);
+  EXPECT_EQ(alone.end->code(), StatusCode::kUnavailable) << "nobody would make room";
 }
 
 TEST_F(PlainHttpTest, HeldBytesComeAgainAndRefusedOnesEndIt) {
