@@ -81,8 +81,8 @@ def load_images():
     """The archives of tools/images, by the command that E2E_LOAD names; without it the registry has them."""
     if os.environ.get("E2E_LOAD"):
         archives = [ROOT / "build/images" / f"{name}.tar" for name in (
-            "headgate-router", "headgate-engine", "headgate", "headgate-model-smollm2", "deepseek-emulator",
-            "e2e-client", "e2e-redis", "e2e-openai")]
+            "headgate-router", "headgate-engine", "headgate", "headgate-model-smollm2", "headgate-model-tools",
+            "deepseek-emulator", "e2e-client", "e2e-redis", "e2e-openai")]
         run(*shlex.split(os.environ["E2E_LOAD"]), *archives)
 
 

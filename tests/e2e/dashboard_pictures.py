@@ -76,6 +76,7 @@ def draw(panel, lines, begin, end):
 
 def main():
     binaries, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
     monitoring_test.BINARIES = binaries
     case = monitoring_test.MonitoringTest
     case.setUpClass()
