@@ -8,13 +8,18 @@
 //   detect-bench sizes                    by text, size and stage; then 100,000 dictionary entries
 //   detect-bench worst [KIND]             requests made to cost much: 128 KiB, and how the time grows from 8 KiB
 //   detect-bench loop TEXT BYTES PASSES   one text (English, Chinese, names), for a profiler; loop-rules: no models
+//   detect-bench attacks FILE...          JSON lines with `text`, `kind`, `lang`, `label`: what the input filter flags
 //   detect-bench texts IN OUT [WEIGHTS]   IN: JSON lines with `text`; OUT: the same with `us`, `sensitive`, `types`.
 //                                         WEIGHTS: a folder of headgate-train's, instead of the weights built in
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <fstream>
 #include <iostream>
+#include <map>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
@@ -312,11 +317,39 @@ int Texts(const Engine& engine, const char* in_path, const char* out_path) {
   return out.flush() ? 0 : 1;
 }
 
+// Shares of the rows that the input filter flags, as screening does it: by file, kind, language and label.
+int Attacks(const std::vector<std::string>& paths) {
+  const router::Screening screening(router::LimitsConfig{});
+  std::cout << absl::StreamFormat("%-32s %-18s %-5s %5s %7s %7s %7s\n", "file", "kind", "lang", "label", "rows",
+                                  "flagged", "share");
+  for (const std::string& path : paths) {
+    struct Counts {
+      int rows = 0, flagged = 0;
+    };
+    std::map<std::array<std::string, 3>, Counts> counts;
+    std::ifstream in(path);
+    for (std::string line; std::getline(in, line);) {
+      const Json row = Json::parse(line, nullptr, false);
+      if (!row.is_object() || !row.contains("text")) return 1;
+      Counts& of = counts[{row.value("kind", "-"), row.value("lang", "-"), std::to_string(row.value("label", 0))}];
+      ++of.rows;
+      of.flagged += !screening.Screen(PromptOf(row["text"].get<std::string>())).attacks.empty();
+    }
+    for (const auto& [group, of] : counts) {
+      const std::string name = path.substr(path.rfind('/') + 1);
+      std::cout << absl::StreamFormat("%-32s %-18s %-5s %5s %7d %7d %7.3f\n", name, group[0], group[1], group[2],
+                                      of.rows, of.flagged, 1.0 * of.flagged / of.rows);
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 }  // namespace headgate
 
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
+  if (mode == "attacks" && argc > 2) return headgate::Attacks({argv + 2, argv + argc});
   const headgate::Engine engine =
       argc == 5 && mode == "texts" ? headgate::Engine(std::string(argv[4])) : headgate::Engine(mode != "loop-rules");
   if (!engine.ok()) {
@@ -330,6 +363,6 @@ int main(int argc, char** argv) {
   }
   if (mode == "texts" && (argc == 4 || argc == 5)) return headgate::Texts(engine, argv[2], argv[3]);
   std::cerr << "usage: detect-bench sizes | worst [KIND] | loop|loop-rules TEXT BYTES PASSES | "
-               "texts IN OUT [WEIGHTS]\n";
+               "attacks FILE... | texts IN OUT [WEIGHTS]\n";
   return 2;
 }

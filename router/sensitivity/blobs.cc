@@ -86,12 +86,16 @@ std::optional<std::string> DecodeHex(std::string_view text) {
   return out;
 }
 
-int Base32Value(char c) { return IsUpper(c) ? c - 'A' : c >= '2' && c <= '7' ? c - '2' + 26 : -1; }
+int Base32Value(char c) { return IsLetter(c) ? UpperAscii(c) - 'A' : c >= '2' && c <= '7' ? c - '2' + 26 : -1; }
 
-// RFC 4648, capitals only: in small letters it would be any word.
+// RFC 4648; in small letters only with digits among them, since otherwise it would be any word.
 std::optional<std::string> DecodeBase32(std::string_view text) {
   constexpr size_t kBase32Min = 13;
   if (text.size() < kBase32Min) return std::nullopt;
+  const bool small = std::any_of(text.begin(), text.end(), IsLower);
+  if (small && (std::any_of(text.begin(), text.end(), IsUpper) || std::none_of(text.begin(), text.end(), IsDigit))) {
+    return std::nullopt;
+  }
   std::string out;
   uint32_t bits = 0, count = 0;
   for (const char c : text) {

@@ -174,6 +174,8 @@ std::u32string Step(const UNormalizer2* nfkc, char32_t c) {
   if (c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c < 0x7F)) return {c};
   if (c == 0x0B || c == 0x0C || c == 0x85 || c == 0x2028 || c == 0x2029) return U"\n";
   if (c == 0x2800) return U" ";  // braille blank
+  // Tags say in characters that nobody sees what ASCII says: models read them.
+  if (c >= 0xE0020 && c <= 0xE007E) return {c - 0xE0000};
   if (IsInvisible(c)) return {};
   if (const int digit = u_charDigitValue(icu); digit >= 0) return {static_cast<char32_t>('0' + digit)};
   if (IsDecoratedNumber(c)) {

@@ -41,8 +41,10 @@ std::optional<Value> BankCard(const Match& match) {
     // One ID in ten that begins like a card passes Luhn as well: it is named once, as what it is.
     if (!IsBankCard(digits) || IsCnResidentId(digits)) continue;
     const NumberShape shape(text, range);
-    const bool written =
-        shape.separated() ? WrittenAsCard(shape) : !IsFraction(text, range.begin) && !InsideMixedToken(text, range);
+    const bool list = shape.Uniform(1) && shape.one_separator() && shape.free_standing();
+    const bool written = shape.separated()
+                             ? WrittenAsCard(shape) || (list && match.evidence.Near(Cue::kCard, range))
+                             : !IsFraction(text, range.begin) && !InsideMixedToken(text, range);
     if (written) return Value{range};
   }
   return std::nullopt;

@@ -36,7 +36,8 @@ TEST(CanonicalText, Folds) {
       {"superscript", "¹³⁸", "138"},
       {"zero_width", "1\u200B3\u200D8\uFEFF1\u20602", "13812"},
       {"soft_hyphen_and_bidi", "1\u00AD3\u202E8\u2066x\u2069", "138x"},
-      {"variation_selectors_and_tags", "1\uFE0F3\U000E0101\U000E00318", "138"},
+      {"variation_selectors", "1\uFE0F3\U000E01018", "138"},
+      {"tags", "\U000E0031\U000E0033\U000E0038 \U000E0041\U000E007F", "138 A"},
       {"visible_format_characters", "1\u06003\u070F8", "138"},
       {"control_characters",
        std::string("1\0003\x01\x7F"

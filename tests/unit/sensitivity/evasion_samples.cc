@@ -250,6 +250,9 @@ const std::vector<Evasion>& AllEvasions() {
       {"english", Form::kDigits,
        Words({"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}, " ")},
       {"look_alikes", Form::kDigits, LookAlikes},
+      {"tags", Form::kDigits, EachByte([](uint8_t byte) {
+         return byte > ' ' && byte < 0x7F ? Utf8(0xE0000 + byte) : Text(1, static_cast<char>(byte));
+       })},
       {"zero_width", Form::kInside, Apart("\u200B", 1)},
       {"word_joiner", Form::kInside, Apart("\u2060", 2)},
       {"soft_hyphen", Form::kInside, Apart("\u00AD", 3)},

@@ -77,13 +77,10 @@ bool IsFound(const Identifier& identifier, const Text& text) { return IsFound(id
 // Counts what was missed, by pair, and names an example of each.
 class Misses {
  public:
-  // `known`: of these nobody knows yet how to read so many; the evasions of security.md are not among them.
-  explicit Misses(size_t known = 0) : known_(known) { unread = 0; }
+  Misses() { unread = 0; }
   ~Misses() {
     EXPECT_LE(unread, 2 + tried_ / 400);
-    for (const auto& [what, example] : examples_) {
-      if (examples_.size() > known_) ADD_FAILURE() << what << " (" << counts_[what] << "): " << example;
-    }
+    for (const auto& [what, example] : examples_) ADD_FAILURE() << what << " (" << counts_[what] << "): " << example;
     EXPECT_GT(tried_, 0);
   }
   void Check(bool found, const Text& what, const Text& example) {
@@ -95,7 +92,6 @@ class Misses {
   int tried() const { return tried_; }
 
  private:
-  const size_t known_;
   int tried_ = 0;
   std::map<Text, int> counts_;
   std::map<Text, Text> examples_;
@@ -310,7 +306,7 @@ TEST(Evasion, EachIdentifierIsFoundWhereverItIsSplit) {
 
 TEST(Evasion, EachIdentifierIsFoundUnderPairsWhereverItIsSplit) {
   std::mt19937 random(19);
-  Misses misses(/*known=*/2);  // two encodings, cut in the middle of a character
+  Misses misses;
   size_t turn = 0;
   int other_types = 0;
   ForEachPair(23, [&](const Identifier& identifier, const Text& what, const Text& value) {
@@ -359,12 +355,12 @@ TEST(Evasion, NumbersInDisguiseAreFound) {
         "00000000  31 31 30 31 30 35 31 39  38 37 30 36 31 32 31 30  |1101051987061210|\n00000010  30 37"
         "                                             |07|",
         "one one zero one zero five one nine eight seven zero six one two one zero zero seven",
-        "GEYTAMJQGUYTSOBXGA3DCMRRGAYDO==="}},
+        "GEYTAMJQGUYTSOBXGA3DCMRRGAYDO===", "geytamjqguytsobxga3dcmrrgaydo"}},
       {"BANK_CARD",
        {"card: first half 62220202, second half 00112345679", "the card backwards: 9765432110020202226",
         "622202O2OO112345679", "6222#0202#0011#2345#679",
         "<td>6222</td><td>0202</td><td>0011</td><td>2345</td><td>679</td>", "card=6222+0202+0011+2345+679",
-        "'6222' + '0202' + '0011' + '2345' + '679'"}},
+        "'6222' + '0202' + '0011' + '2345' + '679'", "card: 6,2,2,2,0,2,0,2,0,0,1,1,2,3,4,5,6,7,9"}},
   };
   for (const auto& [type, texts] : rows) {
     for (const Text& text : texts) EXPECT_TRUE(Found(text).contains(type)) << type << ": " << text;
