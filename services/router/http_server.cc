@@ -7,6 +7,9 @@
 // and answers that are ready together leave in a row, which wakes the peer once.
 #include "services/router/http_server.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <exception>
 #include <optional>
 #include <typeinfo>
@@ -35,6 +38,8 @@ constexpr size_t kReadAheadMax = 64 << 10;
 constexpr size_t kUnsentMax = 16 << 10;    // then whoever writes waits for the peer
 constexpr size_t kKeptBytesMax = 4 << 10;  // of a buffer that is empty
 constexpr absl::Duration kGraceAfterCancel = absl::Seconds(1);
+constexpr absl::Duration kAcceptAgain = absl::Milliseconds(100);
+constexpr rlim_t kOtherDescriptors = 64;  // of the process: listeners, the audit log, what gRPC needs
 constexpr boost::asio::as_tuple_t<boost::asio::use_awaitable_t<Executor>> kAwait;
 
 // The kind of exception only: its text could quote a request.
@@ -402,18 +407,32 @@ HttpServer::~HttpServer() { Close(); }
 
 namespace {
 
+// A request takes a descriptor towards its upstream too: whoever would find none waits outside.
+size_t DescriptorPairs() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+  return static_cast<size_t>((std::max(limit.rlim_cur, kOtherDescriptors + 2) - kOtherDescriptors) / 2);
+}
+
 // Refused connections are closed at once: the peer sees it, and nothing waits unbounded.
 template <typename State, typename Connection>
 Task<void> Accept(std::shared_ptr<State> state) {
   Cancellation never;
+  const size_t most = DescriptorPairs();
   while (!state->closed) {
+    if (state->connections.size() >= most) {
+      const absl::Status slept =
+          co_await SleepUntil(state->executor, state->clock, state->clock.Monotonic() + kAcceptAgain, never);
+      if (!slept.ok()) break;
+      continue;
+    }
     auto [error, socket] = co_await state->acceptor->async_accept(kAwait);
     if (state->closed) break;
     if (error) {
       // Out of file descriptors, most likely: the backlog waits.
       HG_LOG(Warning, "http accept: ", error.message());
-      const absl::Status slept = co_await SleepUntil(state->executor, state->clock,
-                                                     state->clock.Monotonic() + absl::Milliseconds(100), never);
+      const absl::Status slept =
+          co_await SleepUntil(state->executor, state->clock, state->clock.Monotonic() + kAcceptAgain, never);
       if (!slept.ok()) break;
       continue;
     }
