@@ -270,6 +270,18 @@ int32_t DecodeLoop::CellsShort(const Sequence& sequence, int32_t slot) const {
   return std::max(std::min(config_.answer_cells / 2, sequence.cells_most() - reserved), sequence.size() - reserved);
 }
 
+// Up to where others wait for it: then they and its own rest are computed together, and answered side by side.
+int32_t DecodeLoop::PromptLeft(int32_t slot) const {
+  const Sequence& sequence = *at(slot);
+  int32_t left = sequence.left();
+  for (const Slot& other : slots_) {
+    if (!other.sequence || other.donor != sequence.request()) continue;
+    const int32_t common = other.donor_tokens - sequence.computed();
+    if (common > 0) left = std::min(left, common);
+  }
+  return left;
+}
+
 // Begins with another sequence each turn: where not all fit, each has its turn.
 std::vector<RunningSequence> DecodeLoop::Running() const {
   std::vector<RunningSequence> running;
@@ -280,7 +292,7 @@ std::vector<RunningSequence> DecodeLoop::Running() const {
     const Slot& place = slots_[static_cast<size_t>(slot)];
     running.push_back({.request = sequence->request(),
                        .sequence = slot,
-                       .prompt_left = sequence->decoding() ? 0 : sequence->left(),
+                       .prompt_left = sequence->decoding() ? 0 : PromptLeft(slot),
                        .rank = place.rank,
                        .cells_held = cells_.reserved(slot) - cells_.shared(slot),
                        .cells_short = CellsShort(*sequence, slot),

@@ -90,6 +90,7 @@ class DecodeLoop {
   bool Hopeless(const Sequence& sequence, MonotonicTime now) const;
   void DropDead(MonotonicTime now);
   Step Plan(MonotonicTime now);
+  int32_t PromptLeft(int32_t slot) const;
   std::vector<RunningSequence> Running() const;
   StepLimits Limits(const std::vector<RunningSequence>& running);
   void Admit(const std::vector<uint64_t>& requests, MonotonicTime now);

@@ -77,6 +77,8 @@ class DecodingEngine : public Engine {
   absl::Status CheckModel(const std::string& model) const;
   absl::StatusOr<std::shared_ptr<const Adapter>> FindAdapter(const std::string& name) const;
   absl::Status CheckTokenIds(const v1::GenerateRequest& request) const;
+  // Of text that cannot fit in any way: it is not even cut into tokens, which takes seconds for megabytes.
+  absl::Status CheckBytes(const v1::GenerateRequest& request) const;
   // Fills prompt, chat and hold.
   absl::Status Render(const v1::GenerateRequest& request, SequenceOptions& options) const;
   absl::Status FitIntoContext(const v1::GenerateRequest& request, SequenceOptions& options) const;
@@ -107,6 +109,18 @@ absl::Status DecodingEngine::Render(const v1::GenerateRequest& request, Sequence
   options.prompt = options.chat->tokens;
   options.hold = !options.chat->plain || request.tools_size() > 0;
   return absl::OkStatus();
+}
+
+absl::Status DecodingEngine::CheckBytes(const v1::GenerateRequest& request) const {
+  const BackendInfo& info = backend_->info();
+  size_t bytes = request.prompt().size();
+  for (const auto& message : request.messages()) bytes += message.content().size();
+  const auto most = static_cast<size_t>(info.token_bytes_max) *
+                    static_cast<size_t>(std::min(info.context_tokens, info.context_tokens_per_sequence_max));
+  if (most == 0 || bytes <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(request.messages().empty() ? "prompt" : "messages", ": ", bytes,
+                                                 " bytes of text; no more than ", most,
+                                                 " could fit into this engine's context"));
 }
 
 absl::Status DecodingEngine::FitIntoContext(const v1::GenerateRequest& request, SequenceOptions& options) const {
@@ -182,6 +196,7 @@ absl::StatusOr<uint64_t> DecodingEngine::Submit(v1::GenerateRequest request, Mon
   RETURN_IF_ERROR(ValidateGenerate(request));
   RETURN_IF_ERROR(CheckTokenIds(request));
   ASSIGN_OR_RETURN(options.adapter, FindAdapter(request.adapter()));
+  RETURN_IF_ERROR(CheckBytes(request));
   RETURN_IF_ERROR(Render(request, options));
   RETURN_IF_ERROR(FitIntoContext(request, options));
   options.priority = request.priority();

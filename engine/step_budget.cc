@@ -13,7 +13,9 @@ constexpr double kForget = 0.01;     // of a best speed, each step: it takes a h
 constexpr double kNewWeight = 0.25;  // of the newest step: a few steps follow a change
 constexpr int32_t kSure = 16;        // steps of one size before it is judged
 constexpr int64_t kStale = 2000;     // steps after which a size that did not come again is not known any more
-constexpr double kPays = 1.1;        // the rate of twice the answers by that of fewer: then a longer gap is worth it
+constexpr double kLong = 4;          // times the target: a gap that must pay
+constexpr double kPays = 1.1;        // for it: the rate of twice the answers by that of fewer
+constexpr double kLoses = 0.75;      // of the rate of fewer answers: they only get in each other's way
 constexpr int32_t kAnswersMin = 4;   // fewer, and one long answer keeps everybody waiting
 constexpr double kHardlyLonger = 1.3;  // twice the prompt rows in a step so much longer: the step was mostly fixed cost
 constexpr int32_t kRowsPay = 128;      // prompt rows up to which that is tried
@@ -60,17 +62,21 @@ void StepBudget::Trust() {
 int32_t StepBudget::AnswersAtATime(int32_t most) const {
   if (target_seconds_ <= 0) return most;
   int32_t answers = most;
-  double pays = 0;  // the rate above which size i is worth a gap over the target
+  double best = 0;
+  double pays = 0;  // the rate above which size i is worth a long gap
   for (size_t i = 0; i < kBuckets; ++i) {
     pays *= kPays;
     if (!Known(sizes_[i])) continue;
     const double rate = sizes_[i].rows / sizes_[i].seconds;
-    const bool good = sizes_[i].seconds <= target_seconds_ || rate >= pays;
+    const double seconds = sizes_[i].seconds;
+    const bool good = seconds <= target_seconds_ ||
+                      rate >= (seconds <= kLong * target_seconds_ ? kLoses * best : pays);
     if (good) {
       answers = most;
     } else if (answers == most) {
       answers = 1 << (i - 1);
     }
+    best = std::max(best, rate);
     pays = std::max(pays, rate);
   }
   return std::clamp(answers, std::min(kAnswersMin, most), most);

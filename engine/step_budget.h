@@ -27,9 +27,9 @@ class StepBudget {
   void Observe(int32_t decode_rows, int32_t prefill_rows, double seconds);
   // 1..tokens_max, at least kTokensMin where that allows it.
   int32_t PrefillTokens(int32_t decode_rows) const;
-  // 1..most: the most answers at a time whose step stays under the target, or which give so many more tokens a second
-  // than fewer answers that a longer gap is worth it. Sizes that are not known, or not seen for long, count as good: so
-  // they are tried again.
+  // 1..most: the most answers at a time that do not lose much of the tokens a second that fewer give, and whose step
+  // is no longer than four times the target, or else gives many more. Sizes that are not known, or not seen for long,
+  // count as good: so they are tried again.
   int32_t AnswersAtATime(int32_t most) const;
   // What has been observed so far was measured on purpose: enough to judge by.
   void Trust();

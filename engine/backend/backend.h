@@ -35,6 +35,7 @@ struct BackendInfo {
   int32_t outputs_max = 0;        // output rows in one Decode: never exceeded; 0 = as many as rows
   bool rewinds = false;           // Truncate may remove a part of a sequence
   int32_t vocabulary = 0;
+  int32_t token_bytes_max = 0;    // of text, that one token can stand for; 0 = any number
   int32_t embedding_tokens_max = 0;  // in one Embed; 0 = the model makes no embeddings
 };
 

@@ -227,6 +227,7 @@ absl::Status LlamaBackend::Open() {
   info_.sequences_max = config_.sequences_max;
   info_.cache_sequences = config_.cache_sequences;
   info_.vocabulary = vocab_.size();
+  info_.token_bytes_max = vocab_.token_bytes_max();
   info_.outputs_max = outputs_max_;
   info_.rewinds = CanRewind(model_.get());
   info_.embedding_tokens_max = std::min(config_.embedding_tokens, llama_model_n_ctx_train(model_.get()));

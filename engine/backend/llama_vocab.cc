@@ -56,8 +56,14 @@ std::string_view StripLeft(std::string_view text) {
 
 LlamaVocab::LlamaVocab(const llama_vocab* vocab) : vocab_(vocab) {
   constexpr int kSpecial = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN;
+  const auto type = llama_vocab_type(vocab);
+  const bool by_bytes = type == LLAMA_VOCAB_TYPE_BPE || type == LLAMA_VOCAB_TYPE_SPM;
   for (Token token = 0; token < llama_vocab_n_tokens(vocab); ++token) {
     const char* text = llama_vocab_get_text(vocab, token);
+    // Their spelling in the vocabulary is never shorter than what they stand for.
+    if (by_bytes && text != nullptr) {
+      token_bytes_max_ = std::max(token_bytes_max_, static_cast<int32_t>(std::string_view(text).size()));
+    }
     if ((llama_vocab_get_attr(vocab, token) & kSpecial) == 0 || text == nullptr || *text == '\0') continue;
     controls_.push_back({text, token});
   }

@@ -33,6 +33,8 @@ class LlamaVocab {
   bool IsEndOfGeneration(Token token) const;
   Token EndOfTurn() const;
   int32_t size() const;
+  // Bytes of text that one token can stand for; 0 = any number: vocabularies with one token for every unknown word.
+  int32_t token_bytes_max() const { return token_bytes_max_; }
 
   // Control tokens whose text a parser of answers needs (<tool_call> and the like): Piece spells them.
   void SpellInAnswers(const std::vector<std::string>& tokens);
@@ -63,6 +65,7 @@ class LlamaVocab {
   std::vector<std::string> first_chars_; // distinct first characters of controls_
   std::bitset<256> first_bytes_;
   std::unordered_set<Token> spelled_;
+  int32_t token_bytes_max_ = 0;
 };
 
 }  // namespace headgate::engine

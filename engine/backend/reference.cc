@@ -145,6 +145,7 @@ class ReferenceBackend : public Backend {
     info_.cache_sequences = config.cache_sequences;
     info_.rewinds = true;
     info_.vocabulary = reference::VocabularySize();
+    info_.token_bytes_max = reference::kTokenBytesMax;
     info_.embedding_tokens_max = kEmbeddingTokensMax;
   }
 

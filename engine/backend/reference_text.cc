@@ -33,8 +33,6 @@ const std::map<std::string_view, Token>& WordTokens() {
   return words;
 }
 
-constexpr size_t kWordBytesMax = 8;
-
 // The control token or word at the beginning of `text`, or its first byte. Sets how many bytes it takes.
 Token FirstToken(std::string_view text, bool parse_special, size_t* length) {
   if (parse_special && text.front() == '<') {
@@ -44,7 +42,7 @@ Token FirstToken(std::string_view text, bool parse_special, size_t* length) {
       return static_cast<Token>(i);
     }
   }
-  for (*length = std::min(kWordBytesMax, text.size()); *length > 0; --*length) {
+  for (*length = std::min<size_t>(kTokenBytesMax, text.size()); *length > 0; --*length) {
     const auto word = WordTokens().find(text.substr(0, *length));
     if (word != WordTokens().end()) return word->second;
   }

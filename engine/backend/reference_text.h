@@ -30,6 +30,7 @@ enum Control : Token {
 constexpr Token kFirstByte = kControls;
 constexpr Token kFirstWord = kFirstByte + 256;
 
+constexpr int32_t kTokenBytesMax = 8;  // of text
 int32_t VocabularySize();
 // The word ` forever`: a prompt that has it gets an answer that does not end by itself.
 Token ForeverToken();

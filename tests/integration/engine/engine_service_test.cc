@@ -352,6 +352,22 @@ TEST(EngineService, RefusalsNameTheField) {
   EXPECT_THAT(loads->Finish().error_message(), testing::StartsWith("interval_ms: "));
 }
 
+// Too large for gRPC, or for the context: each is refused clearly, and who is being answered notices nothing.
+TEST(EngineService, MegabytesOfPromptDisturbNobody) {
+  EngineProcess engine({"--context-tokens=4096"});
+  const std::string alone = Stream(engine, Ask("a forever", 200)).text;
+  auto beside = std::async(std::launch::async, [&] { return Stream(engine, Ask("a forever", 200)); });
+  const StreamEnd huge = Stream(engine, Ask(std::string(10 << 20, 'x'), 4));
+  EXPECT_EQ(huge.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(huge.status.error_message(), HasSubstr("larger than max"));
+  const StreamEnd large = Stream(engine, Ask(std::string(3 << 20, 'x'), 4));
+  EXPECT_EQ(large.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(large.status.error_message(), testing::StartsWith("messages: 3145728 bytes"));
+  const StreamEnd end = beside.get();
+  EXPECT_TRUE(end.status.ok());
+  EXPECT_EQ(end.text, alone);
+}
+
 TEST(EngineService, ReflectionIsOffUnlessAskedFor) {
   const std::string method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
   const std::string list_services("\x3a\x01*", 3);

@@ -49,6 +49,15 @@ TEST_F(LlamaBackendTest, TextComesBackFromItsTokens) {
   }
 }
 
+TEST_F(LlamaBackendTest, NoTokenStandsForMoreThanItSays) {
+  const auto most = static_cast<size_t>(Model().info().token_bytes_max);
+  EXPECT_GT(most, 8u);
+  for (const std::string& text : {std::string(4000, ' '), std::string(4000, 'a'), std::string(4000, '\n'),
+                                  std::string(4000, '-'), std::string(4000, '\x01')}) {
+    EXPECT_GE(Model().Tokenize(text, false, false).size() * most, text.size());
+  }
+}
+
 TEST_F(LlamaBackendTest, ControlTokensHaveNoTextAndEndAnAnswer) {
   const std::vector<Token> end = Model().Tokenize("<|im_end|>", false, true);
   ASSERT_EQ(end.size(), 1U);

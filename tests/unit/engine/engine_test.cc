@@ -114,6 +114,8 @@ TEST_F(EngineTest, RefusesWhatItCannotHonour) {
   } rows[] = {
       {"empty", {}, absl::StatusCode::kInvalidArgument, "messages: "},
       {"too_long", Ask(std::string(64, 'x')), absl::StatusCode::kInvalidArgument, "messages: the prompt has "},
+      {"ten_megabytes", Ask(std::string(10 << 20, 'x')), absl::StatusCode::kInvalidArgument,
+       "messages: 10485760 bytes"},
       {"other_model", other_model, absl::StatusCode::kNotFound, "model: "},
       {"json", json, absl::StatusCode::kInvalidArgument, "response_format.type: "},
   };

@@ -121,8 +121,11 @@ TEST(StepBudget, AnswersAtATimeFollowTheMeasuredRates) {
   } rows[] = {
       {"nothing is known", 150, {}, 32},
       {"a small model", 150, {{1, 6}, {2, 12}, {4, 18}, {8, 30}, {16, 50}, {32, 95}}, 32},
-      {"the largest sizes pass the target for nothing", 150, {{1, 20}, {4, 60}, {8, 110}, {16, 210}, {32, 400}}, 8},
-      {"they pass it, but pay", 150, {{1, 46}, {2, 38}, {4, 40}, {8, 190}, {16, 320}, {32, 187}}, 32},
+      {"the largest size takes far too long for what it gives", 150, {{1, 20}, {8, 210}, {16, 400}, {32, 800}}, 16},
+      {"it takes long, but pays", 150, {{1, 90}, {8, 400}, {16, 500}, {32, 800}}, 32},
+      {"over the target for little", 150, {{1, 20}, {4, 60}, {8, 110}, {16, 210}, {32, 400}}, 32},
+      {"over the target for a loss", 150, {{1, 20}, {4, 60}, {8, 110}, {16, 300}, {32, 590}}, 8},
+      {"a busy machine", 150, {{1, 46}, {2, 38}, {4, 40}, {8, 44}, {16, 350}, {32, 206}}, 32},
       {"one alone passes the target", 150, {{1, 200}, {2, 260}, {4, 390}, {8, 700}, {32, 2500}}, 16},
       {"what is not known counts as good", 150, {{1, 20}, {8, 110}}, 32},
       {"more never help: four", 150, {{1, 160}, {2, 320}, {4, 640}, {8, 1280}}, 4},
@@ -143,7 +146,7 @@ TEST(StepBudget, AnswersAtATimeFollowTheMeasuredRates) {
 TEST(StepBudget, AnswersAtATimeAreTunedAnew) {
   StepBudget budget(absl::Milliseconds(150), 512);
   for (int i = 0; i < 20; ++i) budget.Observe(8, 0, 0.1);
-  for (int i = 0; i < 20; ++i) budget.Observe(16, 0, 0.2);  // a busy neighbour
+  for (int i = 0; i < 20; ++i) budget.Observe(16, 0, 0.4);  // a busy neighbour
   EXPECT_EQ(budget.AnswersAtATime(32), 8);
   for (int i = 0; i < 2000; ++i) budget.Observe(8, 0, 0.05);  // it has gone: larger sizes are tried again
   EXPECT_EQ(budget.AnswersAtATime(32), 32);

@@ -113,6 +113,19 @@ TEST_F(SchedulingTest, CallersWithOneNewSystemPromptComputeItOnce) {
   EXPECT_LE(rows, prompts - cached + 16 * 8);
 }
 
+// Who computed the common prefix waits for the others' own few tokens: no answer is running yet that they would delay.
+TEST_F(SchedulingTest, CallersWithOneSystemPromptAreAnsweredSideBySide) {
+  Start({.context_tokens = 4096, .batch_tokens_max = 512, .sequences_max = 16}, {.step_prefill_tokens = 4});
+  gate_.Close();
+  const std::string system(400, 's');
+  std::vector<std::shared_ptr<Answer>> answers;
+  for (int i = 0; i < 8; ++i) answers.push_back(Submit(AskAfter(system, absl::StrCat("caller ", i, " forever"), 8)));
+  gate_.Open();
+  for (const auto& answer : answers) EXPECT_TRUE(answer->WaitEnd().ok());
+  engine_.reset();
+  EXPECT_LE(rows_.size(), 12u);  // prefix, rests, eight tokens
+}
+
 TEST_F(SchedulingTest, WaitingForAPrefixSurvivesTheOnesWhoComputeIt) {
   Start({.context_tokens = 4096, .batch_tokens_max = 32, .sequences_max = 8});
   gate_.Close();
