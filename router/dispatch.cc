@@ -310,6 +310,7 @@ void Dispatch::TellCloud(const CloudAttempt& attempt, Outcome outcome, const abs
     case Outcome::kCallerError:
     case Outcome::kExhausted:
     case Outcome::kOtherKey:
+    case Outcome::kBlank:
       breaker.Abandon(attempt.breaker);
       break;
   }
@@ -334,7 +335,8 @@ void Dispatch::SetBreakerGauge(const Cloud& cloud) {
 
 void Dispatch::CountAttempt(bool cloud, Outcome outcome) {
   static constexpr const char* kNames[] = {"ok",       "cancelled", "deadline",    "caller_error", "exhausted",
-                                           "rejected", "timeout",   "unavailable", "died",         "other_key"};
+                                           "rejected", "timeout",   "unavailable", "died",         "other_key",
+                                           "blank"};
   metrics_
       .GetCounter("headgate_router_upstream_attempts_total", "Attempts at upstreams by how they ended.",
                   {{"upstream", cloud ? "cloud" : "local"}, {"outcome", kNames[static_cast<int>(outcome)]}})

@@ -11,18 +11,14 @@
 namespace headgate::router {
 namespace {
 
-constexpr size_t kHeldMax = 64;  // empty deltas before the first content
+constexpr size_t kHeldMax = 64;        // empty deltas before the first content
+constexpr size_t kHeldMaxJson = 4096;  // blank ones
 // An engine that has not reported for so long, while others do, is given up before its first token: stopped, cut off,
 // or busy beyond reason.
 constexpr absl::Duration kSilentMax = absl::Seconds(5);
 constexpr absl::Duration kLookEvery = absl::Seconds(1);
 
-// From here on the client sees output, so no other upstream can take over.
-bool Commits(const v1::GenerateStreamResponse& event) {
-  if (event.has_finish()) return true;
-  const v1::Delta& delta = event.delta();
-  return !delta.content().empty() || !delta.reasoning_content().empty() || delta.tool_calls_size() > 0;
-}
+bool IsBlank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
 
 }  // namespace
 
@@ -33,6 +29,7 @@ Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, std::s
       started_(dispatch.clock_.Monotonic()),
       idle_timeout_(attempt.cloud->config.idle_timeout),
       whole_(ticket.whole),
+      cloud_json_(prompt->content().response_format().type() == v1::ResponseFormat::TYPE_JSON_OBJECT),
       prompt_(std::move(prompt)),
       attempt_(attempt) {
   route_ = std::move(route);
@@ -49,6 +46,7 @@ Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, Endpoi
       started_(dispatch.clock_.Monotonic()),
       idle_timeout_(absl::InfiniteDuration()),
       whole_(ticket.whole),
+      cloud_json_(false),
       tenant_(ticket.tenant->name),
       use_(std::move(place)) {
   route_ = std::move(route);
@@ -77,9 +75,28 @@ Task<Dispatch::Begun> Dispatch::StreamAnswer::Begin(MonotonicTime first_by, Canc
     if ((*event)->has_route()) continue;  // an upstream's own opinion
     Count(**event);
     held_.push_back(std::move(**event));
-  } while (held_.size() < kHeldMax && (held_.empty() || !Commits(held_.back())));
+  } while (held_.size() < (cloud_json_ ? kHeldMaxJson : kHeldMax) && (held_.empty() || !Commits(held_.back())));
+  if (Blank()) {
+    End(Outcome::kBlank);
+    co_return Begun{Outcome::kBlank, absl::OkStatus(), output_tokens_};
+  }
   if (prompt_) attempt_.cloud->breaker.Answered(attempt_.breaker);
   co_return Begun{Outcome::kOk, absl::OkStatus()};
+}
+
+bool Dispatch::StreamAnswer::Commits(const Event& event) const {
+  if (event.has_finish()) return true;
+  const v1::Delta& delta = event.delta();
+  if (cloud_json_ && whole_) return false;  // all of it is looked at
+  const bool content = cloud_json_ ? !IsBlank(delta.content()) : !delta.content().empty();
+  return content || !delta.reasoning_content().empty() || delta.tool_calls_size() > 0;
+}
+
+bool Dispatch::StreamAnswer::Blank() const {
+  if (!cloud_json_ || held_.back().finish().reason() != v1::FINISH_REASON_STOP) return false;
+  return std::all_of(held_.begin(), held_.end(), [](const Event& event) {
+    return IsBlank(event.delta().content()) && event.delta().tool_calls_size() == 0;
+  });
 }
 
 Task<absl::StatusOr<std::optional<v1::GenerateStreamResponse>>> Dispatch::StreamAnswer::First(

@@ -27,6 +27,7 @@ enum class Dispatch::Outcome {
   kUnavailable,
   kDied,      // after the commit point
   kOtherKey,  // one of our keys; another one is left
+  kBlank,     // JSON was asked for, and white space came: no fault of the connection
 };
 
 struct Dispatch::Begun {
@@ -76,6 +77,9 @@ class Dispatch::StreamAnswer : public Answer {
   void Keep(RetryBudget::Hold active) { active_.emplace(std::move(active)); }
 
  private:
+  // From here on the client sees output, so no other upstream can take over.
+  bool Commits(const Event& event) const;
+  bool Blank() const;
   Outcome Judge(const absl::StatusOr<std::optional<Event>>& event, const Cancellation& cancellation) const;
   // The next event; for an engine also UNAVAILABLE when it has stopped reporting and another one could take over.
   Task<absl::StatusOr<std::optional<Event>>> First(MonotonicTime first_by, Cancellation& cancellation);
@@ -88,6 +92,7 @@ class Dispatch::StreamAnswer : public Answer {
   const MonotonicTime started_;
   const absl::Duration idle_timeout_;
   const bool whole_;
+  const bool cloud_json_;  // the cloud replaces what is not JSON by white space
   const std::string tenant_;
   std::shared_ptr<const CloudPrompt> prompt_;  // null: local
   CloudAttempt attempt_;                       // at the cloud

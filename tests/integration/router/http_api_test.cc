@@ -5,9 +5,11 @@
 #include <gmock/gmock.h>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "boost/asio.hpp"
 #include "common/digest.h"
 #include "services/router/openai_json.h"
 #include "tests/integration/router/router_world.h"
@@ -268,6 +270,48 @@ TEST_F(HttpApiTest, AClientThatLeavesStopsTheWorkUpstream) {
   EXPECT_FALSE(Fetch(call).transport_ok);
   WaitForIdleEngine();
   WaitFor("no request in flight", [this] { return State().in_flight() == 0; });
+}
+
+// Nobody reads piece by piece here, so only the end of the connection tells.
+TEST_F(HttpApiTest, AClientThatLeavesBeforeAWholeAnswerStopsTheWorkUpstream) {
+  StartAll();
+  DeepSeekPlan plan;
+  plan.keep_alive_for = absl::Minutes(10);
+  emulator_->SetDefaultPlan(plan);
+  boost::asio::io_context io;
+  boost::asio::ip::tcp::socket socket(io);
+  int port = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(http_.substr(http_.rfind(':') + 1), &port));
+  socket.connect({boost::asio::ip::make_address("127.0.0.1"), static_cast<uint16_t>(port)});
+  const std::string body = ChatBody("hello");
+  const std::string request = absl::StrCat("POST ", kChat, " HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n",
+                                           "content-length: ", body.size(), "\r\n\r\n", body);
+  boost::asio::write(socket, boost::asio::buffer(request));
+  ASSERT_TRUE(emulator_->WaitUntil([](const DeepSeekEmulator::Stats& s) { return s.chats_active == 1; }));
+  socket.close();
+  EXPECT_TRUE(emulator_->WaitUntil([](const DeepSeekEmulator::Stats& s) { return s.chats_abandoned == 1; }));
+  WaitFor("no request in flight", [this] { return State().in_flight() == 0; });
+}
+
+TEST_F(HttpApiTest, AnAnswerFromTheCacheIsAStreamToo) {
+  RouterYaml yaml;
+  yaml.more = "cache:\n  bytes_max: 1048576\n";
+  StartAll(yaml);
+  const std::string body = ChatBody("hello", "\"stream\":true,\"temperature\":0");
+  const auto content = [](const HttpResult& result) {
+    std::string text;
+    const std::vector<std::string> pieces = absl::StrSplit(result.body, "\"content\":\"");
+    for (size_t i = 1; i < pieces.size(); ++i) text += pieces[i].substr(0, pieces[i].find('"'));
+    return text;
+  };
+  const HttpResult first = PostJson(http(kChat), body), second = PostJson(http(kChat), body);
+  EXPECT_EQ(first.headers.at("x-headgate-reasons"), "everyday");
+  EXPECT_EQ(second.headers.at("x-headgate-reasons"), "cached");
+  EXPECT_EQ(second.headers.at("content-type"), first.headers.at("content-type"));
+  EXPECT_THAT(second.body, EndsWith("data: [DONE]\n\n"));
+  EXPECT_THAT(content(first), HasSubstr("[sha8:"));
+  EXPECT_EQ(content(second), content(first));
+  EXPECT_EQ(emulator_->stats().chats_total, 1);
 }
 
 }  // namespace

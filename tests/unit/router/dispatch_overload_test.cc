@@ -320,6 +320,43 @@ TEST(DispatchCloud, TodaysCallsSurviveARestart) {
   std::filesystem::remove_all(folder);
 }
 
+// The cloud replaces what is not JSON by white space and stops as if all were well (deepseek-api, JSON mode).
+TEST(DispatchCloud, BlankJsonIsAskedForAgain) {
+  const Script blank = Script::Answer({" ", "  \n"});
+  const struct {
+    const char* name;
+    Scripts scripts;
+    bool json, whole;
+    const char* text;
+    int attempts;
+  } rows[] = {
+      {"again", {blank, Script::Answer({"  ", "{}"})}, true, false, "  {}", 2},
+      {"again, whole", {blank, Script::Answer({"{}"})}, true, true, "{}", 2},
+      {"always: the engines", {blank}, true, false, "local", 3},
+      {"nothing at all", {Script::Answer({})}, true, false, "local", 3},
+      {"no JSON was asked for", {blank}, false, false, "   \n", 1},
+      {"a tool call", {Bare(ToolCallEvent(), kDown), kCloudAnswer}, true, true, "cloud", 2},
+  };
+  for (const auto& row : rows) {
+    v1::GenerateRequest request = Says("as JSON please");
+    if (row.json) request.mutable_response_format()->set_type(v1::ResponseFormat::TYPE_JSON_OBJECT);
+    World world({"10.0.0.1:1"}, LocalConfig(), request);
+    world.CloudAnswers(row.scripts);
+    world.EnginesAnswer({kLocalAnswer});
+    const Sensitivity sensitivity = world.Classified(v1::SENSITIVITY_LEVEL_PUBLIC);
+    Ticket ticket = world.MakeTicket(Seconds(60));
+    ticket.whole = row.whole;
+    Decision decision = world.Decide("req-1", sensitivity);
+    const Result result =
+        world.clock.Await(world.TalkAs(std::move(ticket), sensitivity, std::move(decision), world.never));
+    EXPECT_TRUE(result.finished) << row.name << ": " << result.status;
+    EXPECT_EQ(result.text, row.text) << row.name;
+    EXPECT_EQ(result.attempts.cloud, row.attempts) << row.name;
+    EXPECT_EQ(std::string(world.dispatch->breaker().state()), "closed") << row.name;
+    EXPECT_EQ(result.attempts.lost, world.Count("cloud", "blank")) << row.name;
+  }
+}
+
 TEST(DispatchCloud, A429ThatNamesALimitSetsTheCap) {
   World world;
   world.CloudAnswers({Script::Fail(WithConcurrencyLimit(kBusy, 40)), kCloudAnswer});

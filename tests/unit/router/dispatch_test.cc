@@ -299,7 +299,7 @@ TEST(Dispatch, CloudThatIsOffOrMissingFallsBack) {
 
 // What is asked before the decision: the beginnings that either side was sent, each tenant's own.
 TEST(Dispatch, LooksAheadOnBothSides) {
-  World world({"10.0.0.1:1", "10.0.0.2:1"}, LocalConfig(), std::string(4000, 'x'));
+  World world({"10.0.0.1:1", "10.0.0.2:1"}, LocalConfig(), Says(std::string(4000, 'x')));
   const auto look = [&](const std::string& tenant) { return world.dispatch->Look(tenant, world.prompt, false); };
   EXPECT_EQ(look("").local.cached_tokens, 0);
   EXPECT_EQ(look("").cloud_cached_tokens, 0);

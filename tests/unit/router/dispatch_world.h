@@ -48,8 +48,9 @@ inline v1::GenerateRequest Says(const std::string& text) {
 // Dispatch over a fake cloud and two fake engines that report their load every 100 ms.
 struct World {
   explicit World(const std::vector<std::string>& engines = {"10.0.0.1:1", "10.0.0.2:1"},
-                 LocalConfig local = LocalConfig(), const std::string& text = "Why is the sky blue?")
-      : local_config(std::move(local)), prompt(Says(text)) {
+                 LocalConfig local = LocalConfig(),
+                 const v1::GenerateRequest& request = Says("Why is the sky blue?"))
+      : local_config(std::move(local)), prompt(request) {
     cloud_config.enabled = true;
     for (const auto& address : engines) local_config.endpoints.push_back({absl::StrCat("e", address), address});
     registry.emplace(io.get_executor(), clock, SeededRandom(1), local_config, fleet.connect(), fleet.resolve(),
