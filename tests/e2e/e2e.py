@@ -143,8 +143,7 @@ class World(Lifecycle, Failures, Models):
 
     def scale(self, mode):
         """Up under load, traffic to the new pod, down again, nothing broken."""
-        # An idle engine uses 10 m; were that over a third of its request, CPU would hold a second one for ever.
-        self.upgrade(mode=mode, more={"engine": {"resources": {"requests": {"cpu": "40m"}}}})
+        self.upgrade(mode=mode)
         old = {one["metadata"]["name"] for one in pods("engine")}
         begin = time.monotonic()
         load = Load(150, threads=16, rate=0, sensitive=1.0, tokens=24)
