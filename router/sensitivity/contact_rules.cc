@@ -183,6 +183,34 @@ std::optional<Value> E164(const Match& match) {
   return Value{range, kScoreLikely};
 }
 
+// `00 44 7911 234 872`, `0044 7911 234872`: the country's code apart from or with the zeros, then groups.
+std::optional<Value> DialledAbroad(const Match& match) {
+  constexpr std::string_view kCountries[] = {"1",  "7",  "20", "27", "30", "31", "32", "33",  "34",  "36",  "39",
+                                             "40", "41", "43", "44", "45", "46", "47", "48",  "49",  "52",  "54",
+                                             "55", "60", "61", "62", "63", "64", "65", "66",  "81",  "82",  "84",
+                                             "86", "90", "91", "92", "94", "98", "234", "254", "351", "353", "358",
+                                             "380", "420", "852", "853", "880", "886", "966", "971", "972"};
+  const std::string_view text = match.text();
+  size_t end = match.begin;
+  while (end < match.view.size() && end - match.begin < 17 && IsDigit(match.view[end])) ++end;
+  const size_t length = end - match.begin;
+  if (length < 11 || length > 15) return std::nullopt;
+  const TextRange range = match.InText(match.begin, end);
+  if (TouchesDigit(text, range) || InsideMixedToken(text, range) || IsHotline(match, range)) return std::nullopt;
+  const NumberShape shape(text, range);
+  const std::string_view digits = match.view.substr(match.begin + 2, length - 2);
+  const auto begins = [digits](std::string_view country) { return digits.starts_with(country); };
+  const auto* country = std::find_if(std::begin(kCountries), std::end(kCountries), begins);
+  if (country == std::end(kCountries) || shape.has_comma() || shape.LooksLikeIpv4()) return std::nullopt;
+  if (match.evidence.Before(Cue::kOtherNumber, range, kVeryCloseChars)) return std::nullopt;
+  const bool phone = match.evidence.Near(Cue::kPhone, range, kCloseChars);
+  if (!shape.separated()) return phone ? std::optional<Value>({range, kScoreLikely}) : std::nullopt;
+  const size_t first = shape.group_size(0);
+  const bool written = first == country->size() + 2 || (first == 2 && shape.group_size(1) == country->size());
+  if (!shape.free_standing() || shape.group_count() > 7 || !(written || phone)) return std::nullopt;
+  return Value{range, kScoreLikely};
+}
+
 std::optional<Value> Email(const Match& match) {
   const std::optional<TextRange> range = EmailAround(match.text(), match.begin + 1);
   if (!range) return std::nullopt;
@@ -436,6 +464,7 @@ const std::vector<PatternRule>& ContactRules() {
       {"PHONE_US", UsPhone, true, {"[2-9][0-9]{9}"}},
       {"PHONE_E164", NationalPhone, true, {"0[1-9][0-9]{8}"}},
       {"PHONE_E164", E164, true, {"\\+[1-9][0-9]{7}"}},
+      {"PHONE_E164", DialledAbroad, true, {"00[1-9][0-9]{8}"}},
       {"ADDRESS", ContinentalStreet, false, StreetExpressions(), true},
       {"EMAIL", Email, false, {"[A-Za-z0-9._%+-]@[A-Za-z0-9]"}, false, false},
       {"EMAIL",

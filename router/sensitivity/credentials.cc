@@ -112,6 +112,39 @@ void ReadPassphrase(const Evidence& evidence, const Evidence::Hit& label, Report
   report("PASSWORD", {quote + 1, end}, kScoreLikely);
 }
 
+// `the temporary password for Elif is Chang3Me!Oct`: not right behind its label, but of a password's shape.
+void ReadPasswordInProse(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  constexpr size_t kLookBytes = 64;
+  constexpr std::string_view kSaid[] = {"is", "to", "was", "with", "still", "=", ":", "use",
+                                        "also", "now", "是", "为", "成", "用"};
+  const std::string_view text = evidence.text();
+  const std::string_view near = text.substr(0, std::min(text.size(), label.end + kLookBytes));
+  const std::string_view line = near.substr(0, near.find_first_of("\n?", label.end));
+  for (size_t at = label.end; at < line.size();) {
+    const auto c = static_cast<uint8_t>(line[at]);
+    if (c <= ' ' || c >= 0x80 || line[at] == '"' || line[at] == '\'' || line[at] == ',') {
+      ++at;
+      continue;
+    }
+    const size_t end = EndOfValue(text, at, "\"'`<|,;");
+    const size_t before = line.find_last_not_of(" \"'", at - 1);
+    const std::string_view word = line.substr(0, before == std::string_view::npos ? 0 : before + 1);
+    const auto ends = [word](std::string_view w) {
+      if (!word.ends_with(w)) return false;
+      return !IsLetter(w[0]) || word.size() == w.size() || !IsAlnum(word[word.size() - w.size() - 1]);
+    };
+    const bool said = std::any_of(std::begin(kSaid), std::end(kSaid), ends);
+    const std::string_view value = text.substr(at, end - at);
+    if (IsPasswordShaped(value, said) && LooksLikePassword(value, false)) {
+      const bool talk = evidence.Near(Cue::kGeneralQuestion, {label.begin, end}, 24) ||
+                        evidence.Near(Cue::kExample, {at, end}, 40);
+      if (!talk) report("PASSWORD", {at, end}, kScoreLikely);
+      return;
+    }
+    at = std::max(end, at + 1);
+  }
+}
+
 // Twelve words or more, as wallets are restored with.
 void ReadSeedPhrase(const Evidence& evidence, const Evidence::Hit& label, Report report) {
   constexpr size_t kWordsMin = 11, kWordMin = 3, kWordMax = 8;
@@ -200,6 +233,7 @@ void ReadCredentials(const Evidence& evidence, Report report) {
       case Cue::kPassword:
         ReadPassword(evidence, hit, report);
         ReadPassphrase(evidence, hit, report);
+        ReadPasswordInProse(evidence, hit, report);
         break;
       case Cue::kSecret:
         ReadSecret(evidence, hit, report);

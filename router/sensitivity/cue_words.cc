@@ -97,6 +97,7 @@ constexpr CueRow kRows[] = {
      "secret|client_secret|clientsecret|api_key|apikey|api key|api-key|access_key|accesskey|access key|secret_key|"
      "secretkey|secret key|access token|access_token|accesstoken|auth_token|authtoken|auth token|refresh_token|"
      "token|private_key|app_secret|appsecret|app secret|app_key|appkey|signing_key|encryption_key|aes_key|"
+     "x-auth|x-token|x-access-token|"
      "webhook_secret|session_token|jwt_secret|aws_secret_access_key|secret access key|accesskeysecret|accesskeyid|"
      "access_key_secret|access_key_id|x-api-key|密钥|秘钥|令牌|访问密钥|私钥|助记词|授权码|recovery code|seed phrase|mnemonic|"
      "license key|account_key|accountkey|sharedaccesskey|sas token|consumer_secret|django_secret_key|flask_secret|"
@@ -106,7 +107,7 @@ constexpr CueRow kRows[] = {
      "验证码|校验码|动态码|动态口令|动态密码|短信码|确认码|verification code|otp|one-time code|one time code|one-time password|"
      "one time password|2fa code|2fa|login code|security code|auth code|confirmation code|authentication code|"
      "code they texted|code you texted|code i got|code i received|sms code|sign in code|sign-in code|mfa code|"
-     "authenticator code|passcode"},
+     "authenticator code|passcode|the app shows|app shows|otp came through|短信让我输|短信里的数字|app上显示|验证器显示"},
     {Cue::kCookie,
      "cookie|set-cookie|sessionid|session_id|phpsessid|jsessionid|asp.net_sessionid|connect.sid|csrftoken|"
      "session cookie|sessid|sid|xsrf-token|laravel_session|auth_session|bduss|sessdata|z_c0|passport_auth|_session|"

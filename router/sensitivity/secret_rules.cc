@@ -72,6 +72,96 @@ std::optional<Value> Webhook(const Match& match) {
   return Value{{match.begin, end}};
 }
 
+// `WIFI:S:TheNest;T:WPA;P:saltmarsh88;;`, as QR codes hold it.
+std::optional<Value> WifiCode(const Match& match) {
+  constexpr size_t kBytesMax = 160;
+  const std::string_view text = match.text().substr(0, std::min(match.text().size(), match.begin + kBytesMax));
+  const size_t label = text.find(";P:", match.begin + 4), direct = text.find(":P:", match.begin + 4);
+  const size_t begin = std::min(label, direct);
+  if (begin == std::string_view::npos) return std::nullopt;
+  const size_t end = std::min(text.find(';', begin + 3), text.size());
+  const std::string_view value = text.substr(begin + 3, end - begin - 3);
+  if (!LooksLikePassword(value, /*quoted=*/true)) return std::nullopt;
+  return Value{{begin + 3, end}, kScoreLabelled};
+}
+
+// A disk's recovery key: eight groups of six digits.
+std::optional<Value> RecoveryKey(const Match& match) {
+  constexpr size_t kGroups = 8, kGroup = 7;
+  const std::string_view text = match.text();
+  const size_t end = match.begin + kGroups * kGroup - 1;
+  if (end > text.size() || TouchesDigit(text, {match.begin, end})) return std::nullopt;
+  for (size_t at = match.begin; at < end; ++at) {
+    const bool sign = (at - match.begin) % kGroup == kGroup - 1;
+    if (sign ? text[at] != '-' : !IsDigit(text[at])) return std::nullopt;
+  }
+  return Value{{match.begin, end}};
+}
+
+// The bytes around `at` that stand in one word.
+TextRange WordAround(std::string_view text, size_t at) {
+  constexpr size_t kReach = 40;
+  const auto inside = [text](size_t i) {
+    const auto c = static_cast<uint8_t>(text[i]);
+    return c > ' ' && c < 0x80 && std::string_view("\"'`,;<>()[]{}|=:/").find(text[i]) == std::string_view::npos;
+  };
+  TextRange range{at, at};
+  while (range.begin > 0 && at - range.begin < kReach && inside(range.begin - 1)) --range.begin;
+  while (range.end < text.size() && range.end - at < kReach && inside(range.end)) ++range.end;
+  while (range.end > range.begin && std::string_view(".,?").find(text[range.end - 1]) != std::string_view::npos) {
+    --range.end;
+  }
+  return range;
+}
+
+// `laptop = Marmalade&Toast3`, `it's popcorn!Night22`: small and capital letters, digits and a sign in one word, of
+// which a sentence says what it is. Lines of code hold the like.
+std::optional<Value> ShapedPassword(const Match& match) {
+  constexpr size_t kMin = 9, kLineBytesMax = 120;
+  constexpr std::string_view kSaid[] = {" is", "it's", " to", " =", "=", "是", "为", "成"};
+  const std::string_view text = match.text();
+  const TextRange range = WordAround(text, match.begin + 1);
+  const std::string_view value = text.substr(range.begin, range.end - range.begin);
+  if (value.size() < kMin || !IsPasswordShaped(value, false) || !LooksLikePassword(value, false)) return std::nullopt;
+  if (std::none_of(value.begin(), value.end(), IsUpper) || std::none_of(value.begin(), value.end(), IsLower) ||
+      value.find('.') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const size_t from = range.begin > kLineBytesMax ? range.begin - kLineBytesMax : 0;
+  std::string_view before = text.substr(from, range.begin - from);
+  before = before.substr(before.rfind('\n') + 1);
+  const std::string_view after = text.substr(range.end, std::min(text.find('\n', range.end), text.size()) - range.end);
+  const auto code = [](std::string_view part) {
+    return part.find_first_of("(){};<>") != std::string_view::npos || part.find("//") != std::string_view::npos;
+  };
+  if (code(before) || code(after.substr(0, kLineBytesMax))) return std::nullopt;
+  while (!before.empty() && (before.back() == ' ' || before.back() == '"')) before.remove_suffix(1);
+  const auto ends = [before](std::string_view word) { return before.ends_with(word); };
+  if (std::none_of(std::begin(kSaid), std::end(kSaid), ends)) return std::nullopt;
+  if (match.evidence.Near(Cue::kExample, range, 40)) return std::nullopt;
+  return Value{range, kScoreLikely};
+}
+
+// `guest login is demo / Lemur-Kite-4`: name and password behind a word for signing in.
+std::optional<Value> LoginPair(const Match& match) {
+  constexpr size_t kLookBytes = 64, kNameMin = 3;
+  constexpr std::string_view kWords[] = {"login", "log in", "logon", "account", "user",   "creds", "portal",
+                                         "sign in", "账号", "帐号",  "登录",    "用户", "登陆",  "跳板", "堡垒"};
+  const std::string_view text = match.text();
+  const TextRange name = WordAround(text, match.begin), range = WordAround(text, match.end - 1);
+  const std::string_view value = text.substr(range.begin, range.end - range.begin);
+  if (name.end - name.begin < kNameMin || range.begin != match.end - 1 || !IsPasswordShaped(value, true)) {
+    return std::nullopt;
+  }
+  const size_t from = name.begin > kLookBytes ? name.begin - kLookBytes : 0;
+  std::string before(text.substr(from, name.begin - from));
+  std::transform(before.begin(), before.end(), before.begin(), LowerAscii);
+  const auto in = [&before](std::string_view word) { return before.find(word) != std::string::npos; };
+  if (std::none_of(std::begin(kWords), std::end(kWords), in)) return std::nullopt;
+  if (match.evidence.Near(Cue::kExample, range, 40)) return std::nullopt;
+  return Value{range, kScoreLikely};
+}
+
 std::vector<std::string> KeyExpressions() {
   std::vector<std::string> expressions;
   for (const KeyPrefix& key : KeyPrefixes()) {
@@ -89,6 +179,10 @@ const std::vector<PatternRule>& SecretRules() {
       {"JWT", Jwt, false, {"eyJ[A-Za-z0-9_-]{8}"}, false, false},
       {"API_KEY", ApiKey, false, KeyExpressions(), false, false},
       {"URL_WITH_TOKEN", Webhook, false, {"hooks\\.slack\\.com/services/", "/api/webhooks/[0-9]"}, false, false},
+      {"PASSWORD", WifiCode, false, {"WIFI:[STPH]:"}, false, false},
+      {"GENERIC_SECRET", RecoveryKey, false, {"[0-9]{6}-[0-9]{6}-[0-9]{6}-"}, false, false},
+      {"PASSWORD", ShapedPassword, false, {"[A-Za-z0-9][!#$&*][A-Za-z0-9]"}, false, false},
+      {"PASSWORD", LoginPair, false, {"[A-Za-z0-9_] / [A-Za-z0-9]"}, false, false},
       {"CONNECTION_STRING", ConnectionString, false, {"://"}, false, false},
   };
   return rules;

@@ -165,6 +165,26 @@ bool LooksLikePassword(std::string_view value, bool quoted) {
   return quoted && value.size() >= 6 && (upper + lower == value.size() || value.find('-') != std::string_view::npos);
 }
 
+bool IsPasswordShaped(std::string_view value, bool said) {
+  constexpr std::string_view kSigns = "!@#$%^&*", kBesides = "-_+?~.";
+  constexpr size_t kMin = 7, kMax = 40;
+  if (value.size() < kMin || value.size() > kMax || !IsAlnum(value.front())) return false;
+  size_t digits = 0, upper = 0, lower = 0, signs = 0;
+  for (const char c : value) {
+    const bool sign = kSigns.find(c) != std::string_view::npos;
+    if (!IsAlnum(c) && !sign && kBesides.find(c) == std::string_view::npos) return false;
+    digits += IsDigit(c), upper += IsUpper(c), lower += IsLower(c), signs += sign;
+  }
+  const size_t at = value.find('@');
+  if (at != std::string_view::npos && value.find('.', at) != std::string_view::npos) return false;  // a mailbox
+  // What every text on passwords names.
+  if (value.find("@ss") != std::string_view::npos || value.find("assw") != std::string_view::npos) return false;
+  if (digits == 0 || upper + lower < 3 || IsUuidOrHash(value)) return false;
+  if (signs > 0 && (digits + upper > 1 || said)) return true;
+  return said && digits > 1 && upper + lower > 3 && value.find_first_of("._") == std::string_view::npos &&
+         (IsDigit(value.back()) || upper > 0);
+}
+
 bool IsUuidOrHash(std::string_view value) {
   const auto hex = [](char c) { return IsDigit(c) || (LowerAscii(c) >= 'a' && LowerAscii(c) <= 'f'); };
   size_t hyphens = 0;

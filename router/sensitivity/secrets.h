@@ -41,6 +41,9 @@ bool LooksLikePassword(std::string_view value, bool quoted);
 // A UUID or a hash in hex: names things and is no secret by itself.
 bool IsUuidOrHash(std::string_view value);
 
+// Letters, digits and, unless prose has just said that a value follows (`said`), a sign between them: `Chang3Me!Oct`.
+bool IsPasswordShaped(std::string_view value, bool said);
+
 // Bytes of `text` in base64 or base64url, with or without padding; nothing when it is neither.
 std::optional<std::string> DecodeBase64(std::string_view text);
 

@@ -27,11 +27,11 @@ constexpr int kNameEpochs = 8, kTopicEpochs = 10, kFolds = 5;
 constexpr size_t kTuneWeight = 6;  // people's own words count more than generated ones
 // Of ordinary prompts and of hard negatives above a topic's threshold, in Han script and in others. The English ones
 // may be looser: at the same shares nothing ordinary of the part of the shared data that is not trained on was flagged.
-constexpr double kOrdinaryShare[] = {0.012, 0.012}, kHardShare[] = {0.02, 0.02};
+constexpr double kOrdinaryShare[] = {0.012, 0.012}, kHardShare[] = {0.02, 0.04};
 
 // How far a threshold may move from where the model itself is in doubt; less towards flagging more, since the negatives
 // that decide are few.
-constexpr float kZeroMin[] = {-0.6f, -0.5f}, kZeroMax = 1.5f;
+constexpr float kZeroMin[] = {-0.65f, -0.8f}, kZeroMax = 1.5f;
 
 struct Prediction {
   const Document* document;

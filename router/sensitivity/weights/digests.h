@@ -7,7 +7,7 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "23eb4ea9e7f23ddfe8803983b985321c78cc102153d83ea259ed8bea8e3bb81f";
+    "9f7c5e25e879358a2923b91baa39d66d77129cbd47407b8fd7ad364cd0d66096";
 inline constexpr char kNameSha256[] =
     "28ef6bfeeae142b8a5149e46c52a8ff04a312039cfc220dc314045fd4e57a2ae";
 
