@@ -315,7 +315,7 @@ def main():
     parser.add_argument("binaries")
     parser.add_argument("library", nargs="?")
     parser.add_argument("--scale", type=int, default=1)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # the library may come after an option
     scale = arguments.scale * max(1, int(os.environ.get("HEADGATE_TEST_TIME_SCALE", "1")))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="headgate-faults-"))
     try:
