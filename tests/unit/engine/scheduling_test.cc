@@ -115,7 +115,7 @@ TEST_F(SchedulingTest, CallersWithOneNewSystemPromptComputeItOnce) {
 
 // Who computed the common prefix waits for the others' own few tokens: no answer is running yet that they would delay.
 TEST_F(SchedulingTest, CallersWithOneSystemPromptAreAnsweredSideBySide) {
-  Start({.context_tokens = 4096, .batch_tokens_max = 512, .sequences_max = 16}, {.step_prefill_tokens = 4});
+  Start({.context_tokens = 4096, .batch_tokens_max = 256, .sequences_max = 16}, {.step_prefill_tokens = 4});
   gate_.Close();
   const std::string system(400, 's');
   std::vector<std::shared_ptr<Answer>> answers;
