@@ -90,8 +90,8 @@ std::shared_ptr<router::Endpoint> SimulatedFleet::Pick(const router::LocalAsk& a
   return choice_.Pick(endpoints_, ask, exclude);
 }
 
-void SimulatedFleet::Remember(const router::LocalAsk& ask, const std::shared_ptr<router::Endpoint>& endpoint) {
-  choice_.Remember(ask, endpoint);
+double SimulatedFleet::Remember(const router::LocalAsk& ask, const std::shared_ptr<router::Endpoint>& endpoint) {
+  return choice_.Remember(ask, endpoint);
 }
 
 void SimulatedFleet::Order(double boot_seconds) {

@@ -73,7 +73,7 @@ class SimulatedFleet final : public router::Places {
   bool empty() const { return live_.empty(); }
 
   std::shared_ptr<router::Endpoint> Pick(const router::LocalAsk& ask, const std::vector<std::string>& exclude) override;
-  void Remember(const router::LocalAsk& ask, const std::shared_ptr<router::Endpoint>& endpoint) override;
+  double Remember(const router::LocalAsk& ask, const std::shared_ptr<router::Endpoint>& endpoint) override;
 
  private:
   class Waiter;

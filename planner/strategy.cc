@@ -81,7 +81,7 @@ class HeadgateStrategy final : public Strategy {
     ask.cloud_cached_tokens = arrival.cloud_cached_tokens;
     const router::Offer offer = quotes_.For(tenant.name, ask);
     load.quote = offer.quote;
-    quotes_.Arrived(eligible, offer);
+    quotes_.Arrived(tenant.name, eligible, offer);
     const int64_t worst = any_budget_ ? WorstCase(arrival) : 0;
     router::Budget budget;
     if (any_budget_) budget = budgets_.Look(tenant.name, worst);

@@ -142,8 +142,9 @@ Tco ComputeTco(const TcoProfile& p) {
     const double room = cost.hybrid_replicas * p.Get("local.utilisation_max", 0.8) / p.Get("volume.peak_to_mean", 1);
     cost.hybrid_local_share = busy > 0 ? std::clamp(room / busy, sensitive, 1.0) : sensitive;
     cost.hybrid_utilisation = cost.hybrid_replicas > 0 ? busy * cost.hybrid_local_share / cost.hybrid_replicas : 0;
-    cost.hybrid = (cost.hybrid_replicas > 0 ? floor.Year(year, cost.hybrid_replicas).Sum() : 0) +
-                  cost.calls * (1 - cost.hybrid_local_share) * call + fixed;
+    if (cost.hybrid_replicas > 0) cost.hybrid_parts = floor.Year(year, cost.hybrid_replicas);
+    cost.hybrid_calls = cost.calls * (1 - cost.hybrid_local_share) * call;
+    cost.hybrid = cost.hybrid_parts.Sum() + cost.hybrid_calls + fixed;
     tco.years.push_back(cost);
   }
   return tco;

@@ -105,6 +105,8 @@ struct LocalParts {
 struct YearCost {
   LocalParts parts;                              // of `local`
   double cloud_calls = 0;                        // of `cloud`: without base, transfer and customising
+  LocalParts hybrid_parts;                       // of `hybrid`: its local side
+  double hybrid_calls = 0;                       // and its calls on the cloud; the fixed part is the cloud's
 
   double cloud = 0, local = 0, hybrid = 0;
   double calls = 0;

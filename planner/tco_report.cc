@@ -48,37 +48,62 @@ Table CostTable(const TcoProfile& profile, const Tco& tco) {
 }
 
 // What the sums are made of, year by year, before discounting, with the inputs that each part comes from.
-Table PartsTable(const TcoProfile& profile, const Tco& tco) {
-  Table table = {{absl::StrCat("not discounted, ", profile.currency), "year 1", "year 2", "year 3", "year 4", "year 5",
-                  "from the inputs"}};
-  const auto add = [&](const char* name, const auto& value, const char* from) {
-    std::vector<std::string> row = {name};
+class Parts {
+ public:
+  Parts(const TcoProfile& profile, const Tco& tco) : tco_(tco) {
+    table_ = {{absl::StrCat("not discounted, ", profile.currency), "year 1", "year 2", "year 3", "year 4", "year 5",
+               "from the inputs"}};
+  }
+  template <class Value>
+  void Add(const char* side, const char* name, const Value& value, const char* from) {
+    std::vector<std::string> row = {absl::StrCat(side, ": ", name)};
     double sum = 0;
-    for (const YearCost& year : tco.years) {
+    for (const YearCost& year : tco_.years) {
       sum += value(year);
       row.push_back(Money(value(year)));
     }
     row.emplace_back(from);
-    if (sum > 0) table.push_back(std::move(row));
-  };
-  if (tco.cloud_known) {
-    add("cloud: calls", [](const YearCost& y) { return y.cloud_calls; },
-        "volume.*, cloud prices, peak_share, peak_factor, price_drift_per_year");
-    add("cloud: fixed", [](const YearCost& y) { return y.cloud - y.cloud_calls; },
-        "cloud.base_per_year, transfer_per_year, customising_once");
+    if (sum > 0) table_.push_back(std::move(row));
   }
-  if (!tco.local_known) return table;
-  add("local: hardware", [](const YearCost& y) { return y.parts.hardware; },
-      "replicas x gpus_per_replica x gpu_price, replaced after life_years");
-  add("local: power", [](const YearCost& y) { return y.parts.power; },
-      "(watts_per_gpu + server_watts) x 8766 h x pue x tariff_per_kwh");
-  add("local: staff", [](const YearCost& y) { return y.parts.staff; }, "staff_per_year x staff_share");
-  add("local: maintenance", [](const YearCost& y) { return y.parts.maintenance; },
-      "gpus x gpu_price x maintenance_share");
-  add("local: facility, transfer", [](const YearCost& y) { return y.parts.facility; },
-      "facility_per_year, transfer_per_year");
-  add("local: base", [](const YearCost& y) { return y.parts.base; }, "base_once");
-  return table;
+  void AddFleet(const char* side, LocalParts YearCost::*fleet) {
+    const struct {
+      const char* name;
+      double LocalParts::*part;
+      const char* from;
+    } parts[] = {
+        {"hardware", &LocalParts::hardware, "replicas x gpus_per_replica x gpu_price, replaced after life_years"},
+        {"power", &LocalParts::power, "(watts_per_gpu + server_watts) x 8766 h x pue x tariff_per_kwh"},
+        {"staff", &LocalParts::staff, "staff_per_year x staff_share"},
+        {"maintenance", &LocalParts::maintenance, "gpus x gpu_price x maintenance_share"},
+        {"facility, transfer", &LocalParts::facility, "facility_per_year, transfer_per_year"},
+        {"base", &LocalParts::base, "base_once"}};
+    for (const auto& row : parts) {
+      Add(side, row.name, [&](const YearCost& year) { return (year.*fleet).*row.part; }, row.from);
+    }
+  }
+  Table Take() { return std::move(table_); }
+
+ private:
+  const Tco& tco_;
+  Table table_;
+};
+
+Table PartsTable(const TcoProfile& profile, const Tco& tco) {
+  const auto fixed = [](const YearCost& y) { return y.cloud - y.cloud_calls; };
+  Parts parts(profile, tco);
+  if (tco.cloud_known) {
+    parts.Add("cloud", "calls", [](const YearCost& y) { return y.cloud_calls; },
+              "volume.*, cloud prices, peak_share, peak_factor, price_drift_per_year");
+    parts.Add("cloud", "fixed", fixed, "cloud.base_per_year, transfer_per_year, customising_once");
+  }
+  if (tco.local_known) parts.AddFleet("local", &YearCost::parts);
+  if (tco.cloud_known && tco.work_known) {
+    parts.Add("hybrid", "calls on the cloud", [](const YearCost& y) { return y.hybrid_calls; },
+              "what hybrid replicas have no room for: volume.*, sensitive_share, cloud prices");
+    parts.Add("hybrid", "cloud, fixed", fixed, "as of the cloud");
+    parts.AddFleet("hybrid", &YearCost::hybrid_parts);
+  }
+  return parts.Take();
 }
 
 // Whether a volume takes part at all: fixed sums have no break-even.

@@ -26,7 +26,7 @@ bool CheaperLocal(const PolicyConfig& config, const Quote& quote, const Budget& 
     return static_cast<double>(config.delay_price) * std::max(0.0, seconds - quote.objective_seconds);
   };
   const double local = quote.local_micro_units + late(quote.local_delay_seconds);
-  const double cloud = quote.cloud_micro_units * (1 + std::max(0.0, budget.shadow_price)) +
+  const double cloud = quote.cloud_micro_units * (1 + std::max(0.0, budget.shadow_price)) + quote.again_micro_units +
                        late(quote.cloud_delay_seconds);
   // Whoever is on one side stays there unless the other saves more than the margin: no flapping between equals.
   const double keep = 1 - config.switch_margin;

@@ -28,7 +28,8 @@
 // second permit, to be sent to the cloud too when its first token is late (policy.hedge_share, hedging.h).
 //
 // `cost` compares J = price + delay_price * max(0, predicted first token - objective), on the cloud with the price
-// times 1 + shadow price of the budget; who was local stays so unless the cloud saves more than switch_margin.
+// times 1 + shadow price of the budget, and with what will probably have to be read again locally; who was local stays
+// so unless the cloud saves more than switch_margin.
 //
 // Thread-safety: const methods from any thread.
 #pragma once
@@ -53,6 +54,7 @@ struct Quote {
   double local_delay_seconds = 0;
   double objective_seconds = 0;            // for the first token
   enum class Side { kNone, kLocal, kCloud } last = Side::kNone;  // where the tenant's last answer came from
+  double again_micro_units = 0;            // local work that reading the prompt on the cloud will probably cost later
 };
 struct Load {
   bool cloud_rate_conforms = false;  // the GCRA at the QPS threshold has room (`overflow`)

@@ -14,6 +14,7 @@ constexpr double kMemory = 200;           // answers: the weight of a new one is
 constexpr double kSizeAnswersMin = 5;     // fewer say nothing about a size of prompt
 // The objective is meant for more than the 95 % of which the prediction is sure: it aims at this part of it.
 constexpr double kObjectiveAimedAt = 0.85;
+constexpr double kReadMemory = 3e6;       // prompt tokens on the cloud after which the past counts half
 constexpr size_t kTenantsMax = 100'000;
 
 int SizeOf(double prompt_tokens, int sizes) {
@@ -56,6 +57,11 @@ double QuoteBook::ExpectedOutput(const Learned* learned, const Ask& ask) const {
   return ask.max_tokens > 0 ? std::min(expected, ask.max_tokens) : expected;
 }
 
+double QuoteBook::AgainShare(const Learned* learned) {
+  if (learned == nullptr || learned->read_on_cloud <= 0) return 0;
+  return std::min(1.0, learned->read_again / learned->read_on_cloud);
+}
+
 Offer QuoteBook::For(const std::string& tenant, const Ask& ask) const {
   const auto found = learned_.find(tenant);
   const Learned* learned = found == learned_.end() ? nullptr : &found->second;
@@ -74,6 +80,10 @@ Offer QuoteBook::For(const std::string& tenant, const Ask& ask) const {
   if (!price.ok()) return offer;
   Quote quote;
   quote.cloud_micro_units = static_cast<double>(price->micro_units);
+  offer.only_cloud_knows_tokens = std::max(0.0, cloud_cached - local_cached);
+  const double new_to_both = prompt - std::max(cloud_cached, local_cached);
+  quote.again_micro_units = AgainShare(learned) * WorkSeconds(scaling_config_, new_to_both, 0) *
+                            static_cast<double>(scaling_config_.replica_hour_micro_units) / 3600;
   quote.local_micro_units = local_price_.micro_units_per_work_second() * offer.work_seconds;
   quote.cloud_delay_seconds = cloud_first_token_p90_;
   offer.local_predicted_seconds = ask.local_first_token_seconds.value_or(
@@ -83,7 +93,8 @@ Offer QuoteBook::For(const std::string& tenant, const Ask& ask) const {
       kObjectiveAimedAt * (absl::ToDoubleSeconds(policy_.first_token_objective) +
                            absl::ToDoubleSeconds(policy_.first_token_objective_per_1k) * prompt / 1000);
   quote.last = learned != nullptr ? learned->last : Quote::Side::kNone;
-  offer.cloud_micro_units_off_peak = quote.cloud_micro_units / PeakRatio(accounting_, cloud_model_, now);
+  offer.cloud_micro_units_off_peak =
+      quote.cloud_micro_units / PeakRatio(accounting_, cloud_model_, now) + quote.again_micro_units;
   offer.quote = quote;
   return offer;
 }
@@ -97,7 +108,10 @@ void QuoteBook::LocalFirstToken(double prompt_tokens, double predicted_seconds, 
   ratio = std::clamp(ratio, 0.5, 20.0);
 }
 
-void QuoteBook::Arrived(bool eligible, const Offer& offer) {
+void QuoteBook::Arrived(const std::string& tenant, bool eligible, const Offer& offer) {
+  if (const auto found = learned_.find(tenant); !eligible && found != learned_.end()) {
+    found->second.read_again += offer.only_cloud_knows_tokens;
+  }
   if (offer.quote && offer.quote->objective_seconds > 0) {
     local_price_.Observe(clock_.Monotonic(), offer.quote->local_delay_seconds / offer.quote->objective_seconds);
   }
@@ -130,7 +144,13 @@ void QuoteBook::Answered(const std::string& tenant, Quote::Side side, const v1::
   const double share = std::clamp(static_cast<double>(usage.cached_tokens()) / prompt, 0.0, 1.0);
   Learn(share, learned.answers, side == Quote::Side::kCloud ? &learned.cloud_cached_share
                                                             : &learned.local_cached_share);
-  if (side != Quote::Side::kCloud || first_token == absl::InfiniteDuration()) return;
+  if (side != Quote::Side::kCloud) return;
+  learned.read_on_cloud += std::max(0.0, prompt - static_cast<double>(usage.cached_tokens()));
+  if (learned.read_on_cloud > kReadMemory) {
+    learned.read_on_cloud /= 2;
+    learned.read_again /= 2;
+  }
+  if (first_token == absl::InfiniteDuration()) return;
   // The p90 by stochastic approximation: nine answers below pull it down as far as one above pulls it up.
   constexpr double kQuantile = 0.9;
   constexpr double kStep = 0.05;

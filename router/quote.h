@@ -1,12 +1,13 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// QuoteBook: predicts what an answer would cost, and how long its first token would take, on either side: the input of
-// policy mode `cost`, of the wanted number of replicas and of the planner. It learns from answers: the length of
+// QuoteBook: predicts what an answer would cost, and how long its first token would take, on either side: the input
+// of policy mode `cost`, of the wanted number of replicas and of the planner. It learns from answers: the length of
 // answers and the share of cached prompt tokens per tenant and size of prompt, the cloud's first token (p90), and by
 // how much local first tokens come later than was predicted (p95 by size of prompt: those who come later share the
-// engine). Per tenant because averages over all would tell one tenant about another's traffic; bounded by the
-// configuration.
+// engine), and how much of what the cloud has read must be read again because a sensitive request continues it: that
+// work is charged to whoever goes to the cloud first. Per tenant because averages over all would tell one tenant
+// about another's traffic; bounded by the configuration.
 //
 // Thread-safety: executor thread only.
 #pragma once
@@ -40,6 +41,7 @@ struct Offer {
   double work_seconds = 0;             // of one replica
   double local_predicted_seconds = 0;  // first token by the engine's load alone, for LocalFirstToken
   double cloud_micro_units_off_peak = 0;
+  double only_cloud_knows_tokens = 0;  // of the prompt
 };
 
 class QuoteBook {
@@ -49,7 +51,7 @@ class QuoteBook {
 
   Offer For(const std::string& tenant, const Ask& ask) const;
   // One arrival, for the wanted number and the opportunity price. `eligible`: it may go to the cloud.
-  void Arrived(bool eligible, const Offer& offer);
+  void Arrived(const std::string& tenant, bool eligible, const Offer& offer);
   // How many replicas are worth having when what is ordered now is up; asked for at most every ten seconds, nullopt in
   // between and without `scaling`. `replicas`: there or starting.
   std::optional<int64_t> Wanted(int64_t replicas);
@@ -71,8 +73,11 @@ class QuoteBook {
     double answers = 0;
     double cloud_cached_share = 0;
     double local_cached_share = 0;
+    double read_on_cloud = 0, read_again = 0;  // prompt tokens
     Quote::Side last = Quote::Side::kNone;
   };
+  // Of the prompt tokens that the cloud reads, how many the engines will have to read too.
+  static double AgainShare(const Learned* learned);
   double ExpectedOutput(const Learned* learned, const Ask& ask) const;
 
   const Clock& clock_;

@@ -195,7 +195,7 @@ Decision Router::Decide(Exchange& x, const Prompt& prompt) {
   const Offer offer = quotes_.For(tenant, AskFor(tenant, prompt, x.judged().sensitive(), x.cloud));
   load.quote = offer.quote;
   x.local_predicted_s = offer.local_predicted_seconds;
-  quotes_.Arrived(eligible, offer);
+  quotes_.Arrived(tenant, eligible, offer);
   // For whoever scales the engines.
   const auto wanted = quotes_.Wanted(static_cast<int64_t>(parts_.endpoints.endpoints().size()));
   if (wanted) metrics_.Wanted(*wanted);

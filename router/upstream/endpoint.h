@@ -111,7 +111,8 @@ class Places {
   virtual ~Places() = default;
   // As EndpointChoice's.
   virtual std::shared_ptr<Endpoint> Pick(const LocalAsk& ask, const std::vector<std::string>& exclude) = 0;
-  virtual void Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) = 0;
+  // It was sent there. Returns the prompt tokens that must probably be read for it.
+  virtual double Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) = 0;
 };
 
 }  // namespace headgate::router

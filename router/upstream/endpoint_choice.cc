@@ -179,13 +179,15 @@ std::shared_ptr<Endpoint> EndpointChoice::Best(const Endpoints& candidates, cons
   return candidates[near[std::min(at, near.size() - 1)]];
 }
 
-void EndpointChoice::Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) {
-  if (ask.prefix.empty()) return;
+double EndpointChoice::Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) {
+  if (ask.prefix.empty()) return ask.prompt_tokens;
+  const double uncached = Uncached(ask, affinity_.Find(ask.prefix), endpoint->id);
   affinity_.Remember(ask.prefix, endpoint->id);
   if (known_.size() >= kKnownMax) {
     absl::erase_if(known_, [](const auto& entry) { return entry.second.expired(); });
   }
   if (known_.size() < kKnownMax) known_[endpoint->id] = endpoint;
+  return uncached;
 }
 
 std::shared_ptr<Endpoint> EndpointChoice::Pick(const Endpoints& endpoints, const LocalAsk& ask,

@@ -42,8 +42,9 @@ class EndpointChoice {
   // however many there are, and at those that know its beginning.
   std::shared_ptr<Endpoint> Pick(const Endpoints& endpoints, const LocalAsk& ask,
                                  const std::vector<std::string>& exclude);
-  // The request was sent there: the engine will know its beginning.
-  void Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint);
+  // The request was sent there: the engine will know its beginning. Returns how many prompt tokens it probably has to
+  // read for it.
+  double Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint);
 
   // Its last load report is at most load_age_max old.
   bool Fresh(const Endpoint& endpoint) const;

@@ -74,8 +74,8 @@ class EndpointRegistry final : public Places {
   }
   // For calls that take no place in a batch: any engine that is not draining or ejected, those that report first.
   std::shared_ptr<Endpoint> PickAny() const;
-  void Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) override {
-    choice_.Remember(ask, endpoint);
+  double Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) override {
+    return choice_.Remember(ask, endpoint);
   }
   void ReportSuccess(Endpoint& endpoint);
   // Ejects it: 250 ms, doubling with every failure in a row, at most 5 s, and until it has reported its load again.

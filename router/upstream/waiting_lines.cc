@@ -164,12 +164,12 @@ std::shared_ptr<Endpoint> WaitingLines::Pick(Work& work) {
 }
 
 EndpointUse WaitingLines::Take(const Work& work, const std::shared_ptr<Endpoint>& endpoint) {
-  places_.Remember(work.ask, endpoint);
+  const double to_read = places_.Remember(work.ask, endpoint);
   Charge(work.tenant, work.ask.prompt_tokens);
   const MonotonicTime now = clock_.Monotonic();
   given_ = 1 + given_ * std::exp2(-absl::FDivDuration(now - given_at_, kPaceHalfLife));
   given_at_ = now;
-  return EndpointUse(endpoint, work.ask.sensitive, work.ask.prompt_tokens);
+  return EndpointUse(endpoint, work.ask.sensitive, to_read);
 }
 
 bool WaitingLines::PumpBand(Band band) {

@@ -182,6 +182,8 @@ TEST(Policy, CostComparesPriceDelayAndShadowPrice) {
       {"was on the cloud: more than 10 % is", {300, 269, 1, 1, 2, Side::kCloud}, 0, "cheaper_local"},
       {"was local: stays at 10 %", {270, 300, 1, 1, 2, Side::kLocal}, 0, "cheaper_local"},
       {"was local: leaves for more", {269, 300, 1, 1, 2, Side::kLocal}, 0, "everyday"},
+      {"what must be read again later counts", {300, 301, 1, 1, 2, Side::kNone, 2}, 0, "cheaper_local"},
+      {"but no more than it costs", {300, 303, 1, 1, 2, Side::kNone, 2}, 0, "everyday"},
       {"not a number: local", {nan, 1, 1, 1, 2, Side::kNone}, 0, "cheaper_local"},
       {"not a number, was on the cloud: local", {nan, 1, 1, 1, 2, Side::kCloud}, 0, "cheaper_local"},
   };

@@ -144,5 +144,34 @@ TEST(QuoteBook, KnownCachedTokensCount) {
   EXPECT_NEAR(offer.work_seconds, 0.6 + 1, 1e-9);
 }
 
+TEST(QuoteBook, ChargesTheCloudForWhatSensitiveRequestsReadAgain) {
+  boost::asio::io_context io;
+  ManualClock clock(io);
+  RouterConfig config;
+  config.scaling = Config();
+  config.cloud.model = "m";
+  config.accounting.prices = {{"v", "m", "USD", absl::UnixEpoch(), 0, 1'000'000, 0, 0, 1'000'000, 0}};
+  QuoteBook book(clock, config);
+  v1::Usage usage;
+  usage.set_prompt_tokens(1000);
+  usage.set_completion_tokens(10);
+  book.Answered("t", Quote::Side::kCloud, usage, absl::Seconds(1));
+  const auto again = [&](const std::string& tenant, const Ask& ask) {
+    return book.For(tenant, ask).quote->again_micro_units;
+  };
+  const Ask fresh{.prompt_tokens = 2000, .local_cached_tokens = 0, .cloud_cached_tokens = 0};
+  EXPECT_EQ(again("t", fresh), 0) << "nothing had to be read again yet";
+  // An ordinary request that finds its beginning on the cloud may go there: that is no work done twice.
+  const Ask continued{.prompt_tokens = 1000, .local_cached_tokens = 100, .cloud_cached_tokens = 600};
+  book.Arrived("t", true, book.For("t", continued));
+  EXPECT_EQ(again("t", fresh), 0);
+  // A sensitive one may not: half of what the cloud has read is read again.
+  book.Arrived("t", false, book.For("t", continued));
+  const double second = static_cast<double>(config.scaling.replica_hour_micro_units) / 3600;
+  EXPECT_NEAR(again("t", fresh), 0.5 * WorkSeconds(config.scaling, 2000, 0) * second, 1e-6);
+  EXPECT_NEAR(again("t", continued), 0.5 * WorkSeconds(config.scaling, 400, 0) * second, 1e-6) << "what is new";
+  EXPECT_EQ(again("other", fresh), 0) << "another tenant's traffic says nothing";
+}
+
 }  // namespace
 }  // namespace headgate::router

@@ -237,10 +237,12 @@ TEST(EndpointChoice, ConversationsComeBackUntilTheirEngineIsBusy) {
     Fleet fleet(std::vector<int>(engines, 10));
     for (size_t i = 0; i < engines; ++i) fleet.load(i).set_prefill_tokens_per_second(1000);
     const std::string history(8000, 'h');
-    fleet.choice->Remember(AskOf("a", history), fleet.endpoints[2]);
+    EXPECT_EQ(fleet.choice->Remember(AskOf("a", history), fleet.endpoints[2]), 2000) << "all is new to it";
     EXPECT_EQ(fleet.Picks(AskOf("a", history + " and then?"), 50), (std::map<std::string, int>{{"e2", 50}}));
     EXPECT_GT(fleet.Picks(AskOf("b", history + " and then?"), 50).size(), 1u) << "another tenant's";
     EXPECT_GT(fleet.Picks(AskOf("a", "x" + history), 50).size(), 1u) << "another beginning";
+    EXPECT_NEAR(fleet.choice->Remember(AskOf("a", history + " and then?"), fleet.endpoints[2]), 2.5, 64)
+        << "the beginning is known there";
     // 2,000 tokens, two seconds, need not be computed again: worth two seconds' first token and twice that of waiting.
     fleet.load(2).set_prompt_tokens_waiting(5000);
     EXPECT_EQ(fleet.Picks(AskOf("a", history + " and then?"), 50), (std::map<std::string, int>{{"e2", 50}}));
