@@ -98,7 +98,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
   void CloseIfIdle() {
     if (request_) return;
     Flush();
-    Close();
+    flushing_ ? void(keep_alive_ = false) : Close();  // FlushSlowly closes what is not kept
   }
 
   Task<absl::Status> Send(int status, HttpHeaders headers, std::string body) override {
@@ -106,7 +106,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     AppendHead(status, headers);
     outgoing_.append(body);
     answered_ = true;
-    FlushSoon();
+    FlushLast();
     return Settle(/*all=*/true);
   }
   Task<absl::Status> Begin(int status, HttpHeaders headers) override {
@@ -132,7 +132,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
   Task<absl::Status> End() override {
     answered_ = true;
     if (chunked_) outgoing_.append("0\r\n\r\n");
-    FlushSoon();
+    FlushLast();
     return Settle(/*all=*/true);
   }
 
@@ -156,6 +156,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
       self->Flush();
     });
   }
+  void FlushLast() { state_->draining ? Flush() : FlushSoon(); }  // a drained server closes after its last call
   void Flush() {
     if (flushing_) return;  // it goes on by itself
     if (!closed_ && !outgoing_.empty()) outgoing_.erase(0, socket_->WriteSome(outgoing_));
@@ -186,6 +187,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     }
     self->flushing_ = false;
     self->Emptied();
+    if (!self->keep_alive_ && !self->request_) self->Close();
     static_cast<void>(self->room_.Offer(true));
   }
   // Waits until all has gone out, or until there is room for more.
@@ -282,7 +284,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
       answered_ = streaming_ = chunked_ = false;
       if (ended_) cancellation_->Cancel(absl::CancelledError("the client has gone"));
       co_await state_->handler(*request_, *this, *cancellation_);
-      if (!keep_alive_ || !answered_) Flush();  // otherwise it goes out while the next request is waited for
+      if (!keep_alive_ || !answered_ || state_->draining) Flush();  // otherwise while the next request is waited for
       const absl::Status sent = co_await Settle(/*all=*/true);  // nothing refers to the cancellation any more
       if (!sent.ok()) answered_ = false;
       cancellation_.reset();
@@ -429,7 +431,6 @@ Task<void> Accept(std::shared_ptr<State> state) {
     auto [error, socket] = co_await state->acceptor->async_accept(kAwait);
     if (state->closed) break;
     if (error) {
-      // Out of file descriptors, most likely: the backlog waits.
       HG_LOG(Warning, "http accept: ", error.message());
       const absl::Status slept =
           co_await SleepUntil(state->executor, state->clock, state->clock.Monotonic() + kAcceptAgain, never);
