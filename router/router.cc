@@ -7,6 +7,7 @@
 #include "router/router.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -385,6 +386,20 @@ absl::StatusOr<std::string> Router::TenantOf(const RequestHead& head) const {
   return tenant->name;
 }
 
+namespace {
+
+constexpr size_t kPoolsAsked = 16;
+
+// One that reports, of a model that is not among `asked`; null when there is none.
+std::shared_ptr<Endpoint> EngineOfAnotherModel(const EndpointRegistry& endpoints, const std::set<std::string>& asked) {
+  for (const auto& endpoint : endpoints.endpoints()) {
+    if (endpoints.Fresh(*endpoint) && !endpoint->gone && !asked.contains(endpoint->load.model())) return endpoint;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
 Task<absl::StatusOr<v1::ListModelsResponse>> Router::ListModels(const RequestHead& head, Cancellation& cancellation) {
   // Reading a list costs no quota, but only tenants may read it.
   const auto tenant = admission_.Authenticate(head);
@@ -392,10 +407,15 @@ Task<absl::StatusOr<v1::ListModelsResponse>> Router::ListModels(const RequestHea
   v1::ListModelsResponse models;
   const std::shared_ptr<const Rules> rules = rules_;
   const MonotonicTime soon = parts_.clock.Monotonic() + absl::Seconds(2);
+  std::set<std::string> asked, listed;
   auto endpoint = co_await dispatch_.WaitForLocal(soon, cancellation);
-  if (endpoint.ok()) {
+  while (endpoint.ok() && *endpoint && asked.size() < kPoolsAsked) {  // one engine of each
+    asked.insert((*endpoint)->load.model());
     auto local = co_await (*endpoint)->upstream->ListModels(soon, cancellation);
-    if (local.ok()) models = *std::move(local);
+    for (int i = 0; local.ok() && i < local->models_size(); ++i) {
+      if (listed.insert(local->models(i).id()).second) models.add_models()->Swap(local->mutable_models(i));
+    }
+    endpoint = EngineOfAnotherModel(parts_.endpoints, asked);
   }
   for (size_t cloud = 0; (*tenant)->cloud_allowed && cloud <= rules->config.clouds.size(); ++cloud) {
     if (Upstream(cloud) == nullptr) continue;

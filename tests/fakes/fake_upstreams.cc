@@ -120,7 +120,10 @@ class FakeEngine::Client : public LocalUpstream {
     engine_.clients_.push_back(this);
   }
   ~Client() override { std::erase(engine_.clients_, this); }
-  void OnLoad(const v1::Load& load) { on_load_(load); }
+  void OnLoad(const v1::Load& load) {
+    model_ = load.model();
+    on_load_(load);
+  }
 
   std::unique_ptr<AnswerStream> Generate(const Prompt& prompt, const CallOptions& options) override {
     engine_.request_ids_.push_back(options.request_id);
@@ -154,13 +157,14 @@ class FakeEngine::Client : public LocalUpstream {
   Task<absl::StatusOr<v1::ListModelsResponse>> ListModels(MonotonicTime, Cancellation&) override {
     if (engine_.dead_) co_return absl::UnavailableError("engine is gone");
     v1::ListModelsResponse response;
-    response.add_models()->set_id("fake");
+    response.add_models()->set_id(model_);
     co_return response;
   }
 
  private:
   FakeEngine& engine_;
   const EndpointRegistry::OnLoad on_load_;
+  std::string model_;  // as reported last
 };
 
 FakeEngine::FakeEngine(Executor executor, Clock& clock, Answerer answerer)

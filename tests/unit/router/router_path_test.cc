@@ -324,5 +324,22 @@ TEST(RouterPath, CallsThatOnlyTheClusterAnswers) {
   EXPECT_EQ(world.Records("outcome")[0]["route"]["reasons"], json({"local_only_call"}));
 }
 
+TEST(RouterPath, ListsTheModelsOfEveryPoolOnce) {
+  World world([](RouterConfig& config) {
+    config.local.endpoints.push_back({"engine-1", "10.0.0.2:8090"});
+    config.local.endpoints.push_back({"vllm", "10.0.0.3:8000"});
+  });
+  world.fleet.engine("10.0.0.2:8090").ReportLoad();
+  v1::Load other;
+  other.set_model("other");
+  other.set_running_max(1);
+  world.fleet.engine("10.0.0.3:8000").ReportLoad(other);
+  const auto listed = world.clock.Await(world.router->ListModels(world.Head(), world.cancellation));
+  ASSERT_TRUE(listed.ok());
+  std::multiset<std::string> ids;
+  for (const v1::Model& model : listed->models()) ids.insert(model.id());
+  EXPECT_EQ(ids, (std::multiset<std::string>{"fake", "other", world.config.cloud.model}));
+}
+
 }  // namespace
 }  // namespace headgate::router
