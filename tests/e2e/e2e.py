@@ -208,7 +208,7 @@ def successes(name):
 CASES = ["install", "server_accepts", "helm_test", "clients", "shares", "changes", "model_version", "router_scale",
          "node_drain", "deletion_cost", "endpoint_slices", "tls", "model_copies", "model_key",
          "model_jobs", "other_servers", "scale_cpu", "scale_external", "prometheus_fails",
-         "scale_keda", "cloud_fails", "redis_fails", "api_server_stops", "record", "upgrade_keeps", "upgrade_release",
+         "scale_keda", "cloud_fails", "redis_fails", "api_server_stops", "upgrade_keeps", "upgrade_release", "record",
          "uninstall"]
 # What a case cannot do without.
 NEEDS = {"scale_cpu": "E2E_ADDON", "scale_external": "E2E_ADDON", "scale_keda": "E2E_ADDON",

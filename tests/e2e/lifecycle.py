@@ -36,6 +36,7 @@ def evict(name):
 def unbroken(load):
     got = load.result()
     check(not got["broken"] and not got["refused"], f"broken: {got}")
+    check(not got.get("sensitive_cloud"), f"sensitive to the cloud: {got}")
     return brief(got)
 
 

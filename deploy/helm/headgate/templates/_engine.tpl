@@ -13,6 +13,16 @@
 - {key: spot, operator: Exists, effect: NoSchedule}
 {{- end -}}
 
+{{/* Nodes that those clouds call pre-emptible come first; others do. */}}
+{{- define "headgate.spotAffinity" -}}
+nodeAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+  {{- range list (list "cloud.google.com/gke-spot" "true") (list "kubernetes.azure.com/scalesetpriority" "spot") (list "eks.amazonaws.com/capacityType" "SPOT") (list "karpenter.sh/capacity-type" "spot") }}
+  - weight: 100
+    preference: {matchExpressions: [{key: {{ index . 0 }}, operator: In, values: [{{ index . 1 | quote }}]}]}
+  {{- end }}
+{{- end -}}
+
 {{- define "headgate.modelFolder" -}}{{ ternary .model.image.path "/models" (eq .model.source "imageVolume") }}{{- end -}}
 
 {{/* Whether an init container puts the model into an emptyDir. */}}
