@@ -320,6 +320,34 @@ class Values(unittest.TestCase):
         deployment = find(render(POOLS), "Deployment", "r-headgate-engine-big")["spec"]
         self.assertEqual(deployment["strategy"]["rollingUpdate"], {"maxSurge": 0, "maxUnavailable": 1})
 
+    def test_where_pods_run(self):
+        objects = render(POOLS)
+
+        def pod(pool):
+            return find(objects, "Deployment", f"r-headgate-engine-{pool}")["spec"]["template"]["spec"]
+
+        self.assertEqual({one["topologyKey"] for one in pod("default")["topologySpreadConstraints"]},
+                         {"kubernetes.io/hostname", "topology.kubernetes.io/zone"})
+        self.assertEqual(pod("big")["runtimeClassName"], "nvidia")
+        self.assertEqual(pod("mig")["containers"][0]["resources"]["limits"]["nvidia.com/mig-1g.10gb"], 1)
+        self.assertNotIn("affinity", pod("default"))
+        preferred = pod("spot")["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+        keys = {one["preference"]["matchExpressions"][0]["key"] for one in preferred}
+        self.assertLessEqual({one["key"] for one in pod("spot")["tolerations"]} - {"spot"}, keys)
+        own = render({"engine": {"spot": True, "affinity": {"podAntiAffinity": {"x": []}}}})
+        both = find(own, "Deployment", "r-headgate-engine-default")["spec"]["template"]["spec"]["affinity"]
+        self.assertEqual(set(both), {"nodeAffinity", "podAntiAffinity"})
+
+    def test_defaults_of_scaling_and_disruption(self):
+        objects = render({})
+        for kind, name in (("Deployment", "r-headgate-engine-default"), ("StatefulSet", "r-headgate-router")):
+            self.assertNotIn("replicas", find(objects, kind, name)["spec"])
+            budget = find(objects, "PodDisruptionBudget", name)["spec"]
+            self.assertEqual(budget["unhealthyPodEvictionPolicy"], "AlwaysAllow")
+        scaler = find(objects, "HorizontalPodAutoscaler", "r-headgate-engine-default")["spec"]
+        self.assertEqual((scaler["minReplicas"], scaler["maxReplicas"]), (2, 10))
+        self.assertEqual(scaler["metrics"][0]["resource"]["target"]["averageUtilization"], 70)
+
     def test_other_servers_send_no_telemetry(self):
         for name in ("vllm", "sglang"):
             spec = find(render(POOLS), "Deployment", f"r-headgate-engine-{name}")["spec"]["template"]["spec"]
