@@ -42,6 +42,9 @@ function(headgate_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
   endif()
+  if(HEADGATE_SANITIZE)  # slower, on machines that have other things to do
+    math(EXPR arg_TIMEOUT "4 * ${arg_TIMEOUT}")
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT}
     ENVIRONMENT "HEADGATE_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};HEADGATE_SOURCE_DIR=${CMAKE_SOURCE_DIR}")
