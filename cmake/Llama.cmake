@@ -23,6 +23,14 @@ file(GLOB_RECURSE llama_archives ${llama_dir}/*.a)
 if(NOT llama_archives)
   message(FATAL_ERROR "no archives in ${llama_dir}: HEADGATE_LLAMA_DIR must be a folder that tools/llama printed")
 endif()
+# The portable variant: ggml is shared there, and loads the CPU's backend from ../lib/headgate of a program's folder.
+if(EXISTS ${llama_dir}/backends)
+  set(CMAKE_BUILD_RPATH_USE_ORIGIN ON)
+  file(COPY ${llama_dir}/backends/ DESTINATION ${CMAKE_BINARY_DIR}/lib/headgate)
+  list(FILTER llama_archives EXCLUDE REGEX "/libggml[^/]*$")
+  list(APPEND llama_archives ${CMAKE_BINARY_DIR}/lib/headgate/libggml.so
+    ${CMAKE_BINARY_DIR}/lib/headgate/libggml-base.so)
+endif()
 add_library(headgate_llama INTERFACE)
 add_library(headgate::llama ALIAS headgate_llama)
 target_include_directories(headgate_llama SYSTEM INTERFACE
@@ -30,7 +38,7 @@ target_include_directories(headgate_llama SYSTEM INTERFACE
 # The archives refer to each other in a circle (backends register themselves in ggml).
 target_link_libraries(headgate_llama INTERFACE
   -Wl,--start-group ${llama_archives} -Wl,--end-group Threads::Threads ${CMAKE_DL_LIBS} m)
-if(NOT variant STREQUAL "noopenmp")
+if(NOT variant STREQUAL "noopenmp" AND NOT EXISTS ${llama_dir}/backends)
   # Static, so that engine/backend/cores.cc can set its spinning before it reads the environment.
   execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=libgomp.a
     OUTPUT_VARIABLE libgomp OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)

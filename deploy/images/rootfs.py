@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """deploy/images/rootfs.py NAME DEST FILE...: everything an image of ours holds, in the folder DEST.
 
-FILE is a program of ours (goes to /usr/bin, stripped, with the libraries that it loads), a path of this Debian that
+FILE is a program of ours (goes to /usr/bin, stripped, with the libraries that it loads and what lies in
+../lib/headgate beside it: backends for levels of CPUs, to /usr/lib/headgate), a path of this Debian that
 begins with /usr/, /bin/ or @/ (keeps its place, with its libraries), or SOURCE=TARGET (a plain file). Adds
 certificates, /etc/passwd and /tmp; no shell unless one is named. Writes /usr/share/sbom/NAME.spdx.json, which names
 the Debian package of every file, and the sources that are compiled in. The same input gives the same bytes: names are
@@ -56,13 +57,21 @@ def version(package):
     return run.stdout.strip() if run.returncode == 0 else ""
 
 
+def backends(program):
+    """A program for every x86-64 takes one of these when it starts; others have their CPU backend linked in."""
+    folder = pathlib.Path(program).resolve().parent.parent / "lib/headgate"
+    if not any("libggml" in path for path in libraries(program)):
+        return []
+    return sorted(path for path in folder.glob("libggml*.so*") if re.search(r"ml(-base)?\.so\.\d+$|-cpu-", path.name))
+
+
 def place(dest, source, target, strip=False):
     to = dest / target.lstrip("/")
     to.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(os.path.realpath(source), to)
     to.chmod(0o755 if os.access(source, os.X_OK) else 0o644)
     if strip:
-        subprocess.run(["strip", "--strip-all", to], check=True)
+        subprocess.run(["strip", "--strip-unneeded" if ".so" in to.name else "--strip-all", to], check=True)
     return "/" + target.lstrip("/")
 
 
@@ -74,7 +83,7 @@ def optional(name):
 
 def fill(name, dest, files):
     """Target path -> source path of everything that was placed from this Debian; and the programs of ours."""
-    ours, system = [], {}
+    ours, system, parts = [], {}, []
     for file in files:
         source, _, target = file.partition("=")
         if target:
@@ -83,10 +92,12 @@ def fill(name, dest, files):
             system[place(dest, file.lstrip("@"), file.lstrip("@"))] = file.lstrip("@")
         else:
             ours.append(place(dest, file, "/usr/bin/" + os.path.basename(file), strip=True))
-    roots = [file.lstrip("@") for file in files if "=" not in file] + list(optional(name))
+            parts += backends(file)
+    ours += [place(dest, part, f"/usr/lib/headgate/{part.name}", strip=True) for part in parts]
+    roots = [file.lstrip("@") for file in files if "=" not in file] + list(optional(name)) + parts
     for library in optional(name):
         system[place(dest, library, library)] = library
-    for library in sorted({one for root in roots for one in libraries(root)}):
+    for library in sorted({one for root in roots for one in libraries(root) if "libggml" not in one}):
         system[place(dest, library, library)] = library
     bundle = "/etc/ssl/certs/ca-certificates.crt"
     system[place(dest, bundle, bundle)] = "/usr/share/ca-certificates"

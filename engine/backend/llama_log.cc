@@ -6,9 +6,12 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 #include "common/log.h"
+#include <ggml-backend.h>
 #include <ggml.h>
 #include <llama.h>
 #include <log.h>
@@ -53,6 +56,21 @@ void OnLlamaLog(ggml_log_level level, const char* text, void*) {
   }
 }
 
+// A program for every x86-64 (tools/llama build portable) has its CPU backends beside it and takes the best one that
+// this CPU runs; others have theirs linked in. Without any, libllama refuses each model by saying so.
+void LoadBackends() {
+  if (ggml_backend_dev_count() > 0) return;
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string folder = (program.parent_path().parent_path() / "lib/headgate").string();
+  ggml_backend_load_all_from_path(folder.c_str());
+  if (ggml_backend_dev_count() == 0) {
+    HG_LOG(Error, "no backend that this CPU runs in folder=", folder);
+  } else {
+    HG_LOG(Info, "CPU backend loaded: ", llama_print_system_info());
+  }
+}
+
 }  // namespace
 
 void InitLlama() {
@@ -60,6 +78,7 @@ void InitLlama() {
     llama_log_set(OnLlamaLog, nullptr);
     // llama.cpp's common/ has a log of its own that quotes answers it cannot parse: off.
     common_log_set_verbosity_thold(-1);
+    LoadBackends();
     llama_backend_init();
     return true;
   }();

@@ -85,7 +85,7 @@ class Lifecycle:
         return f"toy-1 to toy-2: {said}"
 
     def router_scale(self):
-        """Two routers, three, two, under load: the third one's audit chain stays and verifies."""
+        """Two routers, three, two, under load: the third one's audit chain stays, was ended, and verifies."""
         self.upgrade()
         load = Load(60, threads=8, rate=15, sensitive=0.5)
         kubectl("scale", "statefulset/headgate-router", "--replicas=3")
@@ -94,7 +94,9 @@ class Lifecycle:
         until(120, "two routers", lambda: both_ready("router", 2))
         said = unbroken(load)
         kubectl("wait", "--for=delete", "pod/headgate-router-2", "--timeout=120s")
-        return f"{said}; the chain of the third: {cluster.verify('audit-headgate-router-2')}"
+        verdict = cluster.verify("audit-headgate-router-2")
+        check("not ended" not in verdict, f"the chain was cut, not ended: {verdict}")
+        return f"{said}; the chain of the third: {verdict}"
 
     def deletion_cost(self):
         """The annotation follows what engines do."""

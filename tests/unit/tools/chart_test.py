@@ -404,13 +404,12 @@ class Values(unittest.TestCase):
         self.assertEqual([(one["name"], one["weight"]) for one in rule["backendRefs"]],
                          [("r-headgate-router", 90), ("next-headgate-router", 10)])
 
-    def test_egress_to_the_cloud(self):
-        def outside(values):
-            rules = find(render(values), "NetworkPolicy", "r-headgate-router")["spec"]["egress"]
-            return [peer["ipBlock"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
-        self.assertEqual(outside({}), [])
-        self.assertIn("10.0.0.0/8", outside(CLOUD)[0]["except"])
-        self.assertEqual(outside({**CLOUD, "networkPolicy": {"cloudEgress": False}}), [])
+    def test_audit_claims_outlive_scaling_and_uninstall(self):
+        spec = find(render({}), "StatefulSet", "r-headgate-router")["spec"]
+        kept = {"whenScaled": "Retain", "whenDeleted": "Retain"}
+        self.assertEqual(spec["persistentVolumeClaimRetentionPolicy"], kept)
+        spec = find(render({"audit": {"persistence": {"whenDeleted": "Delete"}}}), "StatefulSet", "r-headgate-router")
+        self.assertEqual(spec["spec"]["persistentVolumeClaimRetentionPolicy"]["whenScaled"], "Retain")
 
     def test_only_the_deletion_cost_controller_may_patch_pods(self):
         objects = render({"deletionCost": {"enabled": True}})
@@ -427,17 +426,6 @@ class Values(unittest.TestCase):
         ports = [rule["ports"] for rule in ingress if "deletion-cost" in json.dumps(rule)]
         self.assertEqual(ports, [[{"port": 50053}]])
 
-    def test_every_pod_has_a_policy_for_both_ways(self):
-        for name, values in RENDERINGS.items():
-            with self.subTest(values=name):
-                objects = render(values)
-                policies = [one["spec"] for one in objects if one["kind"] == "NetworkPolicy"]
-                for pod, _, _, labels in pod_specs(objects):
-                    found = [one for one in policies if selects(one["podSelector"]["matchLabels"], labels) and all(
-                        labels.get(rule["key"]) in rule["values"]
-                        for rule in one["podSelector"].get("matchExpressions", []))]
-                    self.assertEqual([one["policyTypes"] for one in found], [["Ingress", "Egress"]], pod)
-
     def test_restart_only_for_what_needs_one(self):
         def annotation(values):
             spec = find(render(values), "StatefulSet", "r-headgate-router")["spec"]
@@ -447,11 +435,13 @@ class Values(unittest.TestCase):
         self.assertEqual(annotation(CLOUD), annotation(hot))
         self.assertNotEqual(annotation(CLOUD), annotation({}))
 
-    def test_first_token_objective(self):
-        rules = json.dumps(find(render({"metrics": {"prometheusRule": True, "firstTokenSeconds": "2.5"}}),
-                                "PrometheusRule", "r-headgate")["spec"])
-        self.assertIn('le=\\"2.5\\"', rules)
-        self.assertNotIn('le=\\"0.1\\"', rules)
+    def test_schema_describes_everything(self):
+        def walk(schema, path):
+            for name, inner in schema.get("properties", {}).items():
+                self.assertTrue(inner.get("description"), f"{path}{name}")
+                if name != "resources":  # whose parts are Kubernetes' own
+                    walk(inner, f"{path}{name}.")
+        walk(json.loads((CHART / "values.schema.json").read_text()), "")
 
     def test_lint(self):
         run = subprocess.run([HELM, "lint", "--strict", CHART], capture_output=True, text=True, check=False)
