@@ -57,6 +57,17 @@ Task<bool> RouterServer::WaitForCalls(MonotonicTime deadline) {
   co_return true;
 }
 
+// A request may come until the very end: it is refused, and its client is told before the connection closes.
+Task<bool> RouterServer::WaitForAnswers(MonotonicTime deadline) {
+  Cancellation never;
+  while (http_->connections() > 0) {
+    if (clock_->Monotonic() >= deadline) co_return false;
+    const absl::Status slept = co_await SleepUntil(executor_, *clock_, clock_->Monotonic() + kPoll, never);
+    if (!slept.ok()) co_return false;
+  }
+  co_return true;
+}
+
 Task<void> RouterServer::ShutDown() {
   BeginDrain();
   const MonotonicTime start = clock_->Monotonic();
@@ -68,6 +79,9 @@ Task<void> RouterServer::ShutDown() {
     if (!ended) HG_LOG(Error, "drain: ", calls_.size(), " requests do not end");
   }
   background_.Cancel(absl::UnavailableError("the router is shutting down"));
+  http_->StopAccepting();
+  const bool answered = co_await WaitForAnswers(clock_->Monotonic() + kLastWords);
+  if (!answered) HG_LOG(Warning, "drain: ", http_->connections(), " clients did not take their answer in time");
   http_->Close();
   // Blocks until gRPC's threads are done with every call, and those need this executor.
   std::thread([this] {

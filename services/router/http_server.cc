@@ -96,7 +96,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     socket_->Close();
   }
   void CloseIfIdle() {
-    if (request_) return;
+    if (request_ || !incoming_.empty()) return;
     Flush();
     flushing_ ? void(keep_alive_ = false) : Close();  // FlushSlowly closes what is not kept
   }
@@ -277,7 +277,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     request_.emplace();
     request_->received = state_->clock.Monotonic();
     bool complete = co_await Receive(parser);
-    if (state_->closed) complete = false;  // nobody would hear what became of it
+    if (closed_ || state_->closed) complete = false;  // nobody would hear what became of it
     if (complete) {
       Fill(parser.get());
       cancellation_.emplace();
@@ -337,14 +337,14 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
       status = 431;
       what = absl::StrCat("the header is larger than ", state_->config.header_bytes_max, " bytes");
     }
+    if (state_->config.on_refuse) state_->config.on_refuse(status);
     HttpHeaders headers = {{"content-type", "application/json"}};
     std::string body = absl::StrCat("{\"error\":{\"message\":\"", what,
                                     "\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}");
     const absl::Status sent = co_await Send(status, std::move(headers), std::move(body));
     // A peer that is still sending would get a reset, and lose the answer with it: read on for a moment.
     auto timer = CloseAfter(kGraceAfterCancel);
-    bool more = sent.ok();
-    while (more) {
+    for (bool more = sent.ok(); more;) {
       incoming_.clear();
       static_cast<void>(taken_.Offer(true));
       more = co_await MoreBytes();
@@ -392,14 +392,6 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
   bool answered_ = false;
 };
 
-std::vector<std::string_view> HttpRequest::Values(std::string_view name) const {
-  std::vector<std::string_view> values;
-  for (const auto& [key, value] : headers) {
-    if (key == name) values.push_back(value);
-  }
-  return values;
-}
-
 HttpServer::HttpServer(Executor executor, Clock& clock, HttpServerConfig config, HttpHandler handler, Metrics& metrics)
     : state_(std::make_shared<State>(State{
           executor, clock, config, std::move(handler),
@@ -429,7 +421,7 @@ Task<void> Accept(std::shared_ptr<State> state) {
       continue;
     }
     auto [error, socket] = co_await state->acceptor->async_accept(kAwait);
-    if (state->closed) break;
+    if (state->closed || !state->acceptor->is_open()) break;
     if (error) {
       HG_LOG(Warning, "http accept: ", error.message());
       const absl::Status slept =
@@ -488,10 +480,15 @@ void HttpServer::Drain() {
   for (Connection* connection : state_->connections) connection->CloseIfIdle();
 }
 
-void HttpServer::Close() {
-  state_->closed = true;
+void HttpServer::StopAccepting() {
   boost::system::error_code ignored;
   if (state_->acceptor) state_->acceptor->close(ignored);
+  for (Connection* connection : state_->connections) connection->CloseIfIdle();
+}
+
+void HttpServer::Close() {
+  StopAccepting();
+  state_->closed = true;
   for (Connection* connection : state_->connections) connection->Close();
 }
 

@@ -35,7 +35,13 @@ struct HttpRequest {
   std::string peer_identity;
   MonotonicTime received;
   // Values of every header of that name.
-  std::vector<std::string_view> Values(std::string_view name) const;
+  std::vector<std::string_view> Values(std::string_view name) const {
+    std::vector<std::string_view> values;
+    for (const auto& [key, value] : headers) {
+      if (key == name) values.push_back(value);
+    }
+    return values;
+  }
 };
 
 // Where one request's answer goes. Either Send, or Begin, WriteChunk..., End. Errors (UNAVAILABLE): the peer has gone.
@@ -58,6 +64,7 @@ struct HttpServerConfig {
   absl::Duration idle_max = absl::Seconds(75);     // between requests
   absl::Duration receive_max = absl::Seconds(60);  // one request, first to last byte; also the TLS handshake
   absl::Duration stall_max = absl::Seconds(60);    // one write
+  std::function<void(int status)> on_refuse = {};  // what came is no request: 400, 413, 431
 };
 
 class HttpServer {
@@ -71,6 +78,8 @@ class HttpServer {
   void SetTls(std::shared_ptr<TlsContext> tls);
   // Every answer from now on closes its connection; idle connections close now.
   void Drain();
+  // No new connections; those that are idle close now, the others with the answer they wait for. REQUIRES: Drain.
+  void StopAccepting();
   // No new connections, and closes those there are.
   void Close();
   size_t connections() const;

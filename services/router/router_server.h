@@ -69,6 +69,7 @@ class RouterServer {
   Task<void> ShutDown();
   // True when no call is left before `deadline`.
   Task<bool> WaitForCalls(MonotonicTime deadline);
+  Task<bool> WaitForAnswers(MonotonicTime deadline);
 
   boost::asio::io_context& io_;
   const Executor executor_;

@@ -96,6 +96,11 @@ class HttpServerTest : public ::testing::Test {
       ended_.set_value(got.status());
       co_return;
     }
+    if (request.path == "/held") {
+      waiting_.set_value();
+      auto got = co_await held_.Receive(*clock_, absl::InfiniteDuration(), cancellation);
+      EXPECT_TRUE(got.ok()) << got.status();
+    }
     if (request.path == "/stream" || request.path == "/cut") {
       HttpHeaders headers;
       headers.emplace_back("x-test", "1");
@@ -126,6 +131,7 @@ class HttpServerTest : public ::testing::Test {
   std::thread thread_;
   std::promise<void> waiting_;
   std::promise<absl::Status> ended_;
+  Mailbox<bool> held_{io_.get_executor(), 1};
 };
 
 std::string Post(const std::string& path, const std::string& body, const std::string& headers = "") {
@@ -290,6 +296,22 @@ TEST_F(HttpServerTest, DrainEndsIdleConnectionsAndAnswersNewOnesOnce) {
   Client late(address_);
   late.Send("GET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_THAT(late.ReadAll(), AllOf(HasSubstr("connection: close"), EndsWith("GET /2 0 ")));
+}
+
+TEST_F(HttpServerTest, WhoeverWaitsWhenItStopsAcceptingIsAnswered) {
+  Start();
+  Client idle(address_);
+  Client waits(address_);
+  waits.Send("GET /held HTTP/1.1\r\nHost: x\r\n\r\n");
+  waiting_.get_future().wait();
+  OnServer([this] {
+    server_->Drain();
+    server_->StopAccepting();
+  });
+  EXPECT_EQ(idle.ReadAll(), "");
+  EXPECT_THROW(Client{address_}, boost::system::system_error);
+  OnServer([this] { EXPECT_TRUE(held_.Offer(true)); });
+  EXPECT_THAT(waits.ReadAll(), EndsWith("GET /held 0 "));
 }
 
 TEST(HttpServerAddressTest, BadAddressesAreRefused) {
