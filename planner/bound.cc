@@ -285,9 +285,9 @@ struct Block {
 };
 
 // Tokens of the block at `place` that a cache could spare this prompt; the last token is always computed.
-double TokensOf(const TraceRequest& request, uint32_t place) {
-  return std::clamp(static_cast<double>(request.input_tokens) - 1 - static_cast<double>(place) * kBlockTokens, 0.0,
-                    static_cast<double>(kBlockTokens));
+double TokensOf(const Trace& trace, const TraceRequest& request, uint32_t place) {
+  const auto size = static_cast<double>(trace.block_tokens);
+  return std::clamp(static_cast<double>(request.input_tokens) - 1 - static_cast<double>(place) * size, 0.0, size);
 }
 
 absl::flat_hash_map<uint32_t, Block> SharedBlocks(const Trace& trace) {
@@ -295,7 +295,7 @@ absl::flat_hash_map<uint32_t, Block> SharedBlocks(const Trace& trace) {
   for (uint32_t id = 0; id < trace.requests.size(); ++id) {
     const TraceRequest& request = trace.requests[id];
     for (uint32_t place = 0; place < request.block_count; ++place) {
-      const double tokens = TokensOf(request, place);
+      const double tokens = TokensOf(trace, request, place);
       if (tokens <= 0) break;
       Block& block = blocks[trace.blocks[request.first_block + place]];
       if (!block.users.empty() && block.users.back() == id) continue;
@@ -381,7 +381,7 @@ void AddShared(const Scenario& scenario, const Trace& trace, PrefixWeights weigh
       const auto found = blocks.find(trace.blocks[request.first_block + place]);
       if (found == blocks.end()) continue;
       const Block& block = found->second;
-      spared += TokensOf(request, place);
+      spared += TokensOf(trace, request, place);
       if (block.users.front() != id) continue;
       Charge(scenario, block, Charged(block, *problem, weights, false, on_cloud),
              Charged(block, *problem, weights, true, on_cloud), request.arrival_s, prices, problem);

@@ -37,9 +37,10 @@ router::PrefixKeys PrefixKeysOf(const Trace& trace, const TraceRequest& request)
   uint64_t hash = Mix(request.client + 1);
   uint32_t hashed = 0;
   const double bytes = kBytesPerToken * request.input_tokens;
+  const auto block_tokens = static_cast<double>(trace.block_tokens);
   for (size_t i = 0; i < router::kPrefixChunksMax; ++i) {
     const size_t end = router::PrefixBytes(i + 1);
-    const auto blocks = static_cast<uint32_t>((static_cast<double>(end) / kBytesPerToken - 1) / kBlockTokens) + 1;
+    const auto blocks = static_cast<uint32_t>((static_cast<double>(end) / kBytesPerToken - 1) / block_tokens) + 1;
     if (static_cast<double>(end) > bytes || blocks > request.block_count) break;
     while (hashed < blocks) hash = Mix(hash ^ Mix(trace.blocks[request.first_block + hashed++]));
     keys.push_back(Mix(hash + i));
@@ -100,7 +101,8 @@ void SimulatedFleet::Order(double boot_seconds) {
   endpoint->id = pods_.size() + 1;
   endpoint->name = endpoint->address = absl::StrCat("replica-", endpoint->id);
   endpoint->fleet = count_;
-  pods_.push_back({Replica(scenario_.replica, now + boot_seconds), endpoint, now, now + boot_seconds});
+  pods_.push_back({Replica(scenario_.replica, now + boot_seconds, trace_.block_tokens), endpoint, now,
+                   now + boot_seconds});
   live_.push_back(&pods_.back());
   if (boot_seconds <= 0) Join(pods_.back());
 }

@@ -4,14 +4,19 @@
 #include "planner/ledger.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
+#include <set>
 
 #include "absl/numeric/int128.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/civil_time.h"
+#include "router/accounting.h"
 
 namespace headgate::planner {
 namespace {
@@ -39,26 +44,54 @@ std::string Field(const std::string& text) {
 
 }  // namespace
 
+namespace {
+
+// The length of what the intervals cover together.
+absl::Duration Covered(std::vector<std::pair<absl::Time, absl::Time>> intervals) {
+  std::sort(intervals.begin(), intervals.end());
+  absl::Duration sum;
+  absl::Time end = absl::InfinitePast();
+  for (const auto& [from, to] : intervals) {
+    if (to <= end) continue;
+    sum += to - std::max(from, end);
+    end = to;
+  }
+  return sum;
+}
+
+}  // namespace
+
 Ledger MakeLedger(const AuditLog& log) {
   Ledger ledger;
+  std::map<std::array<std::string, 3>, std::vector<std::pair<absl::Time, absl::Time>>> busy;
   for (const AuditOutcome& outcome : log.outcomes) {
-    LedgerRow& row = ledger.rows[{MonthOf(outcome.time), outcome.tenant, outcome.target, outcome.model,
-                                  outcome.currency, outcome.price_version}];
+    const std::string month = MonthOf(outcome.time);
+    const bool cloud = outcome.target == "cloud";
+    // Money spent at the cloud is the cloud's, whoever answered in the end.
+    if (!cloud && (outcome.priced || outcome.Unpriced())) {
+      LedgerRow& lost =
+          ledger.rows[{month, outcome.tenant, "cloud", kNoAnswer, outcome.currency, outcome.price_version}];
+      lost.micro_units += outcome.cost_micro_units;
+      lost.unpriced += outcome.Unpriced() ? 1 : 0;
+      ++lost.estimated;
+    }
+    LedgerRow& row = ledger.rows[{month, outcome.tenant, outcome.target, outcome.model,
+                                  cloud ? outcome.currency : "", cloud ? outcome.price_version : ""}];
     ++row.requests;
     if (outcome.status == "OK") ++row.succeeded;
-    const int64_t hits = std::min(outcome.cached_tokens, outcome.prompt_tokens);
-    row.hit_tokens += hits;
-    row.miss_tokens += outcome.prompt_tokens - hits;
+    row.hit_tokens += outcome.cached_tokens;
+    row.miss_tokens += outcome.prompt_tokens - outcome.cached_tokens;
     row.output_tokens += outcome.completion_tokens;
     row.reasoning_tokens += outcome.reasoning_tokens;
-    row.busy_us += absl::ToInt64Microseconds(outcome.duration);
-    if (outcome.estimated) ++row.estimated;
-    if (outcome.priced) {
-      row.micro_units += outcome.cost_micro_units;
-    } else if (outcome.target == "cloud" && outcome.prompt_tokens + outcome.completion_tokens > 0) {
-      ++row.unpriced;
+    if (outcome.target == "local" && outcome.HasUsage()) {
+      busy[{month, outcome.model, outcome.endpoint}].emplace_back(outcome.time - outcome.duration, outcome.time);
     }
+    if (!cloud) continue;
+    row.estimated += outcome.estimated ? 1 : 0;
+    row.unpriced += outcome.Unpriced() ? 1 : 0;
+    row.micro_units += outcome.cost_micro_units;
   }
+  for (auto& [key, intervals] : busy) ledger.busy[{key[0], key[1]}] += Covered(std::move(intervals));
   return ledger;
 }
 
@@ -75,20 +108,32 @@ bool HasMonth(const Ledger& ledger, const std::string& month) {
   return std::find(months.begin(), months.end(), month) != months.end();
 }
 
+std::vector<std::string> LocalModels(const Ledger& ledger, const std::string& month) {
+  std::set<std::string> models;
+  for (const auto& [key, row] : ledger.rows) {
+    if (key.month == month && key.target == "local" && Computed(row) > 0) models.insert(key.model);
+  }
+  return {models.begin(), models.end()};
+}
+
 int64_t LocalCost::total() const { return std::llround(gpu_hours * static_cast<double>(micro_units_per_hour)); }
 
-std::map<LedgerKey, int64_t> ShareLocalCost(const Ledger& ledger, const std::string& month, const LocalCost& cost) {
+std::map<LedgerKey, int64_t> ShareLocalCost(const Ledger& ledger, const std::string& month, const std::string& model,
+                                            const LocalCost& cost) {
   std::map<LedgerKey, int64_t> shares;
+  const auto takes_part = [&](const LedgerKey& key) {
+    return key.target == "local" && key.month == month && key.model == model;
+  };
   absl::int128 all = 0;
   for (const auto& [key, row] : ledger.rows) {
-    if (key.target == "local" && key.month == month) all += Computed(row);
+    if (takes_part(key)) all += Computed(row);
   }
-  if (all == 0) return shares;
   const int64_t total = cost.total();
+  if (all == 0) return {{{month, kNoAnswer, "local", model, "", ""}, total}};
   std::vector<std::pair<int64_t, LedgerKey>> remainders;
   int64_t given = 0;
   for (const auto& [key, row] : ledger.rows) {
-    if (key.target != "local" || key.month != month) continue;
+    if (!takes_part(key)) continue;
     const absl::int128 exact = absl::int128(total) * Computed(row);
     shares[key] = static_cast<int64_t>(exact / all);
     given += shares[key];
@@ -100,26 +145,33 @@ std::map<LedgerKey, int64_t> ShareLocalCost(const Ledger& ledger, const std::str
   return shares;
 }
 
-std::string ChargebackCsv(const Ledger& ledger, const std::string& month, const std::optional<LocalCost>& local) {
+std::string ChargebackCsv(const Ledger& ledger, const std::string& month, const LocalCosts& local) {
   std::string csv =
       "month,tenant,target,model,price_version,requests,succeeded,success,hit_tokens,miss_tokens,output_tokens,"
       "reasoning_tokens,currency,cost_micro_units,cost_per_output_token_micro_units,unpriced_requests,"
       "estimated_requests,utilisation\n";
-  const auto shares = local ? ShareLocalCost(ledger, month, *local) : std::map<LedgerKey, int64_t>();
-  for (const auto& [key, row] : ledger.rows) {
+  std::map<LedgerKey, int64_t> shares;
+  std::map<LedgerKey, LedgerRow> rows = ledger.rows;
+  for (const auto& [model, cost] : local) {
+    for (const auto& [key, share] : ShareLocalCost(ledger, month, model, cost)) {
+      shares[key] = share;
+      rows[key];  // nobody's row may be new
+    }
+  }
+  for (const auto& [key, row] : rows) {
     if (key.month != month) continue;
-    const bool is_local = key.target == "local";
     // Unknown stays empty: a spreadsheet must not add it up as nothing.
-    std::string cost, currency = key.currency;
-    if (is_local && local && shares.contains(key)) {
+    std::string cost, currency = key.currency, utilisation;
+    if (key.target == "cloud" && row.unpriced == 0 && !key.price_version.empty()) cost = absl::StrCat(row.micro_units);
+    if (shares.contains(key)) {
+      const LocalCost& of_model = local.at(key.model);
       cost = absl::StrCat(shares.at(key));
-      currency = local->currency;
-    } else if (!is_local && row.unpriced == 0 && !key.price_version.empty()) {
-      cost = absl::StrCat(row.micro_units);
+      currency = of_model.currency;
+      const auto busy = ledger.busy.find({month, key.model});
+      const absl::Duration time = busy == ledger.busy.end() ? absl::ZeroDuration() : busy->second;
+      utilisation = Ratio(absl::FDivDuration(time, absl::Hours(1)), of_model.gpu_hours);
     }
     const std::string per_token = cost.empty() ? "" : Ratio(std::stod(cost), static_cast<double>(row.output_tokens));
-    const std::string utilisation =
-        is_local && local ? Ratio(static_cast<double>(row.busy_us) / 3.6e9, local->gpu_hours) : "";
     absl::StrAppend(&csv, key.month, ",", Field(key.tenant), ",", Field(key.target), ",", Field(key.model), ",",
                     Field(key.price_version), ",", row.requests, ",", row.succeeded, ",",
                     Ratio(static_cast<double>(row.succeeded), static_cast<double>(row.requests)), ",", row.hit_tokens,
@@ -145,7 +197,103 @@ absl::StatusOr<int64_t> ParseMoney(const std::string& text) {
   return std::stoll(whole) * kMicro + std::stoll(part);
 }
 
-absl::StatusOr<Reconciliation> Reconcile(const Ledger& ledger, const std::string& currency, const std::string& before,
+namespace {
+
+// What the log itself knows to be uncertain about its sums in one currency.
+struct Doubts {
+  int64_t priced = 0, unpriced = 0, estimated = 0, other_currency = 0, at_edges = 0;
+  int64_t booked = 0;
+  int64_t estimated_money = 0;
+  int64_t dearer = 0, cheaper = 0;  // had answers across an edge of the peak hours been billed at the other price
+  int64_t unpriced_tokens = 0, priced_tokens = 0;
+};
+
+Doubts DoubtsOf(const AuditLog& log, const std::string& currency) {
+  Doubts doubts;
+  const router::AccountingConfig no_holidays;
+  for (const AuditOutcome& outcome : log.outcomes) {
+    const int64_t tokens = outcome.prompt_tokens + outcome.completion_tokens;
+    if (outcome.Unpriced()) {
+      ++doubts.unpriced;
+      if (outcome.target == "cloud") doubts.unpriced_tokens += tokens;
+    }
+    if (!outcome.priced) continue;
+    if (outcome.currency != currency) {
+      ++doubts.other_currency;
+      continue;
+    }
+    ++doubts.priced;
+    doubts.booked += outcome.cost_micro_units;
+    if (outcome.target == "cloud") doubts.priced_tokens += tokens;
+    if (outcome.estimated || outcome.lost_attempts) {
+      ++doubts.estimated;
+      doubts.estimated_money += outcome.cost_micro_units;
+      continue;
+    }
+    const bool peak = router::IsPeak(no_holidays, outcome.time);
+    if (peak == router::IsPeak(no_holidays, outcome.time - outcome.duration)) continue;
+    ++doubts.at_edges;
+    (peak ? doubts.cheaper : doubts.dearer) += peak ? outcome.cost_micro_units / 2 : outcome.cost_micro_units;
+  }
+  return doubts;
+}
+
+std::string Amount(int64_t micro_units) {
+  return absl::StrFormat("%.6f", static_cast<double>(micro_units) / kMicro);
+}
+
+void Explain(const Doubts& doubts, const AuditLog& log, Reconciliation* out) {
+  const int64_t rounding = (doubts.priced + 1) / 2;
+  // An estimate may be wrong by as much as it is, and too high by no more.
+  int64_t more = rounding + doubts.estimated_money + doubts.dearer;
+  const int64_t less = rounding + doubts.estimated_money + doubts.cheaper;
+  auto& lines = out->explanation;
+  lines.push_back(absl::StrCat("rounding: half a micro-unit for each of ", doubts.priced, " sums: at most ",
+                               Amount(rounding)));
+  if (doubts.estimated > 0) {
+    lines.push_back(absl::StrCat(doubts.estimated, " sums rest on estimated usage (answers that broke off, attempts "
+                                 "that failed): ", Amount(doubts.estimated_money), " of what was booked"));
+  }
+  if (doubts.at_edges > 0) {
+    lines.push_back(absl::StrCat(doubts.at_edges, " answers ran across an edge of the peak hours (holidays left out, "
+                                 "peak prices twice the others): up to ", Amount(doubts.dearer), " more or ",
+                                 Amount(doubts.cheaper), " less"));
+  }
+  if (doubts.unpriced > 0) {
+    std::string text = absl::StrCat(doubts.unpriced, " answers or attempts had no price and are booked as unknown");
+    if (doubts.priced_tokens > 0 && doubts.unpriced_tokens > 0) {
+      const auto worth = std::llround(static_cast<double>(doubts.booked) / static_cast<double>(doubts.priced_tokens) *
+                                      static_cast<double>(doubts.unpriced_tokens));
+      more += worth;
+      absl::StrAppend(&text, ": ", doubts.unpriced_tokens, " tokens, at the log's mean price about ", Amount(worth));
+    }
+    lines.push_back(text);
+  }
+  if (doubts.other_currency > 0) {
+    lines.push_back(absl::StrCat(doubts.other_currency, " sums are in another currency: not compared"));
+  }
+  for (const std::string& note : log.notes) lines.push_back(note);
+  const int64_t difference = out->difference();
+  out->explained = std::min(std::abs(difference), difference > 0 ? more : less);
+  const int64_t rest = std::abs(difference) - out->explained;
+  if (difference == 0) {
+    lines.emplace_back("agrees to the last micro-unit");
+  } else if (rest == 0) {
+    lines.emplace_back("the difference lies within these doubts");
+  } else if (difference > 0) {
+    lines.push_back(absl::StrCat("left over: ", Amount(rest), " that this log does not hold: other users of the "
+                                 "account's keys, routers whose logs are elsewhere, a time between the two balances "
+                                 "that the log does not cover, or a price sheet newer than the table's"));
+  } else {
+    lines.push_back(absl::StrCat("left over: ", Amount(rest), " that was booked and not taken: not billed yet, a "
+                                 "granted balance used first, a public holiday that the table does not list, or a "
+                                 "price table that is too dear"));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Reconciliation> Reconcile(const AuditLog& log, const std::string& currency, const std::string& before,
                                          const std::string& after, const std::string& topped_up) {
   Reconciliation out;
   const auto first = ParseMoney(before);
@@ -156,21 +304,9 @@ absl::StatusOr<Reconciliation> Reconcile(const Ledger& ledger, const std::string
   }
   out.topped_up = *added;
   out.fallen = *first + *added - *last;
-  for (const auto& [key, row] : ledger.rows) {
-    if (key.target != "cloud") continue;
-    if (key.currency == currency) out.booked += row.micro_units;
-    out.unpriced += row.unpriced;
-    out.estimated += row.estimated;
-  }
-  const int64_t difference = out.difference();
-  std::vector<std::string> why;
-  if (out.unpriced > 0) why.push_back(absl::StrCat(out.unpriced, " answers had no price"));
-  if (out.estimated > 0) why.push_back(absl::StrCat(out.estimated, " answers broke off: their usage is an estimate"));
-  if (difference > 0) why.push_back("other users of the account, failed attempts that were billed, or rounding");
-  if (difference < 0)
-    why.push_back("answers not billed yet, a granted balance used first, or a price table that is too dear");
-  out.explanation =
-      difference == 0 ? "agrees to the last micro-unit" : absl::StrCat("may come from: ", absl::StrJoin(why, "; "));
+  const Doubts doubts = DoubtsOf(log, currency);
+  out.booked = doubts.booked;
+  Explain(doubts, log, &out);
   return out;
 }
 
@@ -185,10 +321,10 @@ std::vector<BudgetProposal> SuggestBudgets(const AuditLog& log, double headroom)
   for (const AuditOutcome& outcome : log.outcomes) {
     first = std::min(first, outcome.time);
     last = std::max(last, outcome.time);
-    if (outcome.target != "cloud") continue;
+    if (outcome.target != "cloud" && !outcome.lost_attempts) continue;
     Seen& seen = tenants[{outcome.tenant, outcome.currency}];
     if (!outcome.priced) {
-      if (outcome.prompt_tokens + outcome.completion_tokens > 0) ++seen.unpriced;
+      if (outcome.Unpriced()) ++seen.unpriced;
       continue;
     }
     seen.spent += outcome.cost_micro_units;
@@ -220,19 +356,55 @@ std::vector<BudgetProposal> SuggestBudgets(const AuditLog& log, double headroom)
   return proposals;
 }
 
-std::string FormatBudgets(const std::vector<BudgetProposal>& proposals) {
+namespace {
+
+// A name as YAML reads it back.
+std::string Quoted(const std::string& name) {
+  const bool plain = !name.empty() && absl::ascii_isalpha(static_cast<unsigned char>(name[0])) &&
+                     std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                       return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
+                     });
+  const std::string lower = absl::AsciiStrToLower(name);
+  const bool word = lower == "true" || lower == "false" || lower == "null" || lower == "yes" || lower == "no" ||
+                    lower == "on" || lower == "off" || lower == "y" || lower == "n";
+  return plain && !word ? name : absl::StrCat("\"", absl::CHexEscape(name), "\"");
+}
+
+}  // namespace
+
+std::string FormatBudgets(const AuditLog& log, const std::vector<BudgetProposal>& proposals) {
   std::string text = "# For the tenants file; review before use.\n";
+  absl::Time first = absl::InfiniteFuture(), last = absl::InfinitePast();
+  for (const AuditOutcome& outcome : log.outcomes) {
+    first = std::min(first, outcome.time);
+    last = std::max(last, outcome.time);
+  }
+  if (!log.outcomes.empty()) {
+    const double days = absl::FDivDuration(last - first, absl::Hours(24));
+    absl::StrAppendFormat(&text, "# From %d answers and refusals in %.1f days%s.\n", log.outcomes.size(), days,
+                          days < 1    ? ": less than a day counts as one, so these limits are low"
+                          : days < 28 ? ": less than a month, scaled to 31 days"
+                                      : "");
+  }
+  for (const std::string& note : log.notes) absl::StrAppend(&text, "# ", note, "\n");
+  std::map<std::string, int64_t> totals;
   for (const BudgetProposal& p : proposals) {
-    absl::StrAppend(&text, "- name: ", p.tenant, "\n");
+    absl::StrAppend(&text, "- name: ", Quoted(p.tenant), "\n");
     if (p.unpriced > 0)
       absl::StrAppend(&text, "  # ", p.unpriced, " answers had no price: the limit does not know them\n");
     if (p.limit_micro_units <= 0) {
       absl::StrAppend(&text, "  # nothing was spent: no budget can be proposed\n");
       continue;
     }
+    totals[p.currency] += p.limit_micro_units;
     absl::StrAppend(&text, "  budget:\n    period: month\n    limit_micro_units: ", p.limit_micro_units, "  # ",
                     absl::StrFormat("%.2f", static_cast<double>(p.limit_micro_units) / kMicro), " ", p.currency,
                     "\n    hourly_profile: [", absl::StrJoin(p.hourly_profile, ", "), "]\n");
+  }
+  if (proposals.empty()) text += "# Nothing was spent on the cloud: no budget can be proposed.\n";
+  for (const auto& [currency, total] : totals) {
+    absl::StrAppend(&text, "# All tenants together, for accounting.budget: limit_micro_units: ", total, "  # ",
+                    absl::StrFormat("%.2f", static_cast<double>(total) / kMicro), " ", currency, "\n");
   }
   return text;
 }

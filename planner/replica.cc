@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#include "planner/trace.h"
-
 namespace headgate::planner {
 namespace {
 
@@ -14,7 +12,8 @@ constexpr double kTokenSlack = 1e-6;  // tokens; what rounding leaves over
 
 }  // namespace
 
-PrefixCache::PrefixCache(int64_t tokens_max) : blocks_max_(static_cast<size_t>(tokens_max / kBlockTokens)) {}
+PrefixCache::PrefixCache(int64_t tokens_max, int64_t block_tokens)
+    : block_tokens_(block_tokens), blocks_max_(static_cast<size_t>(tokens_max / block_tokens)) {}
 
 int64_t PrefixCache::Match(const uint32_t* blocks, uint32_t count) const {
   uint32_t match = 0;
@@ -23,7 +22,7 @@ int64_t PrefixCache::Match(const uint32_t* blocks, uint32_t count) const {
 }
 
 double PrefixCache::CachedTokens(const uint32_t* blocks, uint32_t count, int64_t tokens) const {
-  return static_cast<double>(std::min<int64_t>(Match(blocks, count) * kBlockTokens, std::max<int64_t>(0, tokens - 1)));
+  return static_cast<double>(std::min<int64_t>(Match(blocks, count) * block_tokens_, std::max<int64_t>(0, tokens - 1)));
 }
 
 void PrefixCache::Insert(const uint32_t* blocks, uint32_t count) {
@@ -58,8 +57,8 @@ bool Replica::Sharing::Pop(Member* out) {
   return true;
 }
 
-Replica::Replica(const ReplicaModel& model, double available_at)
-    : model_(model), available_at_(available_at), prefixes_(model.prefix_cache_tokens) {}
+Replica::Replica(const ReplicaModel& model, double available_at, int64_t block_tokens)
+    : model_(model), available_at_(available_at), prefixes_(model.prefix_cache_tokens, block_tokens) {}
 
 const Replica::Class* Replica::Served() const {
   if (!urgent_.prompts.empty()) return &urgent_;

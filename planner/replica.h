@@ -18,6 +18,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "planner/scenario.h"
+#include "planner/trace.h"
 
 namespace headgate::planner {
 
@@ -26,7 +27,7 @@ inline constexpr double kNever = std::numeric_limits<double>::infinity();
 // Blocks of prompts that are remembered, the least recently used forgotten.
 class PrefixCache {
  public:
-  explicit PrefixCache(int64_t tokens_max);
+  explicit PrefixCache(int64_t tokens_max, int64_t block_tokens = kBlockTokens);
   // Leading blocks that are there.
   int64_t Match(const uint32_t* blocks, uint32_t count) const;
   // Of a prompt of `tokens`; the last one is always computed.
@@ -34,6 +35,7 @@ class PrefixCache {
   void Insert(const uint32_t* blocks, uint32_t count);
 
  private:
+  const int64_t block_tokens_;
   const size_t blocks_max_;
   std::list<uint32_t> order_;  // most recent first
   absl::flat_hash_map<uint32_t, std::list<uint32_t>::iterator> where_;
@@ -56,7 +58,7 @@ struct ReplicaEvent {
 class Replica {
  public:
   // Computes nothing before `available_at`: it boots.
-  Replica(const ReplicaModel& model, double available_at);
+  Replica(const ReplicaModel& model, double available_at, int64_t block_tokens = kBlockTokens);
   // REQUIRES: Advance(now) was called.
   void Add(const Job& job);
   // Moves to `now`, at most NextEvent(), and appends what happened.

@@ -36,7 +36,7 @@ class Run {
                {[this](const ReplicaEvent& event) { Happened(event); },
                 [this](uint32_t id, double cached) { flights_[id].cached = cached; },
                 [this](uint32_t id) { ++Class(id).rejected; }}),
-        cloud_prefixes_(scenario.cloud.prefix_cache_tokens), flights_(trace.requests.size()),
+        cloud_prefixes_(scenario.cloud.prefix_cache_tokens, trace.block_tokens), flights_(trace.requests.size()),
         last_side_(trace.clients.size(), -1), lost_(scenario.faults.size()) {
     result_.name = strategy_->name();
     result_.span_s = trace.span_s();

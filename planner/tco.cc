@@ -45,11 +45,14 @@ std::optional<double> CallPrice(const TcoProfile& p, std::vector<std::string>* m
 
 // Seconds of a replica for one call; nullopt without measured rates.
 std::optional<double> CallWork(const TcoProfile& p, std::vector<std::string>* missing) {
-  for (const char* key : {"local.prefill_tokens_per_second", "volume.input_tokens_per_call"}) {
+  bool known = true;
+  for (const char* key :
+       {"local.prefill_tokens_per_second", "volume.input_tokens_per_call", "volume.output_tokens_per_call"}) {
     if (p.Has(key)) continue;
-    missing->push_back(key);
-    return std::nullopt;
+    known = false;
+    if (std::find(missing->begin(), missing->end(), key) == missing->end()) missing->push_back(key);
   }
+  if (!known) return std::nullopt;
   const double uncached = p.Get("volume.input_tokens_per_call") * (1 - p.Get("volume.cached_share"));
   return uncached / p.Get("local.prefill_tokens_per_second") +
          p.Get("volume.output_tokens_per_call") / p.Get("local.decode_tokens_per_second");
@@ -65,7 +68,7 @@ class Fleet {
     LocalParts parts;
     const double gpus = replicas * p_.Get("local.gpus_per_replica", 1);
     const double price = p_.Get("local.gpu_price");
-    if (year == 0) parts.base = p_.Get("local.base_once");
+    if (year == 0) parts.base = p_.Get("local.base_once") + p_.Get("local.customising_once");
     // Those that reached the end of their life are bought anew; never fewer than are there.
     const double life = p_.Get("local.life_years", 1e9);
     std::erase_if(bought_, [&](const auto& batch) { return year - batch.first >= life; });

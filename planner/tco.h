@@ -31,6 +31,7 @@ struct Input {
   double value = 0;
   double low = 0, high = 0;       // for tornado and Monte Carlo; both = value when certain
   std::string date, source;
+  bool measured = false;          // not assumed, quoted or copied: ticks its line of the checklist
 };
 // A table that somebody published, to be held against the model.
 struct Published {
@@ -57,7 +58,12 @@ struct Recorded {
     double p50_s = 0, p95_s = 0;
   };
   FirstToken local_first, cloud_first;
-  std::string currency, source;
+  struct Month {                                 // of 30 days from the log's beginning
+    int64_t outcomes = 0, ok = 0, money_micro_units = 0, unpriced = 0;
+    FirstToken first;
+  };
+  std::vector<Month> months;                     // the last one may not be over
+  std::string currency, source;                  // "several" currencies have no sums
 };
 enum class Answer { kUnknown, kNo, kYes };
 struct Evaluation {
@@ -93,13 +99,15 @@ absl::StatusOr<TcoProfile> LoadTcoProfile(const std::string& path);
 absl::StatusOr<TcoProfile> ParseTcoProfile(const std::string& name, const std::string& text);
 // Calls, tokens, peak and sensitive share as the trace has them; `source` names it.
 void SetVolume(const Trace& trace, double sensitive_share, const std::string& date, TcoProfile* profile);
+// The share of cached prompt tokens that the log's cloud answers had, or all answers when none came from the cloud.
+void SetCachedShare(const AuditLog& log, const std::string& source, const std::string& date, TcoProfile* profile);
 
 // From the outcomes of an audit log.
 std::optional<Recorded> Record(const AuditLog& log, const std::string& source);
 
 // Where a side's money goes.
 struct LocalParts {
-  double hardware = 0, power = 0, staff = 0, maintenance = 0, facility = 0, base = 0;
+  double hardware = 0, power = 0, staff = 0, maintenance = 0, facility = 0, base = 0;  // base: with customising
   double Sum() const { return hardware + power + staff + maintenance + facility + base; }
 };
 struct YearCost {
@@ -159,6 +167,9 @@ struct Criterion {
 };
 std::vector<Criterion> Evaluate(const TcoProfile& profile, const Tco& tco);
 std::string Recommendation(const TcoProfile& profile, const Tco& tco, const std::vector<Criterion>& criteria);
+
+// The migration's steps as checklists, filled from what was measured and from the evidence.
+std::string Checklists(const TcoProfile& profile, const Tco& tco);
 
 std::string TcoMarkdown(const TcoProfile& profile);
 std::string TcoHtml(const TcoProfile& profile);

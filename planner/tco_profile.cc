@@ -30,8 +30,8 @@ struct Money {
   std::string note;
 };
 constexpr Known kInputs[] = {
-    {"volume", "calls_per_year", 0, 1e13},
-    {"volume", "input_tokens_per_call", 0, 1e7},
+    {"volume", "calls_per_year", 1, 1e13},
+    {"volume", "input_tokens_per_call", 1, 1e7},
     {"volume", "output_tokens_per_call", 0, 1e7},
     {"volume", "cached_share", 0, 1},
     {"volume", "sensitive_share", 0, 1},
@@ -59,6 +59,7 @@ constexpr Known kInputs[] = {
     {"local", "maintenance_share", 0, 1},
     {"local", "facility_per_year", 0, kMoney},
     {"local", "base_once", 0, kMoney},
+    {"local", "customising_once", 0, kMoney},
     {"local", "transfer_per_year", 0, kMoney},
     {"local", "spare_replicas", 0, 1000},
     {"local", "utilisation_max", 0.01, 1},
@@ -71,6 +72,10 @@ constexpr Known kInputs[] = {
 bool IsMoney(const Known& known) {
   const std::string key = known.key;
   return known.high == kMoney || key == "tariff_per_kwh";
+}
+
+void NotBlank(Map& map, const char* key, const std::string& text) {
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) map.Complain(key, "must not be empty");
 }
 
 void ReadInput(Map& section, const Known& known, const std::string& path, const Money& money, TcoProfile* out) {
@@ -87,7 +92,8 @@ void ReadInput(Map& section, const Known& known, const std::string& path, const 
   if (low != high) map->Complain("", "give low and high together");
   if (input.low > input.value || input.high < input.value) map->Complain("low", "low <= value <= high does not hold");
   if (map->Get("date", &input.date) && !IsDate(input.date)) map->Complain("date", "must be a date such as 2026-11-15");
-  if (map->Get("source", &input.source) && input.source.empty()) map->Complain("source", "must not be empty");
+  if (map->Get("source", &input.source)) NotBlank(*map, "source", input.source);
+  map->Get("measured", &input.measured);
   map->Finish();
   if (IsMoney(known) && money.rate != 1) {
     for (double* value : {&input.value, &input.low, &input.high}) *value *= money.rate;
@@ -131,8 +137,13 @@ void ReadPublished(Map& root, TcoProfile* out) {
     map.Get("calls_per_year", &published.calls_per_year, 0.0, 1e13);
     map.Get("cloud", &published.cloud, 0.0, kMoney);
     map.Get("local", &published.local, 0.0, kMoney);
-    map.Get("cloud_years", &published.cloud_years, 0.001, 100.0);
-    map.Get("local_years", &published.local_years, 0.001, 100.0);
+    for (const auto& [key, years] :
+         {std::pair{"cloud_years", &published.cloud_years}, std::pair{"local_years", &published.local_years}}) {
+      if (map.Get(key, years, 0.001, 5.0) && *years > 1 && *years != std::floor(*years)) {
+        map.Complain(key, "must be whole years, or a part of the first");
+      }
+    }
+    if (!map.Has("cloud") && !map.Has("local")) map.Complain("", "give cloud, local or both: what was published");
     map.Get("note", &published.note);
     map.Finish();
     out->published.push_back(std::move(published));
@@ -168,7 +179,7 @@ void ReadEvidence(Map& root, TcoProfile* out) {
     if (item->Get("date", &evidence.date) && !IsDate(evidence.date)) {
       item->Complain("date", "must be a date such as 2026-11-15");
     }
-    item->Get("source", &evidence.source);
+    if (item->Get("source", &evidence.source)) NotBlank(*item, "source", evidence.source);
     item->Finish();
     out->evidence[key] = evidence;
   }
@@ -192,13 +203,26 @@ void Check(Map& root, const TcoProfile& profile) {
   needs("cloud", "input_per_million", "output_per_million");
   needs("cloud", "output_per_million", "input_per_million");
   needs("cloud", "peak_share", "peak_factor");
+  needs("cloud", "peak_factor", "peak_share");
+  needs("cloud", "cached_per_million", "input_per_million");
   needs("local", "gpu_price", "life_years");
+  for (const char* of_gpus : {"life_years", "gpus_per_replica", "maintenance_share"}) {
+    needs("local", of_gpus, "gpu_price");
+  }
   needs("local", "watts_per_gpu", "tariff_per_kwh");
+  needs("local", "tariff_per_kwh", "watts_per_gpu");
+  needs("local", "server_watts", "tariff_per_kwh");
+  needs("local", "pue", "tariff_per_kwh");
+  needs("local", "staff_share", "staff_per_year");
   needs("local", "prefill_tokens_per_second", "decode_tokens_per_second");
   needs("local", "decode_tokens_per_second", "prefill_tokens_per_second");
   if (profile.Has("volume.cached_share") && profile.Get("volume.cached_share") > 0 &&
       profile.Has("cloud.input_per_million") && !profile.Has("cloud.cached_per_million")) {
     root.Complain("cloud", "volume.cached_share needs cached_per_million: a cached token has its own price");
+  }
+  if (profile.Has("cloud.input_per_million") &&
+      profile.Get("cloud.cached_per_million") > profile.Get("cloud.input_per_million")) {
+    root.Complain("cloud", "contradictory: cached_per_million is above input_per_million");
   }
 }
 
@@ -211,7 +235,7 @@ absl::StatusOr<TcoProfile> ParseTcoProfile(const std::string& name, const std::s
   Map root = reader.Root();
   root.Require("name");
   root.Require("currency");
-  root.Get("name", &profile.name);
+  if (root.Get("name", &profile.name)) NotBlank(root, "name", profile.name);
   if (root.Get("currency", &profile.currency) && !IsCurrency(profile.currency)) {
     root.Complain("currency", "must be a currency code of three capital letters");
   }
@@ -254,69 +278,20 @@ void SetVolume(const Trace& trace, double sensitive_share, const std::string& da
   const double peak = *std::max_element(windows.begin(), windows.end());
   const std::string source = absl::StrFormat("trace %s, %.0f s scaled to a year", trace.name, span);
   const auto set = [&](const char* key, double value) {
-    profile->inputs[key] = {value, value, value, date, source};
+    profile->inputs[key] = {value, value, value, date, source, /*measured=*/true};
   };
   set("volume.calls_per_year", count / span * kYear);
   set("volume.input_tokens_per_call", input / count);
   set("volume.output_tokens_per_call", output / count);
   set("volume.sensitive_share", sensitive / count);
+  if (std::any_of(trace.requests.begin(), trace.requests.end(), [](const TraceRequest& request) {
+        return request.sensitivity == TraceRequest::Class::kUnknown;
+      })) {
+    Input& share = profile->inputs["volume.sensitive_share"];
+    share.measured = false;
+    share.source += "; of requests whose class it does not say, --sensitive-share";
+  }
   set("volume.peak_to_mean", std::max(1.0, peak / mean));
-}
-
-namespace {
-
-Recorded::FirstToken FirstTokens(std::vector<double> seconds) {
-  Recorded::FirstToken out;
-  if (seconds.empty()) return out;
-  std::sort(seconds.begin(), seconds.end());
-  out.answers = static_cast<int64_t>(seconds.size());
-  out.p50_s = seconds[seconds.size() / 2];
-  out.p95_s = seconds[std::min(seconds.size() - 1, seconds.size() * 95 / 100)];
-  return out;
-}
-
-}  // namespace
-
-std::optional<Recorded> Record(const AuditLog& log, const std::string& source) {
-  if (log.outcomes.empty()) return std::nullopt;
-  Recorded out;
-  out.source = source;
-  absl::Time first = absl::InfiniteFuture(), last = absl::InfinitePast();
-  std::vector<double> took, local_first, cloud_first;
-  int64_t ok = 0, all = 0, priced = 0;
-  double money = 0;
-  for (const AuditOutcome& outcome : log.outcomes) {
-    ++all;
-    first = std::min(first, outcome.time - outcome.duration);
-    last = std::max(last, outcome.time);
-    if (outcome.status == "OK") ++ok;
-    if (outcome.prompt_tokens + outcome.completion_tokens <= 0) continue;
-    ++out.answers;
-    took.push_back(absl::ToDoubleSeconds(outcome.duration));
-    if (outcome.target == "local") ++out.local;
-    if (outcome.first_token > absl::ZeroDuration()) {
-      (outcome.target == "cloud" ? cloud_first : local_first).push_back(absl::ToDoubleSeconds(outcome.first_token));
-    }
-    if (outcome.target != "cloud") continue;
-    if (!outcome.priced) {
-      ++out.unpriced;
-      continue;
-    }
-    ++priced;
-    money += static_cast<double>(outcome.cost_micro_units) / 1e6;
-    out.currency = outcome.currency;
-  }
-  out.days = absl::FDivDuration(last - first, absl::Hours(24));
-  out.success = static_cast<double>(ok) / static_cast<double>(all);
-  if (priced > 0) out.cloud_call = money / static_cast<double>(priced);
-  out.local_first = FirstTokens(std::move(local_first));
-  out.cloud_first = FirstTokens(std::move(cloud_first));
-  if (!took.empty()) {
-    std::sort(took.begin(), took.end());
-    out.took_p50_s = took[took.size() / 2];
-    out.took_p95_s = took[std::min(took.size() - 1, took.size() * 95 / 100)];
-  }
-  return out;
 }
 
 }  // namespace headgate::planner

@@ -76,7 +76,7 @@ class Parts {
         {"staff", &LocalParts::staff, "staff_per_year x staff_share"},
         {"maintenance", &LocalParts::maintenance, "gpus x gpu_price x maintenance_share"},
         {"facility, transfer", &LocalParts::facility, "facility_per_year, transfer_per_year"},
-        {"base", &LocalParts::base, "base_once"}};
+        {"base, customising", &LocalParts::base, "base_once, customising_once"}};
     for (const auto& row : parts) {
       Add(side, row.name, [&](const YearCost& year) { return (year.*fleet).*row.part; }, row.from);
     }
@@ -232,115 +232,63 @@ std::string BreakEvenLine(const TcoProfile& profile, const Tco& tco) {
   return absl::StrFormat("Break-even over three years: local stays cheaper from %.0f calls a year on.\n", *calls);
 }
 
+// What no input holds and is in no sum therefore.
+std::string NotIncluded(const TcoProfile& profile, const Tco& tco) {
+  if (!tco.local_known) return "";
+  std::vector<std::string> absent;
+  for (const auto& [key, what] : {std::pair{"local.gpu_price", "GPUs"}, std::pair{"local.watts_per_gpu", "power"},
+                                  std::pair{"local.staff_per_year", "staff"},
+                                  std::pair{"local.spare_replicas", "spares"},
+                                  std::pair{"local.maintenance_share", "maintenance"},
+                                  std::pair{"local.facility_per_year", "facility"}}) {
+    if (!profile.Has(key)) absent.push_back(absl::StrCat(what, " (", key, ")"));
+  }
+  if (absent.empty()) return "";
+  return absl::StrCat("No input names ", absl::StrJoin(absent, ", "),
+                      ": they count as nothing in the local sums, unless a fixed sum holds them.\n");
+}
+
 // What the reader is told about a side that does not pay.
 std::string PriceOfIndependence(const TcoProfile& profile, const Tco& tco) {
   if (!tco.cloud_known || !tco.local_known) return "";
   const double more = tco.Local(3) - tco.Cloud(3);
   const double hybrid = tco.Hybrid(3) - tco.Cloud(3);
-  if (more <= 0) return absl::StrFormat("Local saves %s %s over three years.\n", Money(-more), profile.currency);
+  const char* by = tco.work_known ? "" : " by these fixed sums";
+  if (more <= 0) {
+    return absl::StrFormat("Local saves %s %s over three years%s.\n", Money(-more), profile.currency, by);
+  }
   const double calls = tco.years[0].calls + tco.years[1].calls + tco.years[2].calls;
   if (!tco.work_known) {
-    return absl::StrFormat("**Local does not pay on price alone**: it costs %s %s more over three years.\n",
-                           Money(more), profile.currency);
+    return absl::StrFormat("**Local does not pay on price alone**: it costs %s %s more over three years%s.\n",
+                           Money(more), profile.currency, by);
   }
-  return absl::StrFormat(
-      "**Local does not pay on price alone.** Privacy, latency and independence of the provider cost %s %s over three "
-      "years when everything is local (%.4f a call); keeping only the sensitive share of %.0f %% local, its spare room "
-      "filled with ordinary calls, costs %s.\n",
-      Money(more), profile.currency, calls > 0 ? more / calls : 0, 100 * profile.Get("volume.sensitive_share"),
-      hybrid > 0 ? Money(hybrid) + " more than the cloud alone" : "nothing more than the cloud alone");
-}
-
-std::string Item(bool done, const std::string& text) { return absl::StrCat("- [", done ? "x" : " ", "] ", text, "\n"); }
-
-// Ticked by what the profile says was done, with its date and source.
-std::string Shown(const TcoProfile& profile, const char* key, const std::string& text) {
-  const auto found = profile.evidence.find(key);
-  if (found == profile.evidence.end()) return Item(false, absl::StrCat(text, " (`evidence.", key, "`)"));
-  return Item(true, absl::StrCat(text, " (", found->second.date, ", ", found->second.source, ")"));
-}
-
-// The lines that an audit log fills.
-std::string RecordedLines(const TcoProfile& profile, double days, const char* otherwise) {
-  if (!profile.recorded) return Item(false, otherwise);
-  const Recorded& r = *profile.recorded;
-  const double local = 100.0 * static_cast<double>(r.local) / static_cast<double>(std::max<int64_t>(1, r.answers));
-  std::string text =
-      Item(r.days >= days, absl::StrFormat("%.1f of %g days recorded: %d answers, %.1f %% local, success %.2f %% (%s)",
-                                           r.days, days, r.answers, local, 100 * r.success, r.source));
-  text += Item(r.cloud_call.has_value() && r.unpriced == 0,
-               r.cloud_call ? absl::StrFormat("a cloud answer cost %.6f %s on average; %g without a price",
-                                              *r.cloud_call, r.currency, r.unpriced)
-                            : absl::StrFormat("no cloud answer with a price; %g without", r.unpriced));
-  return text + Item(r.answers > 0, absl::StrFormat("a whole answer took %.2f s (median), %.2f s (95 %%)", r.took_p50_s,
-                                                    r.took_p95_s));
-}
-
-// From the log where it holds first tokens of both sides, else by evidence.
-std::string FirstTokenLine(const TcoProfile& profile) {
-  const char* both = "first token of both sides recorded";
-  if (!profile.recorded) return Shown(profile, "first_token_recorded", both);
-  const auto side = [](const char* name, const Recorded::FirstToken& first) {
-    if (first.answers == 0) return absl::StrCat(name, ": none recorded");
-    return absl::StrFormat("%s: %.2f s (median), %.2f s (95 %%) of %d streams", name, first.p50_s, first.p95_s,
-                           first.answers);
-  };
-  const Recorded& r = *profile.recorded;
-  const bool done = r.local_first.answers > 0 && r.cloud_first.answers > 0;
-  if (!done && profile.evidence.contains("first_token_recorded")) return Shown(profile, "first_token_recorded", both);
-  return Item(done, absl::StrCat("first token, ", side("local", r.local_first), "; ", side("cloud", r.cloud_first)));
-}
-
-std::string Checklists(const TcoProfile& profile, const Tco& tco) {
-  const bool volume = profile.Has("volume.calls_per_year");
-  const bool measured = profile.Has("local.prefill_tokens_per_second");
-  const bool sensitive = profile.Has("volume.sensitive_share");
-  std::string text = "### Pilot, 1 to 2 weeks\n";
-  text += RecordedLines(profile, 7, "7 days of traffic recorded: `headgate tco --audit DIRECTORY` fills this");
-  text += Item(volume,
-               volume ? absl::StrFormat("volume: %.0f calls a year (%s)", profile.Get("volume.calls_per_year"),
-                                        profile.inputs.at("volume.calls_per_year").source)
-                      : "volume: `headgate tco --trace` or `--audit`");
-  text += Item(measured, measured ? absl::StrFormat("engine rates: %g prompt and %g answer tokens a second (%s)",
-                                                    profile.Get("local.prefill_tokens_per_second"),
-                                                    profile.Get("local.decode_tokens_per_second"),
-                                                    profile.inputs.at("local.prefill_tokens_per_second").source)
-                                  : "engine rates: measure prompt and answer tokens a second on one GPU");
-  text += Item(sensitive, sensitive ? absl::StrFormat("share of sensitive requests: %.1f %% (%s)",
-                                                      100 * profile.Get("volume.sensitive_share"),
-                                                      profile.inputs.at("volume.sensitive_share").source)
-                                    : "share of sensitive requests known");
-  text += "### One month of recorded cost and latency\n";
-  text += RecordedLines(profile, 28,
-                        "28 days of cost and latency recorded: `headgate tco --audit DIRECTORY` fills this");
-  text += Item(tco.call_price > 0, tco.call_price > 0 ? absl::StrFormat("a call on the cloud by the inputs: %.6f %s",
-                                                                        tco.call_price, profile.currency)
-                                                      : "price of a call: `headgate budget ledger`");
-  text += FirstTokenLine(profile);
-  text += Shown(profile, "reconciled", "ledger reconciled with the provider's balance: `headgate budget reconcile`");
-  text += "### Decision\n";
-  text += Item(tco.cloud_known && tco.local_known,
-               tco.cloud_known && tco.local_known
-                   ? absl::StrCat("three-year total: cloud ", Money(tco.Cloud(3)), ", local ", Money(tco.Local(3)),
-                                  tco.work_known ? ", hybrid " + Money(tco.Hybrid(3)) : "", " ", profile.currency)
-                   : "three-year total (undetermined: " + absl::StrJoin(tco.undetermined, ", ") + ")");
-  text += Shown(profile, "outage_plan_rehearsed",
-                "contingency plan for an API outage rehearsed: local keeps what is sensitive, batch waits; what it "
-                "costs: `headgate replay` with a fault `cloud_503`");
-  text += "### Or: a 3-month proof on a non-core case\n";
-  text += Shown(profile, "proof_case", "case chosen whose failure hurts nobody");
-  for (const char* month : {"1", "2", "3"}) {
-    text += Shown(profile, absl::StrCat("proof_month_", month).c_str(),
-                  absl::StrCat("month ", month, ": cost, first token and success rate recorded"));
+  // Replicas for the mean instead of the peak, always busy: what is left of the difference buys short queues.
+  TcoProfile no_room = profile;
+  for (const char* key : {"volume.peak_to_mean", "local.utilisation_max"}) no_room.inputs[key].value = 1;
+  const double room = tco.Local(3) - ComputeTco(no_room).Local(3);
+  std::string latency = "not measured: `--audit`";
+  if (const auto& r = profile.recorded; r && r->local_first.answers > 0 && r->cloud_first.answers > 0) {
+    latency = absl::StrFormat("first token in the log, local %.2f s, cloud %.2f s (median), %.2f s and %.2f s (95 %%)",
+                              r->local_first.p50_s, r->cloud_first.p50_s, r->local_first.p95_s, r->cloud_first.p95_s);
   }
-  return text;
+  Table table = {{absl::StrCat("what it buys, three years, ", profile.currency), "costs", "how that is computed"}};
+  const double sensitive = profile.Get("volume.sensitive_share");
+  table.push_back({absl::StrFormat("privacy: the sensitive %.0f %% never leave", 100 * sensitive),
+                   hybrid > 0 ? Money(hybrid) : "nothing", "hybrid - cloud; spare room is filled with ordinary calls"});
+  table.push_back({"independence of the provider: nothing leaves", Money(more),
+                   absl::StrFormat("local - cloud; %.4f a call, %s beyond privacy", calls > 0 ? more / calls : 0,
+                                   Money(tco.Local(3) - tco.Hybrid(3)))});
+  table.push_back({"latency: room for the peak, so that calls need not wait", Money(std::max(0.0, room)),
+                   absl::StrCat("part of local: against peak_to_mean 1 and utilisation_max 1; ", latency)});
+  return absl::StrCat("**Local does not pay on price alone.** It costs ", Money(more), " ", profile.currency,
+                      " more than the cloud over three years.\n\n", MarkdownTable(table));
 }
 
 std::string Body(const TcoProfile& profile, const Tco& tco) {
   std::string text = absl::StrCat("# ", profile.name, "\n\n");
   for (const std::string& note : profile.notes) absl::StrAppend(&text, "> ", note, "\n");
   absl::StrAppend(&text, "\n", MarkdownTable(CostTable(profile, tco)), "\n", BreakEvenLine(profile, tco),
-                  PriceOfIndependence(profile, tco));
+                  PriceOfIndependence(profile, tco), NotIncluded(profile, tco));
   if (const Table parts = PartsTable(profile, tco); parts.size() > 1) {
     absl::StrAppend(&text, "\n## What the sums are made of\n\n", MarkdownTable(parts));
   }

@@ -24,8 +24,9 @@ namespace headgate::planner {
 namespace {
 
 constexpr size_t kFileBytesMax = size_t{1} << 31;
-constexpr double kSpanMax = 10.0 * 366 * 86400;  // ten years
 constexpr double kGapNote = 3600;                // seconds without a request that are worth a note
+constexpr double kFirstArrivalMax = 86400;       // replicas would be paid for all the time before
+constexpr size_t kClientBytesMax = 256;
 
 struct GzipClose {
   void operator()(gzFile_s* file) const { gzclose(file); }
@@ -128,11 +129,17 @@ class CsvReader {
   }
 
   absl::Status Arrival(size_t line, std::string_view text, double* out) {
-    if (!absl::SimpleAtod(absl::string_view(text.data(), text.size()), out) || !std::isfinite(*out)) {
+    const bool decimal = text.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
+    if (!decimal || !absl::SimpleAtod(absl::string_view(text.data(), text.size()), out) || !std::isfinite(*out)) {
       return Wrong(line, "arrival_s", absl::StrCat("\"", Shown(text), "\" is no number"));
     }
-    if (*out < 0 || *out > kSpanMax) {
-      return Wrong(line, "arrival_s", absl::StrCat(*out, " is absurd; 0 to ", kSpanMax, " seconds is possible"));
+    if (*out < 0 || *out > kTraceSpanMax) {
+      return Wrong(line, "arrival_s", absl::StrCat(*out, " is absurd; 0 to ", kTraceSpanMax, " seconds is possible"));
+    }
+    if (trace_.requests.empty() && *out > kFirstArrivalMax) {
+      return Wrong(line, "arrival_s",
+                   absl::StrFormat("the first request comes at %.6g s: arrivals count from the trace's beginning",
+                                   *out));
     }
     const double last = trace_.span_s();
     if (!trace_.requests.empty() && *out < last) {
@@ -149,6 +156,15 @@ class CsvReader {
     return absl::OkStatus();
   }
 
+  absl::Status Client(size_t line, std::string_view text) const {
+    if (columns_.client < 0) return absl::OkStatus();
+    if (text.empty()) return Wrong(line, "client", "must not be empty: nothing is guessed");
+    if (text.size() > kClientBytesMax) return Wrong(line, "client", "is longer than 256 bytes");
+    const bool odd = std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; });
+    if (odd) return Wrong(line, "client", absl::StrCat("\"", Shown(text), "\" holds a control character"));
+    return absl::OkStatus();
+  }
+
   absl::Status Prefix(size_t line, std::string_view text, TraceRequest* request) {
     request->first_block = static_cast<uint32_t>(trace_.blocks.size());
     if (text.empty()) return absl::OkStatus();
@@ -159,6 +175,12 @@ class CsvReader {
       const uint64_t key = uint64_t{request->client} << 32 | block;
       trace_.blocks.push_back(blocks_.emplace(key, static_cast<uint32_t>(blocks_.size())).first->second);
       ++request->block_count;
+    }
+    // A block's number stands for all that comes before it, too.
+    std::vector<uint32_t> sorted(trace_.blocks.begin() + request->first_block, trace_.blocks.end());
+    std::sort(sorted.begin(), sorted.end());
+    if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
+      return Wrong(line, "prefix", "a block is there twice");
     }
     // The last block may be partly filled.
     const int64_t blocks_max = (int64_t{request->input_tokens} + kBlockTokens - 1) / kBlockTokens + 1;
@@ -185,6 +207,7 @@ class CsvReader {
     status = Whole(line, "output_tokens", cell(columns_.output), 0, kOutputTokensMax, &request.output_tokens);
     if (!status.ok()) return status;
     if (request.input_tokens + request.output_tokens == 0) return Wrong(line, "row", "a request without any tokens");
+    if (status = Client(line, cell(columns_.client)); !status.ok()) return status;
     const std::string client(columns_.client < 0 ? std::string_view("default") : cell(columns_.client));
     const auto [found, is_new] = clients_.emplace(client, static_cast<uint32_t>(trace_.clients.size()));
     if (is_new) trace_.clients.push_back(client);

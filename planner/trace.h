@@ -24,6 +24,7 @@ namespace headgate::planner {
 inline constexpr int64_t kBlockTokens = 512;
 inline constexpr int64_t kInputTokensMax = 1'048'576;   // the cloud's context; more is a mistake in the trace
 inline constexpr int64_t kOutputTokensMax = 393'216;
+inline constexpr double kTraceSpanMax = 2 * 366 * 86400.0;  // seconds
 
 struct TraceRequest {
   double arrival_s = 0;
@@ -39,6 +40,7 @@ struct Trace {
   std::string name;
   std::vector<TraceRequest> requests;   // by arrival
   std::vector<uint32_t> blocks;
+  int64_t block_tokens = kBlockTokens;  // of every block of this trace
   std::vector<std::string> clients;
   std::vector<std::string> notes;       // what a reader should know about the data
   // Of an audit log's requests, by request: what was measured; empty otherwise.
@@ -57,8 +59,8 @@ struct Trace {
 absl::StatusOr<Trace> ReadTrace(const std::string& path);
 // The same from text in memory.
 absl::StatusOr<Trace> ParseTrace(const std::string& name, const std::string& text);
-// The outcomes with a usage in all `audit-*.jsonl` of a directory, or in one such file. What has no usage (refused,
-// cached) is counted in a note.
+// The outcomes with a usage in all `audit-*.jsonl` of a directory, or in one such file. Prefixes are rebuilt from the
+// cached tokens that the records hold; what the log does not know becomes notes (audit_trace.cc).
 absl::StatusOr<Trace> ReadAuditTrace(const std::string& path);
 
 struct GeneratorOptions {

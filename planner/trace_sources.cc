@@ -1,15 +1,12 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Traces that are not CSV files: the audit log and the generator.
+// The generator.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "planner/audit_log.h"
 #include "planner/random.h"
 #include "planner/trace.h"
 
@@ -104,55 +101,6 @@ absl::StatusOr<Trace> GenerateTrace(const GeneratorOptions& options) {
     trace.requests.push_back(request);
   }
   if (trace.requests.empty()) return absl::InvalidArgumentError("hours: too short for a single request at this rate");
-  return trace;
-}
-
-absl::StatusOr<Trace> ReadAuditTrace(const std::string& path) {
-  auto log = ReadAuditLog(path);
-  if (!log.ok()) return log.status();
-  Trace trace;
-  trace.name = "audit";
-  std::map<std::string, uint32_t> clients;
-  int64_t without_usage = 0;
-  for (const AuditOutcome& outcome : log->outcomes) {
-    if (outcome.prompt_tokens + outcome.completion_tokens <= 0) {
-      ++without_usage;
-      continue;
-    }
-    const absl::Time arrival = outcome.time - outcome.duration;
-    if (trace.requests.empty() || arrival < trace.start) trace.start = arrival;
-    const auto [found, is_new] = clients.emplace(outcome.tenant, static_cast<uint32_t>(trace.clients.size()));
-    if (is_new) trace.clients.push_back(outcome.tenant);
-    TraceRequest request;
-    request.arrival_s = absl::ToDoubleSeconds(arrival - absl::UnixEpoch());
-    request.input_tokens = static_cast<int32_t>(std::min(outcome.prompt_tokens, kInputTokensMax));
-    request.output_tokens = static_cast<int32_t>(std::min(outcome.completion_tokens, kOutputTokensMax));
-    request.client = found->second;
-    request.sensitivity = outcome.sensitive ? TraceRequest::Class::kSensitive : TraceRequest::Class::kOrdinary;
-    trace.requests.push_back(request);
-    const bool timed = outcome.first_token > absl::ZeroDuration();
-    trace.measured.push_back({timed ? static_cast<float>(absl::ToDoubleSeconds(outcome.first_token)) : -1,
-                              outcome.target == "cloud"});
-  }
-  if (trace.requests.empty()) return absl::InvalidArgumentError(absl::StrCat(path, ": no answered request in the log"));
-  const double first = absl::ToDoubleSeconds(trace.start - absl::UnixEpoch());
-  std::vector<size_t> order(trace.requests.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return trace.requests[a].arrival_s < trace.requests[b].arrival_s;
-  });
-  Trace sorted = trace;
-  for (size_t i = 0; i < order.size(); ++i) {
-    sorted.requests[i] = trace.requests[order[i]];
-    sorted.requests[i].arrival_s = std::max(0.0, sorted.requests[i].arrival_s - first);
-    sorted.measured[i] = trace.measured[order[i]];
-  }
-  trace = std::move(sorted);
-  if (without_usage > 0) {
-    trace.notes.push_back(
-        absl::StrCat(without_usage, " outcomes without a usage (refused, cached or failed) left out"));
-  }
-  trace.notes.push_back("the audit log does not record prefixes: cached tokens are not replayed");
   return trace;
 }
 

@@ -5,8 +5,10 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <iostream>
+#include <map>
 #include <memory>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -19,32 +21,82 @@ namespace {
 
 struct BudgetOptions {
   std::string audit, month, currency = "USD", before, after, topped_up = "0", since, until;
-  double gpu_hours = 0, gpu_hour_price = 0, headroom = 1.2;
+  std::vector<std::string> gpu_hours, gpu_hour_price;
+  double headroom = 1.2;
 };
+
+void PrintNotes(const planner::AuditLog& log) {
+  for (const std::string& note : log.notes) std::cerr << "note: " << note << "\n";
+}
+
+// `[MODEL=]NUMBER` of one option, by model; "" is the only model.
+absl::StatusOr<std::map<std::string, double>> ByModel(const char* option, const std::vector<std::string>& values) {
+  std::map<std::string, double> out;
+  for (const std::string& value : values) {
+    const size_t sign = value.rfind('=');
+    const std::string model = sign == std::string::npos ? "" : value.substr(0, sign);
+    const std::string number = sign == std::string::npos ? value : value.substr(sign + 1);
+    double parsed = 0;
+    if (!absl::SimpleAtod(number, &parsed) || !(parsed > 0 && parsed <= 1e9)) {
+      return absl::InvalidArgumentError(absl::StrCat(option, " ", value, ": must be [MODEL=]NUMBER above 0"));
+    }
+    if (!out.emplace(model, parsed).second) {
+      return absl::InvalidArgumentError(absl::StrCat(option, " ", value, ": this model is given twice"));
+    }
+  }
+  return out;
+}
+
+// Hours and price of every model that either names. Unknown is not zero: one needs the other.
+absl::StatusOr<planner::LocalCosts> LocalCosts(const BudgetOptions& options, const std::vector<std::string>& models) {
+  const auto hours = ByModel("--gpu-hours", options.gpu_hours);
+  if (!hours.ok()) return hours.status();
+  const auto prices = ByModel("--gpu-hour-price", options.gpu_hour_price);
+  if (!prices.ok()) return prices.status();
+  if (hours->empty() != prices->empty()) {
+    return absl::InvalidArgumentError("--gpu-hours and --gpu-hour-price belong together: unknown is not zero");
+  }
+  planner::LocalCosts out;
+  for (const auto& [model, count] : *hours) {
+    auto price = prices->find(model);
+    if (price == prices->end()) price = prices->find("");
+    if (price == prices->end()) {
+      return absl::InvalidArgumentError(absl::StrCat("--gpu-hour-price: none for ", model, ": unknown is not zero"));
+    }
+    if (model.empty() && (models.size() > 1 || hours->size() > 1)) {
+      return absl::InvalidArgumentError(absl::StrCat("--gpu-hours: the month holds ", absl::StrJoin(models, ", "),
+                                                     ": give MODEL=HOURS for each whose cost is known"));
+    }
+    const std::string name = model.empty() && !models.empty() ? models.front() : model;
+    out[name] = {count, std::llround(price->second * 1e6), options.currency};
+  }
+  for (const auto& [model, price] : *prices) {
+    if (!model.empty() && !hours->contains(model)) {
+      return absl::InvalidArgumentError(absl::StrCat("--gpu-hours: none for ", model, ": unknown is not zero"));
+    }
+  }
+  return out;
+}
 
 int PrintLedger(const BudgetOptions& options) {
   const auto log = planner::ReadAuditLog(options.audit);
   if (!log.ok()) return Fail(log.status());
-  std::optional<planner::LocalCost> local;
-  if ((options.gpu_hours > 0) != (options.gpu_hour_price > 0)) {
-    return Fail(absl::InvalidArgumentError("--gpu-hours and --gpu-hour-price belong together: unknown is not zero"));
-  }
   const planner::Ledger ledger = planner::MakeLedger(*log);
   if (!planner::HasMonth(ledger, options.month)) {
     return Fail(absl::NotFoundError(absl::StrCat("--month ", options.month, ": nothing in the log; it holds ",
                                                  absl::StrJoin(planner::Months(ledger), ", "))));
   }
-  if (options.gpu_hours > 0) {
-    local = planner::LocalCost{options.gpu_hours, std::llround(options.gpu_hour_price * 1e6), options.currency};
-  }
-  std::cout << planner::ChargebackCsv(ledger, options.month, local);
+  const auto local = LocalCosts(options, planner::LocalModels(ledger, options.month));
+  if (!local.ok()) return Fail(local.status());
+  PrintNotes(*log);
+  std::cout << planner::ChargebackCsv(ledger, options.month, *local);
   return 0;
 }
 
 int PrintBudgets(const BudgetOptions& options) {
   const auto log = planner::ReadAuditLog(options.audit);
   if (!log.ok()) return Fail(log.status());
-  std::cout << planner::FormatBudgets(planner::SuggestBudgets(*log, options.headroom));
+  std::cout << planner::FormatBudgets(*log, planner::SuggestBudgets(*log, options.headroom));
   return 0;
 }
 
@@ -62,13 +114,17 @@ int PrintReconciliation(const BudgetOptions& options) {
     std::erase_if(log->outcomes,
                   [&](const auto& outcome) { return since ? outcome.time < when : outcome.time >= when; });
   }
-  const auto result = planner::Reconcile(planner::MakeLedger(*log), options.currency, options.before, options.after,
-                                         options.topped_up);
+  const auto result =
+      planner::Reconcile(*log, options.currency, options.before, options.after, options.topped_up);
   if (!result.ok()) return Fail(result.status());
-  std::cout << absl::StreamFormat("balance fell by  %16.6f %s\nledger booked    %16.6f\ndifference       %16.6f\n%s\n",
-                                  static_cast<double>(result->fallen) / 1e6, options.currency,
-                                  static_cast<double>(result->booked) / 1e6,
-                                  static_cast<double>(result->difference()) / 1e6, result->explanation);
+  const auto line = [&](const char* what, int64_t micro_units, const std::string& after) {
+    std::cout << absl::StreamFormat("%-22s %16.6f%s\n", what, static_cast<double>(micro_units) / 1e6, after);
+  };
+  line("balance fell by", result->fallen, " " + options.currency);
+  line("ledger booked", result->booked, "");
+  line("difference", result->difference(), "");
+  line("explained, at most", result->explained, "");
+  for (const std::string& reason : result->explanation) std::cout << "- " << reason << "\n";
   return 0;
 }
 
@@ -81,8 +137,11 @@ void AddBudgetCommand(CLI::App& app, int& exit_code) {
   CLI::App* ledger = command->add_subcommand("ledger", "Chargeback of a month as CSV");
   ledger->add_option("audit", options->audit, "audit.directory of the router, or a segment")->required();
   ledger->add_option("--month", options->month, "2026-11, in Beijing time")->required();
-  ledger->add_option("--gpu-hours", options->gpu_hours, "Replica hours of the month, shared among local answers");
-  ledger->add_option("--gpu-hour-price", options->gpu_hour_price, "Of one replica hour");
+  ledger->add_option("--gpu-hours", options->gpu_hours,
+                     "Replica hours of the month, shared among local answers; with several models MODEL=HOURS each")
+      ->allow_extra_args(false);
+  ledger->add_option("--gpu-hour-price", options->gpu_hour_price, "Of one replica hour: PRICE or MODEL=PRICE")
+      ->allow_extra_args(false);
   ledger->add_option("--currency", options->currency, "Of the replica hours");
   ledger->callback([options, &exit_code] { exit_code = PrintLedger(*options); });
   CLI::App* suggest = command->add_subcommand("suggest", "Budgets per tenant from what was spent");

@@ -63,8 +63,9 @@ void FuzzAuditLog(const std::string& text) {
   const Ledger ledger = MakeLedger(*log);
   for (const auto& [key, row] : ledger.rows) requests += row.requests;
   Require(requests == static_cast<int64_t>(log->outcomes.size()));
-  for (const std::string& month : Months(ledger)) ChargebackCsv(ledger, month, std::nullopt);
-  FormatBudgets(SuggestBudgets(*log, 1.2));
+  for (const std::string& month : Months(ledger)) ChargebackCsv(ledger, month, {{"m", {1, 1'000'000, "USD"}}});
+  FormatBudgets(*log, SuggestBudgets(*log, 1.2));
+  Reconcile(*log, "USD", "2", "1", "0").IgnoreError();
 }
 
 }  // namespace

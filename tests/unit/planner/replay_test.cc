@@ -295,6 +295,41 @@ TEST(Suggest, NeverTradesTheObjectiveForMoney) {
   EXPECT_GT(suggestions.best_cost_micro_units, suggestions.cost_micro_units);
 }
 
+// A change that changes nothing is no suggestion.
+TEST(Suggest, NothingToGainIsSaid) {
+  Scenario scenario = Made();
+  scenario.router.scaling.replicas_max = 1;
+  GeneratorOptions options;
+  options.hours = 0.05;
+  options.requests_per_second = 0.2;
+  options.input_tokens = 300;
+  options.spread = 0.1;
+  options.sensitive_share = 1;  // all local, on the one replica that there may be
+  const Suggestions suggestions = Suggest(scenario, *GenerateTrace(options));
+  ASSERT_FALSE(suggestions.single.empty());
+  const std::string text = FormatSuggestions(scenario, suggestions);
+  EXPECT_TRUE(absl::StrContains(text, "none: no single change is worth 0.1 % or more")) << text;
+  EXPECT_TRUE(absl::StrContains(text, "utilisation_max: nothing to gain")) << text;
+  EXPECT_TRUE(absl::StrContains(text, "together: nothing to gain")) << text;
+}
+
+// Where what is configured misses the objective, the way to meet it is not dearer than the best change alone.
+TEST(Suggest, TogetherIsAtLeastAsGoodAsTheBestAlone) {
+  int missed = 0;
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    Scenario scenario = Made();
+    const Suggestions suggestions = Suggest(scenario, Traffic(seed, 0.05));
+    const bool alone = std::any_of(suggestions.single.begin(), suggestions.single.end(),
+                                   [](const Suggestion& s) { return s.attained; });
+    missed += suggestions.attained ? 0 : 1;
+    if (!alone) continue;
+    EXPECT_TRUE(suggestions.best_attained) << seed;
+    const double limit = suggestions.single.front().cost_micro_units;
+    EXPECT_LE(suggestions.best_cost_micro_units, limit * 1.0011) << seed;
+  }
+  EXPECT_GT(missed, 0);
+}
+
 TEST(Suggest, FindsTheObviousWaste) {
   Scenario scenario = Made();
   scenario.router.scaling.replicas_min = 4;
@@ -306,6 +341,13 @@ TEST(Suggest, FindsTheObviousWaste) {
   ASSERT_FALSE(suggestions.best.empty());
   EXPECT_TRUE(absl::StrContains(absl::StrJoin(suggestions.best, ";"), "replicas_min"));
   EXPECT_LT(suggestions.best_cost_micro_units, 0.8 * suggestions.cost_micro_units);
+  // What a change is worth is what a replay with it costs less.
+  Scenario changed = scenario;
+  changed.router.scaling.replicas_min = 1;
+  const auto one = std::find_if(suggestions.single.begin(), suggestions.single.end(),
+                                [](const Suggestion& s) { return s.change == "scaling.replicas_min: 1"; });
+  ASSERT_NE(one, suggestions.single.end());
+  EXPECT_EQ(one->cost_micro_units, Ours(changed, *GenerateTrace(options)).cost());
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/tls.h"
 #include "gtest/gtest.h"
 
 namespace headgate::planner {
@@ -40,6 +41,10 @@ TEST(Published, OneCase) {
   const Tco tco = ComputeTco(profile);
   EXPECT_NEAR(tco.Cloud(1), 900000, 1e-6);
   EXPECT_NEAR(tco.Local(5), 800000, 1e-6);
+  EXPECT_NEAR(tco.Local(1), 650000 + 150000, 1e-6);
+  const std::string text = TcoMarkdown(profile);
+  EXPECT_TRUE(absl::StrContains(text, "Local saves 1300000 CNY over three years by these fixed sums.")) << text;
+  EXPECT_TRUE(absl::StrContains(text, "No input names GPUs (local.gpu_price), power (local.watts_per_gpu), staff"));
   EXPECT_NEAR(tco.Cloud(5), 3300000, 1e-6);
   EXPECT_TRUE(absl::StrContains(TcoMarkdown(profile), "horizons do not match"));
 }
@@ -175,7 +180,9 @@ TEST(Tco, TheReportHoldsPartsCurveTornadoAndBand) {
   const std::string text = TcoMarkdown(profile);
   for (const char* part :
        {"| local: hardware |", "| local: power |", "| local: staff |", "## Break-even over three years",
-        "## What decides", "## Band: 1000 draws (seed 20261122)", "Local is cheaper than the cloud in", "(73350 USD)",
+        "privacy: the sensitive 15 % never leave | 124178 |", "independence of the provider: nothing leaves | 158277 |",
+        "latency: room for the peak", "- [ ] engine rates: 6000 prompt", "(assumed, not measured: ", "## What decides",
+        "## Band: 1000 draws (seed 20261122)", "Local is cheaper than the cloud in", "(73350 USD)",
         "[ ] ledger reconciled with the provider's balance"}) {
     EXPECT_TRUE(absl::StrContains(text, part)) << part;
   }
@@ -194,6 +201,7 @@ TEST(Tco, TheChecklistIsFilledFromTheLogAndTheEvidence) {
     if (day != 5) outcome.first_token = absl::Milliseconds(100 * (day + 1));
     outcome.prompt_tokens = 10;
     outcome.completion_tokens = 10;
+    outcome.cached_tokens = 2;
     outcome.priced = day % 2 == 0;
     outcome.cost_micro_units = 2000;
     outcome.currency = "USD";
@@ -202,6 +210,12 @@ TEST(Tco, TheChecklistIsFilledFromTheLogAndTheEvidence) {
   profile.recorded = Record(log, "audit log x");
   profile.evidence["reconciled"] = {"2026-11-20", "ticket 7"};
   const std::string text = TcoMarkdown(profile);
+  profile.inputs["local.prefill_tokens_per_second"].measured = true;
+  SetCachedShare(log, "audit log x", "2026-11-22", &profile);
+  for (const char* part :
+       {"- [x] engine rates: 6000 prompt", "| volume.cached_share | 0.2 | - | 2026-11-22 | audit log x"}) {
+    EXPECT_TRUE(absl::StrContains(TcoMarkdown(profile), part)) << part;
+  }
   for (const char* part :
        {"- [x] 9.0 of 7 days recorded: 10 answers, 50.0 % local, success 90.00 % (audit log x)",
         "- [ ] 9.0 of 28 days recorded", "- [x] a cloud answer cost 0.002000 USD on average; 0 without a price",
@@ -210,6 +224,90 @@ TEST(Tco, TheChecklistIsFilledFromTheLogAndTheEvidence) {
         "of 5 streams",
         "- [x] ledger reconciled with the provider's balance: `headgate budget reconcile` (2026-11-20, ticket 7)"}) {
     EXPECT_TRUE(absl::StrContains(text, part)) << part << "\n" << text;
+  }
+}
+
+TEST(Tco, AMonthOfTheProofIsFilledOnceItIsOver) {
+  TcoProfile profile = Shipped("example");
+  AuditLog log;
+  for (const int day : {0, 10, 35, 45}) {
+    AuditOutcome outcome;
+    outcome.time = absl::FromUnixSeconds(1'790'000'000) + absl::Hours(24 * day);
+    outcome.status = day == 10 ? "UNAVAILABLE" : "OK";
+    outcome.target = "cloud";
+    outcome.prompt_tokens = 10;
+    outcome.first_token = absl::Milliseconds(300);
+    outcome.priced = true;
+    outcome.cost_micro_units = 2000;
+    outcome.currency = "USD";
+    log.outcomes.push_back(outcome);
+  }
+  profile.recorded = Record(log, "audit log x");
+  EXPECT_TRUE(absl::StrContains(TcoMarkdown(profile), "- [ ] month 1: cost, first token and success rate recorded"));
+  profile.evidence["proof_case"] = {"2026-09-01", "minutes"};
+  const std::string text = TcoMarkdown(profile);
+  for (const char* part : {"- [x] month 1: cloud cost 0.004000 USD, first token 0.30 s (median) of 2 streams, success "
+                           "50.00 % of 2 (audit log x)",
+                           "- [ ] month 2, not over: cloud cost 0.004000 USD",
+                           "- [ ] month 3: cost, first token and success rate recorded"}) {
+    EXPECT_TRUE(absl::StrContains(text, part)) << part << "\n" << text;
+  }
+}
+
+// Half a call's tokens are no call's work.
+TEST(Tco, WithoutAnswerTokensTheLocalSideIsUndetermined) {
+  TcoProfile profile = Shipped("example");
+  profile.inputs.erase("volume.output_tokens_per_call");
+  const Tco tco = ComputeTco(profile);
+  EXPECT_FALSE(tco.local_known && tco.work_known);
+  EXPECT_TRUE(absl::StrContains(TcoMarkdown(profile), "Missing: volume.output_tokens_per_call."));
+}
+
+TEST(Tco, OneEntryThatIsMissingOrContradictsAnother) {
+  const char* source = std::getenv("HEADGATE_SOURCE_DIR");
+  const std::string root = source == nullptr ? "." : source;
+  const auto file = ReadFile(root + "/deploy/config/tco/example.yaml", 1 << 20);
+  ASSERT_TRUE(file.ok()) << file.status();
+  const struct {
+    const char *name, *from, *to, *complaint;
+  } rows[] = {
+      {"blank source", "source: \"N+1\"", "source: \"  \"",
+       "p.yaml:34: local.spare_replicas.source: must not be empty"},
+      {"no calls", "{value: 20000000", "{value: 0", "p.yaml:8: volume.calls_per_year.value: 0 is out of range"},
+      {"no input", "{value: 1500", "{value: 0", "volume.input_tokens_per_call.value: 0 is out of range"},
+      {"not a number", "{value: 30000", "{value: .nan", "p.yaml:23: local.gpu_price.value: must be a number"},
+      {"words", "{value: 30000", "{value: thirty", "p.yaml:23: local.gpu_price.value: must be a number"},
+      {"no such day", "{value: 1.4, date: 2026-11-22", "{value: 1.4, date: 2026-02-30",
+       "local.pue.date: must be a date"},
+      {"given twice", "  pue:", "  pue: {value: 1, date: 2026-11-22, source: s}\n  pue:", "local.pue: given twice"},
+      {"half a range", ", low: 25000, high: 40000", ", low: 25000", "local.gpu_price: give low and high together"},
+      {"percent for a share", "{value: 0.7", "{value: 70", "local.utilisation_max.value: 70 is out of range"},
+      {"hits dearer than misses", "{value: 0.003", "{value: 3", "cached_per_million is above input_per_million"},
+      {"a factor without its share", "  peak_share:", "  #", "cloud: peak_factor needs peak_share"},
+      {"a share without its factor", "  peak_factor:", "  #", "cloud: peak_share needs peak_factor"},
+      {"nobody's share", "  staff_per_year:", "  #", "local: staff_share needs staff_per_year"},
+      {"a tariff for nothing", "  watts_per_gpu:", "  #", "local: tariff_per_kwh needs watts_per_gpu"},
+      {"power without a tariff", "  tariff_per_kwh:", "  #", "local: watts_per_gpu needs tariff_per_kwh"},
+      {"a life of nothing", "  gpu_price:", "  #", "local: life_years needs gpu_price"},
+      {"no life", "  life_years:", "  #", "local: gpu_price needs life_years"},
+      {"no price of hits", "  cached_per_million:", "  #", "volume.cached_share needs cached_per_million"},
+      {"no name", "name: Example, hybrid for a site with 15 % sensitive traffic", "name: ''",
+       "name: must not be empty"},
+      {"part of years", "evaluation:", "published: [{what: x, cloud: 1, cloud_years: 2.5}]\nevaluation:",
+       "published[0].cloud_years: must be whole years"},
+      {"nothing published", "evaluation:", "published: [{what: x}]\nevaluation:",
+       "published[0]: give cloud, local or both"},
+      {"a rate there and back", "fx:", "fx:\n- {from: USD, to: CNY, rate: 7, date: 2026-11-15, source: s}",
+       "this pair is there already"},
+  };
+  for (const auto& row : rows) {
+    std::string text = *file;
+    const size_t at = text.find(row.from);
+    ASSERT_NE(at, std::string::npos) << row.name;
+    text.replace(at, std::string(row.from).size(), row.to);
+    const auto profile = ParseTcoProfile("p.yaml", text);
+    ASSERT_FALSE(profile.ok()) << row.name;
+    EXPECT_TRUE(absl::StrContains(profile.status().message(), row.complaint)) << row.name << ": " << profile.status();
   }
 }
 

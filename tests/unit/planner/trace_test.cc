@@ -56,6 +56,18 @@ TEST(ParseTrace, Complaints) {
       {"bad block", absl::StrCat(kHead, "1,600,1,a,1-x,\n"), "t.csv:2: prefix: must be numbers"},
       {"too many blocks", absl::StrCat(kHead, "1,10,1,a,1-2-3,\n"),
        "t.csv:2: prefix: 3 blocks of 512 tokens do not fit"},
+      {"block twice", absl::StrCat(kHead, "1,2000,1,a,1-2-1,\n"), "t.csv:2: prefix: a block is there twice"},
+      {"hexadecimal", absl::StrCat(kHead, "0x10,10,1,a,,\n"), "t.csv:2: arrival_s: \"0x10\" is no number"},
+      {"begins late", absl::StrCat(kHead, "300000,10,1,a,,\n"),
+       "t.csv:2: arrival_s: the first request comes at 300000 s"},
+      {"seconds since 1970", absl::StrCat(kHead, "1795000000,10,1,a,,\n"), "t.csv:2: arrival_s: 1.795e+09 is absurd"},
+      {"no client", absl::StrCat(kHead, "1,10,1,,,\n"), "t.csv:2: client: must not be empty"},
+      {"odd client", absl::StrCat(kHead, "1,10,1,a\x1b,,\n"),
+       "t.csv:2: client: \"a\\x1b\" holds a control character"},
+      {"empty line", absl::StrCat(kHead, "1,10,1,a,,\n\n2,10,1,a,,\n"), "t.csv:3: row: has 1 columns, the header 6"},
+      {"byte order mark", absl::StrCat("\xef\xbb\xbf", kHead), "t.csv:1: \\xef\\xbb\\xbf"},
+      {"quoted comma", absl::StrCat(kHead, "1,10,1,\"a,b\",,\n"), "t.csv:2: row: has 7 columns, the header 6"},
+      {"absurd answer", absl::StrCat(kHead, "1,10,393217,a,,\n"), "t.csv:2: output_tokens: 393217 is absurd"},
       {"bad class", absl::StrCat(kHead, "1,10,1,a,,yes\n"), "t.csv:2: sensitive: must be 0 or 1"},
   };
   for (const auto& row : rows) {
