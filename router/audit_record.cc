@@ -159,6 +159,7 @@ std::string Body(const v1::AuditRecord& record) {
   if (outcome) out.Number("cloud_attempts", record.cloud_attempts());
   out.TextUnlessEmpty("content_digest", record.content_digest());
   if (outcome && !record.price_version().empty()) AppendCost(record, out.Key("cost"));
+  if (record.count() > 0) out.Number("count", record.count());
   out.TextUnlessEmpty("detail", record.detail());
   if (outcome) out.Number("duration_us", record.duration_us());
   AddFindings(record, out);
@@ -383,6 +384,7 @@ absl::StatusOr<v1::AuditRecord> ReadAuditLine(std::string_view line) {
   record.set_sensitivity(
       fields.Enum<v1::SensitivityLevel>("sensitivity", &v1::SensitivityLevel_Parse, "SENSITIVITY_LEVEL_"));
   record.set_text_bytes(fields.Count("text_bytes"));
+  record.set_count(fields.Count("count"));
   record.set_findings_left_out(static_cast<int32_t>(fields.Count("findings_left_out", kInt32Max)));
   record.set_cloud_attempts(static_cast<int32_t>(fields.Count("cloud_attempts", kInt32Max)));
   record.set_duration_us(fields.Count("duration_us"));

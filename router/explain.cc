@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "router/contingency.h"
 #include "router/router.h"
+#include "router/router_exchange.h"
 
 namespace headgate::router {
 namespace {
@@ -36,10 +37,15 @@ class StageLog {
   MonotonicTime last_ = clock_.Monotonic();
 };
 
-void Describe(const Screened& screened, const Prompt& prompt, v1::StageFinding& stage, v1::ExplainResponse& response) {
+// False: the input filter blocks it.
+bool Describe(const Screened& screened, const Prompt& prompt, v1::StageFinding& stage, v1::ExplainResponse& response) {
   stage.add_details(absl::StrCat(screened.fields.size(), " texts, ", prompt.text_bytes(), " bytes"));
   for (const std::string& reason : screened.not_inspectable) stage.add_details(reason);
   for (const v1::Finding& attack : AttackFindings(screened)) *response.add_findings() = attack;
+  const absl::Status filtered = CheckInputFilter(screened);
+  if (filtered.ok()) return true;
+  stage.set_outcome(absl::StrCat(absl::StatusCodeToString(filtered.code()), ": ", filtered.message()));
+  return false;
 }
 
 void Describe(const Sensitivity& sensitivity, v1::StageFinding& stage) {
@@ -52,24 +58,14 @@ void Describe(const Decision& decision, v1::Route& route) {
   for (const std::string& reason : decision.reasons) route.add_reasons(reason);
 }
 
-Ticket TicketOf(std::shared_ptr<const TenantConfig> tenant) {
+Ticket TicketOf(std::shared_ptr<const TenantConfig> tenant, v1::SensitivityLevel declared) {
   return {.request_id = "explain",
           .api = "explain",
           .tenant = std::move(tenant),
+          .declared_sensitivity = declared,
           .received = {},
           .deadline = {},
           .in_flight = InFlight(std::make_shared<int64_t>(0))};
-}
-
-// Of the masked request, when it is clean.
-std::optional<Sensitivity> RestOf(const Rules& rules, const TenantConfig& tenant, const Prompt& prompt,
-                                  const Sensitivity& sensitivity) {
-  const auto masked = Masking::Mask(tenant, prompt, sensitivity);
-  if (!masked) return std::nullopt;
-  Sensitivity rest = rules.classification->Classify(prompt.content().declared_sensitivity(), tenant,
-                                                    rules.screening.Screen(masked->prompt));
-  if (rest.sensitive()) return std::nullopt;
-  return rest;
 }
 
 // Where it would be sent. `engine`: null when none is ready.
@@ -91,43 +87,57 @@ void Describe(const Decision& decision, const CloudConfig& cloud, bool engines_o
 
 }  // namespace
 
-absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& request) {
+Task<absl::StatusOr<std::optional<Sensitivity>>> Router::CleanRest(const Exchange& x, const Prompt& prompt,
+                                                                   const Sensitivity& sensitivity,
+                                                                   Cancellation& cancellation) {
+  std::optional<Sensitivity> rest;
+  const auto masked = Masking::Mask(*x.ticket->tenant, prompt, sensitivity);
+  if (!masked) co_return rest;
+  auto inspected = co_await Inspect(x, masked->prompt, cancellation);
+  if (!inspected.ok()) co_return inspected.status();
+  if (!inspected->sensitivity.sensitive()) rest = std::move(inspected->sensitivity);
+  co_return rest;
+}
+
+Task<absl::StatusOr<v1::ExplainResponse>> Router::Explain(const v1::ExplainRequest& request,
+                                                          Cancellation& cancellation) {
   // Admin calls are audited; when that fails nothing is shown.
-  if (absl::Status audited = RecordAdmin("explain"); !audited.ok()) return audited;
-  const RouterConfig& config = rules_->config;
+  if (absl::Status audited = RecordAdmin("explain"); !audited.ok()) co_return audited;
+  const RequestHead head;
+  Exchange x(head, rules_);
+  const RouterConfig& config = x.rules->config;
   if (!request.profile().empty() && !ProfileOf(request.profile())) {
-    return absl::InvalidArgumentError("profile: use one of none, cloud_outage, no_local");
+    co_return absl::InvalidArgumentError("profile: use one of none, cloud_outage, no_local");
   }
   const Prompt prompt(request.request());
   v1::ExplainResponse response;
   StageLog stages(parts_.clock, response);
 
   auto tenant = admission_.TenantByName(request.tenant().empty() ? "default" : request.tenant());
-  if (!tenant.ok()) return tenant.status();
+  if (!tenant.ok()) co_return tenant.status();
+  x.ticket.emplace(TicketOf(*tenant, prompt.content().declared_sensitivity()));
   const absl::Status valid = ValidateRequest(prompt.content(), config.limits);
   stages.Add("admission", valid).add_details(absl::StrCat("tenant ", (*tenant)->name));
-  if (!valid.ok()) return response;
+  if (!valid.ok()) co_return response;
 
-  const Screened screened = rules_->screening.Screen(prompt);
-  v1::StageFinding& screening = stages.Add("screening");
-  Describe(screened, prompt, screening, response);
-  if (const absl::Status filtered = CheckInputFilter(screened); !filtered.ok()) {
-    screening.set_outcome(absl::StrCat(absl::StatusCodeToString(filtered.code()), ": ", filtered.message()));
-    return response;
-  }
+  // Large ones beside the serving thread, as in Generate. The stage's time is that of screening and classification.
+  auto inspected = co_await Inspect(x, prompt, cancellation);
+  if (!inspected.ok()) co_return inspected.status();
+  const Screened& screened = inspected->screened;
+  if (!Describe(screened, prompt, stages.Add("screening"), response)) co_return response;
 
-  Sensitivity sensitivity =
-      rules_->classification->Classify(prompt.content().declared_sensitivity(), **tenant, screened);
+  Sensitivity& sensitivity = inspected->sensitivity;
   Describe(sensitivity, stages.Add("classification"));
 
   stages.Add("conversation").add_details(
       absl::StrCat("known ", std::string(Name(conversation_.Recall(**tenant, prompt, sensitivity)))));
   for (const v1::Finding& finding : sensitivity.findings) *response.add_findings() = finding;
-  const std::optional<Sensitivity> rest = RestOf(*rules_, **tenant, prompt, sensitivity);
+  auto clean = co_await CleanRest(x, prompt, sensitivity, cancellation);
+  if (!clean.ok()) co_return clean.status();
+  const std::optional<Sensitivity>& rest = *clean;
   stages.Add("masking").add_details(rest ? "values may be masked" : "nothing is masked");
 
-  const Ticket asked = TicketOf(*tenant);
-  stages.Add("cache").add_details(cache_.Cacheable(asked, prompt, sensitivity) ? "cacheable" : "not cacheable");
+  stages.Add("cache").add_details(cache_.Cacheable(*x.ticket, prompt, sensitivity) ? "cacheable" : "not cacheable");
 
   const size_t cloud = ChooseCloud(config, (*tenant)->name, request.request().priority());
   FleetSnapshot fleet = Fleet(prompt, cloud);
@@ -140,8 +150,8 @@ absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& re
                         AskFor((*tenant)->name, prompt, rest ? rest->sensitive() : sensitivity.sensitive(), cloud))
                    .quote;
   const auto decide = [&](const Sensitivity& judged) {
-    return rules_->policy.Decide("explain", **tenant, judged, load, fleet,
-                                 accounting_.budgets().Look((*tenant)->name, 0));
+    return x.rules->policy.Decide("explain", **tenant, judged, load, fleet,
+                                  accounting_.budgets().Look((*tenant)->name, 0));
   };
   Decision decision = decide(rest ? *rest : sensitivity);
   if (rest && decision.target == Target::kCloud) decision.reasons.emplace_back("masked");
@@ -155,7 +165,7 @@ absl::StatusOr<v1::ExplainResponse> Router::Explain(const v1::ExplainRequest& re
   route.set_sensitivity(sensitivity.level);
   const auto engine = parts_.endpoints.Pick(sensitivity.sensitive(), {});
   Describe(decision, CloudNumber(config, cloud), engines_out, engine.get(), route, stages.Add("dispatch"));
-  return response;
+  co_return response;
 }
 
 v1::GetStateResponse Router::GetState() const {

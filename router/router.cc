@@ -322,6 +322,9 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
   }
   metrics_.Ended(x.head.api, x.route, status, status.ok() ? std::string_view() : x.stage, took,
                 x.first_token - x.head.received, x.usage);
+  // Whoever has no key must not fill the disk.
+  const bool nobody = !x.ticket && absl::IsUnauthenticated(status);
+  if (nobody && !refusals_.TakeWhole(Refusal::kUnknownKey)) return;
   // Nothing more can be done for this request when this fails; Audit has raised the alarm and closed the cloud.
   parts_.audit.Write(std::move(record)).IgnoreError();
 }
@@ -381,9 +384,11 @@ Task<absl::StatusOr<v1::EmbedResponse>> Router::Embed(const RequestHead& head, c
   co_return result;
 }
 
-absl::StatusOr<std::string> Router::TenantOf(const RequestHead& head) const {
-  ASSIGN_OR_RETURN(const auto tenant, admission_.Authenticate(head));
-  return tenant->name;
+absl::StatusOr<std::string> Router::TenantOf(const RequestHead& head) {
+  const auto tenant = admission_.Authenticate(head);
+  if (tenant.ok()) return (*tenant)->name;
+  Refused(Refusal::kUnknownKey, head.api, tenant.status().code(), head.request_id);
+  return tenant.status();
 }
 
 namespace {
@@ -403,7 +408,10 @@ std::shared_ptr<Endpoint> EngineOfAnotherModel(const EndpointRegistry& endpoints
 Task<absl::StatusOr<v1::ListModelsResponse>> Router::ListModels(const RequestHead& head, Cancellation& cancellation) {
   // Reading a list costs no quota, but only tenants may read it.
   const auto tenant = admission_.Authenticate(head);
-  if (!tenant.ok()) co_return tenant.status();
+  if (!tenant.ok()) {
+    Refused(Refusal::kUnknownKey, head.api, tenant.status().code(), head.request_id);
+    co_return tenant.status();
+  }
   v1::ListModelsResponse models;
   const std::shared_ptr<const Rules> rules = rules_;
   const MonotonicTime soon = parts_.clock.Monotonic() + absl::Seconds(2);
@@ -430,6 +438,11 @@ Router::Router(RouterParts parts, std::shared_ptr<const Rules> rules)
     : parts_(std::move(parts)),
       rules_(std::move(rules)),
       metrics_(parts_.metrics),
+      refusals_(parts_.clock, parts_.metrics,
+                [this](v1::AuditRecord record) {
+                  record.set_policy_version(rules_->config.version);
+                  parts_.audit.Write(std::move(record)).IgnoreError();
+                }),
       admission_(parts_.clock, rules_->config),
       meter_(parts_.clock, rules_->config.policy),
       conversation_(parts_.clock, rules_->config.conversation, HmacSha256(parts_.cache_key, "conversation"),
@@ -456,7 +469,10 @@ Router::Router(RouterParts parts, std::shared_ptr<const Rules> rules)
   RecordChain(v1::AuditRecord::KIND_CHAIN_START, "start").IgnoreError();
 }
 
-Router::~Router() { RecordChain(v1::AuditRecord::KIND_CHAIN_END, "stop").IgnoreError(); }
+Router::~Router() {
+  refusals_.Flush();
+  RecordChain(v1::AuditRecord::KIND_CHAIN_END, "stop").IgnoreError();
+}
 
 void Router::Drain() {
   admission_.Drain();

@@ -36,6 +36,7 @@
 #include "router/policy.h"
 #include "router/prompt.h"
 #include "router/quote.h"
+#include "router/refusals.h"
 #include "router/request.h"
 #include "router/router_metrics.h"
 #include "router/screening.h"
@@ -94,12 +95,12 @@ class Router {
                                                             Cancellation& cancellation);
   Task<absl::StatusOr<v1::EmbedResponse>> Embed(const RequestHead& head, const v1::EmbedRequest& request,
                                                 Cancellation& cancellation);
-  // Whose request it is, without counting it: UNAUTHENTICATED.
-  absl::StatusOr<std::string> TenantOf(const RequestHead& head) const;
+  // Whose request it is, without counting it: UNAUTHENTICATED (which is recorded, as by ListModels).
+  absl::StatusOr<std::string> TenantOf(const RequestHead& head);
   Task<absl::StatusOr<v1::ListModelsResponse>> ListModels(const RequestHead& head, Cancellation& cancellation);
 
-  // The same stages up to the decision, sending and counting nothing.
-  absl::StatusOr<v1::ExplainResponse> Explain(const v1::ExplainRequest& request);
+  // The same stages up to the decision, sending and counting nothing. Otherwise the cancellation's reason.
+  Task<absl::StatusOr<v1::ExplainResponse>> Explain(const v1::ExplainRequest& request, Cancellation& cancellation);
   v1::GetStateResponse GetState() const;
   // Takes no new requests; in_flight() falls to 0.
   void Drain();
@@ -117,6 +118,10 @@ class Router {
   }
   // One audit record about the process itself (a refused configuration, say). UNAVAILABLE when it cannot be written.
   absl::Status RecordAdmin(const std::string& detail);
+  // A front door turned something away before it was a request: recorded, or counted (router/refusals.h).
+  void Refused(Refusal reason, const std::string& api, absl::StatusCode code, const std::string& request_id) {
+    refusals_.Add(reason, api, code, request_id);
+  }
 
  private:
   struct Exchange;  // one request on its way (router_exchange.h)
@@ -129,6 +134,10 @@ class Router {
   };
   Task<absl::StatusOr<Inspected>> Inspect(const Exchange& x, const Prompt& prompt, Cancellation& cancellation);
   absl::Status Filter(Exchange& x, const Screened& screened);
+  // Of the masked request, when it is clean; for Explain.
+  Task<absl::StatusOr<std::optional<Sensitivity>>> CleanRest(const Exchange& x, const Prompt& prompt,
+                                                             const Sensitivity& sensitivity,
+                                                             Cancellation& cancellation);
   Task<absl::Status> Mask(Exchange& x, const Prompt& prompt, Cancellation& cancellation);
   Decision Decide(Exchange& x, const Prompt& prompt);
   Decision Judge(Exchange& x, const Load& load, FleetSnapshot fleet, const Budget& budget);
@@ -158,6 +167,7 @@ class Router {
   RouterParts parts_;
   std::shared_ptr<const Rules> rules_;
   RouterMetrics metrics_;
+  Refusals refusals_;
   Admission admission_;
   TrafficMeter meter_;
   Conversation conversation_;

@@ -86,6 +86,22 @@ std::optional<std::string> DecodeHex(std::string_view text) {
   return out;
 }
 
+// Digits of bytes, eight each, without anything between them.
+std::optional<std::string> DecodeBits(std::string_view text) {
+  constexpr size_t kBitsMin = 64;
+  if (text.size() < kBitsMin || text.size() % 8 != 0) return std::nullopt;
+  std::string out;
+  for (size_t at = 0; at < text.size(); at += 8) {
+    int byte = 0;
+    for (size_t i = at; i < at + 8; ++i) {
+      if (text[i] != '0' && text[i] != '1') return std::nullopt;
+      byte = byte * 2 + (text[i] - '0');
+    }
+    out += static_cast<char>(byte);
+  }
+  return out;
+}
+
 int Base32Value(char c) { return IsLetter(c) ? UpperAscii(c) - 'A' : c >= '2' && c <= '7' ? c - '2' + 26 : -1; }
 
 // RFC 4648; in small letters only with digits among them, since otherwise it would be any word.
@@ -148,6 +164,7 @@ class BlobReader {
     if (bytes && !IsReadable(*bytes)) bytes = TextWithin(*bytes);
     if (!bytes && hex) bytes = TextWithin(*hex);
     if (!bytes) bytes = DecodeBase32(run);
+    if (!bytes || !IsReadable(*bytes)) bytes = DecodeBits(run);
     if (!bytes || !IsReadable(*bytes)) return false;
     std::vector<uint32_t> origin(bytes->size());
     for (size_t i = 0; i < origin.size(); ++i) {
@@ -168,7 +185,7 @@ class BlobReader {
         ++rests;
         if (Read(part, end)) return;
       }
-      if (next - part >= kBlobBytesMin) ReadPart(part, next);
+      if (next - part >= kBlobBytesMin) ReadPart(part, next, part == begin && next == end);
     }
   }
   Edits Take() { return std::move(edits_); }
@@ -177,8 +194,9 @@ class BlobReader {
   static constexpr size_t kRestBytesMax = 4096;
   static bool IsSign(char c) { return c == '-' || c == '_' || c == '/' || c == '+'; }
 
-  void ReadPart(size_t begin, size_t end) {
-    if (Read(begin, end)) return;
+  // `tried`: as a whole, in vain.
+  void ReadPart(size_t begin, size_t end, bool tried) {
+    if (!tried && Read(begin, end)) return;
     // The longest stretch of hex, whatever is glued to it.
     size_t longest = begin, length = 0;
     for (size_t at = begin; at < end;) {
@@ -192,6 +210,7 @@ class BlobReader {
       if (Read(longest, longest + even) || Read(longest + length - even, longest + length)) return;
     }
     constexpr size_t kTrailMax = 4096;
+    if (!MayBeText(begin, end)) return;
     for (size_t dropped = 1; dropped <= 3 && end - begin > kBlobBytesMin + dropped; ++dropped) {
       if (end - begin > kTrailMax) break;
       if (Read(begin, end - dropped)) return;

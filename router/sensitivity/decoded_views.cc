@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/functional/function_ref.h"
+#include "router/sensitivity/base85.h"
 #include "router/sensitivity/blobs.h"
 #include "router/sensitivity/disguised_numbers.h"
 #include "router/sensitivity/escapes.h"
@@ -36,6 +37,7 @@ enum ByteKind : uint16_t {
   kTag = 64,
   kEquals = 128,
   kPlus = 256,
+  kVisible = 512,  // and ASCII
 };
 
 constexpr std::array<uint16_t, 256> kKinds = [] {
@@ -44,6 +46,7 @@ constexpr std::array<uint16_t, 256> kKinds = [] {
     for (const char c : bytes) kinds[static_cast<uint8_t>(c)] |= kind;
   };
   for (size_t i = 0; i < 256; ++i) kinds[i] = kIsBase64Byte[i] ? kBase64 : 0;
+  for (size_t i = '!'; i <= '~'; ++i) kinds[i] |= kVisible;
   for (size_t i = 0xE2; i <= 0xE9; ++i) kinds[i] |= kNumeral;
   add(kEscapeBegins, kEscapeStart);
   add("\n", kNewline);
@@ -60,18 +63,21 @@ constexpr std::array<uint16_t, 256> kKinds = [] {
 struct Hints {
   uint16_t kinds = 0;
   size_t longest_blob = 0;
+  size_t longest_token = 0;
   size_t digits = 0;
   bool Has(uint16_t kind) const { return (kinds & kind) != 0; }
 };
 Hints LookThrough(std::string_view text) {
   Hints hints;
-  size_t blob = 0;
+  size_t blob = 0, token = 0;
   for (const char c : text) {
     const uint16_t kind = kKinds[static_cast<uint8_t>(c)];
     hints.kinds |= kind;
     hints.digits += (kind & kDigit) / kDigit;
     blob = (kind & kBase64) != 0 ? blob + 1 : 0;
     hints.longest_blob = std::max(hints.longest_blob, blob);
+    token = (kind & kVisible) != 0 ? token + 1 : 0;
+    hints.longest_token = std::max(hints.longest_token, token);
   }
   return hints;
 }
@@ -142,8 +148,11 @@ Edits WithoutTokensOf(const Edits& escapes, Edits blobs, std::string_view text) 
 // digits would tear it, so those are read once no escape is left.
 Edits ReadAll(std::string_view text, const Hints& hints) {
   Edits edits;
-  if (hints.Has(kEscapeStart)) edits = ReadEscapes(text);
-  const bool escapes = !edits.empty(), digits = hints.digits >= kNumberDigitsMin;
+  // Its signs may look like an escape, and what decodes to nothing but text is no accident.
+  if (hints.longest_token >= kBase85BytesMin) edits = ReadBase85(text);
+  const bool coded = !edits.empty();
+  if (hints.Has(kEscapeStart)) edits.Merge(ReadEscapes(text));
+  const bool escapes = coded || !edits.empty(), digits = hints.digits >= kNumberDigitsMin;
   if (!escapes && hints.digits >= kCodesDigitsMin) {
     edits = ReadHexDumps(text);
     edits.Merge(ReadCharacterCodes(text));

@@ -107,10 +107,9 @@ std::optional<Value> SocialSecurity(const Match& match) {
   const std::string_view text = match.text();
   if (!IsUsSsn(digits) || TouchesDigit(text, range) || InsideMixedToken(text, range)) return std::nullopt;
   if (match.evidence.Near(Cue::kSsn, range)) return Value{range, kScoreLabelled};
+  if (text[range.begin + 3] != '-') return std::nullopt;
   const NumberShape shape(text, range);
-  if (shape.groups() != "3-2-4" || !shape.one_separator() || !shape.free_standing() || text[range.begin + 3] != '-') {
-    return std::nullopt;
-  }
+  if (shape.groups() != "3-2-4" || !shape.one_separator() || !shape.free_standing()) return std::nullopt;
   if (match.evidence.Near(Cue::kOtherNumber, range, kCloseChars)) return std::nullopt;
   return Value{range, kScoreLikely};
 }

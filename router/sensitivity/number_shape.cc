@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "router/sensitivity/canonical_text.h"
 
 namespace headgate::router {
@@ -68,7 +67,10 @@ std::string NumberShape::groups() const {
   std::string sizes;
   for (int i = 0; i < group_count_; ++i) {
     const TextRange& group = groups_[static_cast<size_t>(i)];
-    absl::StrAppend(&sizes, i > 0 ? "-" : "", group.end - group.begin);
+    const size_t size = group.end - group.begin;
+    if (i > 0) sizes += '-';
+    if (size >= 10) sizes += static_cast<char>('0' + size / 10);
+    sizes += static_cast<char>('0' + size % 10);
   }
   return sizes;
 }

@@ -57,7 +57,8 @@ struct Evidence {
   }
   std::string Masked() const { return absl::StrCat(tally.masked, " requests left with placeholders"); }
   std::string Filtered() const {
-    return absl::StrCat(tally.refused, " requests refused, ", tally.guarded, " answers changed by the output guard");
+    return absl::StrCat(tally.refused, " requests refused, ", tally.turned_away_total, " turned away at the door, ",
+                        tally.guarded, " answers changed by the output guard");
   }
   // Six months, as the log itself shows; older parts may be archived elsewhere.
   bool SixMonths() const {

@@ -26,7 +26,7 @@ const std::vector<std::string>& Columns() {
       "time", "chain_id", "sequence", "kind", "request_id", "tenant", "api", "policy_version", "sensitivity",
       "classification_state", "findings", "target", "endpoint", "model", "reasons", "status", "stage", "text_bytes",
       "prompt_tokens", "completion_tokens", "cached_tokens", "cost_micro_units", "currency", "cloud_attempts",
-      "duration_us", "first_token_us", "content_digest", "detail"};
+      "duration_us", "first_token_us", "content_digest", "detail", "count"};
   return columns;
 }
 
@@ -62,7 +62,8 @@ std::vector<std::string> Cells(const v1::AuditRecord& r) {
           absl::StrCat(r.duration_us()),
           absl::StrCat(r.first_token_us()),
           r.content_digest(),
-          r.detail()};
+          r.detail(),
+          r.count() > 0 ? absl::StrCat(r.count()) : ""};
 }
 
 }  // namespace

@@ -45,6 +45,7 @@ AuditTable Summary(const router::FolderVerdict& verdict, const AuditTally& t) {
   row("Decided for the cloud, outcome unknown (may have left)", t.cloud_without_outcome);
   row("Records that could not be written", t.records_lost);
   row("Refused before an answer", t.refused);
+  row("Turned away at the door, before they were requests", t.turned_away_total);
   row("Request ids of violations", absl::StrJoin(t.violations, " "));
   return table;
 }
@@ -109,6 +110,9 @@ AuditTable Events(const AuditTally& tally) {
                    {"what", "which", "count"}, {}};
   for (const auto& [name, count] : tally.statuses) table.rows.push_back({"status", name, absl::StrCat(count)});
   for (const auto& [name, count] : tally.stages) table.rows.push_back({"ended by stage", name, absl::StrCat(count)});
+  for (const auto& [name, count] : tally.turned_away) {
+    table.rows.push_back({"turned away at the door", name, absl::StrCat(count)});
+  }
   for (const auto& [name, count] : tally.admin) table.rows.push_back({"administration", name, absl::StrCat(count)});
   for (const auto& version : tally.policy_versions) table.rows.push_back({"policy version", version, ""});
   return table;

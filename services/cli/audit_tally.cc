@@ -52,6 +52,7 @@ void AuditTally::Add(const v1::AuditRecord& record) {
   switch (record.kind()) {
     case v1::AuditRecord::KIND_DECISION: return AddDecision(record);
     case v1::AuditRecord::KIND_OUTCOME: return AddOutcome(record);
+    case v1::AuditRecord::KIND_REFUSAL: return AddRefusal(record);
     case v1::AuditRecord::KIND_ADMIN:
     case v1::AuditRecord::KIND_CHAIN_START: return AddAdmin(record);
     default: return;
@@ -108,6 +109,13 @@ void AuditTally::AddOutcome(const v1::AuditRecord& record) {
   const bool cloud_answered = record.route().target() == v1::Route::TARGET_CLOUD;
   const std::string recipient = cloud_answered ? record.route().endpoint() : "";
   Count(egress[{recipient, record.route().model(), tenant, level, open.rule, record.policy_version()}], record);
+}
+
+// One, or how many more there were in a minute.
+void AuditTally::AddRefusal(const v1::AuditRecord& record) {
+  const int64_t count = std::max<int64_t>(record.count(), 1);
+  turned_away_total += count;
+  turned_away[record.detail().substr(0, 64)] += count;
 }
 
 void AuditTally::AddAdmin(const v1::AuditRecord& record) {

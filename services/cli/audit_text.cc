@@ -75,7 +75,7 @@ void AuditFilter::AddOptions(CLI::App& command) {
   command.add_option("--tenant", tenant, "Records of this tenant");
   command.add_option("--target", target, "Where it went")->check(CLI::IsMember({"local", "cloud", "unspecified"}));
   command.add_option("--kind", kind, "Kind of record")
-      ->check(CLI::IsMember({"chain_start", "decision", "outcome", "admin", "chain_end"}));
+      ->check(CLI::IsMember({"chain_start", "decision", "outcome", "refusal", "admin", "chain_end"}));
   command.add_option("--level", level, "At least this level")
       ->check(CLI::IsMember({"public", "internal", "confidential", "restricted"}));
   command.add_option("--status", status, "Outcomes with this status: OK, UNAVAILABLE, ...");

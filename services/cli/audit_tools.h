@@ -84,17 +84,19 @@ struct AuditTally {
   std::map<std::vector<std::string>, Flow> egress;
   std::map<std::string, std::string> recipients;         // cloud name -> where it is
   std::map<std::string, int64_t> statuses, stages, admin;
+  std::map<std::string, int64_t> turned_away;            // by the front doors, by reason
   std::set<std::string> policy_versions, tenants;
   std::vector<std::string> violations;                   // request ids: sensitive, not masked, decided for the cloud
   int64_t violations_total = 0;
   int64_t records = 0, requests = 0, decisions = 0, outcomes = 0, refused = 0, sensitive = 0, sensitive_left = 0;
   int64_t left = 0, masked = 0, without_outcome = 0, cloud_without_outcome = 0, undecided_egress = 0, gaps = 0;
-  int64_t records_lost = 0, payloads = 0, route_told = 0, answered = 0, guarded = 0;
+  int64_t records_lost = 0, turned_away_total = 0, payloads = 0, route_told = 0, answered = 0, guarded = 0;
   std::string first_time, last_time;
 
  private:
   void AddDecision(const v1::AuditRecord& record);
   void AddOutcome(const v1::AuditRecord& record);
+  void AddRefusal(const v1::AuditRecord& record);
   void AddAdmin(const v1::AuditRecord& record);
 
   struct Open {

@@ -30,6 +30,12 @@ AdminService::AdminService(const CallParts& parts, router::Router& router, std::
     : parts_(parts), router_(router), key_sha256_(std::move(key_sha256)), drain_(std::move(drain)) {}
 
 absl::Status AdminService::Authorize(const router::RequestHead& head, const std::string& peer) const {
+  absl::Status status = Check(head, peer);
+  if (!status.ok()) router_.Refused(router::Refusal::kAdminKey, head.api, status.code(), head.request_id);
+  return status;
+}
+
+absl::Status AdminService::Check(const router::RequestHead& head, const std::string& peer) const {
   if (key_sha256_.empty()) {
     if (IsLoopbackPeer(peer)) return absl::OkStatus();
     return absl::PermissionDeniedError("without listen.admin_key_sha256 the admin port serves this machine only");
@@ -54,11 +60,15 @@ grpc::ServerUnaryReactor* AdminService::Start(grpc::CallbackServerContext* conte
 
 grpc::ServerUnaryReactor* AdminService::Explain(grpc::CallbackServerContext* context,
                                                 const v1::ExplainRequest* request, v1::ExplainResponse* response) {
-  return Start(context, "admin.Explain", [this, request, response] {
-    auto result = router_.Explain(*request);
-    if (result.ok()) *response = *std::move(result);
-    return result.status();
-  });
+  return StartUnary(parts_, context, "admin.Explain",
+                    [this, peer = context->peer(), request, response](
+                        const router::RequestHead& head, Cancellation& cancellation) -> Task<absl::Status> {
+                      const absl::Status status = Authorize(head, peer);
+                      if (!status.ok()) co_return status;
+                      auto result = co_await router_.Explain(*request, cancellation);
+                      if (result.ok()) *response = *std::move(result);
+                      co_return result.status();
+                    });
 }
 
 grpc::ServerUnaryReactor* AdminService::GetState(grpc::CallbackServerContext* context, const v1::GetStateRequest*,

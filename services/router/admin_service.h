@@ -36,7 +36,9 @@ class AdminService final : public v1::Router::CallbackService {
  private:
   grpc::ServerUnaryReactor* Start(grpc::CallbackServerContext* context, const char* api,
                                   std::function<absl::Status()> work);
+  // Who may not is recorded.
   absl::Status Authorize(const router::RequestHead& head, const std::string& peer) const;
+  absl::Status Check(const router::RequestHead& head, const std::string& peer) const;
 
   const CallParts& parts_;
   router::Router& router_;

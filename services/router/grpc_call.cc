@@ -81,6 +81,7 @@ class Call : public Reactor, public std::enable_shared_from_this<Self> {
   static Task<void> Run(std::shared_ptr<Self> self) {
     const Calls::Entry entry(self->parts_.calls, self->cancellation_);
     absl::Status status = self->head_status_;
+    if (!status.ok() && self->parts_.on_refuse) self->parts_.on_refuse(self->head_, status.code());
     if (status.ok()) status = co_await self->Work();
     self->Finish(ToGrpc(status));
   }

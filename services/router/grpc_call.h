@@ -30,6 +30,8 @@ struct CallParts {
   Clock& clock;
   RandomBytes random;
   Calls& calls;
+  // Told of calls whose metadata cannot be read, on the executor.
+  std::function<void(const router::RequestHead& head, absl::StatusCode code)> on_refuse = {};
 };
 
 // Headers of the call. The views are valid until OnDone.

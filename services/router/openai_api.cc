@@ -98,6 +98,7 @@ struct OpenAiApi::Exchange {
   router::RequestHead head;
   HeaderLookup lookup;
   bool answered = false;  // begun at least: an error has no status line of its own any more
+  bool recorded = false;  // the router has taken it, and writes what becomes of it to the audit log
 
   HttpHeaders Headers() const { return {{"x-request-id", head.request_id}}; }
   Task<absl::Status> SendJson(std::string body, HttpHeaders headers, const char* type = kJsonType) {
@@ -109,7 +110,7 @@ struct OpenAiApi::Exchange {
 };
 
 OpenAiApi::OpenAiApi(Executor executor, router::Router& router, Clock& clock, RandomBytes random, Calls& calls,
-                     Metrics& metrics, std::function<bool()> ready)
+                     Metrics& metrics, std::function<bool()> ready, BatchLimits batches)
     : router_(router),
       clock_(clock),
       random_(random),
@@ -118,7 +119,8 @@ OpenAiApi::OpenAiApi(Executor executor, router::Router& router, Clock& clock, Ra
       batches_(executor, clock, random, calls, metrics,
                [this](router::RequestHead head, std::string endpoint, std::string body, Cancellation& cancellation) {
                  return Ask(std::move(head), std::move(endpoint), std::move(body), cancellation);
-               }) {}
+               },
+               batches) {}
 
 Task<void> OpenAiApi::Handle(const HttpRequest& request, HttpReply& reply, Cancellation& cancellation) {
   const Calls::Entry entry(calls_, cancellation);
@@ -127,6 +129,7 @@ Task<void> OpenAiApi::Handle(const HttpRequest& request, HttpReply& reply, Cance
   x.head.peer_identity = request.peer_identity;
   absl::Status status = ReadHead(x.lookup, random_, x.head);
   if (status.ok()) status = co_await Route(x);
+  if (!status.ok() && !x.recorded) Record(status, x.head);
   if (status.ok() || x.answered) co_return;
   HttpHeaders headers = x.Headers();
   AddRetryAfter(status, headers);
@@ -143,12 +146,34 @@ Task<void> OpenAiApi::Handle(const HttpRequest& request, HttpReply& reply, Cance
   if (!sent.ok()) co_return;  // the peer has gone: nobody to tell
 }
 
+// What this door itself turned away.
+void OpenAiApi::Record(const absl::Status& status, const router::RequestHead& head) {
+  using router::Refusal;
+  const std::string param = ParamOf(status);
+  const Refusal reason = param == "method"                                             ? Refusal::kMethod
+                         : param == "content-type" || param == "content-encoding"      ? Refusal::kContentType
+                         : absl::IsNotFound(status)                                    ? Refusal::kUnknownPath
+                         : absl::IsResourceExhausted(status) || absl::IsUnavailable(status) ? Refusal::kNoRoom
+                                                                                       : Refusal::kMalformed;
+  router_.Refused(reason, head.api.empty() ? "http" : head.api, status.code(), head.request_id);
+}
+
+void OpenAiApi::RefusedUnread(int http_status) {
+  using router::Refusal;
+  const Refusal reason = http_status == 413   ? Refusal::kBodyTooLarge
+                         : http_status == 431 ? Refusal::kHeaderTooLarge
+                                              : Refusal::kNotHttp;
+  const auto code = http_status == 400 ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kResourceExhausted;
+  router_.Refused(reason, "http", code, "");
+}
+
 Task<absl::Status> OpenAiApi::Route(Exchange& x) {
   const std::string& path = x.request.path;
   const bool get = x.request.method == "GET", post = x.request.method == "POST";
   constexpr char kModels[] = "/v1/models/";
   absl::Status status;
   if (path == "/healthz" || path == "/readyz") {
+    x.recorded = true;  // about nobody's request
     if (!get) co_return FieldError("method", "use GET");
     if (path == "/readyz" && !ready_()) co_return absl::UnavailableError("not ready");
     status = co_await x.SendJson("{\"status\":\"ok\"}", {});
@@ -186,6 +211,7 @@ Task<absl::Status> OpenAiApi::Generate(Exchange& x, bool chat) {
   AnswerEncoder encoder(chat, request.include_usage, absl::ToUnixSeconds(clock_.WallTime()));
   const router::Prompt prompt(std::move(request.content));
   x.head.whole = !request.stream;
+  x.recorded = true;
   if (!request.stream) {
     WholeSink sink(std::move(encoder));
     absl::Status status = co_await router_.Generate(x.head, prompt, sink, x.cancellation);
@@ -212,6 +238,7 @@ Task<absl::Status> OpenAiApi::Generate(Exchange& x, bool chat) {
 Task<absl::Status> OpenAiApi::Embed(Exchange& x) {
   x.head.api = "http.embeddings";
   CO_ASSIGN_OR_RETURN(const OpenAiEmbedRequest request, ParseEmbedRequest(x.request.body));
+  x.recorded = true;
   auto response = co_await router_.Embed(x.head, request.content, x.cancellation);
   if (!response.ok()) co_return response.status();
   HttpHeaders headers = x.Headers();
@@ -223,7 +250,9 @@ Task<absl::Status> OpenAiApi::Embed(Exchange& x) {
 // A web page can send a file unasked (a form), but no batch: that is JSON. Files alone do nothing.
 Task<absl::Status> OpenAiApi::Batch(Exchange& x) {
   x.head.api = "http.batches";
+  x.recorded = true;
   CO_ASSIGN_OR_RETURN(const std::string tenant, router_.TenantOf(x.head));
+  x.recorded = false;
   if (x.request.path == "/v1/batches" && x.request.method == "POST") CO_RETURN_IF_ERROR(CheckContentType(x.request));
   auto reply = batches_.Handle(x.request, x.head, tenant);
   if (!reply.ok()) co_return reply.status();
@@ -246,16 +275,24 @@ Task<LineAnswer> OpenAiApi::Ask(router::RequestHead head, std::string endpoint, 
 Task<absl::StatusOr<std::string>> OpenAiApi::AskWhole(const router::RequestHead& head, const std::string& endpoint,
                                                       const std::string& body, Cancellation& cancellation) {
   if (endpoint == "/v1/embeddings") {
-    CO_ASSIGN_OR_RETURN(const OpenAiEmbedRequest request, ParseEmbedRequest(body));
-    auto response = co_await router_.Embed(head, request.content, cancellation);
+    const auto request = ParseEmbedRequest(body);
+    if (!request.ok()) {
+      Record(request.status(), head);
+      co_return request.status();
+    }
+    auto response = co_await router_.Embed(head, request->content, cancellation);
     if (!response.ok()) co_return response.status();
-    co_return EmbedBody(*response, request.base64);
+    co_return EmbedBody(*response, request->base64);
   }
   const bool chat = endpoint == "/v1/chat/completions";
-  CO_ASSIGN_OR_RETURN(OpenAiRequest request, chat ? ParseChatRequest(body) : ParseCompletionRequest(body));
-  request.content.set_priority(v1::PRIORITY_BATCH);
-  WholeSink sink(AnswerEncoder(chat, request.include_usage, absl::ToUnixSeconds(clock_.WallTime())));
-  const router::Prompt prompt(std::move(request.content));
+  auto request = chat ? ParseChatRequest(body) : ParseCompletionRequest(body);
+  if (!request.ok()) {
+    Record(request.status(), head);
+    co_return request.status();
+  }
+  request->content.set_priority(v1::PRIORITY_BATCH);
+  WholeSink sink(AnswerEncoder(chat, request->include_usage, absl::ToUnixSeconds(clock_.WallTime())));
+  const router::Prompt prompt(std::move(request->content));
   const absl::Status status = co_await router_.Generate(head, prompt, sink, cancellation);
   if (!status.ok()) co_return status;
   co_return sink.Body();
@@ -263,6 +300,7 @@ Task<absl::StatusOr<std::string>> OpenAiApi::AskWhole(const router::RequestHead&
 
 Task<absl::Status> OpenAiApi::Models(Exchange& x, const std::string& id) {
   x.head.api = "http.models";
+  x.recorded = true;
   auto models = co_await router_.ListModels(x.head, x.cancellation);
   if (!models.ok()) co_return models.status();
   std::string body;

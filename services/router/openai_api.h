@@ -24,14 +24,17 @@ class OpenAiApi {
  public:
   // `ready` answers /readyz. All references must outlive it.
   OpenAiApi(Executor executor, router::Router& router, Clock& clock, RandomBytes random, Calls& calls,
-            Metrics& metrics, std::function<bool()> ready);
+            Metrics& metrics, std::function<bool()> ready, BatchLimits batches = {});
 
   Task<void> Handle(const HttpRequest& request, HttpReply& reply, Cancellation& cancellation);
+  // HttpServer answered what is no request with this status (HttpServerConfig::on_refuse).
+  void RefusedUnread(int http_status);
   // Batches begin no more lines.
   void Drain() { batches_.Drain(); }
 
  private:
   struct Exchange;
+  void Record(const absl::Status& status, const router::RequestHead& head);
   Task<absl::Status> Route(Exchange& x);
   Task<absl::Status> Generate(Exchange& x, bool chat);
   Task<absl::Status> Embed(Exchange& x);

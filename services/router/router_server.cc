@@ -190,7 +190,10 @@ RouterServer::RouterServer(Key, boost::asio::io_context& io, RouterFlags flags,
       random_(SystemRandom()),
       reload_ok_(metrics_.GetGauge("headgate_router_config_last_reload_ok",
                                    "1: the configuration file on disk is in force; 0: it was refused.")),
-      call_parts_{executor_, *clock_, random_, calls_},
+      call_parts_{executor_, *clock_, random_, calls_,
+                  [this](const router::RequestHead& head, absl::StatusCode code) {
+                    router_->Refused(router::Refusal::kMalformed, head.api, code, head.request_id);
+                  }},
       stop_signals_(executor_, SIGTERM, SIGINT),
       reload_signal_(executor_, SIGHUP) {
   reload_ok_.Set(1);
@@ -320,6 +323,7 @@ absl::Status RouterServer::Listen() {
   HttpServerConfig http;
   http.body_bytes_max = static_cast<size_t>(config.limits.body_bytes_max);
   http.connections_max = static_cast<size_t>(config.limits.in_flight_max);
+  http.on_refuse = [this](int status) { api_->RefusedUnread(status); };
   http_ = std::make_unique<HttpServer>(
       executor_, *clock_, http,
       [this](const HttpRequest& request, HttpReply& reply, Cancellation& cancellation) {

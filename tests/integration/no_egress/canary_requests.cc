@@ -377,15 +377,17 @@ void Maker::PutSplit(Kind kind, CanaryRequest& made) {
 
 void Maker::ChooseCloud(CanaryRequest& made) {
   if (made.api_key == kOpenKey && Chance(12)) made.api_key = kSecondKey;
-  const bool says_priority = made.api != Api::kHttp && made.api != Api::kHttpStream;
-  const bool batch = says_priority && Chance(20);
-  if (batch) made.request.set_priority(v1::PRIORITY_BATCH);
+  const bool http = made.api == Api::kHttp || made.api == Api::kHttpStream || made.api == Api::kHttpBatch;
+  const bool asks_for_it = !http && Chance(20);
+  const bool batch = asks_for_it || made.api == Api::kHttpBatch;
+  if (asks_for_it) made.request.set_priority(v1::PRIORITY_BATCH);
   made.cloud = made.api_key == kSecondKey ? 1 : batch ? 2 : 0;
 }
 
 Api Maker::RandomApi() {
   const uint32_t roll = random_() % 100;
-  if (roll < 30) return Api::kDirect;
+  if (roll < 27) return Api::kDirect;
+  if (roll < 30) return Api::kHttpBatch;
   if (roll < 44) return Api::kGrpcStream;
   if (roll < 56) return Api::kGrpc;
   if (roll < 76) return Api::kHttpStream;
@@ -436,7 +438,8 @@ CanaryRequest Maker::Make() {
     return evasion->undone == Undone::kDecoding;
   });
   made.nested = decodings + (inside_json && decodings > 0 ? 1 : 0) > 1;
-  if (MustStay(made.kind) && made.valid && field != Field::kSession) {
+  // A line of a batch has no session.
+  if (MustStay(made.kind) && made.valid && made.api != Api::kHttpBatch && field != Field::kSession) {
     if (made.request.session().empty()) made.request.set_session(absl::StrCat("session-", Token(12, kAlnum)));
     made.session = made.request.session();
   }
@@ -449,7 +452,7 @@ CanaryRequest Maker::MakeFollowUp(const CanaryRequest& before, bool by_session) 
   made.canary = NewCanary(wide_);
   made.field = by_session ? "session" : "history";
   do made.api = RandomApi();
-  while (LocalOnly(made.api));
+  while (LocalOnly(made.api) || (by_session && made.api == Api::kHttpBatch));
   if (by_session) {
     made.request.set_session(before.session);
   } else {
@@ -457,6 +460,7 @@ CanaryRequest Maker::MakeFollowUp(const CanaryRequest& before, bool by_session) 
     *made.request.mutable_tools() = before.request.tools();
   }
   AddMessage(made.request, v1::ROLE_USER, absl::StrCat("And then, ", made.canary, "?"));
+  if (made.api == Api::kHttpBatch) made.cloud = 2;
   return made;
 }
 

@@ -38,8 +38,10 @@ const char* Name(Kind kind);
 inline bool MustStay(Kind kind) { return kind <= Kind::kFollowUp; }
 
 // How a request comes in. The last ones never reach the cloud, whatever they hold.
-enum class Api { kDirect, kGrpcStream, kGrpc, kHttpStream, kHttp, kGrpcEmbed, kHttpEmbed, kGrpcCount, kExplain };
-inline constexpr int kApis = 9;
+enum class Api {
+  kDirect, kGrpcStream, kGrpc, kHttpStream, kHttp, kHttpBatch, kGrpcEmbed, kHttpEmbed, kGrpcCount, kExplain
+};
+inline constexpr int kApis = 10;
 const char* Name(Api api);
 inline bool LocalOnly(Api api) { return api >= Api::kGrpcEmbed; }
 

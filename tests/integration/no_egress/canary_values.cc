@@ -60,7 +60,7 @@ const char* Name(Kind kind) {
 }
 
 const char* Name(Api api) {
-  static constexpr const char* kNames[kApis] = {"direct", "grpc_stream", "grpc", "http_stream", "http",
+  static constexpr const char* kNames[kApis] = {"direct", "grpc_stream", "grpc", "http_stream", "http", "http_batch",
                                                 "grpc_embed", "http_embed", "grpc_count", "explain"};
   return kNames[static_cast<int>(api)];
 }

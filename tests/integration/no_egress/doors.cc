@@ -26,6 +26,8 @@
 #include "services/router/http_server.h"
 #include "services/router/inference_service.h"
 #include "services/router/openai_api.h"
+#include "tests/fakes/time_scale.h"
+#include "tests/integration/no_egress/batch_client.h"
 #include "tests/integration/no_egress/observed.h"
 #include "tests/integration/no_egress/wire_requests.h"
 
@@ -99,6 +101,20 @@ class StreamReader final : public grpc::ClientReadReactor<v1::GenerateStreamResp
 
 }  // namespace
 
+namespace {
+
+// For as many as come; each is over within seconds.
+services::BatchLimits Roomy() {
+  services::BatchLimits limits;
+  limits.bytes_max = limits.tenant_bytes_max = size_t{1} << 30;
+  limits.tenant_files_max = limits.tenant_batches_max = 100'000;
+  limits.at_a_time = 64;
+  limits.kept = absl::Seconds(30) * TimeScale();
+  return limits;
+}
+
+}  // namespace
+
 struct Doors::Parts {
   Parts(Executor e, Clock& c, RandomBytes r, Router& to, Metrics& m)
       : executor(e), clock(c), random(std::move(r)), router(to), metrics(m) {}
@@ -111,7 +127,7 @@ struct Doors::Parts {
   services::CallParts call_parts{executor, clock, random, calls};
   services::InferenceService inference{call_parts, router};
   services::AdminService admin{call_parts, router, {Hex(Sha256("admin-key"))}, [] {}};
-  services::OpenAiApi api{executor, router, clock, random, calls, metrics, [] { return true; }};
+  services::OpenAiApi api{executor, router, clock, random, calls, metrics, [] { return true; }, Roomy()};
   std::unique_ptr<services::HttpServer> http;
   std::unique_ptr<services::GrpcServer> grpc_server, admin_server;
   tcp::endpoint http_address;
@@ -136,6 +152,7 @@ class DoorClient final : public Doors::Client {
     }
     switch (made.api) {
       case Api::kDirect: co_await Direct(made, request_id, patience, cancellation, ended); break;
+      case Api::kHttpBatch: co_await Batch(made, request_id, patience, ended); break;
       case Api::kGrpcStream: co_await GrpcStream(made, request_id, patience, cancellation, ended); break;
       case Api::kHttpStream:
       case Api::kHttp:
@@ -267,9 +284,7 @@ class DoorClient final : public Doors::Client {
       late = clock_.CallAt(patience.deadline, [this] { Hangup(); });
     }
     const WireRequest wire = ToHttp(made, request_id);
-    std::string bytes = absl::StrCat("POST ", wire.path, " HTTP/1.1\r\nhost: router\r\n");
-    for (const auto& [name, value] : wire.headers) absl::StrAppend(&bytes, name, ": ", value, "\r\n");
-    absl::StrAppend(&bytes, "content-length: ", wire.body.size(), "\r\n\r\n", wire.body);
+    const std::string bytes = BytesOf("POST", wire);
     auto [error, written] = co_await boost::asio::async_write(*socket_, boost::asio::buffer(bytes), kAwait);
     if (error) {
       Hangup();
@@ -277,6 +292,39 @@ class DoorClient final : public Doors::Client {
       co_return;
     }
     co_await ReadAnswer(made, patience, ended);
+  }
+
+  Task<void> Batch(const CanaryRequest& made, const std::string& request_id, Patience patience, Ended& ended) {
+    WireCall call = [this](std::string method, WireRequest wire) {
+      return Exchange(std::move(method), std::move(wire));
+    };
+    co_await AskInBatch(std::move(call), executor_, clock_, made, request_id, patience, ended);
+  }
+
+  Task<WireAnswer> Exchange(std::string method, WireRequest wire) {
+    WireAnswer answer;
+    const absl::Status connected = co_await Connect();
+    if (!connected.ok()) co_return answer;
+    const std::string bytes = BytesOf(method, wire);
+    auto [error, written] = co_await boost::asio::async_write(*socket_, boost::asio::buffer(bytes), kAwait);
+    http::response_parser<http::string_body> parser;
+    parser.body_limit(64 << 20);
+    while (!error && !parser.is_done()) {
+      auto [cut, read] = co_await http::async_read_some(*socket_, buffer_, parser, kAwait);
+      error = cut;
+    }
+    if (error || !parser.get().keep_alive()) Hangup();
+    if (error) co_return answer;
+    answer.code = parser.get().result_int();
+    answer.body = std::move(parser.get().body());
+    co_return answer;
+  }
+
+  static std::string BytesOf(const std::string& method, const WireRequest& wire) {
+    std::string bytes = absl::StrCat(method, " ", wire.path, " HTTP/1.1\r\nhost: router\r\n");
+    for (const auto& [name, value] : wire.headers) absl::StrAppend(&bytes, name, ": ", value, "\r\n");
+    absl::StrAppend(&bytes, "content-length: ", wire.body.size(), "\r\n\r\n", wire.body);
+    return bytes;
   }
 
   // A client that leaves does so at the piece of that number.
@@ -343,8 +391,10 @@ Doors::~Doors() { Close(); }
 
 bool Doors::Open() {
   Parts& p = *parts_;
+  services::HttpServerConfig config;
+  config.on_refuse = [&p](int status) { p.api.RefusedUnread(status); };
   p.http = std::make_unique<services::HttpServer>(
-      p.executor, p.clock, services::HttpServerConfig(),
+      p.executor, p.clock, std::move(config),
       [&p](const services::HttpRequest& request, services::HttpReply& reply, Cancellation& cancellation) {
         return p.api.Handle(request, reply, cancellation);
       },
@@ -371,6 +421,9 @@ std::unique_ptr<Doors::Client> Doors::NewClient() {
   Parts& p = *parts_;
   return std::make_unique<DoorClient>(p.executor, p.clock, p.router, *p.stub, *p.admin_stub, p.http_address);
 }
+
+void Doors::Drain() { parts_->api.Drain(); }
+size_t Doors::calls() const { return parts_->calls.size(); }
 
 void Doors::Close() {
   if (parts_->grpc_server) parts_->grpc_server->Shutdown(absl::Seconds(5));

@@ -28,6 +28,7 @@ struct Ended {
   v1::Route::Target target = v1::Route::TARGET_UNSPECIFIED;
   v1::SensitivityLevel level = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
   absl::Status status;
+  std::string request_id;  // of a batch's line, which has one of the router's making
   std::string said;  // error texts, and explanations: what must not repeat the request
 };
 
@@ -52,6 +53,10 @@ class Doors {
                             Ended& ended) = 0;
   };
   std::unique_ptr<Client> NewClient();
+  // Batches begin no more lines.
+  void Drain();
+  // Requests under way, lines of batches that wait included.
+  size_t calls() const;
   // After the last request: ends the servers' threads.
   void Close();
 

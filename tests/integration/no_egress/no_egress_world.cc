@@ -386,10 +386,13 @@ Observed World::Run() {
 void World::Finish() {
   io_.restart();
   const MonotonicTime until = clock_->Monotonic() + absl::Seconds(10) * TimeScale();
-  while ((router_->in_flight() != 0 || fleet_.live_streams() != 0) && clock_->Monotonic() < until) {
+  doors_->Drain();
+  const auto busy = [this] { return router_->in_flight() != 0 || fleet_.live_streams() != 0 || doors_->calls() != 0; };
+  while (busy() && clock_->Monotonic() < until) {
     io_.run_one_for(std::chrono::milliseconds(20));
   }
   if (router_->in_flight() != 0) observed_.complaints.push_back("requests are still in flight");
+  if (doors_->calls() != 0) observed_.complaints.push_back("calls are left");
   if (fleet_.live_streams() != 0) observed_.complaints.push_back("engine streams are left");
   for (int i = 1; i <= kEngines; ++i) fleet_.engine(EngineAddress(i)).StopReporting();
   doors_->Close();

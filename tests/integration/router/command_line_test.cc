@@ -294,9 +294,21 @@ TEST_F(CommandLineTest, AuditExportAndReport) {
   for (const char* text : {"hello", kResidentId, "again"}) {
     ASSERT_EQ(PostJson(http("/v1/chat/completions"), ChatBody(text, "\"max_tokens\":2")).status, 200);
   }
+  // None of these is a request; what they say is nobody's business.
+  EXPECT_EQ(PostJson(http("/v1/chat/completions"), "{secretword").status, 400);
+  EXPECT_EQ(PostJson(http("/v1/secretword"), ChatBody("hello")).status, 404);
+  EXPECT_EQ(PostJson(http("/v1/chat/completions"), std::string(5 << 20, ' ')).status, 413);
+  const std::vector<std::string> stranger = {"authorization: Bearer secretword"};
+  EXPECT_EQ(PostJson(http("/v1/chat/completions"), ChatBody("hello"), stranger).status, 401);
+  EXPECT_EQ(Get(http("/v1/chat/completions")).status, 405);
   router_->Signal(SIGTERM);
   ASSERT_EQ(router_->WaitExit().value_or(-1), 0);
   const std::string directory = Path("audit"), key = Path("audit.key"), out = Path("report");
+  const Ended refused = Headgate({"audit", "export", directory, "--key-file", key, "--kind", "refusal"});
+  EXPECT_THAT(refused.out, AllOf(HasSubstr("\"malformed\""), HasSubstr("\"unknown_path\""),
+                                 HasSubstr("\"body_too_large\""), HasSubstr("\"method\""),
+                                 Not(HasSubstr("secretword"))));
+  EXPECT_EQ(Headgate({"audit", "verify", directory, "--key-file", key}).code, 0);
 
   const Ended cloud = Headgate({"audit", "export", directory, "--key-file", key, "--format", "csv", "--target", "cloud",
                                 "--kind", "outcome"});
@@ -310,10 +322,11 @@ TEST_F(CommandLineTest, AuditExportAndReport) {
 
   const Ended report = Headgate({"audit", "report", directory, "--key-file", key, "--out", out});
   EXPECT_EQ(report.code, 0) << report.out << report.err;
-  EXPECT_THAT(report.out, HasSubstr("3 requests, 2 left, 0 sensitive and unmasked; the log is whole"));
+  EXPECT_THAT(report.out, HasSubstr("4 requests, 2 left, 0 sensitive and unmasked; the log is whole"));
   EXPECT_THAT(ReadText(out + "/report.html"),
               AllOf(HasSubstr("The log is whole, and nothing sensitive left."), HasSubstr("GB/T 22239-2019")));
   EXPECT_THAT(ReadText(out + "/matrix.csv"), AllOf(HasSubstr(",restricted,stayed,1,"), HasSubstr(",public,left,2,")));
+  EXPECT_THAT(ReadText(out + "/events.csv"), HasSubstr("turned away at the door,malformed,1"));
   EXPECT_THAT(ReadText(out + "/egress.csv"), AllOf(HasSubstr("everyday"), HasSubstr("127.0.0.1")));
   EXPECT_THAT(ReadText(out + "/controls.csv"), AllOf(HasSubstr("PIPL"), HasSubstr("EU AI Act"), HasSubstr("shown")));
 

@@ -153,18 +153,18 @@ TEST(Profile, ARehearsalSendsAndChangesNothing) {
   v1::ExplainRequest explain;
   *explain.mutable_request() = World::Everyday();
   explain.set_profile("cloud_outage");
-  auto answer = world.router->Explain(explain);
+  auto answer = world.Explain(explain);
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_EQ(answer->route().reasons(0), "profile_cloud_outage");
   EXPECT_EQ(answer->route().endpoint(), "engine-0");
   explain.mutable_request()->set_declared_sensitivity(v1::SENSITIVITY_LEVEL_RESTRICTED);
   explain.set_profile("no_local");
-  answer = world.router->Explain(explain);
+  answer = world.Explain(explain);
   ASSERT_TRUE(answer.ok());
   EXPECT_EQ(answer->route().reasons(0), "sensitive");
   EXPECT_EQ(answer->route().endpoint(), "") << "there would be no engine";
   explain.set_profile("storm");
-  EXPECT_EQ(world.router->Explain(explain).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(world.Explain(explain).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(world.cloud.calls() + world.engine().calls(), 0);
   EXPECT_EQ(world.router->GetState().profile(), "none");
 }

@@ -180,7 +180,7 @@ TEST(MaskingPath, ExplainTellsAndSendsNothing) {
   World world(Masks);
   v1::ExplainRequest request;
   *request.mutable_request() = World::Everyday("to " + kPhone);
-  const auto answer = world.router->Explain(request);
+  const auto answer = world.Explain(request);
   ASSERT_TRUE(answer.ok());
   EXPECT_EQ(answer->route().reasons(1), "masked");
   EXPECT_EQ(answer->SerializeAsString().find(kPhone), std::string::npos);

@@ -100,7 +100,7 @@ struct World {
     router.emplace(std::move(parts), *std::move(rules));
   }
   ~World() {
-    EXPECT_EQ(router->in_flight(), 0);
+    EXPECT_EQ(router ? router->in_flight() : 0, 0);
     EXPECT_EQ(cloud.live_streams(), 0);
     EXPECT_EQ(fleet.live_streams(), 0);
     router.reset();
@@ -134,6 +134,9 @@ struct World {
     if (change) change(head);
     const Prompt prompt(request);
     client.status = clock.Await(router->Generate(head, prompt, client, cancellation));
+  }
+  absl::StatusOr<v1::ExplainResponse> Explain(const v1::ExplainRequest& request) {
+    return clock.Await(router->Explain(request, cancellation));
   }
   // The records of one kind, last one first.
   std::vector<json> Records(const std::string& kind) const {

@@ -254,12 +254,12 @@ TEST(RouterPath, ExplainSendsAndCountsNothing) {
   v1::ExplainRequest request;
   *request.mutable_request() = World::Everyday();
   for (int i = 0; i < 5; ++i) {
-    const auto answer = world.router->Explain(request);
+    const auto answer = world.Explain(request);
     ASSERT_TRUE(answer.ok());
     EXPECT_EQ(answer->route().target(), v1::Route::TARGET_CLOUD);
   }
   *request.mutable_request() = World::Everyday("for 11010519491231002X please");
-  const auto sensitive = world.router->Explain(request);
+  const auto sensitive = world.Explain(request);
   ASSERT_TRUE(sensitive.ok());
   EXPECT_EQ(sensitive->route().target(), v1::Route::TARGET_LOCAL);
   EXPECT_EQ(sensitive->findings(0).type(), "CN_RESIDENT_ID");
@@ -268,7 +268,7 @@ TEST(RouterPath, ExplainSendsAndCountsNothing) {
   EXPECT_EQ(world.router->GetState().eligible_qps(), 0);
   EXPECT_EQ(world.Records("admin").size(), 6u);
   world.broken = true;
-  EXPECT_EQ(world.router->Explain(request).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(world.Explain(request).status().code(), StatusCode::kUnavailable);
 }
 
 TEST(RouterPath, DrainFinishesWhatItHas) {

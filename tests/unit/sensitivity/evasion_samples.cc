@@ -111,6 +111,37 @@ Text Html(const Text& value) {
   for (const char32_t c : CodePoints(value)) out += "&#" + std::to_string(static_cast<uint32_t>(c)) + ";";
   return out;
 }
+// With four bytes as five characters, the first ones of the last group.
+Text Base85(const Text& value, std::string_view alphabet) {
+  Text out;
+  for (size_t at = 0; at < value.size(); at += 4) {
+    const size_t size = std::min<size_t>(4, value.size() - at);
+    uint32_t number = 0;
+    for (size_t i = 0; i < 4; ++i) number = number << 8 | (i < size ? static_cast<uint8_t>(value[at + i]) : 0);
+    Text group(5, ' ');
+    for (size_t i = 5; i-- > 0; number /= 85) group[i] = alphabet[number % 85];
+    out += group.substr(0, size + 1);
+  }
+  return out;
+}
+Text Ascii85(const Text& value) {
+  Text alphabet;
+  for (char c = '!'; c <= 'u'; ++c) alphabet += c;
+  return Base85(value, alphabet);
+}
+Text Rfc1924(const Text& value) {
+  return Base85(value, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~");
+}
+Text Z85(const Text& value) {
+  return Base85(value, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#");
+}
+Text Bits(const Text& value) {
+  Text out;
+  for (const char c : value) {
+    for (int bit = 7; bit >= 0; --bit) out += static_cast<char>('0' + (static_cast<uint8_t>(c) >> bit & 1));
+  }
+  return out;
+}
 Text Base32(const Text& value) {
   static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   Text out;
@@ -288,6 +319,10 @@ const std::vector<Evasion>& AllEvasions() {
       {"url", Form::kEncoding, EachByte([](uint8_t byte) { return "%" + Hex2(byte); })},
       {"html", Form::kEncoding, Html},
       {"json_u", Form::kEncoding, Json},
+      {"ascii85", Form::kEncoding, Ascii85},
+      {"rfc1924", Form::kEncoding, Rfc1924},
+      {"z85", Form::kEncoding, Z85},
+      {"bits", Form::kEncoding, Bits},
   };
   return evasions;
 }
@@ -342,6 +377,7 @@ bool IsOneOf(const Evasion& evasion, std::string_view names) {
 bool IsStructure(const Evasion& evasion) {
   return IsOneOf(evasion, "groups_hash groups_emoji cells markdown_cells breaks concatenated list_of_strings");
 }
+bool IsBase85(const Evasion& evasion) { return IsOneOf(evasion, "ascii85 rfc1924 z85"); }
 bool IsOfWords(const Evasion& evasion) { return IsOneOf(evasion, "chinese financial traditional spoken english"); }
 
 }  // namespace
@@ -355,8 +391,8 @@ bool Fits(const Identifier& identifier, const Evasion& evasion) {
   }
   if (std::string_view(identifier.name) == "permit_tw") {
     // Eight digits: without the label right before them they are any number.
-    return evasion.form != Form::kFrame && !IsStructure(evasion) && std::string_view(evasion.name) != "groups_slash" &&
-           std::string_view(evasion.name) != "newlines";
+    return evasion.form != Form::kFrame && !IsStructure(evasion) && !IsBase85(evasion) &&
+           !IsOneOf(evasion, "groups_slash newlines");
   }
   if (!identifier.code) return true;
   // Letters and digits of a key mixed with words, or cut by its own signs, are not what they were to a reader either.
@@ -368,6 +404,8 @@ bool Fits(const Identifier& identifier, const Evasion& evasion) {
 bool Fits(const Evasion& first, const Evasion& second) {
   // Not undone: signs between the characters of what is encoded, codes of words, dumps of what is in pieces.
   if (IsStructure(second)) return false;
+  // Nor always base85 in something else: its own signs are those that formats are made of.
+  if (IsBase85(first) || IsBase85(second)) return false;
   if (IsOneOf(second, "character_codes") && (IsOneOf(first, "english") || IsStructure(first))) return false;
   if (IsOneOf(second, "hex_dump") && (IsStructure(first) || first.form != Form::kFrame)) return false;
   if (IsOneOf(second, "quoted_printable") && IsOneOf(first, "newlines breaks hex_dump")) return false;

@@ -290,6 +290,7 @@ TEST(Evasion, EachIdentifierIsFoundWhereverItIsSplit) {
       const auto check = [&](const char* evasion, const Text& value) {
         if (cut.lines && !FitsLines(identifier, evasion)) return;
         if (Text(evasion) == "list_of_strings") return;  // one that is cut is no list
+        if (Text(evasion).find("85") != Text::npos || Text(evasion) == "rfc1924") return;  // nor are these put together
         v1::GenerateRequest request;
         cut.put(Split(identifier.before, value, identifier.after, cut.parts, random), request);
         misses.Check(IsFound(identifier, Found(std::move(request))),
