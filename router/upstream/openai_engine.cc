@@ -31,6 +31,8 @@ constexpr size_t kMetricsBytesMax = 1 << 20;
 constexpr size_t kAnswerBytesMax = 16 << 20;  // embeddings
 constexpr int64_t kConnectionsMax = 4096;
 constexpr absl::Duration kMetricsTimeout = absl::Seconds(1);
+// A pod that says nothing in mid-answer for so long has stopped: its connection alone would not tell.
+constexpr absl::Duration kSilentMax = absl::Minutes(2);
 constexpr char kJsonHeader[] = "Content-Type: application/json";
 constexpr char kChatPath[] = "/v1/chat/completions";
 
@@ -123,7 +125,11 @@ class PodStream : public AnswerStream, private HttpReader {
 
   Task<absl::StatusOr<std::optional<v1::GenerateStreamResponse>>> Next(MonotonicTime until,
                                                                        Cancellation& cancellation) override {
-    auto event = co_await mailbox_.Receive(pod_->clock, until, cancellation);
+    const MonotonicTime silent_at = begun_ ? pod_->clock.Monotonic() + kSilentMax : absl::InfiniteDuration();
+    auto event = co_await mailbox_.Receive(pod_->clock, std::min(until, silent_at), cancellation);
+    begun_ = begun_ || event.ok();
+    const bool silent = silent_at < until && !mailbox_.closed() && absl::IsDeadlineExceeded(event.status());
+    if (silent && !cancellation.cancelled()) co_return absl::UnavailableError("engine has fallen silent");
     co_return event;
   }
 
@@ -172,6 +178,7 @@ class PodStream : public AnswerStream, private HttpReader {
   Mailbox<v1::GenerateStreamResponse> mailbox_;
   SseReader reader_;
   absl::Status failure_;
+  bool begun_ = false;  // it has answered something
   bool paused_ = false;
   int http_status_ = 0;  // 0: no head yet
   std::unique_ptr<Timer> deadline_timer_;

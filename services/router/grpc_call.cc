@@ -6,6 +6,9 @@
 #include <grpc/grpc_security_constants.h>
 
 #include <chrono>
+#include <deque>
+#include <mutex>
+#include <optional>
 #include <typeinfo>
 #include <utility>
 
@@ -63,7 +66,7 @@ class Call : public Reactor, public std::enable_shared_from_this<Self> {
       boost::asio::co_spawn(self->parts_.executor, Run(self), [self](std::exception_ptr error) {
         if (!error) return;
         LogException(error);
-        self->Finish(grpc::Status(grpc::StatusCode::INTERNAL, "internal error"));
+        self->End(grpc::Status(grpc::StatusCode::INTERNAL, "internal error"));
       });
     });
   }
@@ -72,6 +75,9 @@ class Call : public Reactor, public std::enable_shared_from_this<Self> {
       self->cancellation_.Cancel(absl::CancelledError("the client has gone"));
     });
   }
+  // All that its reactions do is to post: they need no thread of gRPC's to themselves. gRPC calls this its own
+  // business; a release without it would not compile.
+  bool InternalInlineable() override { return true; }
   void OnDone() override {
     // The last reference may hold what only the executor may touch.
     boost::asio::post(parts_.executor, [self = std::move(self_)] {});
@@ -83,7 +89,7 @@ class Call : public Reactor, public std::enable_shared_from_this<Self> {
     absl::Status status = self->head_status_;
     if (!status.ok() && self->parts_.on_refuse) self->parts_.on_refuse(self->head_, status.code());
     if (status.ok()) status = co_await self->Work();
-    self->Finish(ToGrpc(status));
+    self->End(ToGrpc(status));
   }
 
   const CallParts& parts_;
@@ -101,11 +107,14 @@ class UnaryCall final : public Call<grpc::ServerUnaryReactor, UnaryCall> {
     head_.whole = true;
   }
   Task<absl::Status> Work() { return work_(head_, cancellation_); }
+  void End(const grpc::Status& status) { Finish(status); }
 
  private:
   const UnaryWork work_;
 };
 
+// Events wait in a queue for gRPC, which takes one at a time: its threads take the next one themselves, and the
+// executor hears of it only when the queue was full. Those of one turn leave together, the last one with the status.
 class StreamCall final : public Call<grpc::ServerWriteReactor<v1::GenerateStreamResponse>, StreamCall>,
                          public router::AnswerSink {
  public:
@@ -114,48 +123,131 @@ class StreamCall final : public Call<grpc::ServerWriteReactor<v1::GenerateStream
 
   Task<absl::Status> Work() {
     absl::Status status = co_await work_(head_, *this, cancellation_);
-    const absl::Status last = co_await Settle();
+    const absl::Status last = co_await Settle(0);
     co_return status.ok() ? last : status;
+  }
+  void End(const grpc::Status& status) {
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;  // after an exception events may be left: nothing may be written after the status
+    }
+    last_ ? StartWriteAndFinish(&*last_, {}, status) : Finish(status);
   }
 
   Task<absl::Status> Write(const v1::GenerateStreamResponse& event) override {
-    const absl::Status settled = co_await Settle();
+    const absl::Status settled = co_await Settle(kQueuedBytesMax);
     if (!settled.ok()) co_return settled;
     if (event.has_route()) AddRouteMetadata(*context_, event.route());
-    writing_ = event;
-    pending_ = true;
-    StartWrite(&writing_);
+    if (last_) Queue(*std::exchange(last_, std::nullopt));
+    if (event.has_finish()) {
+      last_ = event;
+    } else {
+      Queue(event);
+    }
     co_return absl::OkStatus();
   }
 
   void OnWriteDone(bool ok) override {
-    boost::asio::post(parts_.executor, [self = shared_from_this(), ok] {
-      static_cast<void>(self->written_.Offer(bool(ok)));  // at most one write is pending: there is room
-    });
+    bool tell;
+    {
+      const std::lock_guard lock(mutex_);
+      writing_ = false;
+      queued_bytes_ -= queue_.front().size;
+      queue_.pop_front();
+      if (!ok) {
+        broken_ = true;
+        queue_.clear();
+        queued_bytes_ = 0;
+      }
+      tell = wanted_ && queued_bytes_ <= wanted_at_;
+      if (tell) wanted_ = false;
+    }
+    StartNext();
+    if (!tell) return;
+    boost::asio::post(parts_.executor, [self = shared_from_this()] { static_cast<void>(self->written_.Offer(true)); });
   }
 
  private:
-  // Waits for the write that is with gRPC. Never returns while it is: gRPC reads `writing_`.
-  Task<absl::Status> Settle() {
-    if (!pending_) co_return absl::OkStatus();
+  static constexpr size_t kQueuedBytesMax = 16 << 10;  // then whoever writes waits
+  static constexpr size_t kEventBytes = 512;           // that an event weighs at least: a queue holds 32 of them
+
+  struct Queued {
+    v1::GenerateStreamResponse event;
+    size_t size;
+  };
+
+  void Queue(v1::GenerateStreamResponse event) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (broken_) return;
+      const size_t size = kEventBytes + event.ByteSizeLong();
+      queue_.push_back({std::move(event), size});
+      queued_bytes_ += size;
+      if (writing_ || std::exchange(posted_, true)) return;
+    }
+    boost::asio::post(parts_.executor, [self = shared_from_this()] {
+      {
+        const std::lock_guard lock(self->mutex_);
+        self->posted_ = false;
+      }
+      self->StartNext();
+    });
+  }
+  // From any thread. gRPC reads the event until OnWriteDone, so it stays in the queue. While others wait it only goes
+  // into gRPC's buffer.
+  void StartNext() {
+    const v1::GenerateStreamResponse* next;
+    grpc::WriteOptions options;
+    {
+      const std::lock_guard lock(mutex_);
+      if (writing_ || ended_ || queue_.empty()) return;
+      writing_ = true;
+      next = &queue_.front().event;
+      // Not the first: with it go the headers, which gRPC must have written before it takes the next.
+      if (queue_.size() > 1 && begun_) options.set_buffer_hint();
+      begun_ = true;
+    }
+    StartWrite(next, options);
+  }
+  // Until no more than `bytes` wait for gRPC.
+  Task<absl::Status> Settle(size_t bytes) {
     Cancellation never;
-    auto done = co_await written_.Receive(parts_.clock, parts_.clock.Monotonic() + kStallMax, cancellation_);
-    if (!done.ok() && cancellation_.cancelled()) {
-      done = co_await written_.Receive(parts_.clock, parts_.clock.Monotonic() + kGraceAfterCancel, never);
+    while (!Settled(bytes)) {
+      auto done = co_await written_.Receive(parts_.clock, parts_.clock.Monotonic() + kStallMax, cancellation_);
+      if (!done.ok() && cancellation_.cancelled()) {
+        done = co_await written_.Receive(parts_.clock, parts_.clock.Monotonic() + kGraceAfterCancel, never);
+      }
+      if (!done.ok()) {
+        context_->TryCancel();
+        bytes = 0;  // all of them are given up, and gRPC no longer reads the one that it has
+        if (!Settled(bytes)) done = co_await written_.Receive(parts_.clock, absl::InfiniteDuration(), never);
+      }
     }
-    if (!done.ok()) {
-      context_->TryCancel();
-      done = co_await written_.Receive(parts_.clock, absl::InfiniteDuration(), never);
-    }
-    pending_ = false;
-    const bool ok = done.ok() && done->has_value() && **done;
-    co_return ok ? absl::OkStatus() : absl::CancelledError("the client has gone");
+    const std::lock_guard lock(mutex_);
+    co_return broken_ ? absl::CancelledError("the client has gone") : absl::OkStatus();
+  }
+  // If not, OnWriteDone will tell.
+  bool Settled(size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    wanted_ = queued_bytes_ > bytes;
+    wanted_at_ = bytes;
+    return !wanted_;
   }
 
   const StreamWork work_;
   Mailbox<bool> written_;
-  v1::GenerateStreamResponse writing_;
-  bool pending_ = false;
+  std::optional<v1::GenerateStreamResponse> last_;  // the finish: leaves with the status
+
+  std::mutex mutex_;
+  std::deque<Queued> queue_;  // the first one is being written when writing_
+  size_t queued_bytes_ = 0;
+  size_t wanted_at_ = 0;
+  bool wanted_ = false;  // Settle waits for queued_bytes_ to fall to wanted_at_
+  bool posted_ = false;  // StartNext will run
+  bool begun_ = false;  // written anything
+  bool writing_ = false;
+  bool broken_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "absl/synchronization/mutex.h"
 #include "common/hardening.h"
 #include "common/log.h"
 #include "common/tls.h"
@@ -50,6 +51,9 @@ int Run(const RouterFlags& flags, bool check_only) {
   }
   RequireTls13ForGrpc(config.listen.tls.allow_tls12 || config.listen.admin_tls.allow_tls12);
   RaiseFileLimit();
+
+  // Debian's Abseil looks for cycles at every lock of gRPC's, and would end the process for one.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 
   boost::asio::io_context io(1);
   auto server = RouterServer::Start(io, flags, *std::move(rules));

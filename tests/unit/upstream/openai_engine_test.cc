@@ -27,6 +27,21 @@ using testing::HasSubstr;
 
 constexpr char kMetrics[] = "vllm:num_requests_running 2\nvllm:num_requests_waiting 1\nvllm:kv_cache_usage_perc 0.1\n";
 
+// The machine's clock, a thousand times as fast.
+class FastClock : public Clock {
+ public:
+  explicit FastClock(boost::asio::io_context& io) : real_(MakeRealClock(io)), start_(real_->Monotonic()) {}
+  absl::Time WallTime() const override { return real_->WallTime(); }
+  MonotonicTime Monotonic() const override { return start_ + (real_->Monotonic() - start_) * 1000; }
+  std::unique_ptr<Timer> CallAt(MonotonicTime when, std::function<void()> callback) override {
+    return real_->CallAt(start_ + (when - start_) / 1000, std::move(callback));
+  }
+
+ private:
+  const std::unique_ptr<Clock> real_;
+  const MonotonicTime start_;
+};
+
 class OpenAiEngineTest : public testing::Test {
  protected:
   using Reply = std::shared_ptr<HttpStub::Reply>;
@@ -259,6 +274,32 @@ TEST_F(OpenAiEngineTest, TheDeadlineEndsTheAnswer) {
   Connect("m");
   auto stream = Start(Says("x"), loop_.clock->Monotonic() + absl::Milliseconds(100));
   EXPECT_EQ(loop_.Await(Read(*stream)).status.code(), StatusCode::kDeadlineExceeded);
+}
+
+// Its sockets are open, as those of a process that was stopped. Nobody else would notice before the deadline.
+TEST_F(OpenAiEngineTest, SilenceInMidAnswerEndsIt) {
+  Reply reply;
+  chat_ = [&](const json&, Reply r) {
+    reply = std::move(r);
+    reply->Begin(200);
+    reply->Write(Chunk("half an "));
+  };
+  Serve();
+  FastClock clock(loop_.io);
+  local_.connect_timeout = absl::Hours(24);
+  EndpointConfig endpoint;
+  endpoint.protocol = EndpointConfig::Protocol::kOpenAi;
+  endpoint.model = "m";
+  engine_ = ConnectOpenAiEngine(loop_.io.get_executor(), clock, endpoint, server_->address(), local_, metrics_,
+                                [](const v1::Load&) {});
+  auto stream = Start(Says("hi"), clock.Monotonic() + absl::Hours(24));
+  const Outcome outcome = loop_.Await(Read(*stream));
+  EXPECT_EQ(outcome.status.code(), StatusCode::kUnavailable) << outcome.status;
+  EXPECT_THAT(std::string(outcome.status.message()), HasSubstr("silent"));
+  EXPECT_EQ(outcome.text, "half an ");
+  stream.reset();
+  engine_.reset();  // before its clock
+  loop_.RunFor(absl::Milliseconds(5));
 }
 
 TEST_F(OpenAiEngineTest, APageThatIsNoneCountsAsSilence) {
