@@ -90,6 +90,9 @@ struct TcoProfile {
   }
 };
 
+// The least that a pilot of one to two weeks takes; a shorter trace is no measurement of a year's volume.
+inline constexpr double kPilotDays = 7;
+
 // Keys of the section `evidence`.
 inline constexpr const char* kEvidence[] = {"first_token_recorded", "reconciled", "outage_plan_rehearsed", "proof_case",
                                             "proof_month_1", "proof_month_2", "proof_month_3"};

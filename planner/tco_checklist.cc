@@ -16,6 +16,7 @@ namespace headgate::planner {
 namespace {
 
 constexpr double kMonthDays = 30;
+constexpr double kRecordedDays = 28;  // the month of recorded cost and latency
 
 Recorded::FirstToken FirstTokens(std::vector<double> seconds) {
   Recorded::FirstToken out;
@@ -68,12 +69,12 @@ std::string Shown(const TcoProfile& profile, const char* key, const std::string&
   return Item(true, absl::StrCat(text, " (", found->second.date, ", ", found->second.source, ")"));
 }
 
-// Ticked by a measured input; an assumed one is shown and stays open.
+// Ticked by a measured input; one that is assumed, or measured for less than the pilot takes, is shown and stays open.
 std::string FromInput(const TcoProfile& profile, const char* key, const std::string& shown, const char* otherwise) {
   const auto found = profile.inputs.find(key);
   if (found == profile.inputs.end()) return Item(false, otherwise);
   const Input& input = found->second;
-  return Item(input.measured, absl::StrCat(shown, input.measured ? " (" : " (assumed, not measured: ", input.source,
+  return Item(input.measured, absl::StrCat(shown, input.measured ? " (" : " (not measured yet: ", input.source,
                                            ", ", input.date, ")"));
 }
 
@@ -85,16 +86,17 @@ std::string RecordedLines(const TcoProfile& profile, double days, const char* ot
   std::string text =
       Item(r.days >= days, absl::StrFormat("%.1f of %g days recorded: %d answers, %.1f %% local, success %.2f %% (%s)",
                                            r.days, days, r.answers, local, 100 * r.success, r.source));
-  text += Item(r.cloud_call.has_value() && r.unpriced == 0,
+  text += Item(r.days >= days && r.cloud_call.has_value() && r.unpriced == 0,
                r.cloud_call ? absl::StrFormat("a cloud answer cost %.6f %s on average; %g without a price",
                                               *r.cloud_call, r.currency, r.unpriced)
                             : absl::StrFormat("no cloud answer with a price in one currency; %g without", r.unpriced));
-  return text + Item(r.answers > 0, absl::StrFormat("a whole answer took %.2f s (median), %.2f s (95 %%)", r.took_p50_s,
+// Ticked by a measured input; one that is assumed, or measured for less than the pilot takes, is shown and stays
+// open.
                                                     r.took_p95_s));
 }
 
 // From the log where it holds first tokens of both sides, else by evidence.
-std::string FirstTokenLine(const TcoProfile& profile) {
+std::string FirstTokenLine(const TcoProfile& profile, double days) {
   const char* both = "first token of both sides recorded";
   if (!profile.recorded) return Shown(profile, "first_token_recorded", both);
   const auto side = [](const char* name, const Recorded::FirstToken& first) {
@@ -103,7 +105,7 @@ std::string FirstTokenLine(const TcoProfile& profile) {
                            first.answers);
   };
   const Recorded& r = *profile.recorded;
-  const bool done = r.local_first.answers > 0 && r.cloud_first.answers > 0;
+  const bool done = r.days >= days && r.local_first.answers > 0 && r.cloud_first.answers > 0;
   if (!done && profile.evidence.contains("first_token_recorded")) return Shown(profile, "first_token_recorded", both);
   return Item(done, absl::StrCat("first token, ", side("local", r.local_first), "; ", side("cloud", r.cloud_first)));
 }
@@ -189,7 +191,7 @@ void SetCachedShare(const AuditLog& log, const std::string& source, const std::s
 
 std::string Checklists(const TcoProfile& profile, const Tco& tco) {
   std::string text = "### Pilot, 1 to 2 weeks\n";
-  text += RecordedLines(profile, 7, "7 days of traffic recorded: `headgate tco --audit DIRECTORY` fills this");
+  text += RecordedLines(profile, kPilotDays, "7 days of traffic recorded: `headgate tco --audit DIRECTORY` fills this");
   text += FromInput(profile, "volume.calls_per_year",
                     absl::StrFormat("volume: %.0f calls a year", profile.Get("volume.calls_per_year")),
                     "volume: `headgate tco --trace` or `--audit`");
@@ -203,7 +205,7 @@ std::string Checklists(const TcoProfile& profile, const Tco& tco) {
                                     100 * profile.Get("volume.sensitive_share")),
                     "share of sensitive requests known");
   text += "### One month of recorded cost and latency\n";
-  text += RecordedLines(profile, 28,
+  text += RecordedLines(profile, kRecordedDays,
                         "28 days of cost and latency recorded: `headgate tco --audit DIRECTORY` fills this");
   if (profile.recorded && profile.recorded->cloud_call && tco.call_price > 0) {
     text += absl::StrFormat("  (a call on the cloud by the inputs: %.6f %s)\n", tco.call_price, profile.currency);
@@ -213,7 +215,7 @@ std::string Checklists(const TcoProfile& profile, const Tco& tco) {
                                               profile.currency)
                             : "price of a call: `headgate budget ledger`");
   }
-  text += FirstTokenLine(profile);
+  text += FirstTokenLine(profile, kRecordedDays);
   text += Shown(profile, "reconciled", "ledger reconciled with the provider's balance: `headgate budget reconcile`");
   text += "### Decision\n";
   text += Item(tco.cloud_known && tco.local_known,

@@ -278,7 +278,7 @@ void SetVolume(const Trace& trace, double sensitive_share, const std::string& da
   const double peak = *std::max_element(windows.begin(), windows.end());
   const std::string source = absl::StrFormat("trace %s, %.0f s scaled to a year", trace.name, span);
   const auto set = [&](const char* key, double value) {
-    profile->inputs[key] = {value, value, value, date, source, /*measured=*/true};
+    profile->inputs[key] = {value, value, value, date, source, /*measured=*/span >= kPilotDays * 86400};
   };
   set("volume.calls_per_year", count / span * kYear);
   set("volume.input_tokens_per_call", input / count);

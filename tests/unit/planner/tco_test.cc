@@ -181,7 +181,7 @@ TEST(Tco, TheReportHoldsPartsCurveTornadoAndBand) {
   for (const char* part :
        {"| local: hardware |", "| local: power |", "| local: staff |", "## Break-even over three years",
         "privacy: the sensitive 15 % never leave | 124178 |", "independence of the provider: nothing leaves | 158277 |",
-        "latency: room for the peak", "- [ ] engine rates: 6000 prompt", "(assumed, not measured: ", "## What decides",
+        "latency: room for the peak", "- [ ] engine rates: 6000 prompt", "(not measured yet: ", "## What decides",
         "## Band: 1000 draws (seed 20261122)", "Local is cheaper than the cloud in", "(73350 USD)",
         "[ ] ledger reconciled with the provider's balance"}) {
     EXPECT_TRUE(absl::StrContains(text, part)) << part;
@@ -220,7 +220,7 @@ TEST(Tco, TheChecklistIsFilledFromTheLogAndTheEvidence) {
        {"- [x] 9.0 of 7 days recorded: 10 answers, 50.0 % local, success 90.00 % (audit log x)",
         "- [ ] 9.0 of 28 days recorded", "- [x] a cloud answer cost 0.002000 USD on average; 0 without a price",
         "- [x] a whole answer took 6.00 s (median), 10.00 s (95 %)",
-        "- [x] first token, local: 0.80 s (median), 1.00 s (95 %) of 4 streams; cloud: 0.50 s (median), 0.90 s (95 %) "
+        "- [ ] first token, local: 0.80 s (median), 1.00 s (95 %) of 4 streams; cloud: 0.50 s (median), 0.90 s (95 %) "
         "of 5 streams",
         "- [x] ledger reconciled with the provider's balance: `headgate budget reconcile` (2026-11-20, ticket 7)"}) {
     EXPECT_TRUE(absl::StrContains(text, part)) << part << "\n" << text;
@@ -234,11 +234,11 @@ TEST(Tco, AMonthOfTheProofIsFilledOnceItIsOver) {
     AuditOutcome outcome;
     outcome.time = absl::FromUnixSeconds(1'790'000'000) + absl::Hours(24 * day);
     outcome.status = day == 10 ? "UNAVAILABLE" : "OK";
-    outcome.target = "cloud";
+    outcome.target = day == 45 ? "local" : "cloud";
     outcome.prompt_tokens = 10;
     outcome.first_token = absl::Milliseconds(300);
-    outcome.priced = true;
-    outcome.cost_micro_units = 2000;
+    outcome.priced = day != 45;
+    outcome.cost_micro_units = outcome.priced ? 2000 : 0;
     outcome.currency = "USD";
     log.outcomes.push_back(outcome);
   }
@@ -248,7 +248,8 @@ TEST(Tco, AMonthOfTheProofIsFilledOnceItIsOver) {
   const std::string text = TcoMarkdown(profile);
   for (const char* part : {"- [x] month 1: cloud cost 0.004000 USD, first token 0.30 s (median) of 2 streams, success "
                            "50.00 % of 2 (audit log x)",
-                           "- [ ] month 2, not over: cloud cost 0.004000 USD",
+                           "- [ ] month 2, not over: cloud cost 0.002000 USD",
+                           "- [x] first token, local: 0.30 s (median), 0.30 s (95 %) of 1 streams; cloud: 0.30 s",
                            "- [ ] month 3: cost, first token and success rate recorded"}) {
     EXPECT_TRUE(absl::StrContains(text, part)) << part << "\n" << text;
   }
@@ -344,6 +345,11 @@ TEST(Tco, VolumeFromATrace) {
   EXPECT_NEAR(profile.Get("volume.calls_per_year"), 31557600, 2e6);
   EXPECT_GE(profile.Get("volume.peak_to_mean"), 1);
   EXPECT_TRUE(absl::StrContains(profile.inputs["volume.calls_per_year"].source, "trace generated_1"));
+  EXPECT_TRUE(absl::StrContains(TcoMarkdown(profile), "- [ ] volume: ")) << "two hours are no year";
+  options.hours = 24 * 8;
+  options.requests_per_second = 0.01;
+  SetVolume(*GenerateTrace(options), 0.2, "2026-11-22", &profile);
+  EXPECT_TRUE(absl::StrContains(TcoMarkdown(profile), "- [x] volume: "));
 }
 
 }  // namespace
