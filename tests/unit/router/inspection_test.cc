@@ -105,6 +105,32 @@ TEST_F(InspectionTest, ASmallRequestDoesNotWaitForALargeOne) {
   EXPECT_EQ(world.cloud.calls(), 2);  // neither is sensitive
 }
 
+TEST_F(InspectionTest, NorForAnExplainOfALargeOne) {
+  World world({}, /*inspect_threads=*/1);
+  Hold(world);
+  v1::ExplainRequest explain;
+  *explain.mutable_request() = Large();
+  Cancellation cancellation;
+  std::optional<absl::StatusOr<v1::ExplainResponse>> answer;
+  Spawn(world.io, world.router->Explain(explain, cancellation), &answer);
+  world.clock.RunUntilIdle();
+  gate_.WaitUntilHeld();
+  EXPECT_FALSE(answer);
+  const Client small = world.Ask(World::Everyday());
+  EXPECT_TRUE(small.status.ok()) << small.status;
+  // A reload meanwhile: it goes on with the rules that it began with.
+  world.router->Apply(*Rules::Make(world.config));
+  gate_.Open();
+  const auto done = [&] { return answer.has_value(); };
+  while (!world.clock.RunUntil(done, absl::ZeroDuration())) {
+    world.io.restart();
+    if (world.io.run_one_for(std::chrono::milliseconds(50)) == 0) world.clock.RunUntil(done, absl::Seconds(1));
+  }
+  ASSERT_TRUE(answer->ok()) << answer->status();
+  EXPECT_EQ((*answer)->route().target(), v1::Route::TARGET_CLOUD);
+  EXPECT_EQ(world.cloud.calls(), 1);  // the small one
+}
+
 TEST_F(InspectionTest, OneForWhichThereIsNoRoomIsSensitive) {
   World world({}, /*inspect_threads=*/1, /*inspect_waiting=*/1);
   Hold(world);
