@@ -124,6 +124,16 @@ void ReadChineseAddresses(const Evidence& evidence, Report report) {
   ReportCluster(evidence, cluster, report);
 }
 
+// `科苑小区4-112`, `房号2-1801`: building and room behind the estate's name.
+void ReadEstateRoom(const Evidence& evidence, const Evidence::Hit& room, Report report) {
+  const std::string_view text = evidence.text();
+  size_t end = room.end;
+  while (end < text.size() && IsDigit(text[end])) ++end;
+  const TextRange range{AddressBegin(text, room.begin), end};
+  if (end - room.end > 1 || evidence.Near(Cue::kFiction, range, kFictionChars)) return;
+  report("ADDRESS", range, kScoreLikely);
+}
+
 // ---- Latin ----
 
 struct LatinAddress {
@@ -186,10 +196,30 @@ bool IsFamousAddress(std::string_view address) {
   return false;
 }
 
+// `Miss K Doyle, The Old Forge, Station Rd, Nether Stowey TA5 1LN`: no number, but a postal code of few houses, and
+// something is sent there or somebody is named.
+void ReadNamedHouse(const Evidence& evidence, const Evidence::Hit& street, Report report) {
+  constexpr size_t kBeforeChars = 48;
+  const std::string_view text = evidence.text();
+  const TextRange range{street.begin, street.end};
+  size_t end = street.end;
+  if (!IsUpper(text[street.begin]) || !PostalCodeAfter(text, street.end, &end) || !IsUpper(text[end - 1])) return;
+  if (evidence.Near(Cue::kFiction, range, 100)) return;
+  const bool titled = evidence.Before(Cue::kTitleBefore, range, kBeforeChars);
+  const bool sent =
+      evidence.Before(Cue::kHome, range, kBeforeChars) || evidence.Before(Cue::kAddressWord, range, kBeforeChars);
+  // `Station Rd` is no station where somebody is named.
+  if (titled || (sent && !evidence.Near(Cue::kCompany, range, kBeforeChars)))
+    report("ADDRESS", {street.begin, end}, kScoreLikely);
+}
+
 void ReadStreet(const Evidence& evidence, const Evidence::Hit& street, Report report) {
   const std::string_view text = evidence.text();
   LatinAddress address;
-  if (!HouseNumberBefore(text, street.begin, address)) return;
+  if (!HouseNumberBefore(text, street.begin, address)) {
+    ReadNamedHouse(evidence, street, report);
+    return;
+  }
   address.range.end = street.end;
   const std::string_view kind = text.substr(street.begin, street.end - street.begin);
   address.capitals &= IsUpper(kind[0]);
@@ -234,6 +264,11 @@ void ReadUnit(const Evidence& evidence, const Evidence::Hit& unit, Report report
 
 void ReadAddresses(const Evidence& evidence, Report report) {
   ReadChineseAddresses(evidence, report);
+  if (evidence.Has(Cue::kEstateRoom)) {
+    for (const Evidence::Hit& hit : evidence.hits()) {
+      if (hit.cue == Cue::kEstateRoom) ReadEstateRoom(evidence, hit, report);
+    }
+  }
   if (!evidence.Has(Cue::kStreetWord) && !evidence.Has(Cue::kUnitWord) && !evidence.Has(Cue::kOfficeUnit)) return;
   for (const Evidence::Hit& hit : evidence.hits()) {
     if (hit.cue == Cue::kStreetWord) ReadStreet(evidence, hit, report);

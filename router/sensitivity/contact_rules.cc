@@ -60,6 +60,7 @@ std::optional<Value> CnMobile(const Match& match) {
     return std::nullopt;
   }
   if (text.substr(range.begin, 11) == "13800138000") return std::nullopt;  // every manual's example
+  if (range.begin > 0 && text[range.begin - 1] == '+') return std::nullopt;  // `+14155552671` is another country's
   if (IsCounted(text, range.end) && !match.evidence.Near(Cue::kPhone, range, kCloseChars)) return std::nullopt;
   // `订单号 13812345678`: only the word right before it speaks of it.
   if (match.evidence.Before(Cue::kOtherNumber, range, 4) && !match.evidence.Near(Cue::kPhone, range, kCloseChars)) {
@@ -68,8 +69,20 @@ std::optional<Value> CnMobile(const Match& match) {
   return Value{range, kScoreLabelled};
 }
 
-// A public line: a hotline is told to everybody.
-bool IsHotline(const Match& match, TextRange range) { return match.evidence.Near(Cue::kHotline, range, kCloseChars); }
+// A public line; or a number reserved for examples (Ofcom's for drama, 555) where one speaks of examples.
+bool IsHotline(const Match& match, TextRange range) {
+  if (match.evidence.Near(Cue::kHotline, range, kCloseChars)) return true;
+  if (!match.evidence.Near(Cue::kExample, range, 60)) return false;
+  std::string digits;
+  for (size_t at = range.begin; at < range.end; ++at) {
+    if (IsDigit(match.text()[at])) digits += match.text()[at];
+  }
+  for (const std::string_view reserved : {"7700900", "2079460", "1632960", "1555010", "1500555", "14155552671"}) {
+    const size_t at = digits.find(reserved);
+    if (at != std::string::npos && at < 5) return true;
+  }
+  return false;
+}
 
 // 010-12345678, 0755 1234567, (021)12345678: area code and number.
 std::optional<Value> Landline(const Match& match) {
@@ -127,7 +140,8 @@ std::optional<Value> UsPhone(const Match& match) {
   const NumberShape shape(text, range);
   const bool phone = match.evidence.Near(Cue::kPhone, range, kCloseChars);
   const bool other = match.evidence.Before(Cue::kOtherNumber, range, kVeryCloseChars);
-  if (shape.separated() && shape.groups() == "3-3-4" && !shape.has_comma() && (phone || !other)) {
+  if (shape.separated() && shape.groups() == "3-3-4" && !shape.has_comma() &&
+      (phone || (!other && shape.free_standing()))) {
     return Value{range, kScoreLikely};
   }
   if (!match.evidence.Before(Cue::kPhone, range, kVeryCloseChars)) return std::nullopt;

@@ -58,6 +58,8 @@ void ReadPassword(const Evidence& evidence, const Evidence::Hit& label, Report r
   if (pin && !std::all_of(value.begin(), value.end(), IsDigit)) return;
   // In prose a password of letters alone is a word: `password: please`.
   if (!LooksLikePassword(value, closed)) return;
+  // `{"password": "123456"}` in an example
+  if (value.starts_with("123456") && evidence.Near(Cue::kExample, {begin, end}, 40)) return;
   // `pass: 85%`, `first pass: 2024-01-02`
   const bool mixed = std::any_of(value.begin(), value.end(), IsLetter) &&
                      std::any_of(value.begin(), value.end(), IsDigit);
@@ -136,7 +138,7 @@ void ReadPasswordInProse(const Evidence& evidence, const Evidence::Hit& label, R
     const bool said = std::any_of(std::begin(kSaid), std::end(kSaid), ends);
     const std::string_view value = text.substr(at, end - at);
     if (IsPasswordShaped(value, said) && LooksLikePassword(value, false)) {
-      const bool talk = evidence.Near(Cue::kGeneralQuestion, {label.begin, end}, 24) ||
+      const bool talk = evidence.Before(Cue::kGeneralQuestion, {label.begin, end}, 24) ||
                         evidence.Near(Cue::kExample, {at, end}, 40);
       if (!talk) report("PASSWORD", {at, end}, kScoreLikely);
       return;

@@ -107,7 +107,8 @@ constexpr CueRow kRows[] = {
      "验证码|校验码|动态码|动态口令|动态密码|短信码|确认码|verification code|otp|one-time code|one time code|one-time password|"
      "one time password|2fa code|2fa|login code|security code|auth code|confirmation code|authentication code|"
      "code they texted|code you texted|code i got|code i received|sms code|sign in code|sign-in code|mfa code|"
-     "authenticator code|passcode|the app shows|app shows|otp came through|短信让我输|短信里的数字|app上显示|验证器显示"},
+     "authenticator code|passcode|the app shows|app shows|otp came through|authenticator shows|authenticator says|"
+     "短信让我输|短信里的数字|app上显示|验证器显示"},
     {Cue::kCookie,
      "cookie|set-cookie|sessionid|session_id|phpsessid|jsessionid|asp.net_sessionid|connect.sid|csrftoken|"
      "session cookie|sessid|sid|xsrf-token|laravel_session|auth_session|bduss|sessdata|z_c0|passport_auth|_session|"
@@ -124,7 +125,8 @@ constexpr CueRow kRows[] = {
     // ---- Persons ----
     {Cue::kNameLabel,
      "姓名|名字|患者姓名|客户姓名|联系人|收件人|收货人|寄件人|经办人|当事人|紧急联系人|持卡人|开户人|户名|账户名|申请人|投保人|被保险人|受益人|债务人|借款人|担保人|被告人|犯罪嫌疑人|嫌疑人|原告|被告|"
-     "委托人|报案人|受害人|被害人|证人|监护人|家长|full name|patient name|customer name|client name|employee name|name|first name|"
+     "委托人|报案人|受害人|被害人|证人|监护人|家长|谈话对象|考核对象|申报人|登记人|投诉人|反映人|来访人|受访人|被调查人|病人姓名|学生姓名|收款人|full name|patient name|"
+     "customer name|client name|employee name|name|first name|"
      "last name|cardholder|account holder|recipient|ship to|bill to|applicant|candidate name|borrower|beneficiary|"
      "emergency contact|next of kin|insured|policyholder|contact person|attn|surname|student name|employee|re"},
     {Cue::kPersonRole,
@@ -150,7 +152,8 @@ constexpr CueRow kRows[] = {
     {Cue::kAgeWord, "岁|年龄|周岁|years old|year old|year-old|aged|age|yo|y/o|y.o.|years of age"},
     {Cue::kGender, "性别|男|女|gender|sex|male|female"},
     {Cue::kSalary,
-     "工资|薪资|月薪|年薪|底薪|薪水|薪酬|奖金|年终奖|绩效工资|实发|税后收入|收入|社保基数|调薪|涨薪|salary|annual salary|base pay|compensation|payroll|"
+     "工资|薪资|月薪|年薪|底薪|薪水|薪酬|奖金|年终奖|绩效工资|实发|一个月拿|每月拿|一年拿|到手工资|税后收入|收入|社保基数|调薪|涨薪|salary|annual salary|base pay|"
+     "compensation|payroll|"
      "annual income|take-home|bonus|pay raise|net pay|gross pay|wage|income|makes $|earns|base salary|hourly rate|"
      "severance|加薪|加薪到|降薪|薪级|时薪|日薪|年包|期望薪资|期望月薪|目前薪资|低保|补偿金|年度包|take home|earned|stipend|day rate|pension|per annum|"
      "a month|on benefits|housing benefit|allowance"},
@@ -176,11 +179,12 @@ constexpr CueRow kRows[] = {
      "on probation|sentenced to|misdemeanor|indicted|drug offense|shoplifting|embezzl|parole|overdue|sued|"
      "bankruptcy|坐过牢|坐牢|刑满释放|蹲过监狱|劳教|矫正对象|社区矫正|被起诉|遭起诉|起诉书|嫖娼|偷税|行贿|受贿|挪用|ankle monitor|on bail|in prison|"
      "pleaded guilty|charged with|police report|restraining order|drug test|evicted|eviction|behind on rent|喝酒|酗酒|"
-     "赌债|嗜赌|拿回扣|收红包|打人|打架|家暴|drinks|taking cash|racial abuse|gambling|stealing|drunk"},
+     "被判|刑拘|帮信罪|寻衅滋事|肇事逃逸|醉驾|赌债|嗜赌|拿回扣|收红包|打人|打架|家暴|drinks|taking cash|racial abuse|gambling|stealing|drunk"},
     {Cue::kDiscipline,
      "处分|警告处分|记过|开除|辞退|绩效考核|绩效评级|旷工|停职|约谈|违纪|留用察看|terminated|disciplinary|written warning|performance review|"
      "performance rating|misconduct|suspended|fired for|improvement plan|pip|harassment complaint|complaint against|"
-     "被投诉|末位淘汰|优化名单|laid off|绩效|转正评估|试用期|记大过|降级|撤职|书面警告|扣奖金|不同意转正|劝退|被开除|被辞退|投诉她|投诉他|信访|被裁|let go|not renewing|"
+     "被投诉|睡岗|顶撞|迟到|旷课|作弊|抄袭|情绪不稳定|延毕|末位淘汰|优化名单|laid off|绩效|转正评估|试用期|记大过|降级|撤职|书面警告|扣奖金|不同意转正|劝退|被开除|被辞退|投诉她|投诉他|信访|"
+     "被裁|let go|not renewing|"
      "final warning|warning letter|write warning|written up|dismissal|dismissed|redundant|redundancy|grievance|"
      "suspension|absences|low ratings|low rating|underperforming|demoted|probation|plagiarism|expelled"},
     {Cue::kSchoolJob,
@@ -198,12 +202,16 @@ constexpr CueRow kRows[] = {
      "in recovery|recovering|alcoholic|addict|relapsed|dialysis|chemo|dementia|alzheimer|parkinson|disabled|"
      "wheelchair|suicidal|self-harm|overdosed|seizure|seizures|ivf|icu|hospice|concussion|diabetic|therapy|"
      "therapist|burnout|burned out|signed off sick|off sick|sick note|nervous breakdown|panic attacks|癌|中风|卒中|脑梗|心梗|"
-     "骨髓|截肢"},
+     "骨髓|截肢|癫痫|哮喘|甲亢|结核|梅毒|hpv|痛风|红斑狼疮|帕金森|阿尔茨海默|痴呆|尿毒症|肝硬化|冠心病|房颤|心衰|"
+     "支架|搭桥|宫外孕|人流|不孕|唐氏|多动症|强迫症|自残|自杀|割腕|吞药|放疗|靶向药|瘫痪|幽门螺杆菌|阅读障碍|阳性|dyslexia|"
+     "dyslexic|biopsied|stroke|hysterectomy|lymphoma|leukaemia|leukemia|chlamydia|syphilis|sectioned|psychosis|"
+     "anorexia|"
+     "bulimia|sertraline|antipsychotic|detox|methadone|colostomy|knee replacement|hip replacement|stent"},
     {Cue::kMedication,
      "服用|用药|处方|口服|mg|毫克|prescribed|prescription|dosage|metformin|lisinopril|insulin|二甲双胍|胰岛素|阿司匹林"},
     // ---- Places ----
     {Cue::kHome,
-     "住址|家住|住在|收货|收件|寄到|寄往|送到|家庭住址|现住|户籍|户口|居住|租住|住处|搬到|邮寄|上门|配送|派送|快递到|送货|live at|lives at|living at|living in|"
+     "住址|家住|住在|收货|收件|寄到|寄往|送到|家庭住址|现住|户籍|户口|居住|租住|住处|房号|搬到|邮寄|上门|配送|派送|快递到|送货|live at|lives at|living at|living in|"
      "resides at|residing at|home address|ship to|deliver to|mailing|shipping|billing|moved to|my place|our place|"
      "new place|my house|my home|residence|mail it to|send it to|delivery|reside at|reside|delivered to|"
      "my apartment|lives on|live on|stay at|staying at|pick me up|apartment|residing|domiciled|dirección|adresse"},
@@ -220,7 +228,10 @@ constexpr CueRow kRows[] = {
      "store|office|corporation|inc|llc|university|library|theater|theatre|landmark|white house|cathedral|station|"
      "stadium|景区|旅游|博览|展览|图书馆|体育馆|写字楼|building|airport|arena|showroom|courthouse|town hall|city hall|post office|"
      "consulate|dmv|opening hours|directions to|get there|how do i get|客服|营业时间|怎么坐|挂号|地铁|医院|博物院|派出所|税务局|车管所|机场|火车站|"
-     "专卖店|旗舰店|客运站"},
+     "专卖店|旗舰店|客运站|开业|门市|分店|工作室|注册地址|办公地址|ltd|limited|registered in|our shop|"
+     "we run a|repair shop|shop at|instagram bio|抖音简介|head office|our office|公司地址|open mon|open daily|open sat|"
+     "google business|about page|"
+     "showrooms|bakery|café|cafe"},
     // ---- Documents ----
     {Cue::kRecordHeading,
      "主诉|现病史|既往史|个人史|婚育史|家族史|过敏史|体格检查|查体|专科检查|辅助检查|初步诊断|入院诊断|出院诊断|出院医嘱|诊断意见|处理意见|诊疗经过|治疗方案|入院情况|出院情况|临床诊断|病程记录|处方|"
@@ -300,10 +311,12 @@ constexpr CueRow kRows[] = {
      "order no|order id|order #|tracking number|tracking no|tracking|serial number|serial no|serial|part number|sku|"
      "invoice number|invoice no|invoice|ticket|ticket number|ticket no|model number|barcode|upc|ean|po number|"
      "confirmation number|reference number|ref no|build number|job id|transaction id|request id|trace id|batch no|"
-     "lot number|product id|product code|item no|order|shipment|imei|vin|arxiv|pmid|rfc|专利号|国标|gb/t|商品|货品"},
+     "lot number|product id|product code|item no|order|shipment|imei|vin|arxiv|pmid|rfc|flight|flight no|航班|航班号|车次|"
+     "专利号|国标|gb/t|商品|货品"},
     {Cue::kExample,
      "示例|例子|举例|样例|例如|比如|测试数据|测试用|测试|占位|假数据|虚构数据|模拟数据|模板|假设|e.g.|example|for example|sample|placeholder|dummy|fake|"
      "mock|lorem ipsum|template|test data|synthetic|hypothetical|made-up|made up|xxx|generate random|unit test|"
+     "libphonenumber|regex|reserved number|reserved values|magic number|from the docs|twilio|正则|接口示例|"
      "test card"},
     {Cue::kFiction,
      "小说|故事|虚构|剧本|人物|角色|童话|寓言|应用题|数学题|练习题|造句|写一篇|主人公|主角|武侠|电影|电视剧|动画|历史|古代|诗人|作家|歌词|作文|续写|剧情|悬疑|人设|番外|剧本杀|台词|旁白|甲公司|"
@@ -312,12 +325,17 @@ constexpr CueRow kRows[] = {
      "fiction|fictional|character|screenplay|fairy tale|protagonist|short story|word problem|math problem|poem|"
      "movie|film|plot|dialogue between|scene|role-play|roleplay|biography|how many apples|apples|essay|sci-fi|"
      "fan fiction|d&d|dungeons|npc|rogue|wizard|fantasy|riddle|how many|how old will|how much does|逻辑题|推理题|智力题|几个苹果|"
+     "第一章|第二章|第三章|探长|chapter one|chapter 1|"
+     "monologue|独白|小品|skit|reading comprehension|logic puzzle|exam vignette|case study for|for mba|管理学案例|考试题|"
+     "fill the gap|fill in the gap|"
+     "gap-fill|fill in the blank|english exercise|grammar exercise|"
      "多少个|语文|课文|笑话|li hua|完形|阅读理解|听力题|英语题|单选"},
     {Cue::kTechnical,
      "版本|时间戳|哈希|校验和|提交记录|version|timestamp|hash|commit|checksum|sha256|sha1|md5|uuid|guid|build|release|git|epoch|"
      "v1|v2|semver|changelog|digest|nonce|offset|coordinates|pixels|hex|port"},
     {Cue::kPublicFigure,
-     "总统|主席|总理|皇帝|首相|国王|明星|演员|歌手|球员|运动员|科学家|诺贝尔|创始人|董事长|首富|著名|历史人物|名人|女王|院士|作者|导演|将军|president|prime minister|"
+     "总统|主席|总理|皇帝|首相|国王|明星|演员|歌手|球员|运动员|科学家|诺贝尔|创始人|董事长|首富|著名|历史人物|名人|女王|院士|作者|导演|将军|wiki-style|wikipedia|"
+     "media studies|documentary on|president|prime minister|"
      "emperor|king|queen|actor|actress|singer|athlete|scientist|nobel|founder|ceo|celebrity|famous|author|"
      "director of the film|philosopher|poet|senator|composer|painter|pope|inventor|novelist|physicist|mathematician|"
      "politician|minister|chancellor|musician|footballer|final years|legacy|albums|discography|biopic|assassination|"
@@ -326,6 +344,14 @@ constexpr CueRow kRows[] = {
     {Cue::kHotline,
      "客服|热线|官方电话|报警|急救|投诉电话|服务热线|咨询热线|hotline|customer service|press office|switchboard|media enquiries|总机|前台|"
      "toll-free|helpline|emergency number|support line|customer support|call center|官网"},
+    {Cue::kMeasurement,
+     "average|mean|median|variance|standard deviation|outlier|outliers|iqr|readings|gear ratio|rtt|latency|packet loss|"
+     "benchmark|sensor|sensors|epoch|throughput|req/s|qps|丢包|传感器|电表|水表|平均每|平均值|标准差|中位数|方差|拟合|离群|异常值|齿比|误差|版本号|吞吐"},
+    {Cue::kMarkingTalk,
+     "should be marked|documents marked|mark documents|marked as|style guide|email footer|footer that says|header on|"
+     "draft a clause|a clause|receiving party|disclosing party|checklist for|the phrase|better phrase|good title|"
+     "the printer|on every page|in word|portfolio|awareness|slogan|poster|这条够不够|这一条|条款|乙方应|甲方应|接收方|披露方|末尾加一句|"
+     "自查清单|标语|宣传|打印机|每页|封面|页脚|怎么翻"},
     {Cue::kGeneralQuestion,
      "什么是|是什么意思|什么意思|如何|怎么|怎样|为什么|区别|解释一下|解释|定义|含义|介绍一下|翻译成|what is|what are|what does|how to|how do|how can|"
      "how does|explain|define|meaning of|definition|difference between|why is|why do|best practices|tell me about|"

@@ -61,6 +61,36 @@ std::string_view TopicType(Topic topic) {
   return "HEALTH_RECORD";
 }
 
+constexpr double kContraOdds = 7.4;  // e to the 2
+
+// Rows of figures that are measured or counted, and nobody's.
+bool IsMeasured(const Evidence& evidence, TextRange range) {
+  for (const Cue cue : {Cue::kPersonRole, Cue::kDiagnosis, Cue::kLabItem, Cue::kMedication, Cue::kSalary,
+                        Cue::kAccount, Cue::kUnpublished, Cue::kMoneyUnit}) {
+    if (evidence.Has(cue)) return false;
+  }
+  return evidence.Near(Cue::kMeasurement, range, 40);
+}
+
+// Stories, exercises and public figures say so near by. Only in texts that lie within the context as a
+// whole: in a longer one another window may be the highest, and more text must not lower a level.
+bool IsSpokenAgainst(const Evidence& evidence, Topic topic, TextRange range) {
+  constexpr size_t kContraChars = 120;
+  if (!Within(evidence.text(), 0, evidence.text().size(), kContextChars)) return false;
+  switch (topic) {
+    case Topic::kPersonal:
+      return evidence.Near(Cue::kFiction, range, kContraChars) ||
+             evidence.Near(Cue::kPublicFigure, range, kContraChars);
+    case Topic::kHealthRecord:
+    case Topic::kFinance:
+      return evidence.Near(Cue::kFiction, range, kContraChars) || IsMeasured(evidence, range);
+    case Topic::kInternal:
+      return IsMeasured(evidence, range);
+    default:
+      return false;
+  }
+}
+
 size_t TypeIndex(std::string_view type) { return static_cast<size_t>(FindDetectorType(type) - kDetectorTypes); }
 
 // The expression of a cue word: literally, any case.
@@ -174,6 +204,14 @@ absl::StatusOr<BuiltIn> BuiltIn::Make() {
   for (const CueExpression& cue : kCueExpressions) add_cue(cue.cue, cue.expression);
   for (const char* unit : {"号", "栋", "幢", "单元", "室", "层", "楼"}) {
     add_cue(Cue::kHouseNumber, absl::StrCat("(?:一|二|三|四|五|六|七|八|九|十|百)", unit));
+  }
+  for (const char* estate : {"小区", "苑", "花园", "家园", "公寓", "新村", "嘉园", "华庭", "房号", "邸", "湾", "庭"}) {
+    add_cue(Cue::kEstateRoom, absl::StrCat(estate, "[0-9]-[0-9]{3}"));
+    add_cue(Cue::kEstateRoom, absl::StrCat(estate, "[0-9]{2}-[0-9]{3}"));
+  }
+  for (const char* estate : {"小区", "苑", "城", "广场", "家园", "公寓", "园", "村", "府", "邸", "湾", "院"}) {
+    add_cue(Cue::kEstateRoom, absl::StrCat(estate, "[0-9]-[0-9]-[0-9]{3}"));
+    add_cue(Cue::kEstateRoom, absl::StrCat(estate, "[0-9]{2}-[0-9]-[0-9]{3}"));
   }
   add_cue(Cue::kAgeNumber, "(?:一|二|三|四|五|六|七|八|九|十)岁");
   ASSIGN_OR_RETURN(PatternDatabase cues, PatternDatabase::Compile(expressions));
@@ -387,7 +425,11 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::ScanWith(const TextMode
     for (size_t topic = 0; topic < kTopics; ++topic) {
       const TopicScore& score = reading.topics[topic];
       if (!HoldsWords(text.text().substr(score.begin, score.end - score.begin))) continue;
-      add(TopicType(static_cast<Topic>(topic)), {score.begin, score.end}, score.probability);
+      double probability = score.probability;
+      if (IsSpokenAgainst(evidence, static_cast<Topic>(topic), {score.begin, score.end})) {
+        probability /= probability + (1 - probability) * kContraOdds;
+      }
+      add(TopicType(static_cast<Topic>(topic)), {score.begin, score.end}, probability);
     }
     evidence.SetNames(std::move(reading.names));
   }

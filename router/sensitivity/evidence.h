@@ -89,6 +89,7 @@ enum class Cue : uint8_t {
   kHome,
   kAddressWord,  // says that an address follows, not whose
   kHouseNumber,
+  kEstateRoom,
   kStreetWord,
   kRegion,
   kUnitWord,
@@ -115,6 +116,8 @@ enum class Cue : uint8_t {
   kPublicFigure,
   kHotline,
   kGeneralQuestion,
+  kMeasurement,
+  kMarkingTalk,  // speaks of the marking itself: clauses, footers, style guides
   kCount,
 };
 

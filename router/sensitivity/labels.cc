@@ -233,6 +233,7 @@ void ReadTableCode(const Evidence& evidence, const Evidence::Hit& label, const L
   const std::string_view text = evidence.text();
   const Connector connector = SkipConnector(text, label.end);
   if (rule.strong && !connector.strong) return;
+  if (rule.label == Cue::kDriverLicence && connector.value_begin == label.end) return;  // `DL2047` is a flight
   Code code;
   if (!ReadCode(text, connector.value_begin, rule.shape, code)) return;
   // Amounts, shares and years stand after such words too.

@@ -4,6 +4,7 @@
 // Documents that say of themselves that they are confidential, and facts that are not public yet. A marking counts on
 // content; a question about the word does not.
 #include <algorithm>
+#include <string>
 
 #include "router/sensitivity/rule.h"
 
@@ -45,9 +46,47 @@ bool IsInQuestion(std::string_view text, TextRange range) {
 
 // Asks or explains: `what does "internal use only" mean`, 什么是商业机密.
 bool IsTalkAbout(const Evidence& evidence, TextRange range) {
+  constexpr size_t kTalkChars = 40;
   if (evidence.Near(Cue::kGeneralQuestion, range, kQuestionChars)) return true;
+  if (evidence.Near(Cue::kMarkingTalk, range, kTalkChars)) return true;
   return IsQuoted(evidence.text(), range) &&
          (evidence.Near(Cue::kGeneralQuestion, range, 120) || IsInQuestion(evidence.text(), range));
+}
+
+// The sentence around asks in general whether or when something is marked: `should a price change be announced under
+// embargo?`. What asks for help with the content (`can you summarise this confidential memo?`) does not.
+bool IsGeneralSentence(std::string_view text, TextRange range) {
+  constexpr size_t kLookBytes = 160;
+  constexpr std::string_view kAsks[] = {"should ", "does ", "do ",   "is ",    "are ",   "must ",  "what ",
+                                        "which ",  "when ", "where ", "who ",   "why ",   "how ",   "may ",
+                                        "is it ",  "at what ", "did ", "has ",  "have "};
+  constexpr std::string_view kHanAsks[] = {"吗", "是否", "要不要", "该不该", "能不能", "需不需要", "有没有", "什么", "哪些", "怎么", "多少"};
+  size_t begin = range.begin;
+  const size_t floor = begin > kLookBytes ? begin - kLookBytes : 0;
+  const auto ends = [&](size_t at) {
+    const char c = text[at - 1];
+    return c == '\n' || c == '.' || c == '!' || c == '?' || c == ';' || c == ':' ||
+           (at >= 3 && (text.substr(at - 3, 3) == "。" || text.substr(at - 3, 3) == "；"));
+  };
+  while (begin > floor && !ends(begin)) --begin;
+  if (begin == floor && floor > 0) return false;
+  while (begin < range.begin && text[begin] == ' ') ++begin;
+  const std::string_view ahead = text.substr(range.end, kLookBytes);
+  const size_t stop = std::min(ahead.find_first_of("?.!;:\n"), ahead.find("。"));
+  const bool question = stop != std::string_view::npos && ahead[stop] == '?';
+  const std::string_view before = text.substr(begin, range.begin - begin), rest = ahead.substr(0, stop);
+  for (const std::string_view part : {before, rest}) {
+    if (std::any_of(part.begin(), part.end(), IsDigit)) return false;  // figures are content
+  }
+  if (HanAt(text, range.begin) != 0) {
+    return std::any_of(std::begin(kHanAsks), std::end(kHanAsks), [&](std::string_view word) {
+      return before.find(word) != std::string_view::npos || (question && rest.find(word) != std::string_view::npos);
+    });
+  }
+  std::string low(before.substr(0, 12));
+  std::transform(low.begin(), low.end(), low.begin(), LowerAscii);
+  return question && std::any_of(std::begin(kAsks), std::end(kAsks),
+                                 [&](std::string_view word) { return std::string_view(low).starts_with(word); });
 }
 
 // A marking stands at the head of something: alone on its line, in brackets, before a colon or dash.
@@ -79,7 +118,7 @@ void ReadMarkings(const Evidence& evidence, Report report) {
     switch (hit.cue) {
       case Cue::kMarkingStrong:
       case Cue::kPrivilege:
-        if (HasContent(text, range) && !IsTalkAbout(evidence, range))
+        if (HasContent(text, range) && !IsTalkAbout(evidence, range) && !IsGeneralSentence(text, range))
           report("CONFIDENTIAL_MARKING", range, kScoreLabelled);
         break;
       case Cue::kMarkingBare: {

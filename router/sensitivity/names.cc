@@ -8,6 +8,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "router/sensitivity/given_names.h"
 #include "router/sensitivity/labels.h"
 #include "router/sensitivity/rule.h"
 
@@ -101,51 +102,6 @@ const std::unordered_set<std::string_view>& Nobodies() {
   return names;
 }
 
-const std::unordered_set<std::string_view>& FirstNames() {
-  static const std::unordered_set<std::string_view> names = {
-      "james",     "mary",      "robert",   "patricia",  "john",        "jennifer",  "michael",   "linda",
-      "david",     "elizabeth", "william",  "barbara",   "richard",     "susan",     "joseph",    "jessica",
-      "thomas",    "sarah",     "charles",  "karen",     "christopher", "lisa",      "daniel",    "nancy",
-      "matthew",   "betty",     "anthony",  "margaret",  "mark",        "sandra",    "donald",    "ashley",
-      "steven",    "kimberly",  "paul",     "emily",     "andrew",      "donna",     "joshua",    "michelle",
-      "kenneth",   "carol",     "kevin",    "amanda",    "brian",       "dorothy",   "george",    "melissa",
-      "timothy",   "deborah",   "ronald",   "stephanie", "edward",      "rebecca",   "jason",     "sharon",
-      "jeffrey",   "laura",     "ryan",     "cynthia",   "jacob",       "kathleen",  "gary",      "amy",
-      "nicholas",  "angela",    "eric",     "shirley",   "jonathan",    "anna",      "stephen",   "brenda",
-      "larry",     "pamela",    "justin",   "emma",      "scott",       "nicole",    "brandon",   "helen",
-      "benjamin",  "samantha",  "samuel",   "katherine", "gregory",     "christine", "alexander", "debra",
-      "frank",     "rachel",    "patrick",  "carolyn",   "raymond",     "janet",     "jack",      "catherine",
-      "dennis",    "maria",     "jerry",    "heather",   "tyler",       "diane",     "aaron",     "ruth",
-      "jose",      "julie",     "adam",     "olivia",    "nathan",      "joyce",     "henry",     "virginia",
-      "douglas",   "victoria",  "zachary",  "kelly",     "peter",       "lauren",    "kyle",      "christina",
-      "ethan",     "joan",      "walter",   "evelyn",    "noah",        "judith",    "jeremy",    "megan",
-      "christian", "andrea",    "keith",    "cheryl",    "roger",       "hannah",    "terry",     "jacqueline",
-      "gerald",    "martha",    "harold",   "gloria",    "sean",        "teresa",    "austin",    "ann",
-      "carl",      "sara",      "arthur",   "madison",   "lawrence",    "frances",   "dylan",     "kathryn",
-      "jesse",     "janice",    "jordan",   "jean",      "bryan",       "abigail",   "billy",     "alice",
-      "joe",       "julia",     "bruce",    "judy",      "gabriel",     "sophia",    "logan",     "grace",
-      "albert",    "denise",    "willie",   "amber",     "alan",        "doris",     "juan",      "marilyn",
-      "wayne",     "danielle",  "elijah",   "beverly",   "randy",       "isabella",  "roy",       "theresa",
-      "vincent",   "diana",     "ralph",    "natalie",   "eugene",      "brittany",  "russell",   "charlotte",
-      "bobby",     "marie",     "mason",    "kayla",     "philip",      "alexis",    "louis",     "lori",
-      "carlos",    "luis",      "miguel",   "antonio",   "pedro",       "ana",       "carmen",    "rosa",
-      "elena",     "sofia",     "lucia",    "wei",       "li",          "ming",      "mei",       "priya",
-      "raj",       "anita",     "sanjay",   "deepak",    "amit",        "rahul",     "neha",      "fatima",
-      "ahmed",     "mohammed",  "muhammad", "omar",      "ali",         "hassan",    "aisha",     "yusuf",
-      "ivan",      "olga",      "natasha",  "dmitri",    "sergei",      "pierre",    "jacques",   "claire",
-      "hans",      "klaus",     "ingrid",   "lars",      "sven",        "giovanni",  "marco",     "giulia",
-      "kenji",     "yuki",      "hiroshi",  "takashi",   "jin",         "min",       "chloe",     "mia",
-      "liam",      "lucas",     "oliver",   "zoe",       "leah",        "tom",       "tim",       "mike",
-      "steve",     "bob",       "jim",      "bill",      "dave",        "dan",       "chris",     "matt",
-      "alex",      "sam",       "ben",      "nick",      "kate",        "liz",       "beth",      "sue",
-      "jane",      "tina",      "monica",   "erica",     "tanya",       "tara",      "robin",     "leslie",
-      "dana",      "tracy",     "marcus",   "derek",     "troy",        "craig",     "greg",      "todd",
-      "chad",      "brett",     "ian",      "neil",      "graham",      "nigel",     "simon",     "fiona",
-      "harriet",   "eleanor",   "lucy",     "ella",      "ruby",        "amelia",    "sienna",    "maya",
-      "naomi",     "rosemary"};
-  return names;
-}
-
 bool IsNobody(std::string_view name) { return Nobodies().contains(name); }
 
 // ---- Chinese ----
@@ -168,7 +124,7 @@ bool IsFamilyAt(std::string_view text, size_t at) {
 // Bytes of the name that begins at `at` and is followed by something that may follow a name; 0 when there is none.
 // `marked`: a label or role stands before, so any character may follow.
 size_t ChineseNameAt(std::string_view text, size_t at, bool marked) {
-  if (!IsFamilyAt(text, at)) return 0;
+  if (!IsFamilyAt(text, at) || IsNobody(text.substr(at, 9))) return 0;
   size_t given = at + 3;
   if (IsCompound(HanAt(text, at), HanAt(text, given))) given += 3;
   size_t length = 0;
@@ -253,7 +209,9 @@ void FindChinese(const Evidence& evidence, TextRange window, std::vector<PersonN
                           evidence.Before(Cue::kSelfName, {range.begin, range.begin}, 1);
     // Words begin like names (高血压, 应该): the tagger must agree, unless a label says so, or a role before three
     // characters that end there (`员工游佩珊，`).
-    const bool called = marked && length == 9 && HanAt(text, range.end) == 0 && !AfterPatient(text, range.begin);
+    const char32_t next = HanAt(text, range.end);
+    const bool ends = next == 0 || std::u32string_view(U"去今昨因被跟把想").find(next) != std::u32string_view::npos;
+    const bool called = marked && length == 9 && ends && !AfterPatient(text, range.begin);
     if (!labelled && !called && evidence.asked_names() && !IsTagged(evidence, range)) continue;
     const bool titled = evidence.After(Cue::kTitleAfter, range, 0);
     names.push_back({range, marked || titled ? kMarked : kBare});
@@ -381,7 +339,7 @@ void FindLatin(const Evidence& evidence, TextRange window, std::vector<PersonNam
     if (!IsNamePart(word, marked)) continue;
     std::string lower(word);
     std::transform(lower.begin(), lower.end(), lower.begin(), LowerAscii);
-    const bool known = FirstNames().contains(lower);
+    const bool known = IsGivenName(lower);
     if (!marked && !known) continue;
     size_t end = first.end;
     int parts = 1;
@@ -415,6 +373,7 @@ void AddTagged(const Evidence& evidence, TextRange window, std::vector<PersonNam
   for (const NameSpan& span : evidence.names()) {
     if (span.end <= window.begin || span.begin >= window.end || span.type == NameType::kAddress) continue;
     if (IsShortHan(text, span)) continue;
+    if (!IsLetter(text[span.begin]) && static_cast<uint8_t>(text[span.begin]) < 0x80) continue;
     const auto overlaps = [&](const PersonName& name) {
       return name.range.begin < span.end && span.begin < name.range.end;
     };

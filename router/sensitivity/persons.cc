@@ -42,6 +42,10 @@ double Weight(Cue cue) {
 bool HasDigitNear(std::string_view text, size_t begin, size_t bytes) {
   for (size_t at = begin; at < std::min(text.size(), begin + bytes); ++at) {
     if (IsDigit(text[at])) return true;
+    // `一个月拿一万九`
+    if (const char32_t unit = HanAt(text, at); (unit == U'万' || unit == U'千') && at >= 3) {
+      if (std::u32string_view(U"一二三四五六七八九十两几").find(HanBefore(text, at)) != std::u32string_view::npos) return true;
+    }
     if (text[at] == '\n' && at > begin + 2) return false;
   }
   return false;

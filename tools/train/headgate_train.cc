@@ -31,7 +31,9 @@ constexpr double kOrdinaryShare[] = {0.012, 0.012}, kHardShare[] = {0.02, 0.04};
 
 // How far a threshold may move from where the model itself is in doubt; less towards flagging more, since the negatives
 // that decide are few.
-constexpr float kZeroMin[] = {-0.65f, -0.8f}, kZeroMax = 1.5f;
+constexpr float kZeroMin[] = {-0.45f, -0.8f}, kZeroMax = 1.5f;
+// English persons are more often public, invented or nobody than the negatives at hand show.
+constexpr float kPersonalZeroMin = -0.2f;
 
 struct Prediction {
   const Document* document;
@@ -56,7 +58,8 @@ Shift Calibrate(const std::vector<Prediction>& predictions) {
         (p.document->group == "hard_negative" ? hard : ordinary).push_back(p.highest.score[t]);
       }
       const float zero = std::max(Quantile(ordinary, kOrdinaryShare[language]), Quantile(hard, kHardShare[language]));
-      shift[language][t] = -std::clamp(zero, kZeroMin[language], kZeroMax);
+      const bool persons = language == 1 && t == static_cast<size_t>(router::Topic::kPersonal);
+      shift[language][t] = -std::clamp(zero, persons ? kPersonalZeroMin : kZeroMin[language], kZeroMax);
     }
   }
   return shift;

@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "9f7c5e25e879358a2923b91baa39d66d77129cbd47407b8fd7ad364cd0d66096";
+    "94c7afe31fbca66cd1148cf3103cb48dce29cb1ef873ead477454a63fb391cc5";
 inline constexpr char kNameSha256[] =
-    "28ef6bfeeae142b8a5149e46c52a8ff04a312039cfc220dc314045fd4e57a2ae";
+    "52bea18faba41fe7ea9c3db8b22829241555f51de9161a00b8168817a7dcd4ac";
 
 }  // namespace headgate::router
