@@ -90,9 +90,9 @@ std::string RecordedLines(const TcoProfile& profile, double days, const char* ot
                r.cloud_call ? absl::StrFormat("a cloud answer cost %.6f %s on average; %g without a price",
                                               *r.cloud_call, r.currency, r.unpriced)
                             : absl::StrFormat("no cloud answer with a price in one currency; %g without", r.unpriced));
-// Ticked by a measured input; one that is assumed, or measured for less than the pilot takes, is shown and stays
-// open.
-                                                    r.took_p95_s));
+  const std::string took =
+      absl::StrFormat("a whole answer took %.2f s (median), %.2f s (95 %%)", r.took_p50_s, r.took_p95_s);
+  return text + Item(r.days >= days && r.answers > 0, took);
 }
 
 // From the log where it holds first tokens of both sides, else by evidence.
