@@ -57,8 +57,8 @@ double WaitingLines::Counter(const std::string& tenant) const {
 }
 
 void WaitingLines::Charge(const std::string& tenant, double tokens) {
-  const double before = Counter(tenant);
-  counters_[tenant] = before + tokens;
+  double& counter = counters_[tenant];
+  const double before = std::exchange(counter, counter + tokens);
   for (Line& line : lines_) {
     if (line.order.erase({before, tenant}) > 0) line.order.emplace(before + tokens, tenant);
   }

@@ -29,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "common/clock.h"
 #include "common/digest.h"
@@ -129,7 +130,7 @@ class WaitingLines {
   Metrics& metrics_;
   std::array<Line, kBands> lines_;
   std::array<Gauge*, kBands> gauges_;
-  std::map<std::string, double> counters_;               // by tenant: bounded by configuration
+  absl::flat_hash_map<std::string, double> counters_;    // by tenant: bounded by configuration
   MonotonicTime busy_since_ = absl::InfiniteDuration();  // somebody has waited all the time since
   double given_ = 0;                                     // places since then, at given_at_; decays
   MonotonicTime given_at_;
