@@ -104,7 +104,7 @@ Task<void> AskInBatch(WireCall call, Executor executor, Clock& clock, const Cana
     co_return;
   }
   // A line that is refused for a while is asked again, after seconds: not for as long as that takes.
-  const MonotonicTime patient = clock.Monotonic() + absl::Milliseconds(700) * TimeScale();
+  const MonotonicTime patient = clock.Monotonic() + absl::Milliseconds(500) + absl::Milliseconds(200) * TimeScale();
   const MonotonicTime leave = std::min({patience.deadline, clock.Monotonic() + patience.leave_at, patient});
   Cancellation never;
   bool cancelled = false;
