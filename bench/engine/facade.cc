@@ -140,6 +140,7 @@ class Bench {
   }
 
   double Prefill(int tokens) {
+    Run(1, tokens, 1);  // memory is touched for the first time: llama-bench does not count that either
     const MonotonicTime begin = RealTime().Monotonic();
     Run(1, tokens, 1);
     return tokens / absl::ToDoubleSeconds(backend_.TakeTimes().front()->front() - begin);
