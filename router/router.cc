@@ -384,11 +384,15 @@ Task<absl::StatusOr<v1::EmbedResponse>> Router::Embed(const RequestHead& head, c
   co_return result;
 }
 
+absl::StatusOr<std::shared_ptr<const TenantConfig>> Router::Authenticate(const RequestHead& head) {
+  auto tenant = admission_.Authenticate(head);
+  if (!tenant.ok()) Refused(Refusal::kUnknownKey, head.api, tenant.status().code(), head.request_id);
+  return tenant;
+}
+
 absl::StatusOr<std::string> Router::TenantOf(const RequestHead& head) {
-  const auto tenant = admission_.Authenticate(head);
-  if (tenant.ok()) return (*tenant)->name;
-  Refused(Refusal::kUnknownKey, head.api, tenant.status().code(), head.request_id);
-  return tenant.status();
+  ASSIGN_OR_RETURN(const auto tenant, Authenticate(head));
+  return tenant->name;
 }
 
 namespace {
@@ -407,11 +411,7 @@ std::shared_ptr<Endpoint> EngineOfAnotherModel(const EndpointRegistry& endpoints
 
 Task<absl::StatusOr<v1::ListModelsResponse>> Router::ListModels(const RequestHead& head, Cancellation& cancellation) {
   // Reading a list costs no quota, but only tenants may read it.
-  const auto tenant = admission_.Authenticate(head);
-  if (!tenant.ok()) {
-    Refused(Refusal::kUnknownKey, head.api, tenant.status().code(), head.request_id);
-    co_return tenant.status();
-  }
+  CO_ASSIGN_OR_RETURN(const auto tenant, Authenticate(head));
   v1::ListModelsResponse models;
   const std::shared_ptr<const Rules> rules = rules_;
   const MonotonicTime soon = parts_.clock.Monotonic() + absl::Seconds(2);
@@ -425,7 +425,7 @@ Task<absl::StatusOr<v1::ListModelsResponse>> Router::ListModels(const RequestHea
     }
     endpoint = EngineOfAnotherModel(parts_.endpoints, asked);
   }
-  for (size_t cloud = 0; (*tenant)->cloud_allowed && cloud <= rules->config.clouds.size(); ++cloud) {
+  for (size_t cloud = 0; tenant->cloud_allowed && cloud <= rules->config.clouds.size(); ++cloud) {
     if (Upstream(cloud) == nullptr) continue;
     v1::Model& model = *models.add_models();
     model.set_id(CloudNumber(rules->config, cloud).model);

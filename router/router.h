@@ -124,6 +124,8 @@ class Router {
   }
 
  private:
+  // Who may not is recorded.
+  absl::StatusOr<std::shared_ptr<const TenantConfig>> Authenticate(const RequestHead& head);
   struct Exchange;  // one request on its way (router_exchange.h)
 
   Task<absl::Status> Path(Exchange& x, const Prompt& prompt, AnswerSink& sink, Cancellation& cancellation);

@@ -47,20 +47,9 @@ void RouterServer::BeginDrain() {
   grpc_server_->SetServing(false);
 }
 
-Task<bool> RouterServer::WaitForCalls(MonotonicTime deadline) {
+Task<bool> RouterServer::WaitFor(std::function<bool()> done, MonotonicTime deadline) {
   Cancellation never;
-  while (calls_.size() > 0 || router_->in_flight() > 0) {
-    if (clock_->Monotonic() >= deadline) co_return false;
-    const absl::Status slept = co_await SleepUntil(executor_, *clock_, clock_->Monotonic() + kPoll, never);
-    if (!slept.ok()) co_return false;
-  }
-  co_return true;
-}
-
-// A request may come until the very end: it is refused, and its client is told before the connection closes.
-Task<bool> RouterServer::WaitForAnswers(MonotonicTime deadline) {
-  Cancellation never;
-  while (http_->connections() > 0) {
+  while (!done()) {
     if (clock_->Monotonic() >= deadline) co_return false;
     const absl::Status slept = co_await SleepUntil(executor_, *clock_, clock_->Monotonic() + kPoll, never);
     if (!slept.ok()) co_return false;
@@ -70,17 +59,20 @@ Task<bool> RouterServer::WaitForAnswers(MonotonicTime deadline) {
 
 Task<void> RouterServer::ShutDown() {
   BeginDrain();
+  const std::function<bool()> no_calls = [this] { return calls_.size() == 0 && router_->in_flight() == 0; };
+  const std::function<bool()> no_clients = [this] { return http_->connections() == 0; };
   const MonotonicTime start = clock_->Monotonic();
-  const bool finished = co_await WaitForCalls(start + rules_->config.limits.drain);
+  const bool finished = co_await WaitFor(no_calls, start + rules_->config.limits.drain);
   if (!finished) {
     HG_LOG(Warning, "drain: ", calls_.size(), " requests did not finish in time and are ended");
     calls_.CancelAll(absl::UnavailableError("the router is shutting down"));
-    const bool ended = co_await WaitForCalls(clock_->Monotonic() + kLastWords);
+    const bool ended = co_await WaitFor(no_calls, clock_->Monotonic() + kLastWords);
     if (!ended) HG_LOG(Error, "drain: ", calls_.size(), " requests do not end");
   }
   background_.Cancel(absl::UnavailableError("the router is shutting down"));
+  // A request may come until the very end: it is refused, and its client is told before the connection closes.
   http_->StopAccepting();
-  const bool answered = co_await WaitForAnswers(clock_->Monotonic() + kLastWords);
+  const bool answered = co_await WaitFor(no_clients, clock_->Monotonic() + kLastWords);
   if (!answered) HG_LOG(Warning, "drain: ", http_->connections(), " clients did not take their answer in time");
   http_->Close();
   // Blocks until gRPC's threads are done with every call, and those need this executor.

@@ -7,6 +7,7 @@
 // Thread-safety: the thread that runs `io`.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -67,9 +68,8 @@ class RouterServer {
 
   void BeginDrain();
   Task<void> ShutDown();
-  // True when no call is left before `deadline`.
-  Task<bool> WaitForCalls(MonotonicTime deadline);
-  Task<bool> WaitForAnswers(MonotonicTime deadline);
+  // True when `done` is before `deadline`.
+  Task<bool> WaitFor(std::function<bool()> done, MonotonicTime deadline);
 
   boost::asio::io_context& io_;
   const Executor executor_;
