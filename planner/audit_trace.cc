@@ -32,6 +32,10 @@ using Outcomes = std::vector<const AuditOutcome*>;  // by arrival
 
 absl::Time ArrivalOf(const AuditOutcome& outcome) { return outcome.time - outcome.duration; }
 
+bool IsAbsurd(const AuditOutcome& outcome) {
+  return outcome.prompt_tokens > kInputTokensMax || outcome.completion_tokens > kOutputTokensMax;
+}
+
 // Gives every prompt its blocks.
 class Prefixes {
  public:
@@ -91,7 +95,7 @@ void NoteLeftOut(const AuditLog& log, Trace* trace) {
       ++all;
       ++statuses[outcome.status];
     }
-    absurd += outcome.prompt_tokens > kInputTokensMax || outcome.completion_tokens > kOutputTokensMax;
+    absurd += IsAbsurd(outcome);
   }
   if (all > 0) {
     const std::string by = absl::StrJoin(statuses, ", ", [](std::string* out, const auto& status) {
@@ -159,8 +163,7 @@ absl::StatusOr<Trace> ReadAuditTrace(const std::string& path) {
   if (!log.ok()) return log.status();
   Outcomes outcomes;
   for (const AuditOutcome& outcome : log->outcomes) {
-    const bool absurd = outcome.prompt_tokens > kInputTokensMax || outcome.completion_tokens > kOutputTokensMax;
-    if (outcome.HasUsage() && !absurd) outcomes.push_back(&outcome);
+    if (outcome.HasUsage() && !IsAbsurd(outcome)) outcomes.push_back(&outcome);
   }
   if (outcomes.empty()) return absl::InvalidArgumentError(absl::StrCat(path, ": no answered request in the log"));
   std::stable_sort(outcomes.begin(), outcomes.end(),
