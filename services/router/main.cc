@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // headgate-router: parse, wire, serve, drain.
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -25,6 +26,14 @@ void RaiseFileLimit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   if (setrlimit(RLIMIT_NOFILE, &limit) != 0) HG_LOG(Warning, "cannot raise the limit of open files");
+}
+
+// For the calling thread and those that it starts. Under SCHED_BATCH a thread that is woken waits for its turn instead
+// of interrupting whoever woke it: without this the executor and gRPC's threads interrupt each other some three times a
+// request, a third of what a request over gRPC costs on one core. An operator's own choice of a policy stays.
+bool SetPolicy(int from, int to) {
+  const sched_param none{};
+  return sched_getscheduler(0) == from && sched_setscheduler(0, to, &none) == 0;
 }
 
 LogSeverity SeverityOf(const std::string& name) {
@@ -56,8 +65,10 @@ int Run(const RouterFlags& flags, bool check_only) {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 
   boost::asio::io_context io(1);
+  const bool polite = SetPolicy(SCHED_OTHER, SCHED_BATCH);
   auto server = RouterServer::Start(io, flags, *std::move(rules));
   if (!server.ok()) return Fail(server.status());
+  if (polite) SetPolicy(SCHED_BATCH, SCHED_OTHER);  // the executor's thread waits for nobody
   std::cout << (*server)->ListeningLine() << std::endl;
   io.run();
   HG_LOG(Info, "stopped");
