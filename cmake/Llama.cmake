@@ -34,11 +34,18 @@ endif()
 add_library(headgate_llama INTERFACE)
 add_library(headgate::llama ALIAS headgate_llama)
 target_include_directories(headgate_llama SYSTEM INTERFACE
-  ${llama_source}/include ${llama_source}/ggml/include ${llama_source}/common ${llama_source}/vendor)
+  ${llama_source}/include ${llama_source}/ggml/include ${llama_source}/ggml/src ${llama_source}/common
+  ${llama_source}/vendor)
 # The archives refer to each other in a circle (backends register themselves in ggml).
 target_link_libraries(headgate_llama INTERFACE
   -Wl,--start-group ${llama_archives} -Wl,--end-group Threads::Threads ${CMAKE_DL_LIBS} m)
-if(NOT variant STREQUAL "noopenmp" AND NOT EXISTS ${llama_dir}/backends)
+set(HEADGATE_OPENMP_OPTIONS -Wno-unknown-pragmas)  # for our code that shares libllama's threads
+if(NOT variant STREQUAL "noopenmp")
+  set(HEADGATE_OPENMP_OPTIONS -fopenmp)
+endif()
+if(EXISTS ${llama_dir}/backends)
+  target_link_libraries(headgate_llama INTERFACE gomp)  # the one that the loaded backends use
+elseif(NOT variant STREQUAL "noopenmp")
   # Static, so that engine/backend/cores.cc can set its spinning before it reads the environment.
   execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=libgomp.a
     OUTPUT_VARIABLE libgomp OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)

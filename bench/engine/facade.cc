@@ -183,7 +183,7 @@ int Main(const std::vector<std::string>& arguments) {
   auto backend = std::make_unique<TimedBackend>(*std::move(llama));
   TimedBackend& timed = *backend;
   Metrics metrics;
-  auto engine = Engine::Start({.warm_up = true}, std::move(backend), metrics);
+  auto engine = Engine::Start({.step_target = absl::ZeroDuration(), .warm_up = true}, std::move(backend), metrics);
   if (!engine.ok()) {
     std::cerr << "engine-facade-bench: " << engine.status() << std::endl;
     return 1;

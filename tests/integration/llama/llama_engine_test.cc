@@ -210,6 +210,8 @@ TEST_F(LlamaEngineTest, AloneEqualsLibllamaTokenForToken) {
   LlamaConfig config = Config();
   config.cache_sequences = 0;
   StartEngine(config);
+  raw_ = std::make_unique<RawLlama>(config.model_path, kContext, kBatch, kSequences, kThreads,
+                                    RawLlama::Attention::kBackends);
   for (const std::string& question : Questions(8)) {
     SCOPED_TRACE(question);
     const auto answer = Submit(question);

@@ -37,7 +37,8 @@ bool WriteHalfPrecision(const std::string& model, const std::string& to) {
   return llama_model_quantize(model.c_str(), to.c_str(), &params) == 0;
 }
 
-RawLlama::RawLlama(const std::string& path, int context_tokens, int batch_tokens, int sequences, int threads) {
+RawLlama::RawLlama(const std::string& path, int context_tokens, int batch_tokens, int sequences, int threads,
+                   Attention attention) {
   llama_log_set([](ggml_log_level, const char*, void*) {}, nullptr);
   model_.reset(llama_model_load_from_file(path.c_str(), llama_model_default_params()), llama_model_free);
   llama_context_params params = llama_context_default_params();
@@ -48,6 +49,8 @@ RawLlama::RawLlama(const std::string& path, int context_tokens, int batch_tokens
   params.n_threads = threads;
   params.n_threads_batch = threads;
   params.kv_unified = true;
+  params.flash_attn_type = attention == Attention::kBackends ? LLAMA_FLASH_ATTN_TYPE_ENABLED
+                                                             : LLAMA_FLASH_ATTN_TYPE_DISABLED;
   context_.reset(llama_init_from_model(model_.get(), params), llama_free);
 }
 

@@ -27,7 +27,11 @@ bool WriteHalfPrecision(const std::string& model, const std::string& to);
 class RawLlama {
  public:
   // Same context size, batch size, sequences and threads as the backend under test: all of them choose kernels.
-  RawLlama(const std::string& path, int context_tokens, int batch_tokens, int sequences, int threads);
+  // kBackends is engine/backend/attention_device.h; by default it is libllama's own, so that the backend's choices are
+  // judged by other arithmetic.
+  enum class Attention { kLibrarys, kBackends };
+  RawLlama(const std::string& path, int context_tokens, int batch_tokens, int sequences, int threads,
+           Attention attention = Attention::kLibrarys);
 
   // Everything from here on under this adapter; false when it does not load. Empty = none.
   bool UseAdapter(const std::string& path);
