@@ -37,6 +37,26 @@ bool MayBeValue(std::string_view token) {
   return capital_after_first;
 }
 
+bool IsGraphic(char c) { return c > ' ' && c < 0x7F; }
+std::string_view LastToken(std::string_view text) {
+  size_t begin = text.size();
+  while (begin > 0 && text.size() - begin < kSeamBytes && IsGraphic(text[begin - 1])) --begin;
+  return text.substr(begin);
+}
+std::string_view FirstToken(std::string_view text) {
+  size_t end = 0;
+  while (end < std::min(text.size(), kSeamBytes) && IsGraphic(text[end])) ++end;
+  return text.substr(0, end);
+}
+
+// A piece of a value rather than a word: a prefix (`sk-`, `ghp_`), the letter of an identifier (`A` of A123456(3)).
+bool IsCutOff(std::string_view token) {
+  constexpr size_t kLettersMax = 2;
+  if (token.empty() || token == "I") return false;
+  return token.find_first_of("-_") != std::string_view::npos ||
+         (token.size() <= kLettersMax && std::all_of(token.begin(), token.end(), IsUpper));
+}
+
 // Whether the end (or the beginning) of `text` holds anything that may be a part of a value. A short text is an answer,
 // or a part by itself.
 bool MayHoldValue(std::string_view text, bool end) {
@@ -48,6 +68,7 @@ bool MayHoldValue(std::string_view text, bool end) {
     if (letter && IsUpper(c)) return true;
     letter = IsLetter(c);
   }
+  if (IsCutOff(end ? LastToken(window) : FirstToken(window))) return true;
   constexpr size_t kNumeralsMin = 3;  // fewer are ordinary words
   return CountNumerals(window, kNumeralsMin) >= kNumeralsMin;
 }
@@ -72,18 +93,6 @@ std::string_view Trimmed(std::string_view text) {
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(kEdges) + 1 - begin);
 }
-bool IsGraphic(char c) { return c > ' ' && c < 0x7F; }
-std::string_view LastToken(std::string_view text) {
-  size_t begin = text.size();
-  while (begin > 0 && text.size() - begin < kSeamBytes && IsGraphic(text[begin - 1])) --begin;
-  return text.substr(begin);
-}
-std::string_view FirstToken(std::string_view text) {
-  size_t end = 0;
-  while (end < std::min(text.size(), kSeamBytes) && IsGraphic(text[end])) ++end;
-  return text.substr(0, end);
-}
-
 // Texts that follow each other.
 class Chain {
  public:

@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include "router/sensitivity/blobs.h"
+#include "router/sensitivity/escapes.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -17,9 +19,14 @@ namespace {
 
 constexpr size_t kGroup = 5;
 constexpr size_t kDecodedMin = 9;
-constexpr int kPlacesMax = 6;  // of one token, where it may begin
-constexpr size_t kPlaceBytesMax = 64;
+constexpr int kPlacesMax = 8;  // of one token, where it may begin
+constexpr size_t kPlaceBytesMax = 96;
+constexpr size_t kClosersMax = 8;
+constexpr int kEscapesMax = 3;       // JSON in JSON in JSON
+constexpr int kLinesMax = 3;         // that a token is cut into
+constexpr size_t kTokenBytesMax = 4096;  // of one that is looked at again, unescaped or put together
 constexpr uint8_t kNone = 255;
+constexpr std::string_view kBetween = "\nand\n";  // two ways to read one token
 
 using Values = std::array<uint8_t, 256>;
 
@@ -67,21 +74,40 @@ std::string Decode(const Values& values, std::string_view token) {
 
 bool IsCloser(char c) { return std::string_view("\"'`,.;:)]}>~").find(c) != std::string_view::npos; }
 
+// Of a token of so many bytes.
+size_t WholeSize(size_t token_bytes) {
+  return token_bytes / kGroup * 4 + (token_bytes % kGroup > 1 ? token_bytes % kGroup - 1 : 0);
+}
+
 // A whole value, not what the first letters of some word happen to read as; a short one is a number, or encoded again.
 bool IsAllText(const std::string& decoded, size_t token_bytes) {
   constexpr size_t kLong = 15;
-  const size_t whole = token_bytes / kGroup * 4 + (token_bytes % kGroup > 1 ? token_bytes % kGroup - 1 : 0);
-  if (decoded.size() < whole || decoded.size() < kDecodedMin || !IsUtf8(decoded)) return false;
-  if (decoded.compare(0, 4, decoded, 4, 4) == 0 && decoded.compare(0, 4, decoded, decoded.size() - 4, 4) == 0) {
-    return false;  // a line of dashes, say
+  if (decoded.size() < WholeSize(token_bytes) || decoded.size() < kDecodedMin || !IsUtf8(decoded)) return false;
+  const auto second = decoded.begin() + 4;
+  if (std::equal(second, decoded.end(), decoded.begin())) return false;  // a line of dashes, say
+  return decoded.size() >= kLong || std::all_of(decoded.begin(), decoded.end(), IsVisible) ||
+         std::count_if(decoded.begin(), decoded.end(), IsDigit) * 5 >= static_cast<std::ptrdiff_t>(decoded.size()) * 2;
+}
+
+void AddReading(std::string_view reading, std::string& readings) {
+  if (!reading.empty()) readings.append(readings.empty() ? "" : kBetween).append(reading);
+}
+
+// Each reading says all of [begin, end).
+std::vector<uint32_t> OriginOf(const std::string& readings, size_t begin, size_t end) {
+  std::vector<uint32_t> origin(readings.size(), static_cast<uint32_t>(end));
+  for (size_t from = 0; from < readings.size();) {
+    const size_t size = std::min(readings.find(kBetween, from), readings.size()) - from;
+    for (size_t i = 0; i < size; ++i) origin[from + i] = static_cast<uint32_t>(begin + i * (end - begin) / size);
+    from += size + kBetween.size();
   }
-  return decoded.size() >= kLong || std::all_of(decoded.begin(), decoded.end(), IsVisible);
+  return origin;
 }
 
 // What closes a token may be a sign of the code as well: every end that reads counts.
 std::string Read(std::string_view token) {
   size_t bare = token.size();
-  while (bare > 0 && IsCloser(token[bare - 1]) && token.size() - bare < 4) --bare;
+  while (bare > 0 && IsCloser(token[bare - 1]) && token.size() - bare < kClosersMax) --bare;
   // Most words are settled by their first group.
   const std::string_view first = token.substr(0, kGroup);
   const auto may_be = [&](const Values& values) { return Decode(values, first).size() + 1 == kGroup; };
@@ -95,8 +121,89 @@ std::string Read(std::string_view token) {
     for (size_t alphabet = 0; alphabet < std::size(kAlphabets); ++alphabet) {
       if (!coded[alphabet]) continue;
       const std::string decoded = Decode(kAlphabets[alphabet], token.substr(0, ends[i]));
-      if (IsAllText(decoded, ends[i])) out.append(out.empty() ? "" : "\nand\n").append(decoded);
+      if (IsAllText(decoded, ends[i])) AddReading(decoded, out);
     }
+  }
+  return out;
+}
+
+// What a string of JSON says: its quotes and backslashes may be signs of the code.
+std::string Unescaped(std::string_view token) {
+  std::string out;
+  for (size_t at = 0; at < token.size(); ++at) {
+    if (token[at] != '\\' || at + 1 == token.size()) {
+      out += token[at];
+      continue;
+    }
+    const char next = token[++at];
+    const int64_t unit = next == 'u' ? HexNumber(token, at + 1, 4) : -1;
+    if (unit > ' ' && unit < 0x7F) {
+      out += static_cast<char>(unit);
+      at += 4;
+    } else if (unit == 0xAD || unit == 0xFEFF || (unit >= 0x200B && unit <= 0x206F)) {
+      at += 4;  // nobody sees it
+    } else if (next == '\\' || next == '"' || next == '/') {
+      out += next;
+    } else {
+      out.append(1, '\\').append(1, next);
+    }
+  }
+  return out;
+}
+
+std::string ReadEscaped(std::string_view token) {
+  std::string out = Read(token), plain;
+  for (int escapes = 0; escapes < kEscapesMax; ++escapes) {
+    if (token.size() > kTokenBytesMax || token.find('\\') == std::string_view::npos) break;
+    plain = Unescaped(token);
+    token = plain;
+    AddReading(Read(token), out);
+  }
+  return out;
+}
+
+// Behind its frame: `x="`, `<~`, `key:`, `{"a":{"b":"`. False: no such place at `at`.
+bool MayBegin(std::string_view text, size_t at) {
+  const char sign = text[at - 1], next = text[at];
+  if (std::string_view("\"'`=:~>").find(sign) == std::string_view::npos) return false;
+  if (sign == ':') return next != '"' && next != '\\' && next != '{' && next != '[';
+  const bool closes = sign == '"' && std::string_view(":,}]\\").find(next) != std::string_view::npos;
+  if (!closes) return true;
+  return at + 1 < text.size() && std::string_view("\"{[\\ }]").find(text[at + 1]) == std::string_view::npos;
+}
+
+// `begin` becomes where in the token [begin, end) it begins.
+std::string ReadAnywhere(std::string_view text, size_t& begin, size_t end) {
+  std::string decoded = ReadEscaped(text.substr(begin, end - begin));
+  int places = 0;
+  for (size_t at = begin + 1; decoded.empty() && at + kBase85BytesMin <= end && at < begin + kPlaceBytesMax; ++at) {
+    if (!MayBegin(text, at)) continue;
+    if (++places == kPlacesMax) break;
+    decoded = ReadEscaped(text.substr(at, end - at));
+    if (!decoded.empty()) begin = at;
+  }
+  return decoded;
+}
+
+// One that is cut into lines, `end` becomes their end. A line of words is none: all that is whole of its groups has to
+// read.
+std::string ReadLines(std::string_view text, size_t begin, size_t& end) {
+  std::string token(text.substr(begin, end - begin)), out;
+  size_t line_end = end;
+  for (int lines = 1; lines < kLinesMax && token.size() <= kTokenBytesMax; ++lines) {
+    const bool reads = std::any_of(std::begin(kAlphabets), std::end(kAlphabets), [&](const Values& values) {
+      return Decode(values, token).size() >= token.size() / kGroup * 4;
+    });
+    if (!reads || line_end + 1 >= text.size() || text[line_end] != '\n' || !IsVisible(text[line_end + 1])) break;
+    size_t next = line_end + 1;
+    while (next < text.size() && IsVisible(text[next])) ++next;
+    if (next - line_end > kTokenBytesMax) break;
+    token += text.substr(line_end + 1, next - line_end - 1);
+    line_end = next;
+    const std::string decoded = token.size() < kBase85BytesMin ? "" : Read(token);
+    if (decoded.empty()) continue;
+    AddReading(decoded, out);
+    end = line_end;
   }
   return out;
 }
@@ -104,33 +211,22 @@ std::string Read(std::string_view token) {
 }  // namespace
 
 Edits ReadBase85(std::string_view text) {
+  constexpr size_t kFirstLineMin = 3;
   Edits edits;
   for (size_t at = 0; at < text.size();) {
     if (!IsVisible(text[at])) {
       ++at;
       continue;
     }
-    const size_t token = at;
-    while (at < text.size() && IsVisible(text[at])) ++at;
-    if (at - token < kBase85BytesMin) continue;
-    // Behind its frame: `x="`, `<~`, `key:`.
-    size_t place = token;
-    std::string decoded = Read(text.substr(token, at - token));
-    int places = 1;
-    for (size_t i = token; decoded.empty() && i + kBase85BytesMin < at && i < token + kPlaceBytesMax; ++i) {
-      const std::string_view frame = "\"'`=:~>";
-      if (frame.find(text[i]) == std::string_view::npos) continue;
-      if (++places > kPlacesMax) break;
-      place = i + 1;
-      decoded = Read(text.substr(place, at - place));
-    }
-    if (!decoded.empty()) {
-      std::vector<uint32_t> origin(decoded.size());
-      for (size_t i = 0; i < origin.size(); ++i) {
-        origin[i] = static_cast<uint32_t>(place + i * (at - place) / origin.size());
-      }
-      edits.Add(place, at, decoded, origin);
-    }
+    size_t begin = at, end = at;
+    while (end < text.size() && IsVisible(text[end])) ++end;
+    at = end;
+    std::string decoded;
+    if (end - begin >= kBase85BytesMin) decoded = ReadAnywhere(text, begin, end);
+    if (end - begin >= kFirstLineMin) AddReading(ReadLines(text, begin, end), decoded);
+    if (decoded.empty()) continue;
+    edits.Add(begin, end, decoded, OriginOf(decoded, begin, end));
+    at = end;
   }
   return edits;
 }

@@ -20,6 +20,7 @@ namespace {
 
 constexpr size_t kHexBytesMin = 16;
 constexpr size_t kReadableBytesMin = 6;
+constexpr size_t kBase32Min = 13;
 
 bool IsControl(char c) {
   const auto byte = static_cast<uint8_t>(c);
@@ -106,7 +107,6 @@ int Base32Value(char c) { return IsLetter(c) ? UpperAscii(c) - 'A' : c >= '2' &&
 
 // RFC 4648; in small letters only with digits among them, since otherwise it would be any word.
 std::optional<std::string> DecodeBase32(std::string_view text) {
-  constexpr size_t kBase32Min = 13;
   if (text.size() < kBase32Min) return std::nullopt;
   const bool small = std::any_of(text.begin(), text.end(), IsLower);
   if (small && (std::any_of(text.begin(), text.end(), IsUpper) || std::none_of(text.begin(), text.end(), IsDigit))) {
@@ -170,7 +170,8 @@ class BlobReader {
     for (size_t i = 0; i < origin.size(); ++i) {
       origin[i] = static_cast<uint32_t>(begin + i * (end - begin) / origin.size());
     }
-    for (int padding = 0; padding < 2 && end < text_.size() && text_[end] == '='; ++padding) ++end;
+    constexpr int kPaddingMax = 6;  // of base32
+    for (int padding = 0; padding < kPaddingMax && end < text_.size() && text_[end] == '='; ++padding) ++end;
     edits_.Add(begin, end, *bytes, origin);
     return true;
   }
@@ -210,11 +211,43 @@ class BlobReader {
       if (Read(longest, longest + even) || Read(longest + length - even, longest + length)) return;
     }
     constexpr size_t kTrailMax = 4096;
-    if (!MayBeText(begin, end)) return;
+    if (ReadGlued(begin, end) || !MayBeText(begin, end)) return;
     for (size_t dropped = 1; dropped <= 3 && end - begin > kBlobBytesMin + dropped; ++dropped) {
-      if (end - begin > kTrailMax) break;
+      if (end - begin > kTrailMax) return;
       if (Read(begin, end - dropped)) return;
     }
+  }
+
+  // With letters glued to it on both sides, as many as shift what it decodes to.
+  bool ReadGlued(size_t begin, size_t end) {
+    constexpr size_t kGlueMax = 3, kPartMax = 4096;
+    if (end - begin > kPartMax) return false;
+    for (size_t lead = begin + 1; lead <= begin + kGlueMax && lead + kBlobBytesMin <= end && IsLetter(text_[lead - 1]);
+         ++lead) {
+      if (!BeginsAsText(lead, end)) continue;
+      for (size_t glue = 0; glue <= kGlueMax && lead + kBlobBytesMin + glue <= end; ++glue) {
+        if (Read(lead, end - glue)) return true;
+        if (!IsLetter(text_[end - glue - 1])) break;
+      }
+    }
+    return false;
+  }
+  // Surely rather than perhaps: what it begins with is printed, or a character of several bytes.
+  bool BeginsAsText(size_t begin, size_t end) const {
+    constexpr size_t kLooked = 8;
+    const std::string_view first = text_.substr(begin, kLooked);
+    const auto is_text = [](const std::optional<std::string>& bytes) {
+      if (!bytes) return false;
+      bool within = false;
+      for (const char c : *bytes) {
+        const auto byte = static_cast<uint8_t>(c);
+        if (byte < 0x80 ? byte < ' ' : (byte < 0xC0) != within) return false;
+        within = byte >= 0x80;
+      }
+      return true;
+    };
+    const std::string_view longer = text_.substr(begin, std::min(end - begin, 2 * kLooked));
+    return is_text(DecodeBase64(first)) || is_text(DecodeBase32(longer));
   }
 
   // Most words are settled by what their first letters decode to.
@@ -225,6 +258,8 @@ class BlobReader {
     if (hex == 0 || (hex >= 0x20 && hex != 0x7F)) return true;
     const int base32 = Base32Value(text_[begin]) << 3 | Base32Value(text_[begin + 1]) >> 2;
     if ((base32 >= 0x20 && base32 < 0x7F) || base32 == '\n') return true;
+    // The second byte goes on with a character of several bytes.
+    if (base32 >= 0xC2 && (Base32Value(text_[begin + 1]) & 3) == 2) return true;
     const std::optional<std::string> first = DecodeBase64(text_.substr(begin, kLooked));
     const auto is_text = [](char c) { return c == 0 || !IsControl(c); };
     return first && std::all_of(first->begin(), first->end(), is_text) &&

@@ -148,15 +148,14 @@ Edits WithoutTokensOf(const Edits& escapes, Edits blobs, std::string_view text) 
 // digits would tear it, so those are read once no escape is left.
 Edits ReadAll(std::string_view text, const Hints& hints) {
   Edits edits;
+  if (hints.digits >= kCodesDigitsMin) edits = ReadHexDumps(text);
   // Its signs may look like an escape, and what decodes to nothing but text is no accident.
-  if (hints.longest_token >= kBase85BytesMin) edits = ReadBase85(text);
-  const bool coded = !edits.empty();
-  if (hints.Has(kEscapeStart)) edits.Merge(ReadEscapes(text));
-  const bool escapes = coded || !edits.empty(), digits = hints.digits >= kNumberDigitsMin;
-  if (!escapes && hints.digits >= kCodesDigitsMin) {
-    edits = ReadHexDumps(text);
-    edits.Merge(ReadCharacterCodes(text));
-  }
+  const Edits coded = hints.longest_token >= kBase85BytesMin || hints.Has(kNewline) ? ReadBase85(text) : Edits();
+  const Edits escaped = hints.Has(kEscapeStart) ? ReadEscapes(text) : Edits();
+  edits.Merge(coded);
+  edits.Merge(escaped);
+  const bool escapes = !coded.empty() || !escaped.empty(), digits = hints.digits >= kNumberDigitsMin;
+  if (!escapes && hints.digits >= kCodesDigitsMin) edits.Merge(ReadCharacterCodes(text));
   if (!escapes && hints.Has(kEquals)) edits.Merge(ReadQuotedPrintable(text));
   if (hints.longest_blob >= kBlobBytesMin) edits.Merge(WithoutTokensOf(edits, ReadBlobs(text), text));
   if (hints.Has(kNumeral)) edits.Merge(ReadNumerals(text));
@@ -176,14 +175,18 @@ bool IsTokenByte(char c) {
 
 // A piece at the end of a line or at the beginning of one: half of a key or of something encoded, or a word.
 struct Token {
+  static constexpr size_t kNoVowelsMin = 4;  // of what is no word
   std::string text;  // what came together so far, at most kTokenBytesMax of its end
-  bool digit = false, letter = false, sign = false;
+  bool digit = false, letter = false, sign = false, vowel = false;
   bool word = true;  // of small letters, perhaps after a capital
   bool capitals = true;
   int lines = 1;
 
   bool number() const { return digit && !letter && !sign; }
-  bool mixed() const { return (sign && digit) || (letter && (digit || !word)); }
+  bool mixed() const {
+    const bool no_word = !word || (!vowel && text.size() >= kNoVowelsMin);
+    return (sign && digit) || (letter && (digit || no_word)) || text.ends_with("==");
+  }
   void Append(std::string_view more);
 };
 constexpr size_t kTokenBytesMax = 4096;
@@ -192,6 +195,7 @@ void Token::Append(std::string_view more) {
   for (const char c : more) {
     digit |= IsDigit(c);
     letter |= IsLetter(c);
+    vowel |= std::string_view("aeiouyAEIOUY").find(c) != std::string_view::npos;
     sign |= (kKinds[static_cast<uint8_t>(c)] & (kEscapeStart | kEquals)) != 0;
     word &= !IsDigit(c) && c != '-' && c != '_' && !(IsUpper(c) && !text.empty());
     capitals &= IsUpper(c);

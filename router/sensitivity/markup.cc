@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "router/sensitivity/base85.h"
 #include "router/sensitivity/blobs.h"
 #include "router/sensitivity/escapes.h"
 #include "router/sensitivity/validators.h"
@@ -132,7 +133,14 @@ bool ReadHexLine(std::string_view text, size_t at, HexLine& line) {
     }
     end = line.end = next + digits;
   }
-  return line.bytes.size() >= 2;
+  return !line.bytes.empty();
+}
+
+// The same bytes as characters, behind them on the line.
+bool IsColumn(std::string_view rest, size_t bytes) {
+  constexpr std::string_view kAround = " \t\r|";
+  const size_t begin = rest.find_first_not_of(kAround);
+  return begin == std::string_view::npos || rest.find_last_not_of(kAround) + 1 - begin <= bytes;
 }
 
 // Text with some other bytes in it.
@@ -356,16 +364,24 @@ Edits ReadHexDumps(std::string_view text) {
     size_t next = at;
     while (next < text.size()) {
       const size_t begin = SkipSpaces(text, next, 8);
-      if (!ReadHexLine(text, begin, line)) break;
-      if (all.bytes.empty()) all.begin = line.begin;
+      // The last line may have one byte.
+      if (!ReadHexLine(text, begin, line) || (all.bytes.empty() && line.bytes.size() < 2)) break;
+      if (all.bytes.empty()) all.begin = begin;
       all.bytes += line.bytes;
       all.origin.insert(all.origin.end(), line.origin.begin(), line.origin.end());
-      all.end = line.end;
-      const size_t newline = text.find('\n', line.end);
-      next = newline == std::string_view::npos ? text.size() : newline + 1;
-      constexpr size_t kColumnMax = 80;  // what stands behind the bytes
+      const size_t newline = std::min(text.find('\n', line.end), text.size());
+      next = std::min(newline + 1, text.size());
+      constexpr size_t kColumnMax = 80;
+      const std::string_view rest = text.substr(line.end, newline - line.end);
+      const bool column = IsColumn(rest, line.bytes.size());
+      if (!column && rest.find('\\') != std::string_view::npos) {
+        all.bytes.clear();  // in a string, of which the escapes come off first
+        break;
+      }
+      all.end = column ? newline : line.end;
       if (next - line.end > kColumnMax) break;
     }
+    // Neither the offset in front nor the column behind them is a part of what the bytes say.
     if (all.bytes.size() >= kBytesMin && MakeReadable(all.bytes)) edits.Add(all.begin, all.end, all.bytes, all.origin);
     if (next > at) {
       at = next;
@@ -378,7 +394,7 @@ Edits ReadHexDumps(std::string_view text) {
 }
 
 Edits ReadCharacterCodes(std::string_view text) {
-  constexpr size_t kCodesMin = 8, kBlobMin = 16, kSigns = 8;  // so many others for a digit
+  constexpr size_t kCodesMin = 8, kBlobMin = 12, kSigns = 8;  // so many others for a digit
   Edits edits;
   for (size_t at = 0; at < text.size();) {
     if (!IsDigit(text[at]) || (at > 0 && IsDigit(text[at - 1]))) {
@@ -391,7 +407,8 @@ Edits ReadCharacterCodes(std::string_view text) {
     const bool plain = std::none_of(characters.begin(), characters.end(), [](char c) { return c < 0; });
     const bool blob = characters.size() >= kBlobMin && std::all_of(characters.begin(), characters.end(),
                                                                    [](char c) { return IsBase64Byte(c) || c == '='; });
-    const bool reads = plain ? blob || digits * kSigns >= characters.size() : IsUtf8(characters);
+    const bool reads = plain ? blob || digits * kSigns >= characters.size() || !ReadBase85(characters).empty()
+                             : IsUtf8(characters);
     if (characters.size() >= kCodesMin && reads && !IsWithinHex(text, at, codes)) {
       edits.Add(at, codes.end, characters, codes.origin);
     }

@@ -41,6 +41,29 @@ size_t EndOf(std::string_view text, size_t begin, size_t bytes_max, bool (*is_pa
   return end;
 }
 
+// Whether what begins at `begin` has nothing but a few letters in front of it, glued to it (`nosk-...`): in the middle
+// of a longer word (`risk-...`, a base64 blob) it is no prefix.
+bool IsGlued(std::string_view text, size_t begin) {
+  constexpr size_t kGlueMax = 8;
+  size_t glue = begin;
+  while (glue > 0 && begin - glue <= kGlueMax && IsLetter(text[glue - 1])) --glue;
+  return begin - glue <= kGlueMax && (glue == 0 || !(IsTokenChar(text[glue - 1]) || IsBase64(text[glue - 1])));
+}
+
+// Small and capital letters and digits, mixed: no word, name or number is. Capitals and digits alone only where the
+// prefix is of capitals too.
+bool LooksRandom(std::string_view body, bool capitals) {
+  constexpr size_t kLooked = 32, kMin = 16, kOfEach = 2, kSinglesMin = 3;
+  body = body.substr(0, kLooked);
+  size_t digits = 0, upper = 0, lower = 0, singles = 0;  // of small letters, which names of several words hardly have
+  for (size_t i = 0; i < body.size() && IsAlnum(body[i]); ++i) {
+    digits += IsDigit(body[i]), upper += IsUpper(body[i]), lower += IsLower(body[i]);
+    singles += i >= 2 && IsUpper(body[i - 2]) && IsLower(body[i - 1]) && IsUpper(body[i]);
+  }
+  return digits + upper + lower >= kMin && upper >= kOfEach && (capitals || lower >= kOfEach) &&
+         (digits > 0 || singles >= kSinglesMin);
+}
+
 }  // namespace
 
 const std::vector<KeyPrefix>& KeyPrefixes() {
@@ -200,9 +223,11 @@ bool IsUuidOrHash(std::string_view value) {
 }
 
 std::optional<TextRange> ApiKeyAt(std::string_view text, size_t begin, size_t prefix_bytes) {
-  // In the middle of a longer word (`risk-...`, a base64 blob) it is no prefix.
-  if (begin > 0 && (IsAlnum(text[begin - 1]) || text[begin - 1] == '+')) return std::nullopt;
   const size_t body = begin + prefix_bytes;
+  if (begin > 0 && (IsAlnum(text[begin - 1]) || text[begin - 1] == '+') &&
+      !(IsGlued(text, begin) && LooksRandom(text.substr(body, kKeyBytesJudged), IsUpper(text[begin])))) {
+    return std::nullopt;
+  }
   size_t end = EndOf(text, body, kKeyBytesMax, IsTokenChar);
   while (end > body && (text[end - 1] == '-' || text[end - 1] == '_')) --end;
   if (!LooksGenerated(text.substr(body, std::min(end - body, kKeyBytesJudged)))) return std::nullopt;
@@ -225,7 +250,7 @@ std::optional<TextRange> PrivateKeyAt(std::string_view text, size_t end) {
 }
 
 std::optional<TextRange> JwtAt(std::string_view text, size_t begin) {
-  if (begin > 0 && IsTokenChar(text[begin - 1])) return std::nullopt;
+  if (begin > 0 && IsTokenChar(text[begin - 1]) && !IsGlued(text, begin)) return std::nullopt;
   const size_t header_end = EndOf(text, begin, kJwtHeaderBytesMax, IsTokenChar);
   if (header_end >= text.size() || text[header_end] != '.') return std::nullopt;
   const std::optional<std::string> header = DecodeBase64(text.substr(begin, header_end - begin));

@@ -25,7 +25,7 @@ struct KeyPrefix {
 const std::vector<KeyPrefix>& KeyPrefixes();
 
 // The key whose prefix begins at `begin` and is `prefix_bytes` long, to its last character. Placeholders (YOUR_API_KEY,
-// all x, EXAMPLE) and words joined by hyphens are not keys.
+// all x, EXAMPLE) and words joined by hyphens are not keys. A few letters may be glued to one whose body looks random.
 std::optional<TextRange> ApiKeyAt(std::string_view text, size_t begin, size_t prefix_bytes);
 // The private key whose PEM header line ends at `end` (just after `PRIVATE KEY-----`); a header without a body is only
 // talk.

@@ -304,6 +304,7 @@ const std::vector<Evasion>& AllEvasions() {
       {"breaks", Form::kInside, Apart("<br/>\n", 6)},
       {"concatenated", Form::kInside, Apart("\" + \"", 6)},
       {"glued_chinese", Form::kFrame, [](const Text& value) { return "号" + value + "号"; }},
+      {"glued_latin", Form::kFrame, [](const Text& value) { return "no" + value + "ok"; }},
       {"json_value", Form::kFrame, [](const Text& value) { return "{\"v\":\"" + value + "\"}"; }},
       {"json_key", Form::kFrame, [](const Text& value) { return "{\"" + value + "\":1}"; }},
       {"table", Form::kFrame, [](const Text& value) { return "| " + value + " |"; }},
@@ -392,7 +393,7 @@ bool Fits(const Identifier& identifier, const Evasion& evasion) {
   if (std::string_view(identifier.name) == "permit_tw") {
     // Eight digits: without the label right before them they are any number.
     return evasion.form != Form::kFrame && !IsStructure(evasion) && !IsBase85(evasion) &&
-           !IsOneOf(evasion, "groups_slash newlines");
+           !IsOneOf(evasion, "groups_slash newlines hex_dump");
   }
   if (!identifier.code) return true;
   // Letters and digits of a key mixed with words, or cut by its own signs, are not what they were to a reader either.
@@ -405,11 +406,11 @@ bool Fits(const Evasion& first, const Evasion& second) {
   // Not undone: signs between the characters of what is encoded, codes of words, dumps of what is in pieces.
   if (IsStructure(second)) return false;
   // Nor always base85 in something else: its own signs are those that formats are made of.
-  if (IsBase85(first) || IsBase85(second)) return false;
+  if (IsBase85(first) && IsOneOf(second, "glued_latin")) return false;
+  if (IsOneOf(first, "english") && IsOneOf(second, "glued_latin")) return false;  // which makes other words
   if (IsOneOf(second, "character_codes") && (IsOneOf(first, "english") || IsStructure(first))) return false;
-  if (IsOneOf(second, "hex_dump") && (IsStructure(first) || first.form != Form::kFrame)) return false;
+  if (IsOneOf(second, "hex_dump") && IsStructure(first)) return false;
   if (IsOneOf(second, "quoted_printable") && IsOneOf(first, "newlines breaks hex_dump")) return false;
-  if (IsOneOf(second, "character_codes base32") && (IsOfWords(first) || first.form != Form::kFrame)) return false;
   if (IsStructure(first)) {
     return second.form == Form::kEncoding || (second.form == Form::kDigits && !IsOfWords(second));
   }

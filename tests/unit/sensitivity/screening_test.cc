@@ -157,6 +157,26 @@ TEST(Screening, ValuesSplitOverMessagesAreFound) {
   EXPECT_EQ(once.findings.size(), 1u);
 }
 
+// Of long messages only the ends are put together, and only where they may hold a part of a value: a prefix, or the
+// letter that an identifier begins with, is one, without any digit.
+TEST(Screening, APrefixAtTheEndOfALongMessageIsAPart) {
+  const std::string before = "I have been looking for the place where this has to be written down, and here it comes: ";
+  const std::string between = "Thank you, please go on with it, so that we can put all of it into the right place.";
+  const std::tuple<const char*, std::string, std::string, const char*> rows[] = {
+      {"key", "sk-", "aB3dE6gH9jK2mN5pQ8sT1vW4", "API_KEY"},
+      {"github", "ghp_", "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7aB3dE6gH9jK2m", "API_KEY"},
+      {"aliyun", "LTAI", "aB3dE6gH9jK2mN5pQ8sT", "API_KEY"},
+      {"hong_kong", "A", "123456(3)", "HK_ID"},
+  };
+  for (const auto& [name, prefix, rest, type] : rows) {
+    const std::string after = rest + " and that is all of it, since there was nothing more on the paper that I have";
+    const Sensitivity sensitivity = Classify(
+        Chat({{v1::ROLE_USER, before + prefix}, {v1::ROLE_ASSISTANT, between}, {v1::ROLE_USER, after}}));
+    const auto is_it = [type = type](const v1::Finding& finding) { return finding.type() == type; };
+    EXPECT_TRUE(std::any_of(sensitivity.findings.begin(), sensitivity.findings.end(), is_it)) << name;
+  }
+}
+
 v1::GenerateRequest Calls(const std::vector<std::string>& arguments) {
   v1::GenerateRequest request = Chat({{v1::ROLE_ASSISTANT, ""}});
   for (const std::string& json : arguments) request.mutable_messages(0)->add_tool_calls()->set_arguments(json);
