@@ -186,8 +186,10 @@ double DecodeLoop::Measure(int32_t sequences, int32_t count) {
 // budget and as many places as pay. Sizes that are far too slow are not tried: no answer would wait for them.
 void DecodeLoop::WarmUp() {
   const BackendInfo& info = backend_.info();
-  const int32_t prompt = std::min({64, info.batch_tokens_max, info.context_tokens_per_sequence_max / 4});
-  for (int i = 0; i < 2; ++i) Measure(1, prompt);
+  // The first touches memory, the second is believed.
+  for (const int32_t prompt : {16, 32}) {
+    Measure(1, std::min({prompt, info.batch_tokens_max, info.context_tokens_per_sequence_max / 4}));
+  }
   const int32_t most = std::min(info.sequences_max, info.batch_tokens_max);
   const double enough = std::max(4 * Seconds(config_.step_target), 2 * Measure(1, 1));
   for (int32_t sequences = 1; sequences <= most; sequences *= 2) {

@@ -203,4 +203,9 @@ void RegisterAttentionDevice() {
 
 bool HaveAttentionDevice() { return have_device; }
 
+// AUTO would choose attention without fusion: it wants the device of the layer's weights.
+llama_flash_attn_type AttentionType() {
+  return have_device ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
+}
+
 }  // namespace headgate::engine

@@ -5,7 +5,7 @@
 // attention of its layers, and the CPU all other operations. Its threads are those of the context.
 #pragma once
 
-struct ggml_tensor;
+#include <llama.h>
 
 namespace headgate::engine {
 
@@ -13,8 +13,11 @@ namespace headgate::engine {
 // a GPU: libllama would keep fused attention off the GPU when not all layers are on the same kind of device.
 void RegisterAttentionDevice();
 
-// Whether RegisterAttentionDevice did: contexts then want LLAMA_FLASH_ATTN_TYPE_ENABLED.
+// Whether RegisterAttentionDevice did.
 bool HaveAttentionDevice();
+
+// For llama_context_params: fused attention, by the device; without it as libllama finds best.
+llama_flash_attn_type AttentionType();
 
 // Whether the device computes this operation: GGML_OP_FLASH_ATTN_EXT of one stream without sinks, softcap and ALiBi,
 // of key and value types that can be unpacked, and of heads of 16 to 256 values; one row only above some hundred cells.
