@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "boost/asio/post.hpp"
 #include "common/log.h"
 #include "common/mailbox.h"
+#include "common/status_macros.h"
 #include "router/audit_payload.h"
 #include "router/audit_record.h"
 #include "router/audit_verify.h"
@@ -20,6 +22,7 @@ namespace {
 constexpr absl::Duration kProbeEvery = absl::Seconds(1);
 // A medium that takes longer has failed, as far as a request is concerned.
 constexpr absl::Duration kCommitMax = absl::Seconds(2);
+constexpr size_t kSealedMax = 64;  // records that wait for the end of the executor's turn
 
 // As "%Y-%m-%dT%H:%M:%E6SZ". The part that changes once a second is kept: writing it costs as much as the rest of a
 // short record.
@@ -36,6 +39,11 @@ std::string Stamp(absl::Time time) {
 }
 
 }  // namespace
+
+absl::Status AuditStore::AppendAll(const std::vector<std::string>& lines, size_t* stored) {
+  for (*stored = 0; *stored < lines.size(); ++*stored) RETURN_IF_ERROR(Append(lines[*stored]));
+  return absl::OkStatus();
+}
 
 Audit::Audit(Clock& clock, std::string key, std::unique_ptr<AuditStore> store, std::string chain_id, Metrics& metrics,
              AuditConfig config)
@@ -58,6 +66,7 @@ Audit::Audit(Clock& clock, std::string key, std::unique_ptr<AuditStore> store, s
 }
 
 Audit::~Audit() {
+  Flush().IgnoreError();
   Anchor();
   *alive_ = false;
 }
@@ -69,35 +78,64 @@ absl::Status Audit::Write(v1::AuditRecord record) {
     record.set_key_id(AuditKeyId(key_));
     for (v1::ChainHead& head : store_->Predecessors()) *record.add_predecessors() = std::move(head);
   }
-  if (absl::Status written = WriteOne(record); !written.ok()) {
-    ++lost_;
-    return written;
-  }
-  // The gap is in the log too: who reads it must know that it is not whole.
-  if (lost_ > 0) {
-    v1::AuditRecord gap;
-    gap.set_kind(v1::AuditRecord::KIND_ADMIN);
-    gap.set_policy_version(record.policy_version());
-    gap.set_detail(absl::StrCat("audit writable again; records lost: ", lost_));
-    if (WriteOne(gap).ok()) lost_ = 0;
-  }
-  return absl::OkStatus();
+  Seal(record);
+  absl::Status written = Flush();
+  if (written.ok() && lost_ > 0) WriteGap(record.policy_version());
+  return written;
 }
 
-absl::Status Audit::WriteOne(v1::AuditRecord& record) {
+// One write(2) for the outcomes of a turn costs what one for each of them does.
+void Audit::WriteSoon(Executor executor, v1::AuditRecord record) {
+  if (!writable_ || sealed_.size() >= kSealedMax) return Write(std::move(record)).IgnoreError();
+  Seal(record);
+  if (std::exchange(flush_posted_, true)) return;
+  boost::asio::post(executor, [this, alive = alive_] {
+    if (!*alive) return;
+    flush_posted_ = false;
+    Flush().IgnoreError();
+  });
+}
+
+// The gap is in the log too: who reads it must know that it is not whole.
+void Audit::WriteGap(const std::string& policy_version) {
+  v1::AuditRecord gap;
+  gap.set_kind(v1::AuditRecord::KIND_ADMIN);
+  gap.set_policy_version(policy_version);
+  const int64_t lost = lost_;
+  gap.set_detail(absl::StrCat("audit writable again; records lost: ", lost));
+  Seal(gap);
+  lost_ = Flush().ok() ? 0 : lost;
+}
+
+void Audit::Seal(v1::AuditRecord& record) {
   record.set_sequence(sequence_);
   record.set_chain_id(chain_id_);
   record.set_time(Stamp(clock_.WallTime()));
   record.set_previous_mac(previous_mac_);
-  std::string mac;
-  const std::string line = WriteAuditLine(key_, record, &mac);
-  if (absl::Status status = store_->Append(line); !status.ok()) return Failed(status);
+  Line& line = sealed_.emplace_back();
+  line.text = WriteAuditLine(key_, record, &line.mac);
+  ++sequence_;
+  previous_mac_ = line.mac;
+}
+
+// Writes what is sealed. On error the chain goes back to where the store is.
+absl::Status Audit::Flush() {
+  if (sealed_.empty()) return absl::OkStatus();
+  std::vector<std::string> lines;
+  for (Line& line : sealed_) lines.push_back(std::move(line.text));
+  size_t stored = 0;
+  const absl::Status status = store_->AppendAll(lines, &stored);
+  if (stored > 0) written_mac_ = std::move(sealed_[stored - 1].mac);
+  written_ += stored;
+  records_.Increment(static_cast<double>(stored));
+  lost_ += static_cast<int64_t>(sealed_.size() - stored);
+  sealed_.clear();
+  sequence_ = written_;
+  previous_mac_ = written_mac_;
+  if (!status.ok()) return Failed(status);
   if (!writable_) HG_LOG(Info, "audit: writable again");
   writable_ = true;
   PublishWritable();
-  records_.Increment();
-  ++sequence_;
-  previous_mac_ = std::move(mac);
   return absl::OkStatus();
 }
 
@@ -121,12 +159,7 @@ void Audit::ArmProbe() {
 
 // Without it a router without local traffic would stay closed until its next request.
 void Audit::Probe() {
-  if (!writable_) {
-    v1::AuditRecord record;
-    record.set_kind(v1::AuditRecord::KIND_ADMIN);
-    record.set_detail(absl::StrCat("audit writable again; records lost: ", lost_));
-    if (WriteOne(record).ok()) lost_ = 0;
-  }
+  if (!writable_) WriteGap("");
   if (commit_overdue_ && !probe_syncing_) {
     probe_syncing_ = true;
     store_->Sync([this, alive = alive_](const absl::Status& status) {
@@ -177,6 +210,7 @@ void Audit::ScheduleAnchor() {
 }
 
 void Audit::Anchor() {
+  Flush().IgnoreError();
   if (!anchor_out_ || sequence_ == anchored_) return;
   anchored_ = sequence_;
   anchor_sequence_.Set(static_cast<double>(sequence_ - 1));

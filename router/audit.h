@@ -30,6 +30,8 @@ class AuditStore {
   virtual ~AuditStore() = default;
   // All or nothing for one line (without newline). After an error the store may be tried again.
   virtual absl::Status Append(const std::string& line) = 0;
+  // Several, in order; `*stored`: how many of them there are now, also after an error. The default is one by one.
+  virtual absl::Status AppendAll(const std::vector<std::string>& lines, size_t* stored);
   // The same for a line of the payload segments (router/audit_payload.h).
   virtual absl::Status AppendPayload(const std::string& /*line*/) {
     return absl::UnimplementedError("no payload segments here");
@@ -62,6 +64,9 @@ class Audit {
   // by a request or by a try every second, an admin record says how many records are missing.
   // UNAVAILABLE: not written: the caller must not send anything out.
   absl::Status Write(v1::AuditRecord record);
+  // For records that nothing waits for: they are written, together, when the executor comes round, and before anything
+  // that is posted to it later. Fails as Write does, without telling.
+  void WriteSoon(Executor executor, v1::AuditRecord record);
 
   // With durability `before_egress`: suspends until what was written is on the medium; otherwise returns at once.
   // UNAVAILABLE: it is not, or the medium does not say so in time: the caller must not send anything out.
@@ -86,7 +91,12 @@ class Audit {
   const std::string& chain_id() const { return chain_id_; }
 
  private:
-  absl::Status WriteOne(v1::AuditRecord& record);
+  struct Line {
+    std::string text, mac;
+  };
+  void Seal(v1::AuditRecord& record);
+  absl::Status Flush();
+  void WriteGap(const std::string& policy_version);
   absl::Status Failed(const absl::Status& status);
   void ArmProbe();
   void Probe();
@@ -105,8 +115,12 @@ class Audit {
   Gauge& anchor_sequence_;
   Gauge& anchor_mac_;
   Histogram& commit_seconds_;
-  uint64_t sequence_ = 0;
-  std::string previous_mac_;
+  uint64_t sequence_ = 0;         // of the next record
+  std::string previous_mac_;      // of the one before it
+  std::vector<Line> sealed_;      // the last ones, not written yet
+  uint64_t written_ = 0;          // records
+  std::string written_mac_;       // of the last of them
+  bool flush_posted_ = false;
   std::pair<std::string, std::string> content_digest_;  // the last one: a request's records follow one another
   bool writable_ = true;
   bool commit_overdue_ = false;  // the medium has not answered in time, or with an error

@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Segment files of the audit chain. A line is written with one write(2) to an O_APPEND file before Append returns: it
-// survives the process being killed. A thread of its own flushes what was written to the medium at most sync_interval
+// Segment files of the audit chain. Lines are written with one write(2) to an O_APPEND file before Append returns: they
+// survive the process being killed. A thread of its own flushes what was written to the medium at most sync_interval
 // later, many records at a time (measured in docs/decisions/0009-audit-durability.md).
 //
 // When the medium refuses a flush, or takes longer than kStalled, nothing more is accepted until a new segment could be
@@ -106,8 +106,17 @@ class AuditFiles : public AuditStore {
   }
 
   absl::Status Append(const std::string& line) override {
+    size_t stored;
+    return AppendAll({line}, &stored);
+  }
+
+  // All of them or none.
+  absl::Status AppendAll(const std::vector<std::string>& lines, size_t* stored) override {
+    *stored = 0;
     RETURN_IF_ERROR(CheckMedium());
-    const int64_t bytes = static_cast<int64_t>(line.size()) + 1;
+    std::string text;
+    for (const std::string& line : lines) text.append(line).push_back('\n');
+    const auto bytes = static_cast<int64_t>(text.size());
     const bool full = records_.size() + bytes > config_.segment_bytes_max;
     const bool old = clock_.Monotonic() - opened_ >= config_.segment_age_max;
     if (records_.open() && manifest_.records > 0 && (full || old)) {
@@ -115,13 +124,13 @@ class AuditFiles : public AuditStore {
       finished_.push_back(records_.Release());
     }
     if (!records_.open()) RETURN_IF_ERROR(OpenSegment());
-    const std::string text = line + "\n";
     RETURN_IF_ERROR(Written(records_.Append(text)));
     digest_->Add(text);
-    manifest_.records += 1;
+    manifest_.records += lines.size();
     manifest_.bytes = records_.size();
-    ++sequence_;
-    last_line_ = line;
+    sequence_ += lines.size();
+    last_line_ = lines.back();
+    *stored = lines.size();
     return absl::OkStatus();
   }
 

@@ -323,9 +323,9 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
   metrics_.Ended(x.head.api, x.route, status, status.ok() ? std::string_view() : x.stage, took,
                 x.first_token - x.head.received, x.usage);
   // Whoever has no key must not fill the disk.
-  const bool nobody = !x.ticket && absl::IsUnauthenticated(status);
-  if (nobody && !refusals_.TakeWhole(Refusal::kUnknownKey)) return;
-  // Nothing more can be done for this request when this fails; Audit has raised the alarm and closed the cloud.
+  if (!x.ticket && absl::IsUnauthenticated(status) && !refusals_.TakeWhole(Refusal::kUnknownKey)) return;
+  // When this fails Audit has raised the alarm and closed the cloud. In both cases before the answer's end leaves.
+  if (x.head.whole) return parts_.audit.WriteSoon(parts_.executor, std::move(record));
   parts_.audit.Write(std::move(record)).IgnoreError();
 }
 

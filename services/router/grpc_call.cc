@@ -14,6 +14,7 @@
 
 #include "boost/asio/co_spawn.hpp"
 #include "boost/asio/post.hpp"
+#include "boost/asio/use_awaitable.hpp"
 #include "common/log.h"
 #include "common/mailbox.h"
 #include "services/grpc_status.h"
@@ -106,7 +107,12 @@ class UnaryCall final : public Call<grpc::ServerUnaryReactor, UnaryCall> {
       : Call(parts, context, api), work_(std::move(work)) {
     head_.whole = true;
   }
-  Task<absl::Status> Work() { return work_(head_, cancellation_); }
+  Task<absl::Status> Work() {
+    const absl::Status status = co_await work_(head_, cancellation_);
+    // Behind what the router has posted: its record is written before its answer leaves.
+    co_await boost::asio::post(parts_.executor, boost::asio::use_awaitable_t<Executor>());
+    co_return status;
+  }
   void End(const grpc::Status& status) { Finish(status); }
 
  private:
