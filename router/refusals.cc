@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array<std::string_view, kRefusals> kNames = {
     "not_http",     "header_too_large", "body_too_large", "unknown_path", "method",
-    "content_type", "malformed",        "unknown_key",    "admin_key",    "no_room"};
+    "content_type", "malformed",        "unknown_key",    "admin_key",    "no_room", "tls"};
 
 v1::AuditRecord Record(Refusal reason) {
   v1::AuditRecord record;

@@ -27,15 +27,16 @@ enum class Refusal {
   kNotHttp,         // what came is no HTTP request
   kHeaderTooLarge,
   kBodyTooLarge,
-  kUnknownPath,     // or a thing in a path that is not there
+  kUnknownPath,     // or a thing in a path that is not there, or a method of gRPC
   kMethod,
   kContentType,
   kMalformed,       // JSON or headers that cannot be read, fields that nobody knows
   kUnknownKey,      // no tenant has it, or none was shown
   kAdminKey,
   kNoRoom,          // for a file, a batch
+  kTls,             // a handshake that failed, of HTTP; of gRPC nobody is told
 };
-inline constexpr size_t kRefusals = 10;
+inline constexpr size_t kRefusals = 11;
 std::string_view Name(Refusal reason);  // `body_too_large`
 
 class Refusals {

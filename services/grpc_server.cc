@@ -10,6 +10,8 @@
 #include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/server_builder.h>
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/status_macros.h"
@@ -50,6 +52,19 @@ void SetChannelArguments(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
 }
 
+// Methods that no service has: gRPC would answer the same, and tell nobody.
+class UnknownMethods final : public grpc::CallbackGenericService {
+ public:
+  explicit UnknownMethods(std::function<void()> tell) : tell_(std::move(tell)) {}
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+    tell_();
+    return grpc::CallbackGenericService::CreateReactor(context);
+  }
+
+ private:
+  const std::function<void()> tell_;
+};
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOptions& options,
@@ -63,6 +78,10 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOp
   builder.AddListeningPort(options.address, credentials, &port);
   for (grpc::Service* service : services) builder.RegisterService(service);
   auto result = std::make_unique<GrpcServer>(Key());
+  if (options.on_unknown_method) {
+    result->others_ = std::make_unique<UnknownMethods>(options.on_unknown_method);
+    builder.RegisterCallbackGenericService(result->others_.get());
+  }
   result->server_ = builder.BuildAndStart();
   if (!result->server_ || port == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address));

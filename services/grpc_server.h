@@ -6,8 +6,10 @@
 // Thread-safety: Start and Shutdown from one thread, Shutdown not from a gRPC thread.
 #pragma once
 
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/server.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +24,7 @@ struct GrpcServerOptions {
   std::string address;  // `127.0.0.1:8081`; port 0 = any
   TlsConfig tls;
   int64_t message_bytes_max = 4 << 20;
+  std::function<void()> on_unknown_method = {};  // for a call of a method that no service has; on gRPC's threads
 };
 
 class GrpcServer {
@@ -44,6 +47,7 @@ class GrpcServer {
 
  private:
   std::string address_;
+  std::unique_ptr<grpc::CallbackGenericService> others_;  // outlives `server_`
   std::unique_ptr<grpc::Server> server_;
 };
 

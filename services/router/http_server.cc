@@ -224,6 +224,8 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
     auto timer = self->CloseAfter(self->state_->config.receive_max);
     const absl::Status opened = co_await self->socket_->Open();
     timer.reset();
+    const auto& on_refuse = self->state_->config.on_refuse;
+    if (absl::IsInvalidArgument(opened) && on_refuse) on_refuse(kNoTls);
     if (!opened.ok()) co_return;
     self->peer_identity_ = self->socket_->PeerIdentity();
     boost::asio::co_spawn(self->state_->executor, Pump(self),

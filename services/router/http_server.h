@@ -64,8 +64,9 @@ struct HttpServerConfig {
   absl::Duration idle_max = absl::Seconds(75);     // between requests
   absl::Duration receive_max = absl::Seconds(60);  // one request, first to last byte; also the TLS handshake
   absl::Duration stall_max = absl::Seconds(60);    // one write
-  std::function<void(int status)> on_refuse = {};  // what came is no request: 400, 413, 431
+  std::function<void(int status)> on_refuse = {};  // what came is no request: 400, 413, 431; no TLS: kNoTls
 };
+inline constexpr int kNoTls = 0;
 
 class HttpServer {
  public:

@@ -96,6 +96,8 @@ class TlsSocket final : public HttpSocket {
       : context_(std::move(context)), stream_(std::move(socket), *context_) {}
   Task<absl::Status> Open() override {
     auto [error] = co_await stream_.async_handshake(boost::asio::ssl::stream_base::server, kAwait);
+    // Who only left, as probes do, has not been turned away.
+    if (error.category() == boost::asio::error::get_ssl_category()) co_return absl::InvalidArgumentError("no TLS");
     co_return FromAsio(error);
   }
   Task<absl::Status> Read(std::string& out, size_t bytes_max) override {

@@ -8,6 +8,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "boost/asio/post.hpp"
+#include "boost/asio/use_awaitable.hpp"
 #include "common/status_macros.h"
 #include "router/upstream/upstream_error.h"
 #include "services/router/openai_answer.h"
@@ -160,10 +162,12 @@ void OpenAiApi::Record(const absl::Status& status, const router::RequestHead& he
 
 void OpenAiApi::RefusedUnread(int http_status) {
   using router::Refusal;
-  const Refusal reason = http_status == 413   ? Refusal::kBodyTooLarge
-                         : http_status == 431 ? Refusal::kHeaderTooLarge
-                                              : Refusal::kNotHttp;
-  const auto code = http_status == 400 ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kResourceExhausted;
+  const bool large = http_status == 413 || http_status == 431;
+  const Refusal reason = http_status == kNoTls ? Refusal::kTls
+                         : http_status == 413  ? Refusal::kBodyTooLarge
+                         : large               ? Refusal::kHeaderTooLarge
+                                               : Refusal::kNotHttp;
+  const auto code = large ? absl::StatusCode::kResourceExhausted : absl::StatusCode::kInvalidArgument;
   router_.Refused(reason, "http", code, "");
 }
 
@@ -215,6 +219,8 @@ Task<absl::Status> OpenAiApi::Generate(Exchange& x, bool chat) {
   if (!request.stream) {
     WholeSink sink(std::move(encoder));
     absl::Status status = co_await router_.Generate(x.head, prompt, sink, x.cancellation);
+    // Behind what the router has posted: its record is written before its answer leaves.
+    co_await boost::asio::post(boost::asio::use_awaitable_t<Executor>());
     if (!status.ok()) co_return status;
     HttpHeaders headers = x.Headers();
     AddRoute(sink.route(), headers);

@@ -341,6 +341,7 @@ absl::Status RouterServer::Listen() {
   grpc.address = listen.grpc;
   grpc.tls = listen.tls;
   grpc.message_bytes_max = config.limits.body_bytes_max;
+  grpc.on_unknown_method = [this] { RefuseUnknownMethod(); };
   ASSIGN_OR_RETURN(grpc_server_, GrpcServer::Start(grpc, {inference_.get()}));
   grpc.address = listen.admin;
   grpc.tls = listen.admin_tls;
@@ -348,6 +349,17 @@ absl::Status RouterServer::Listen() {
   grpc_server_->SetServing(true, {std::string(v1::Inference::service_full_name())});
   ASSIGN_OR_RETURN(metrics_server_, MetricsServer::Start(listen.metrics, metrics_, [] { return true; }, [] {}));
   return absl::OkStatus();
+}
+
+// From gRPC's threads; one turn of the executor at a time, however many there are.
+void RouterServer::RefuseUnknownMethod() {
+  if (unknown_methods_.fetch_add(1) > 0) return;
+  boost::asio::post(executor_, [this, alive = std::weak_ptr(alive_)] {
+    if (alive.expired()) return;
+    for (int64_t left = unknown_methods_.exchange(0); left > 0; --left) {
+      router_->Refused(router::Refusal::kUnknownPath, "grpc", absl::StatusCode::kUnimplemented, "");
+    }
+  });
 }
 
 std::string RouterServer::ListeningLine() const {

@@ -7,6 +7,7 @@
 // Thread-safety: the thread that runs `io`.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -58,6 +59,7 @@ class RouterServer {
   absl::Status MakeSharing();
   absl::Status MakeRouter();
   absl::Status Listen();
+  void RefuseUnknownMethod();
   void WatchReloadSignal();
   void WatchStopSignals();
   void WatchFiles();
@@ -98,6 +100,7 @@ class RouterServer {
   std::unique_ptr<AdminService> admin_;
   std::unique_ptr<HttpServer> http_;
   std::string http_address_;
+  std::atomic<int64_t> unknown_methods_ = 0;  // calls of gRPC that are not recorded yet
   std::unique_ptr<GrpcServer> grpc_server_;
   std::unique_ptr<GrpcServer> admin_server_;
   std::unique_ptr<MetricsServer> metrics_server_;

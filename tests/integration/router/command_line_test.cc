@@ -301,12 +301,20 @@ TEST_F(CommandLineTest, AuditExportAndReport) {
   const std::vector<std::string> stranger = {"authorization: Bearer secretword"};
   EXPECT_EQ(PostJson(http("/v1/chat/completions"), ChatBody("hello"), stranger).status, 401);
   EXPECT_EQ(Get(http("/v1/chat/completions")).status, 405);
+  grpc::ClientContext context;
+  v1::GetStateResponse state;
+  const auto elsewhere = grpc::CreateChannel(grpc_, grpc::InsecureChannelCredentials());
+  EXPECT_EQ(v1::Router::NewStub(elsewhere)->GetState(&context, {}, &state).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+  WaitFor("the record", [&] {
+    return RouterMetric("headgate_router_front_door_refusals_total{reason=\"unknown_path\"}") == 2;
+  });
   router_->Signal(SIGTERM);
   ASSERT_EQ(router_->WaitExit().value_or(-1), 0);
   const std::string directory = Path("audit"), key = Path("audit.key"), out = Path("report");
   const Ended refused = Headgate({"audit", "export", directory, "--key-file", key, "--kind", "refusal"});
   EXPECT_THAT(refused.out, AllOf(HasSubstr("\"malformed\""), HasSubstr("\"unknown_path\""),
-                                 HasSubstr("\"body_too_large\""), HasSubstr("\"method\""),
+                                 HasSubstr("\"body_too_large\""), HasSubstr("\"method\""), HasSubstr("\"grpc\""),
                                  Not(HasSubstr("secretword"))));
   EXPECT_EQ(Headgate({"audit", "verify", directory, "--key-file", key}).code, 0);
 

@@ -100,6 +100,8 @@ TEST_F(TlsTest, Version13IsServedAnd12Refused) {
   }
   EXPECT_EQ(Ask("").status, 200);
   EXPECT_TRUE(AskGrpc("").ok());
+  // That of HTTP is counted; of gRPC's nobody is told.
+  EXPECT_EQ(RouterMetric("headgate_router_front_door_refusals_total{reason=\"tls\"}"), 1);
 }
 
 TEST_F(TlsTest, Version12IsServedWhenConfigured) {
