@@ -15,7 +15,7 @@ constexpr CueRow kRows[] = {
     // ---- Numbers and their names ----
     {Cue::kResidentId,
      "身份证|身分证|居民身份|证件号|证件号码|公民身份|identity card|id card|id number|id no|citizen id|resident id|identity number|"
-     "national id"},
+     "national id|一代证|二代证|身份号码"},
     {Cue::kPassport,
      "护照|passport|passport_number|passport_no|passportnumber|passportno|pasaporte|passeport|reisepass"},
     {Cue::kHongKongId, "香港身份证|香港居民身份证|香港永久|香港|hkid|hong kong id|hong kong|hk id"},
@@ -43,6 +43,7 @@ constexpr CueRow kRows[] = {
     {Cue::kEmployeeNo,
      "工号|员工编号|学号|准考证号|学籍号|employee id|employee number|employee no|staff id|student id|student number|badge number"},
     {Cue::kPlate,
+     "reg plate|car plate|car reg|"
      "车牌|车牌号|号牌|牌照|车辆|license plate|licence plate|number plate|plate number|plate no|vehicle registration|违章|停车|车主"},
     {Cue::kTaxId,
      "纳税人识别号|税号|税务登记号|tax id|taxpayer id|ein|employer identification|vat number|vat no|vat id|tax number|tin"},

@@ -24,6 +24,7 @@ using Shift = std::array<std::array<float, kTopics>, 2>;
 
 constexpr uint64_t kSeed = 20261122;
 constexpr int kNameEpochs = 8, kTopicEpochs = 10, kFolds = 5;
+constexpr size_t kModels = 4;  // the topic model is the mean of so many, which differ by their seed
 constexpr size_t kTuneWeight = 6;  // people's own words count more than generated ones
 // Of ordinary prompts and of hard negatives above a topic's threshold, in Han script and in others. The English ones
 // may be looser: at the same shares nothing ordinary of the part of the shared data that is not trained on was flagged.
@@ -31,7 +32,7 @@ constexpr double kOrdinaryShare[] = {0.012, 0.012}, kHardShare[] = {0.02, 0.04};
 
 // How far a threshold may move from where the model itself is in doubt; less towards flagging more, since the negatives
 // that decide are few.
-constexpr float kZeroMin[] = {-0.45f, -0.8f}, kZeroMax = 1.5f;
+constexpr float kZeroMin[] = {-0.65f, -0.95f}, kZeroMax = 1.5f;
 // English persons are more often public, invented or nobody than the negatives at hand show.
 constexpr float kPersonalZeroMin = -0.2f;
 
@@ -171,6 +172,11 @@ int Run(const std::string& folder, const std::string& report_folder, const std::
 
   TopicTrainer trainer(kSeed);
   trainer.Train(Weighted(train_examples, tune_examples, -1), kTopicEpochs);
+  for (size_t models = 2; models <= kModels; ++models) {
+    TopicTrainer other(kSeed + models - 1);
+    other.Train(Weighted(train_examples, tune_examples, -1), kTopicEpochs);
+    trainer.Blend(other, models);
+  }
   const std::string topic_weights = trainer.Weights(shift);
   for (size_t t = 0; t < kTopics; ++t) std::cout << "shift " << shift[0][t] << " " << shift[1][t] << "\n";
   Write(folder + "/name_tagger.bin", name_weights);

@@ -313,6 +313,10 @@ ZH.update(
         "tech": choice(ZH_TECH),
         "prose": choice(ZH_PROSE),
         "proj": choice(ZH_PROJECTS),
+        "find": choice(ZH_FINDINGS),
+        "proc": choice(ZH_PROCS),
+        "hr": choice(ZH_HR),
+        "life": choice(ZH_LIFE),
     }
 )
 
@@ -363,6 +367,10 @@ EN.update(
         "tech": choice(EN_TECH),
         "prose": choice(EN_PROSE),
         "proj": choice(WORDS_A),
+        "find": choice(EN_FINDINGS),
+        "proc": choice(EN_PROCS),
+        "hr": choice(EN_HR),
+        "life": choice(EN_LIFE),
         "nat": choice("British American Indian Nigerian Polish Chinese Brazilian Canadian".split()),
     }
 )

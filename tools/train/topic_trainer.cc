@@ -141,6 +141,15 @@ void TopicTrainer::Train(const std::vector<const Example*>& examples, int epochs
   for (size_t t = 0; t < kTopics; ++t) bias_[t] = bias_sums[t] / counted;
 }
 
+void TopicTrainer::Blend(const TopicTrainer& other, size_t count) {
+  const float share = 1.0f / static_cast<float>(count);
+  const auto blend = [share](Row& row, const Row& more) {
+    for (size_t t = 0; t < row.size(); ++t) row[t] += (more[t] - row[t]) * share;
+  };
+  for (size_t i = 0; i < rows_.size(); ++i) blend(rows_[i], other.rows_[i]);
+  blend(bias_, other.bias_);
+}
+
 TopicTrainer::Highest TopicTrainer::Score(const Example& example) const {
   Highest highest;
   const Choices choices = Choose(example, nullptr, false);

@@ -31,6 +31,9 @@ class TopicTrainer {
  public:
   explicit TopicTrainer(uint64_t seed) : dice_(seed) {}
   void Train(const std::vector<const Example*>& examples, int epochs);
+  // Adds the weights of `other`, as if there were one more model to ask: what chance decided in each evens out.
+  // `count`: how many models it is then the mean of.
+  void Blend(const TopicTrainer& other, size_t count);
 
   struct Highest {
     std::array<float, router::kTopics> score;  // logits

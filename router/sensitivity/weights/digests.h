@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "94c7afe31fbca66cd1148cf3103cb48dce29cb1ef873ead477454a63fb391cc5";
+    "9107f5b6ee3c37d9e702572470158ee63226882c56df019446f9d61f08694469";
 inline constexpr char kNameSha256[] =
-    "52bea18faba41fe7ea9c3db8b22829241555f51de9161a00b8168817a7dcd4ac";
+    "f87b81675f1ed317f336885669922ac99deb65e016d398e229d0037d84d853ea";
 
 }  // namespace headgate::router
