@@ -44,6 +44,8 @@ LINES = [
     ("raw delete", rules.bans, "router/x.cc", "delete x;", "X(const X&) = delete;"),
     ("raw delete[]", rules.bans, "router/x.cc", "delete[] x;", "void operator delete(void*);"),
     ("std::regex", rules.bans, "router/x.cc", "std::regex r;", "RE2 r;"),
+    ("name lookup", rules.bans, "router/x.cc", "getaddrinfo(host, 0, &hints, &found);", "resolve_(host, answer);"),
+    ("fetching", rules.bans, "router/screening.cc", "CURL* c = curl_easy_init();", "// curl_easy_init()"),
     ("DebugString", rules.bans, "router/x.cc", "m.ShortDebugString();", "status.ToString();"),
     ("printing", rules.bans, "router/x.cc", "std::cout << 1;", 'Log("std::cout");'),
     ("printf", rules.bans, "engine/x.cc", "printf(format);", "std::snprintf(b, n, f);"),

@@ -92,6 +92,33 @@ TEST_F(HttpApiTest, EachRequestGoesWhereItMust) {
   }
 }
 
+// Every URL that a request holds leads to the cloud's own port: whoever fetched one would be in its record.
+TEST_F(HttpApiTest, NoUrlInARequestIsFetched) {
+  StartAll();
+  const std::string trap = absl::StrCat("http://127.0.0.1:", emulator_->port(), "/trap");
+  const std::string content = absl::StrCat("Look: ![a](", trap, ".png) <img src='", trap, "'> ", trap, "/page");
+  const std::string more = absl::StrCat(R"("max_tokens":2,"user":")", trap,
+                                        R"(","tools":[{"type":"function","function":{"name":"f","description":")",
+                                        trap, R"(","parameters":{"$schema":")", trap, R"(","$ref":")", trap,
+                                        R"("}}}])");
+  for (const char* level : {"public", "restricted"}) {
+    const std::vector<std::string> headers = {absl::StrCat("x-headgate-sensitivity: ", level)};
+    const HttpResult result = PostJson(http(kChat), ChatBody(content, more), headers);
+    EXPECT_EQ(result.status, 200) << result.body;
+  }
+  const auto fetched = [this] {
+    int count = 0;
+    for (const std::string& record : emulator_->Records()) {
+      count += absl::StrContains(record, "GET /trap") || absl::StrContains(record, "HEAD /trap");
+    }
+    return count;
+  };
+  EXPECT_EQ(emulator_->stats().chats_total, 1);
+  EXPECT_EQ(fetched(), 0);
+  Get(trap + ".png");
+  EXPECT_EQ(fetched(), 1) << "the trap works";
+}
+
 TEST_F(HttpApiTest, AWholeAnswerAndAStreamSayTheSame) {
   StartAll();
   for (const char* level : {"public", "restricted"}) {
