@@ -188,13 +188,16 @@ std::string ReadAnywhere(std::string_view text, size_t& begin, size_t end) {
 // One that is cut into lines, `end` becomes their end. A line of words is none: all that is whole of its groups has to
 // read.
 std::string ReadLines(std::string_view text, size_t begin, size_t& end) {
-  std::string token(text.substr(begin, end - begin)), out;
+  std::string out;
+  if (end == text.size() || text[end] != '\n') return out;  // most
+  std::string token(text.substr(begin, end - begin));
   size_t line_end = end;
   for (int lines = 1; lines < kLinesMax && token.size() <= kTokenBytesMax; ++lines) {
+    if (line_end + 1 >= text.size() || text[line_end] != '\n' || !IsVisible(text[line_end + 1])) break;
     const bool reads = std::any_of(std::begin(kAlphabets), std::end(kAlphabets), [&](const Values& values) {
       return Decode(values, token).size() >= token.size() / kGroup * 4;
     });
-    if (!reads || line_end + 1 >= text.size() || text[line_end] != '\n' || !IsVisible(text[line_end + 1])) break;
+    if (!reads) break;
     size_t next = line_end + 1;
     while (next < text.size() && IsVisible(text[next])) ++next;
     if (next - line_end > kTokenBytesMax) break;
