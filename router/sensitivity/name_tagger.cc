@@ -201,9 +201,14 @@ void NameTagger::ReadSpans(const std::vector<Unit>& units, size_t first, const s
       margin += steps[end].emission[tags[end]];
       ++end;
     }
+    // No person's name ends in a comma.
+    const auto type = static_cast<NameType>(TypeOf(tags[i]));
+    size_t last = end;
+    const auto sign = [&](size_t at) { return units[first + at].kind == UnitKind::kSign; };
+    while (type != NameType::kAddress && last > i + 1 && sign(last - 1)) --last;
     const float mean = static_cast<float>(margin) / static_cast<float>(end - i);
-    spans.push_back({static_cast<NameType>(TypeOf(tags[i])), first + i, first + end, units[first + i].begin,
-                     units[first + end - 1].end, 1.0f / (1.0f + std::exp(-mean * unit_scale_))});
+    spans.push_back({type, first + i, first + last, units[first + i].begin, units[first + last - 1].end,
+                     1.0f / (1.0f + std::exp(-mean * unit_scale_))});
     i = end;
   }
 }

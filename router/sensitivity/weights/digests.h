@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "9107f5b6ee3c37d9e702572470158ee63226882c56df019446f9d61f08694469";
+    "94d22646eca6115a6ed256e9337a4ffe2db148c4855cedbf36588c7101d08299";
 inline constexpr char kNameSha256[] =
-    "f87b81675f1ed317f336885669922ac99deb65e016d398e229d0037d84d853ea";
+    "97ab9d4daed79f122c47d8f0de6a6433b8ebb80a8ae51d7ebfc641f378dddca3";
 
 }  // namespace headgate::router
