@@ -65,8 +65,7 @@ CanonicalText::Span ScreenedField::InField(CanonicalText::Span span) const {
   if (span.begin == span.end) return {at(span.begin), at(span.begin)};
   int32_t last = span.end;  // several bytes of a view may come from one place: go on to where the next begins
   while (static_cast<size_t>(last) + 1 < origin.size() && at(last) == at(span.end - 1)) ++last;
-  // What was read in two ways begins anew.
-  return {std::min(at(span.begin), at(last)), std::max(at(span.begin), at(last))};
+  return {at(span.begin), at(last)};
 }
 
 bool ScreenedField::Crosses(CanonicalText::Span in_field) const {

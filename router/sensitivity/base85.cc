@@ -89,18 +89,28 @@ bool IsAllText(const std::string& decoded, size_t token_bytes) {
          std::count_if(decoded.begin(), decoded.end(), IsDigit) * 5 >= static_cast<std::ptrdiff_t>(decoded.size()) * 2;
 }
 
-void AddReading(std::string_view reading, std::string& readings) {
-  if (!reading.empty()) readings.append(readings.empty() ? "" : kBetween).append(reading);
+// What numbers are written with.
+std::ptrdiff_t Numerals(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return IsDigit(c) || static_cast<uint8_t>(c) >= 0x80; });
 }
 
-// Each reading says all of [begin, end).
+// The one that says most of a number comes first.
+void AddReading(std::string_view reading, std::string& readings) {
+  if (reading.empty()) return;
+  if (readings.empty()) {
+    readings = reading;
+  } else if (Numerals(reading) > Numerals(std::string_view(readings).substr(0, readings.find(kBetween)))) {
+    readings.insert(0, std::string(reading).append(kBetween));
+  } else {
+    readings.append(kBetween).append(reading);
+  }
+}
+
+// The first reading says all of [begin, end); the others stand behind it.
 std::vector<uint32_t> OriginOf(const std::string& readings, size_t begin, size_t end) {
   std::vector<uint32_t> origin(readings.size(), static_cast<uint32_t>(end));
-  for (size_t from = 0; from < readings.size();) {
-    const size_t size = std::min(readings.find(kBetween, from), readings.size()) - from;
-    for (size_t i = 0; i < size; ++i) origin[from + i] = static_cast<uint32_t>(begin + i * (end - begin) / size);
-    from += size + kBetween.size();
-  }
+  const size_t size = std::min(readings.find(kBetween), readings.size());
+  for (size_t i = 0; i < size; ++i) origin[i] = static_cast<uint32_t>(begin + i * (end - begin) / size);
   return origin;
 }
 

@@ -24,7 +24,7 @@ struct Edits {
   };
   std::vector<Edit> list;  // in order, not overlapping
   std::string bytes;
-  std::vector<uint32_t> origin;  // of each of `bytes`; never decreasing within one reading of what is replaced
+  std::vector<uint32_t> origin;  // of each of `bytes`; never decreasing within an edit
 
   bool empty() const { return list.empty(); }
   // REQUIRES: behind the last one.
