@@ -37,6 +37,7 @@ inline constexpr DetectorType kDetectorTypes[] = {
     {"CN_SOCIAL_SECURITY", kLevelRestricted},
     {"US_SSN", kLevelRestricted},
     {"US_ITIN", kLevelRestricted},
+    {"US_MBI", kLevelRestricted},
     {"UK_NHS", kLevelRestricted},
     {"UK_NINO", kLevelRestricted},
     {"NATIONAL_ID", kLevelRestricted},

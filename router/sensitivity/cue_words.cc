@@ -17,13 +17,14 @@ constexpr CueRow kRows[] = {
      "身份证|身分证|居民身份|证件号|证件号码|公民身份|identity card|id card|id number|id no|citizen id|resident id|identity number|"
      "national id|一代证|二代证|身份号码"},
     {Cue::kPassport,
-     "护照|passport|passport_number|passport_no|passportnumber|passportno|pasaporte|passeport|reisepass"},
+     "护照|passport|passport_number|passport_no|passportnumber|passportno|pp#|pp no|pasaporte|passeport|reisepass"},
     {Cue::kHongKongId, "香港身份证|香港居民身份证|香港永久|香港|hkid|hong kong id|hong kong|hk id"},
     {Cue::kMacauId, "澳门身份证|澳门居民身份证|澳门|macau|macao|bir"},
     {Cue::kTaiwanId, "台湾身份证|身分证|国民身份证|身份证字号|台湾|taiwan|roc id|身份证"},
     {Cue::kPermit,
      "通行证|回乡证|台胞证|居住证|港澳证|home return permit|mainland travel permit|travel permit|exit-entry permit|往来港澳|来往内地|来往大陆"},
-    {Cue::kMilitaryId, "军官证|士兵证|军人证|文职干部证|警官证|退伍证|军字第|士字第|military id|military service number"},
+    {Cue::kMilitaryId, "军官证|士兵证|军人证|文职干部证|警官证|退伍证|军字第|士字第|南字第|北字第|沈字第|兰字第|济字第|广字第|成字第|空字第|海字第|参字第|政字第|"
+     "后字第|装字第|military id|military service number"},
     {Cue::kDriverLicence,
      "驾驶证|驾照|驾驶执照|档案编号|driver license|driver licence|driver's license|driver's licence|drivers license|"
      "driving licence|driving license|drivers licence|dl number|dl no|dl|license|licence|driver_license|license no|"
@@ -85,7 +86,7 @@ constexpr CueRow kRows[] = {
     {Cue::kInsuranceNo,
      "保单号|保单|保险单号|投保单号|理赔号|policy number|policy no|policy #|policy id|claim #|member #|insurance number|"
      "insurance id|insurance policy|member id|group number|subscriber id|claim number|claim no|health insurance id|"
-     "insurance no|health plan|member number"},
+     "insurance no|health plan|member number|mbi|medicare beneficiary|medicare number|medicare id|medicare no"},
     {Cue::kIpAddress, "ip|ip address|ip地址|ipv4|ipv6|服务器|登录ip|主机|server|host|logged in from|connect to|ssh"},
     // ---- Credentials ----
     {Cue::kPassword,

@@ -145,6 +145,20 @@ std::optional<Value> NationalInsurance(const Match& match) {
   return Value{id.range, kScoreLikely};
 }
 
+// Written in three groups, or beside the word.
+std::optional<Value> Medicare(const Match& match) {
+  const std::string_view text = match.text();
+  const Collected id = CollectAlnum(text, match.begin, 11);
+  if (!IsMedicareNumber(id.characters) || (id.range.end < text.size() && IsAlnum(text[id.range.end])) ||
+      (match.begin > 0 && IsAlnum(text[match.begin - 1]))) {
+    return std::nullopt;
+  }
+  const std::string_view written = text.substr(id.range.begin, id.range.end - id.range.begin);
+  const bool groups = written.size() == 13 && written[4] == '-' && written[8] == '-';
+  if (!groups && !match.evidence.Near(Cue::kInsuranceNo, id.range)) return std::nullopt;
+  return Value{id.range, kScoreLikely};
+}
+
 // A province's character and a letter; what follows decides.
 std::optional<Value> Plate(const Match& match) {
   const std::string_view text = match.text();
@@ -208,6 +222,7 @@ const std::vector<PatternRule>& IdentityRules() {
       {"US_ITIN", TaxpayerNumber, true, {"9[0-9]{8}"}},
       {"UK_NHS", Nhs, true, {"[0-9]{10}"}},
       {"UK_NINO", NationalInsurance, false, {"[A-Z]{2}[0-9]{2}", "[A-Z]{2}[ -./_][0-9]"}, true},
+      {"US_MBI", Medicare, false, {"[1-9][A-Za-z][0-9A-Za-z][0-9]"}, true},
       {"CN_PLATE", Plate, false, {province + "[A-Za-z]", province + "[ -][A-Za-z]"}, false, false},
   };
   return rules;

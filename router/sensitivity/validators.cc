@@ -254,6 +254,18 @@ bool IsNino(std::string_view code) {
          suffix <= 'D' && !OneOf({prefix, 2}, {"BG", "GB", "NK", "KN", "TN", "NT", "ZZ"});
 }
 
+bool IsMedicareNumber(std::string_view code) {
+  constexpr std::string_view kForm = "CAXNAXNAANN";  // C: 1-9, N: digit, A: letter, X: either
+  if (code.size() != kForm.size() || code[0] == '0') return false;
+  for (size_t i = 0; i < code.size(); ++i) {
+    const char c = UpperAscii(code[i]);
+    const bool digit = c >= '0' && c <= '9';
+    const bool letter = c >= 'A' && c <= 'Z' && std::string_view("SLOIBZ").find(c) == std::string_view::npos;
+    if (!(kForm[i] == 'A' ? letter : kForm[i] == 'X' ? digit || letter : digit)) return false;
+  }
+  return true;
+}
+
 bool PassesLuhn(std::string_view digits) {
   int sum = 0;
   bool twice = false;

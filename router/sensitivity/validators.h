@@ -52,6 +52,8 @@ bool IsUsSsn(std::string_view digits);
 bool IsUsItin(std::string_view digits);
 // `AB123456C` with an issued prefix; any case.
 bool IsNino(std::string_view code);
+// A US Medicare Beneficiary Identifier, `1EG4TE5MK73`; any case. (CMS, "Understanding the MBI")
+bool IsMedicareNumber(std::string_view code);
 // YYYYMMDD.
 bool IsDateDigits(std::string_view digits);
 

@@ -66,6 +66,7 @@ TEST(Rules, FindEachType) {
       {"itin", "ITIN 912-78-4567", "US_ITIN 912-78-4567"},
       {"nhs", "NHS number 943 476 5919", "UK_NHS 943 476 5919"},
       {"nino", "National Insurance QQ: AB123456C", "UK_NINO AB123456C"},
+      {"medicare", "medicare 1EG4-TE5-MK72 denied claim", "US_MBI 1EG4-TE5-MK72"},
       {"driver", "driver's license number: D4810923", "DRIVER_LICENCE D4810923"},
       {"plate", "车牌沪B5K88D违章", "CN_PLATE 沪B5K88D"},
       {"plate_us_car", "grey Honda, car plate: 7KLM482, drove off", "CN_PLATE 7KLM482"},
@@ -122,6 +123,9 @@ TEST(Rules, FindEachType) {
 // Spellings that people use for what has a plainer one.
 TEST(Rules, FindWhatIsWrittenOtherwise) {
   const PositiveRow rows[] = {
+      {"medicare_run_together", "her MBI, which she read out to me, 1eg4te5mk72", "US_MBI 1eg4te5mk72"},
+      {"passport_short", "PP# 561038274 visa interview letter", "PASSPORT 561038274"},
+      {"military_of_a_region", "军官证 南字第0528173号", "CN_MILITARY_ID 0528173"},
       {"telegram", "telegram: @olga_ivanova77 before noon", "MESSENGER_ID olga_ivanova77"},
       {"telegram_link", "write to him on Telegram: t.me/olga_iv77", "MESSENGER_ID olga_iv77"},
       {"messenger_zh", "钉钉号 hy_min88 可以直接找她", "MESSENGER_ID hy_min88"},
@@ -181,6 +185,7 @@ struct NegativeRow {
 
 TEST(Rules, LeaveLookAlikesAlone) {
   const NegativeRow rows[] = {
+      {"part_number_like_medicare", "part 1EG4TE5MK72 is out of stock"},
       {"passport_word", "What documents do I need for a passport in 2024?"},
       {"hk_id_wrong_check", "A123456(4)"},
       {"iban_wrong_check", "IBAN GB83 WEST 1234 5698 7654 32"},
