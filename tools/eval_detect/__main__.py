@@ -27,7 +27,8 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SEED = 20261122
 PARTS = {"heldout": "held-out", "heldout2": "held-out 2", "devtest": "dev-test", "devtest2": "dev-test",
          "devtest3": "dev-test", "devtest4": "dev-test", "devtest5": "dev-test", "heldout3": "held-out 3",
-         "heldout4": "held-out 4", "devtest6": "dev-test", "heldout5": "held-out 5"}
+         "heldout4": "held-out 4", "devtest6": "dev-test", "heldout5": "held-out 5",
+         "devtest7": "dev-test 7", "heldout6": "held-out 6"}
 
 
 def load(path):
