@@ -12,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/log.h"
 #include "common/status_macros.h"
-#include "engine/backend/attention_device.h"
 #include "engine/backend/cores.h"
 #include "engine/backend/llama_adapters.h"
 #include "engine/backend/llama_chat.h"
@@ -187,7 +186,7 @@ llama_context_params LlamaBackend::ContextParams() {
   params.n_threads = config_.threads > 0 ? config_.threads : UsableCores();
   params.n_threads_batch = params.n_threads;
   // Quantised values cannot do without.
-  params.flash_attn_type = config_.kv_type == KvType::kF16 ? AttentionType() : LLAMA_FLASH_ATTN_TYPE_ENABLED;
+  params.flash_attn_type = config_.kv_type == KvType::kF16 ? LLAMA_FLASH_ATTN_TYPE_AUTO : LLAMA_FLASH_ATTN_TYPE_ENABLED;
   params.kv_unified = true;
   params.no_perf = true;
   params.abort_callback = [](void* data) {

@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
-#include "engine/backend/attention_device.h"
 #include <llama.h>
 
 namespace headgate::engine {
@@ -28,7 +27,6 @@ absl::Status LlamaEmbedder::Open() {
   params.n_threads_batch = 1;
   params.embeddings = true;
   params.pooling_type = LLAMA_POOLING_TYPE_MEAN;
-  params.flash_attn_type = AttentionType();
   params.no_perf = true;
   try {
     context_.reset(llama_init_from_model(model_, params));

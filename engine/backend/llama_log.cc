@@ -11,7 +11,7 @@
 #include <system_error>
 
 #include "common/log.h"
-#include "engine/backend/attention_device.h"
+#include "engine/backend/ggml_attention.h"
 #include <ggml-backend.h>
 #include <ggml.h>
 #include <llama.h>
@@ -80,7 +80,7 @@ void InitLlama() {
     // llama.cpp's common/ has a log of its own that quotes answers it cannot parse: off.
     common_log_set_verbosity_thold(-1);
     LoadBackends();
-    RegisterAttentionDevice();
+    InstallAttention();
     llama_backend_init();
     return true;
   }();

@@ -18,7 +18,6 @@
 #include "absl/strings/str_join.h"
 #include "common/clock.h"
 #include "common/status_macros.h"
-#include "engine/backend/attention_device.h"
 #include "engine/backend/cores.h"
 #include "engine/backend/llama_file.h"
 #include "engine/backend/llama_log.h"
@@ -159,7 +158,6 @@ absl::StatusOr<ModelFigures> Evaluate(const std::string& path, const std::string
   params.n_ubatch = kBatch;
   params.n_threads = threads > 0 ? threads : UsableCores();
   params.n_threads_batch = params.n_threads;
-  params.flash_attn_type = AttentionType();
   params.no_perf = true;
   LlamaContext context(llama_init_from_model(model.get(), params));
   if (context == nullptr) return absl::InvalidArgumentError(absl::StrCat(path, ": no context can be made of it"));

@@ -1,7 +1,7 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Our attention against its definition in doubles, and as a device of ggml against ggml's own.
+// Our attention against its definition in doubles, and inside ggml against ggml's own; equal bits for equal rows.
 
 #include "engine/backend/attention.h"
 
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/backend/attention_device.h"
+#include "engine/backend/ggml_attention.h"
 #include "engine/backend/llama_log.h"
 #include "gtest/gtest.h"
 #include <ggml-backend.h>
@@ -25,7 +25,8 @@ namespace {
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 // What a row sees.
-enum class Sight { kAll, kPast, kOwn, kNothing };
+// kTwo: two sequences whose cells lie in patches; kPrefix: one half in common, and cells of its own.
+enum class Sight { kAll, kPast, kOwn, kTwo, kPrefix, kNothing };
 
 struct Shape {
   std::string name;
@@ -40,6 +41,8 @@ bool Sees(const Shape& shape, int32_t row, int32_t cell) {
     case Sight::kAll: return true;
     case Sight::kPast: return cell <= shape.cells - shape.rows + row;
     case Sight::kOwn: return cell % shape.rows == row;
+    case Sight::kTwo: return cell / 7 % 2 == row % 2 && cell <= shape.cells - shape.rows + row;
+    case Sight::kPrefix: return cell < shape.cells / 2 || cell % shape.rows == row;
     case Sight::kNothing: return row % 2 == 1 && cell == row;
   }
   return false;
@@ -63,8 +66,9 @@ class Problem {
     std::vector<float> out(static_cast<size_t>(shape_.rows * shape_.heads * shape_.value_width), 7);
     const size_t key_row = ggml_row_size(shape_.type, shape_.key_width);
     const size_t value_row = ggml_row_size(shape_.type, shape_.value_width);
-    const AttentionCall::ToFloat to_float =
-        shape_.type == GGML_TYPE_F16 ? Attention::HalfToFloat() : ggml_get_type_traits(shape_.type)->to_float;
+    const AttentionCall::ToFloat to_float = shape_.type == GGML_TYPE_F16
+                                                ? AttentionKernel::At(AttentionKernel::Levels() - 1).half_to_float
+                                                : ggml_get_type_traits(shape_.type)->to_float;
     AttentionCall call;
     call.query = reinterpret_cast<const char*>(query_.data());
     call.query_head = static_cast<size_t>(shape_.key_width) * sizeof(float);
@@ -89,8 +93,33 @@ class Problem {
     call.scale = Scale();
     Attention attention;
     attention.UseLevel(level);
-    attention.Run(call, shape_.threads);
+    attention.Prepare(call);
+    for (int32_t thread = 0; thread < shape_.threads; ++thread) attention.Look(thread, shape_.threads);
+    attention.Compute();
+    for (int32_t thread = 0; thread < shape_.threads; ++thread) attention.Merge(thread, shape_.threads);
     return out;
+  }
+
+  // The row and the cells that it sees, and nothing else.
+  Problem Alone(int32_t row) const {
+    Problem alone = *this;
+    alone.shape_.rows = 1;
+    const auto query_size = static_cast<std::ptrdiff_t>(shape_.heads * shape_.key_width);
+    alone.query_ = {query_.begin() + row * query_size, query_.begin() + (row + 1) * query_size};
+    alone.key_.clear();
+    alone.value_.clear();
+    const auto take = [](const std::vector<char>& from, int32_t cell, int32_t cells, std::vector<char>& to) {
+      const auto size = static_cast<std::ptrdiff_t>(from.size()) / cells;
+      to.insert(to.end(), from.begin() + cell * size, from.begin() + (cell + 1) * size);
+    };
+    for (int32_t cell = 0; cell < shape_.cells; ++cell) {
+      if (!Sees(shape_, row, cell)) continue;
+      take(key_, cell, shape_.cells, alone.key_);
+      take(value_, cell, shape_.cells, alone.value_);
+    }
+    alone.shape_.cells = static_cast<int32_t>(alone.key_.size() * static_cast<size_t>(shape_.cells) / key_.size());
+    alone.mask_.assign(static_cast<size_t>(alone.shape_.cells), ggml_fp32_to_fp16(0));
+    return alone;
   }
 
   std::vector<float> Slow() const {
@@ -104,7 +133,7 @@ class Problem {
     return out;
   }
 
-  // The same by ggml, on the CPU's backend or on ours.
+  // The same by ggml's CPU backend, with ours in it once it is installed.
   std::vector<float> Ggml(ggml_backend_t backend) const {
     const ggml_init_params params = {1 << 20, nullptr, true};
     ggml_context* const context = ggml_init(params);
@@ -118,7 +147,7 @@ class Problem {
     const auto by_head = [&](ggml_tensor* of) { return ggml_permute(context, of, 0, 2, 1, 3); };
     ggml_tensor* const result =
         ggml_flash_attn_ext(context, by_head(query), by_head(key), by_head(value), mask, Scale(), 0, 0);
-    EXPECT_TRUE(AttentionDeviceComputes(result));
+    EXPECT_TRUE(AttentionComputes(result));
     ggml_cgraph* const graph = ggml_new_graph(context);
     ggml_build_forward_expand(graph, result);
     ggml_backend_buffer_t const buffer =
@@ -197,6 +226,8 @@ const Shape kShapes[] = {
     {"chunk_of_a_prompt", 37, 300, 9, 3, 64, 64, Sight::kPast, 3},
     {"tile_and_a_row", 22, 128, 9, 3, 64, 64, Sight::kPast, 2},
     {"each_its_own_cells", 13, 500, 4, 4, 80, 96, Sight::kOwn, 2},
+    {"many_deep_rows_of_two", 48, 2600, 6, 2, 32, 32, Sight::kTwo, 2},
+    {"a_prefix_and_own_cells", 30, 1500, 6, 2, 32, 32, Sight::kPrefix, 2},
     {"rows_that_see_nothing", 6, 100, 2, 2, 48, 32, Sight::kNothing},
     {"wide_heads", 3, 70, 8, 1, 256, 256, Sight::kPast},
     {"odd_width", 5, 65, 2, 1, 20, 16, Sight::kPast},
@@ -209,9 +240,23 @@ class AttentionTest : public testing::TestWithParam<Shape> {};
 TEST_P(AttentionTest, IsWhatTheDefinitionSaysAtEveryLevel) {
   const Problem problem(GetParam());
   const auto wanted = problem.Slow();
-  for (int32_t level = 0; level < Attention::Levels(); ++level) {
+  for (int32_t level = 0; level < AttentionKernel::Levels(); ++level) {
     SCOPED_TRACE(level);
     ExpectNear(problem.Ours(level), wanted, 2e-5F);
+  }
+}
+
+// To the bit: whatever else stands in a step and lies in the cache.
+TEST_P(AttentionTest, ARowIsWhatItIsAlone) {
+  const Problem problem(GetParam());
+  for (int32_t level = 0; level < AttentionKernel::Levels(); ++level) {
+    const auto together = problem.Ours(level);
+    const auto size = static_cast<size_t>(GetParam().heads * GetParam().value_width);
+    for (int32_t row = 0; row < GetParam().rows; ++row) {
+      const auto begin = together.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(row) * size);
+      EXPECT_EQ(std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(size)), problem.Alone(row).Ours(level))
+          << "row " << row << " at level " << level;
+    }
   }
 }
 
@@ -221,9 +266,10 @@ INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTest, testing::ValuesIn(kShapes),
 TEST(AttentionTest, UnpacksEveryHalf) {
   std::vector<ggml_fp16_t> halves(1 << 16);
   for (size_t i = 0; i < halves.size(); ++i) halves[i] = static_cast<ggml_fp16_t>(i);
-  for (int32_t level = 0; level < Attention::Levels(); ++level) {
+  for (int32_t level = 0; level < AttentionKernel::Levels(); ++level) {
     std::vector<float> values(halves.size());
-    Attention::HalfToFloat(level)(halves.data(), values.data(), static_cast<int64_t>(values.size()) - 3);  // and a rest
+    const auto count = static_cast<int64_t>(values.size()) - 3;  // so that there is a rest
+    AttentionKernel::At(level).half_to_float(halves.data(), values.data(), count);
     for (size_t i = 0; i + 3 < halves.size(); ++i) {
       const float wanted = ggml_fp16_to_fp32(halves[i]);
       ASSERT_TRUE(values[i] == wanted || (std::isnan(values[i]) && std::isnan(wanted))) << i << " at level " << level;
@@ -231,21 +277,27 @@ TEST(AttentionTest, UnpacksEveryHalf) {
   }
 }
 
-TEST(AttentionDeviceTest, ComputesAsTheCpusBackend) {
-  InitLlama();
-  ASSERT_TRUE(HaveAttentionDevice());
-  ggml_backend_t const ours = ggml_backend_dev_init(ggml_backend_dev_by_name("Attention"), nullptr);
+// Not InitLlama: ggml's own comes first.
+TEST(GgmlAttentionTest, ComputesAsGgmlDoes) {
   ggml_backend_t const cpu = ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr);
+  ggml_backend_cpu_set_n_threads(cpu, 3);
+  std::vector<const Shape*> shapes;
+  std::vector<std::vector<float>> theirs;
   for (const Shape& shape : kShapes) {
     if (shape.key_width % 16 != 0 || shape.key_width != shape.value_width) continue;  // not ggml's
-    if (shape.rows == 1 && shape.cells < 768) continue;                               // not the device's
-    SCOPED_TRACE(shape.name);
-    const Problem problem(shape);
+    shapes.push_back(&shape);
+    theirs.push_back(Problem(shape).Ggml(cpu));
+  }
+  ASSERT_TRUE(InstallAttention());
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    SCOPED_TRACE(shapes[i]->name);
+    const auto ours = Problem(*shapes[i]).Ggml(cpu);
+    EXPECT_NE(ours, theirs[i]);
     // ggml sums values in halves, and quantises queries for quantised keys.
-    ExpectNear(problem.Ggml(ours), problem.Ggml(cpu), shape.type == GGML_TYPE_F16 ? 5e-2F : 2e-1F);
+    ExpectNear(ours, theirs[i], shapes[i]->type == GGML_TYPE_F16 ? 5e-2F : 2e-1F);
+    EXPECT_EQ(ours, Problem(*shapes[i]).Ours(AttentionKernel::Levels() - 1));
   }
   ggml_backend_free(cpu);
-  ggml_backend_free(ours);
 }
 
 }  // namespace
