@@ -206,9 +206,7 @@ class LlamaEngineTest : public testing::Test {
 };
 
 TEST_F(LlamaEngineTest, AloneEqualsLibllamaTokenForToken) {
-  // A shared prefix is computed in another batch shape, which changes the last bits.
-  LlamaConfig config = Config();
-  config.cache_sequences = 0;
+  const LlamaConfig config = Config();
   StartEngine(config);
   raw_ = std::make_unique<RawLlama>(config.model_path, kContext, kBatch, kSequences, kThreads,
                                     RawLlama::Attention::kBackends);
@@ -221,6 +219,23 @@ TEST_F(LlamaEngineTest, AloneEqualsLibllamaTokenForToken) {
     EXPECT_FALSE(record.answer.empty());
     EXPECT_FALSE(answer->text().empty());
   }
+}
+
+// Sampled, and asked again: beside what other requests left in the cache, and with a head of its own that is cached.
+TEST_F(LlamaEngineTest, ASeedGivesTheSameAnswerWhenAlone) {
+  StartEngine(Config());
+  std::vector<std::vector<Token>> first;
+  const auto ask = [&](const std::string& question) {
+    v1::GenerateRequest request = Ask(question);
+    request.mutable_sampling()->set_temperature(1);
+    request.mutable_sampling()->set_seed(20261123);
+    request.set_max_tokens(2 * kAnswer);
+    EXPECT_TRUE(Submit(request)->Wait().ok());
+    return records_.back()->answer;
+  };
+  for (const std::string& question : Questions(6)) first.push_back(ask(question));
+  for (size_t i = 0; i < first.size(); ++i) EXPECT_EQ(ask(kQuestions[i]), first[i]) << kQuestions[i];
+  EXPECT_GT(Count("vllm:prefix_cache_hits_total"), 0);
 }
 
 TEST_F(LlamaEngineTest, BatchedChoicesLieWithinHalfANatOfTheBest) {

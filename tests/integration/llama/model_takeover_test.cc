@@ -120,8 +120,7 @@ class ModelTakeoverTest : public testing::Test {
 };
 
 TEST_F(ModelTakeoverTest, AChangedManifestTakesOverAndNoStreamIsDropped) {
-  // A cached head would be computed in another shape: other last bits, and with these weights other words.
-  ASSERT_TRUE(StartEngine({"--prefix-cache-tokens=0"}).ok());
+  ASSERT_TRUE(StartEngine().ok());
   EXPECT_EQ(Served().id(), "first");
   std::string alone;
   ASSERT_TRUE(Generate(Ask(400), &alone).ok());
