@@ -15,6 +15,7 @@
 #include <cstring>
 #include <memory>
 #include <random>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 
@@ -24,15 +25,18 @@ namespace {
 
 // The plain functions: what EVP does beside hashing costs more than hashing a short text, and ten are hashed a request.
 // Without a digest nothing can be shown to be what was classified, so failure ends the process.
-std::string Digest(std::string_view first, std::string_view second) {
-  SHA256_CTX context;
+std::string Finish(SHA256_CTX context, std::string_view bytes) {
   std::string out(SHA256_DIGEST_LENGTH, '\0');
-  if (SHA256_Init(&context) != 1 || SHA256_Update(&context, first.data(), first.size()) != 1 ||
-      SHA256_Update(&context, second.data(), second.size()) != 1 ||
+  if (SHA256_Update(&context, bytes.data(), bytes.size()) != 1 ||
       SHA256_Final(reinterpret_cast<unsigned char*>(out.data()), &context) != 1) {
     std::abort();
   }
   return out;
+}
+std::string Digest(std::string_view bytes) {
+  SHA256_CTX context;
+  if (SHA256_Init(&context) != 1) std::abort();
+  return Finish(context, bytes);
 }
 
 // Most random texts are short ids, and asking OpenSSL takes longer than filling them: a thread asks for many at once.
@@ -58,24 +62,50 @@ std::string TakeRandom(size_t n) {
 
 }  // namespace
 
-std::string Sha256(std::string_view bytes) { return Digest(bytes, ""); }
+std::string Sha256(std::string_view bytes) { return Digest(bytes); }
 
-// RFC 2104.
+namespace {
+
+// A key that has been read: where both digests of RFC 2104 go on. Reading one takes as long as a short text.
+struct HmacKey {
+  std::string key;
+  SHA256_CTX inner, outer;
+  ~HmacKey() {
+    OPENSSL_cleanse(key.data(), key.size());
+    OPENSSL_cleanse(&inner, sizeof(inner));
+    OPENSSL_cleanse(&outer, sizeof(outer));
+  }
+};
+
+std::unique_ptr<HmacKey> ReadKey(std::string_view key) {
+  auto read = std::make_unique<HmacKey>();
+  read->key = key;
+  std::array<char, SHA256_CBLOCK> block{};
+  const std::string shorter = key.size() > block.size() ? Digest(key) : std::string(key);
+  std::copy(shorter.begin(), shorter.end(), block.begin());
+  for (const auto& [context, pad] : {std::pair(&read->inner, 0x36), std::pair(&read->outer, 0x36 ^ 0x5c)}) {
+    for (char& c : block) c = static_cast<char>(c ^ pad);  // the second takes the first away again
+    if (SHA256_Init(context) != 1 || SHA256_Update(context, block.data(), block.size()) != 1) std::abort();
+  }
+  OPENSSL_cleanse(block.data(), block.size());
+  return read;
+}
+
+// A thread uses few keys, again and again.
+const HmacKey& KeyFor(std::string_view key) {
+  static thread_local std::array<std::unique_ptr<HmacKey>, 4> recent;
+  static thread_local size_t next = 0;
+  for (const auto& one : recent) {
+    if (one != nullptr && EqualConstantTime(one->key, key)) return *one;
+  }
+  return *(recent[next++ % recent.size()] = ReadKey(key));
+}
+
+}  // namespace
+
 std::string HmacSha256(std::string_view key, std::string_view bytes) {
-  std::array<char, SHA256_CBLOCK> inner{}, outer{};
-  if (key.size() > inner.size()) {
-    const std::string shorter = Digest(key, "");
-    std::copy(shorter.begin(), shorter.end(), inner.begin());
-  } else {
-    std::copy(key.begin(), key.end(), inner.begin());
-  }
-  for (size_t i = 0; i < inner.size(); ++i) {
-    outer[i] = static_cast<char>(inner[i] ^ 0x5c);
-    inner[i] = static_cast<char>(inner[i] ^ 0x36);
-  }
-  std::string out = Digest({outer.data(), outer.size()}, Digest({inner.data(), inner.size()}, bytes));
-  for (auto* secret : {&inner, &outer}) OPENSSL_cleanse(secret->data(), secret->size());
-  return out;
+  const HmacKey& read = KeyFor(key);
+  return Finish(read.outer, Finish(read.inner, bytes));
 }
 
 std::string Hex(std::string_view bytes) { return absl::BytesToHexString({bytes.data(), bytes.size()}); }

@@ -29,10 +29,6 @@ const PriceRow* FindRow(const AccountingConfig& config, const std::string& model
   return found;
 }
 
-Labels With(const Ticket& ticket, const char* key, std::string value) {
-  return {{"tenant", ticket.tenant->name}, {key, std::move(value)}};
-}
-
 }  // namespace
 
 bool IsPeak(const AccountingConfig& config, absl::Time when) {
@@ -137,9 +133,9 @@ Charge Accounting::Settle(const Ticket& ticket, const v1::Route& route, const v1
                           BudgetBook::Hold hold) {
   const bool cloud = route.target() == v1::Route::TARGET_CLOUD;
   const auto count = [&](const char* direction, int64_t tokens) {
-    Labels labels = With(ticket, "direction", direction);
-    labels["target"] = cloud ? "cloud" : "local";
-    metrics_.GetCounter("headgate_router_tokens_total", "Tokens booked, by tenant, target and direction.", labels)
+    metrics_
+        .GetCounter("headgate_router_tokens_total", "Tokens booked, by tenant, target and direction.",
+                    {{"direction", direction}, {"target", cloud ? "cloud" : "local"}, {"tenant", ticket.tenant->name}})
         .Increment(static_cast<double>(std::max<int64_t>(0, tokens)));
   };
   count("input", usage.prompt_tokens());
@@ -154,7 +150,7 @@ Charge Accounting::Settle(const Ticket& ticket, const v1::Route& route, const v1
     return {};
   }
   metrics_.GetCounter("headgate_router_cost_micro_units_total", "Cloud cost in millionths of the currency.",
-                      With(ticket, "currency", charge->currency))
+                      {{"currency", charge->currency}, {"tenant", ticket.tenant->name}})
       .Increment(static_cast<double>(charge->micro_units));
   budgets_.Settle(std::move(hold), charge->micro_units);
   return *charge;

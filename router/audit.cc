@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "boost/asio/post.hpp"
+#include "boost/asio/use_awaitable.hpp"
 #include "common/log.h"
 #include "common/mailbox.h"
 #include "common/status_macros.h"
@@ -84,10 +85,24 @@ absl::Status Audit::Write(v1::AuditRecord record) {
   return written;
 }
 
-// One write(2) for the outcomes of a turn costs what one for each of them does.
+// One write(2) for the records of a turn costs what one for each of them does.
+Task<absl::Status> Audit::WriteTogether(Executor executor, v1::AuditRecord record) {
+  if (!writable_ || sealed_.size() >= kSealedMax) co_return Write(std::move(record));
+  Seal(record);
+  FlushSoon(executor);
+  if (outcome_ == nullptr) outcome_ = std::make_shared<absl::Status>(absl::InternalError("not written yet"));
+  const std::shared_ptr<const absl::Status> outcome = outcome_;
+  co_await boost::asio::post(executor, boost::asio::use_awaitable_t<Executor>());
+  co_return *outcome;
+}
+
 void Audit::WriteSoon(Executor executor, v1::AuditRecord record) {
   if (!writable_ || sealed_.size() >= kSealedMax) return Write(std::move(record)).IgnoreError();
   Seal(record);
+  FlushSoon(executor);
+}
+
+void Audit::FlushSoon(Executor executor) {
   if (std::exchange(flush_posted_, true)) return;
   boost::asio::post(executor, [this, alive = alive_] {
     if (!*alive) return;
@@ -118,9 +133,10 @@ void Audit::Seal(v1::AuditRecord& record) {
   previous_mac_ = line.mac;
 }
 
-// Writes what is sealed. On error the chain goes back to where the store is.
+// Writes what is sealed. On error the chain goes back to where the store is, and nobody who waits may send anything.
 absl::Status Audit::Flush() {
   if (sealed_.empty()) return absl::OkStatus();
+  const std::shared_ptr<absl::Status> outcome = std::exchange(outcome_, nullptr);
   std::vector<std::string> lines;
   for (Line& line : sealed_) lines.push_back(std::move(line.text));
   size_t stored = 0;
@@ -132,7 +148,9 @@ absl::Status Audit::Flush() {
   sealed_.clear();
   sequence_ = written_;
   previous_mac_ = written_mac_;
-  if (!status.ok()) return Failed(status);
+  const absl::Status result = status.ok() ? status : Failed(status);
+  if (outcome != nullptr) *outcome = result;
+  if (!result.ok()) return result;
   if (!writable_) HG_LOG(Info, "audit: writable again");
   writable_ = true;
   PublishWritable();

@@ -64,6 +64,8 @@ class Audit {
   // by a request or by a try every second, an admin record says how many records are missing.
   // UNAVAILABLE: not written: the caller must not send anything out.
   absl::Status Write(v1::AuditRecord record);
+  // As Write, in one write(2) with the records of other requests: suspends until the executor comes round.
+  Task<absl::Status> WriteTogether(Executor executor, v1::AuditRecord record);
   // For records that nothing waits for: they are written, together, when the executor comes round, and before anything
   // that is posted to it later. Fails as Write does, without telling.
   void WriteSoon(Executor executor, v1::AuditRecord record);
@@ -96,6 +98,7 @@ class Audit {
   };
   void Seal(v1::AuditRecord& record);
   absl::Status Flush();
+  void FlushSoon(Executor executor);
   void WriteGap(const std::string& policy_version);
   absl::Status Failed(const absl::Status& status);
   void ArmProbe();
@@ -120,6 +123,7 @@ class Audit {
   std::vector<Line> sealed_;      // the last ones, not written yet
   uint64_t written_ = 0;          // records
   std::string written_mac_;       // of the last of them
+  std::shared_ptr<absl::Status> outcome_;  // of the next Flush, for who waits for it; null: nobody
   bool flush_posted_ = false;
   std::pair<std::string, std::string> content_digest_;  // the last one: a request's records follow one another
   bool writable_ = true;

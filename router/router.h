@@ -147,7 +147,7 @@ class Router {
   Task<absl::Status> RecordDecision(Exchange& x, const Prompt& prompt, Decision& decision, Cancellation& cancellation);
   Task<absl::Status> ApproveHedge(Exchange& x, const Prompt& prompt, Cancellation& cancellation);
   Charge BookLost(Exchange& x, const Prompt& prompt, v1::AuditRecord& record);
-  absl::Status WriteDecision(Exchange& x, const Prompt& prompt, const Decision& decision);
+  Task<absl::Status> WriteDecision(Exchange& x, const Prompt& prompt, const Decision& decision);
   absl::Status KeepContent(const Exchange& x, const std::string& part, const google::protobuf::Message& content,
                            std::string* digest);
   Task<absl::Status> Replay(Exchange& x, const Cache::Events& events, AnswerSink& sink);

@@ -18,23 +18,25 @@ void AddDetail(const std::string& what, v1::AuditRecord& record) {
 }
 
 // For sites that must keep content: a request whose content cannot be kept may not leave.
-absl::Status Router::WriteDecision(Exchange& x, const Prompt& prompt, const Decision& decision) {
+Task<absl::Status> Router::WriteDecision(Exchange& x, const Prompt& prompt, const Decision& decision) {
   const absl::Status kept = KeepContent(x, "input", prompt.content(), &x.input_digest);
   v1::AuditRecord record = NewRecord(x, prompt, v1::AuditRecord::KIND_DECISION);
   const bool cloud = decision.target == Target::kCloud;
   record.mutable_route()->set_target(cloud ? v1::Route::TARGET_CLOUD : v1::Route::TARGET_LOCAL);
   for (const std::string& reason : decision.reasons) record.mutable_route()->add_reasons(reason);
-  const absl::Status written = parts_.audit.Write(std::move(record));
-  return kept.ok() ? written : kept;
+  const absl::Status written = co_await parts_.audit.WriteTogether(parts_.executor, std::move(record));
+  co_return kept.ok() ? written : kept;
 }
 
 Task<absl::Status> Router::RecordDecision(Exchange& x, const Prompt& prompt, Decision& decision,
                                           Cancellation& cancellation) {
-  absl::Status written = WriteDecision(x, prompt, decision);
-  if (written.ok() && decision.target == Target::kCloud) {
+  if (decision.target == Target::kCloud) {
     // Its place and its money are taken before anything suspends.
     meter_.CommitCloud();
     x.hold = accounting_.Reserve(*x.ticket, prompt, x.cloud_config().model);
+  }
+  absl::Status written = co_await WriteDecision(x, prompt, decision);
+  if (written.ok() && decision.target == Target::kCloud) {
     written = co_await parts_.audit.Commit(parts_.executor, cancellation);
     if (!written.ok() && cancellation.cancelled()) co_return cancellation.reason();
   }
@@ -45,7 +47,8 @@ Task<absl::Status> Router::RecordDecision(Exchange& x, const Prompt& prompt, Dec
     no_money.room = false;
     decision = Judge(x, meter_.Peek(), Fleet(prompt, x.cloud), no_money);
     if (decision.target == Target::kCloud) co_return written;
-    WriteDecision(x, prompt, decision).IgnoreError();  // nothing leaves
+    const absl::Status noted = co_await WriteDecision(x, prompt, decision);
+    noted.IgnoreError();  // nothing leaves
   }
   quotes_.Decided(x.ticket->tenant->name,
                   decision.target == Target::kCloud ? Quote::Side::kCloud : Quote::Side::kLocal);
@@ -62,10 +65,9 @@ Task<absl::Status> Router::ApproveHedge(Exchange& x, const Prompt& prompt, Cance
   Decision decision;
   decision.target = Target::kCloud;
   decision.reasons = {"hedge"};
-  absl::Status written = WriteDecision(x, prompt, decision);
-  if (!written.ok()) co_return written;
   x.hold = accounting_.Reserve(*x.ticket, prompt, model);
-  written = co_await parts_.audit.Commit(parts_.executor, cancellation);
+  absl::Status written = co_await WriteDecision(x, prompt, decision);
+  if (written.ok()) written = co_await parts_.audit.Commit(parts_.executor, cancellation);
   if (!written.ok()) x.hold = {};
   co_return written;
 }

@@ -424,6 +424,7 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::ScanWith(const TextMode
     TextModels::Reading reading = models->Read(text.text());
     for (size_t topic = 0; topic < kTopics; ++topic) {
       const TopicScore& score = reading.topics[topic];
+      if (score.probability < kScoreSensitive) continue;  // what speaks against it could only lower it
       if (!HoldsWords(text.text().substr(score.begin, score.end - score.begin))) continue;
       double probability = score.probability;
       if (IsSpokenAgainst(evidence, static_cast<Topic>(topic), {score.begin, score.end})) {
