@@ -195,6 +195,25 @@ std::string ReadAnywhere(std::string_view text, size_t& begin, size_t end) {
   return decoded;
 }
 
+// With letters glued to it: a number, nothing else.
+std::string ReadGlued(std::string_view text, size_t& begin, size_t& end) {
+  constexpr size_t kGlueMax = 3;
+  for (size_t lead = 0; lead <= kGlueMax && begin + lead + kBase85BytesMin <= end; ++lead) {
+    if (lead > 0 && !IsLetter(text[begin + lead - 1])) break;
+    for (size_t trail = 0; trail <= kGlueMax && begin + lead + kBase85BytesMin + trail <= end; ++trail) {
+      if (trail > 0 && !IsLetter(text[end - trail])) break;
+      if (lead + trail == 0) continue;
+      std::string decoded = Read(text.substr(begin + lead, end - trail - begin - lead));
+      const std::string_view first = std::string_view(decoded).substr(0, decoded.find(kBetween));
+      if (decoded.empty() || Numerals(first) * 2 < static_cast<std::ptrdiff_t>(first.size())) continue;
+      begin += lead;
+      end -= trail;
+      return decoded;
+    }
+  }
+  return "";
+}
+
 // One that is cut into lines, `end` becomes their end. A line of words is none: all that is whole of its groups has to
 // read.
 std::string ReadLines(std::string_view text, size_t begin, size_t& end) {
@@ -236,6 +255,7 @@ Edits ReadBase85(std::string_view text) {
     at = end;
     std::string decoded;
     if (end - begin >= kBase85BytesMin) decoded = ReadAnywhere(text, begin, end);
+    if (decoded.empty() && end - begin > kBase85BytesMin) decoded = ReadGlued(text, begin, end);
     if (end - begin >= kFirstLineMin) AddReading(ReadLines(text, begin, end), decoded);
     if (decoded.empty()) continue;
     edits.Add(begin, end, decoded, OriginOf(decoded, begin, end));

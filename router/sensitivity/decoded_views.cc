@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
@@ -14,15 +15,18 @@
 #include "router/sensitivity/blobs.h"
 #include "router/sensitivity/disguised_numbers.h"
 #include "router/sensitivity/escapes.h"
+#include "router/sensitivity/even_cuts.h"
 #include "router/sensitivity/markup.h"
 #include "router/sensitivity/numerals.h"
 #include "router/sensitivity/rewriter.h"
+#include "router/sensitivity/scattered_numbers.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
 namespace {
 
 constexpr size_t kGappedDigitsMin = 4;
+constexpr int kCutsMax = 2;             // signs of two kinds put into one text
 constexpr size_t kNumberDigitsMin = 6;  // of the shortest number that is looked for in disguise
 constexpr size_t kCodesDigitsMin = 14;  // of such a number's characters, each by its number
 
@@ -146,9 +150,10 @@ Edits WithoutTokensOf(const Edits& escapes, Edits blobs, std::string_view text) 
 
 // The surest first: what touches what another has read waits for the next round. An escape beside a run of codes or of
 // digits would tear it, so those are read once no escape is left.
-Edits ReadAll(std::string_view text, const Hints& hints) {
+Edits ReadAll(std::string_view text, const Hints& hints, bool& dump) {
   Edits edits;
   if (hints.digits >= kCodesDigitsMin) edits = ReadHexDumps(text);
+  dump = !edits.empty();
   // Its signs may look like an escape, and what decodes to nothing but text is no accident.
   const Edits coded = hints.longest_token >= kBase85BytesMin || hints.Has(kNewline) ? ReadBase85(text) : Edits();
   const Edits escaped = hints.Has(kEscapeStart) ? ReadEscapes(text) : Edits();
@@ -158,11 +163,13 @@ Edits ReadAll(std::string_view text, const Hints& hints) {
   if (!escapes && hints.digits >= kCodesDigitsMin) edits.Merge(ReadCharacterCodes(text));
   if (!escapes && hints.Has(kEquals)) edits.Merge(ReadQuotedPrintable(text));
   if (hints.longest_blob >= kBlobBytesMin) edits.Merge(WithoutTokensOf(edits, ReadBlobs(text), text));
+  const bool numbers = digits || hints.Has(kNumeral);
+  if (!escapes && numbers && hints.Has(kQuote)) edits.Merge(ReadConcatenations(text));
+  if (!escapes && numbers && hints.Has(kTag)) edits.Merge(ReadTags(text));
   if (hints.Has(kNumeral)) edits.Merge(ReadNumerals(text));
   if (escapes) return edits;
-  if (digits && hints.Has(kQuote)) edits.Merge(ReadConcatenations(text));
-  if (digits && hints.Has(kTag)) edits.Merge(ReadTags(text));
   if (digits && hints.Has(kEquals) && hints.Has(kPlus)) edits.Merge(ReadPlusBlanks(text));
+  if (digits) edits.Merge(ReadScatteredNumbers(text));
   if (digits) edits.Merge(ReadDisguisedNumbers(text));
   if (hints.digits >= kGappedDigitsMin) edits.Merge(CloseGaps(text));
   return edits;
@@ -290,10 +297,23 @@ class Decoder {
   Decoder(DecodeBudget& budget, std::vector<DecodedView>& views) : budget_(budget), views_(views) {}
   using OriginalOf = absl::FunctionRef<uint32_t(size_t)>;  // original offset of canonical byte i, the end included
 
-  void Decode(std::string_view canonical, OriginalOf original_of, int round, bool unwrapped) {
+  // How a text came about: line ends taken out of it, and how often even cuts.
+  struct Branch {
+    bool unwrapped = false;
+    int cuts = 0;
+    bool rules_only() const { return unwrapped || cuts > 0; }
+  };
+
+  void Decode(std::string_view canonical, OriginalOf original_of, int round, Branch branch) {
     const Hints hints = LookThrough(canonical);
-    GoOn(canonical, ReadAll(canonical, hints), original_of, round, unwrapped);
-    if (!unwrapped && hints.Has(kNewline)) GoOn(canonical, Unwrap(canonical), original_of, round, true);
+    bool dump = false;  // its columns are even, and read already
+    GoOn(canonical, ReadAll(canonical, hints, dump), original_of, round, branch);
+    if (!branch.rules_only() && hints.Has(kNewline)) GoOn(canonical, Unwrap(canonical), original_of, round, {true});
+    if (dump || branch.unwrapped || branch.cuts == kCutsMax || round == kDecodeRounds) return;
+    const EvenCuts cuts = ReadEvenCuts(canonical);
+    for (const Edits& edits : {std::cref(cuts.all), std::cref(cuts.inner)}) {
+      GoOn(canonical, edits, original_of, round, {false, branch.cuts + 1});
+    }
   }
 
  private:
@@ -302,7 +322,7 @@ class Decoder {
     return unwrapped ? bytes / 2 : bytes - std::min(bytes, superseded / 2);
   }
 
-  void GoOn(std::string_view canonical, const Edits& edits, OriginalOf original_of, int round, bool unwrapped) {
+  void GoOn(std::string_view canonical, const Edits& edits, OriginalOf original_of, int round, Branch branch) {
     if (edits.empty() || budget_.exhausted || budget_.too_deep) return;
     if (round == kDecodeRounds) {
       budget_.too_deep = true;
@@ -311,7 +331,7 @@ class Decoder {
     // The whole text where it is short, and where little would be left out.
     constexpr int kWholeRounds = 2;
     constexpr size_t kShort[kWholeRounds] = {16 << 10, 4 << 10};
-    const bool may_be_whole = !unwrapped && round < kWholeRounds;
+    const bool rules_only = branch.rules_only(), may_be_whole = !rules_only && round < kWholeRounds;
     bool whole = may_be_whole && canonical.size() <= kShort[round];
     Rewritten rewritten = Rewrite(canonical, edits, whole ? Keep::kAll : Keep::kNear);
     whole = whole || (may_be_whole && rewritten.whole);
@@ -319,16 +339,16 @@ class Decoder {
       rewritten = Rewrite(canonical, edits, Keep::kAll);
       whole = true;
     }
-    if (!budget_.Take(CostOf(rewritten.text.size(), whole ? canonical.size() : 0, unwrapped))) return;
+    if (!budget_.Take(CostOf(rewritten.text.size(), whole ? canonical.size() : 0, rules_only))) return;
     const size_t index = views_.size();
     views_.push_back(
-        {unwrapped ? "unwrapped" : "decoded", std::move(rewritten.text), std::move(rewritten.origin), whole});
+        {rules_only ? "unwrapped" : "decoded", std::move(rewritten.text), std::move(rewritten.origin), whole});
     std::vector<uint32_t> origin = std::move(views_[index].origin);
     for (uint32_t& offset : origin) offset = original_of(offset);
     CanonicalText inner = CanonicalText::Make(views_[index].text);
     Decode(
         inner.text(), [&](size_t i) { return origin[static_cast<size_t>(inner.Original(i, i).begin)]; }, round + 1,
-        unwrapped);
+        branch);
     views_[index].origin = std::move(origin);
     views_[index].canonical = std::move(inner);
   }
@@ -343,7 +363,7 @@ std::vector<DecodedView> DecodeViews(const CanonicalText& text, DecodeBudget& bu
   std::vector<DecodedView> views;
   Decoder(budget, views)
       .Decode(
-          text.text(), [&](size_t i) { return static_cast<uint32_t>(text.Original(i, i).begin); }, 0, false);
+          text.text(), [&](size_t i) { return static_cast<uint32_t>(text.Original(i, i).begin); }, 0, {});
   return views;
 }
 

@@ -10,6 +10,7 @@
 #include "router/sensitivity/base85.h"
 #include "router/sensitivity/blobs.h"
 #include "router/sensitivity/escapes.h"
+#include "router/sensitivity/numerals.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -68,12 +69,12 @@ size_t BehindOperator(std::string_view text, size_t at) {
 }
 
 // All characters of a list of strings are one value.
-bool IsOneValue(const std::string& joined, size_t parts) {
+bool IsOneValue(const std::string& joined, size_t parts, size_t spelled) {
   constexpr size_t kSinglesMin = 8;
   const auto characters = static_cast<size_t>(
       std::count_if(joined.begin(), joined.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; }));
-  return (parts >= kSinglesMin && characters == parts) || IsCnResidentId(joined) || IsBankCard(joined) ||
-         IsIban(joined);
+  if (parts >= kSinglesMin && (characters == parts || spelled * 2 >= parts)) return true;
+  return IsCnResidentId(joined) || IsBankCard(joined) || IsIban(joined);
 }
 
 // The list of strings that begins at the quote `at`, when it is one value; what lies between its strings is dropped.
@@ -82,12 +83,17 @@ size_t ReadList(std::string_view text, size_t at, Edits& edits) {
   constexpr size_t kPartsMax = 4096, kBlanksMax = 16;
   std::string joined;
   std::vector<std::pair<size_t, size_t>> between;
-  size_t parts = 0, close = std::string_view::npos;
+  size_t parts = 0, spelled = 0, close = std::string_view::npos;
   for (size_t open = at; parts < kPartsMax;) {
-    const size_t end = LiteralEnd(text, open);
+    // A character that nobody sees leaves an empty string; a quote stands between quotes.
+    const bool empty = open > at && text.substr(open + 1, 2) == std::string({text[at], ','});
+    const bool quote = text.substr(open + 1, 2) == std::string(2, text[at]);
+    const size_t end = quote ? open + 2 : empty ? open + 1 : LiteralEnd(text, open);
     if (end == std::string_view::npos) return std::max(at + 1, open);
     if (parts > 0) between.emplace_back(close, open + 1);
-    joined += text.substr(open + 1, end - open - 1);
+    const std::string_view part = text.substr(open + 1, end - open - 1);
+    spelled += IsSpelledNumeral(part);
+    joined += part;
     ++parts;
     close = end;
     const size_t comma = SkipSpaces(text, end + 1, kBlanksMax);
@@ -95,8 +101,8 @@ size_t ReadList(std::string_view text, size_t at, Edits& edits) {
     open = SkipSpaces(text, comma + 1, kBlanksMax);
     if (open >= text.size() || text[open] != text[at]) return close + 1;  // of other things too
   }
-  if (parts < 2 || !IsOneValue(joined, parts)) return close + 1;
-  for (const auto& [begin, end] : between) edits.Add(begin, end, "", begin);
+  if (parts < 2 || !IsOneValue(joined, parts, spelled)) return close + 1;
+  for (const auto& [begin, end] : between) edits.Add(begin, end, spelled > 0 ? " " : "", begin);
   return close + 1;
 }
 
@@ -274,7 +280,7 @@ Edits ReadPlusBlanks(std::string_view text) {
 
 namespace {
 
-bool MayBePart(char c) { return c > ' ' && c < 0x7F && c != '<' && c != '>'; }
+bool MayBePart(char c) { return static_cast<uint8_t>(c) >= 0x80 || (c > ' ' && c < 0x7F && c != '<' && c != '>'); }
 
 // The token that ends at `begin`, or the one that begins at `end`, holds a digit.
 bool HoldsDigit(std::string_view text, size_t begin, size_t end) {
@@ -282,15 +288,22 @@ bool HoldsDigit(std::string_view text, size_t begin, size_t end) {
   for (size_t at = begin; at > 0 && begin - at < kTokenMax && IsAlnum(text[at - 1]); --at) {
     if (IsDigit(text[at - 1])) return true;
   }
-  for (size_t at = end; at < text.size() && at - end < kTokenMax && IsAlnum(text[at]); ++at) {
-    if (IsDigit(text[at])) return true;
+  size_t behind = end;
+  for (; behind < text.size() && behind - end < kTokenMax && IsAlnum(text[behind]); ++behind) {
+    if (IsDigit(text[behind])) return true;
   }
-  return false;
+  const size_t before = std::min<size_t>(begin, 5);  // the longest word of a digit
+  return CountNumerals(text.substr(end, behind - end + 3), 1) > 0 ||
+         CountNumerals(text.substr(begin - before, before), 1) > 0;
 }
 // One character stands by itself on either side.
 bool IsCell(std::string_view text, size_t begin, size_t end) {
   const auto is_end = [](char c) { return c == '<' || c == '>' || IsSpace(c); };
-  return begin < 2 || is_end(text[begin - 2]) || end + 1 >= text.size() || is_end(text[end + 1]);
+  const auto is_inner = [](char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; };
+  size_t before = begin - 1, behind = end + 1;
+  while (before > 0 && is_inner(text[before])) --before;
+  while (behind < text.size() && is_inner(text[behind])) ++behind;
+  return before == 0 || is_end(text[before - 1]) || behind >= text.size() || is_end(text[behind]);
 }
 
 }  // namespace
@@ -332,15 +345,21 @@ Edits ReadConcatenations(std::string_view text) {
       continue;
     }
     // The end of a string, what puts them together, the beginning of the next.
-    if (at > 0 && IsAlnum(text[at - 1])) {
-      const size_t open = BehindOperator(text, at + 1);
-      if (open != std::string_view::npos && open + 1 < text.size() && text[open] == text[at] &&
-          IsAlnum(text[open + 1])) {
-        edits.Add(at, open + 1, "", at);
-        at = open + 1;
-        continue;
-      }
-    } else if (LiteralEnd(text, at) != std::string_view::npos) {
+    const bool behind_word = at > 0 && IsAlnum(text[at - 1]);
+    const size_t open = at > 0 ? BehindOperator(text, at + 1) : std::string_view::npos;
+    const bool goes_on = open != std::string_view::npos && open + 1 < text.size() && text[open] == text[at];
+    const bool sign = goes_on && !std::all_of(&text[at + 1], &text[open], IsSpace);
+    const bool opens = at > 0 && std::string_view("[({,=:").find(text[at - 1]) != std::string_view::npos;
+    if (goes_on && !opens && (sign || (behind_word && IsAlnum(text[open + 1])))) {
+      edits.Add(at, open + 1, "", at);
+      at = open + 1;
+      continue;
+    }
+    if (behind_word) {
+      ++at;
+      continue;
+    }
+    if (LiteralEnd(text, at) != std::string_view::npos) {
       size_t before = at;
       while (before > 0 && IsSpace(text[before - 1]) && at - before < 16) --before;
       if (before == 0 || text[before - 1] != ',') {
@@ -394,7 +413,8 @@ Edits ReadHexDumps(std::string_view text) {
 }
 
 Edits ReadCharacterCodes(std::string_view text) {
-  constexpr size_t kCodesMin = 8, kBlobMin = 12, kSigns = 8;  // so many others for a digit
+  constexpr size_t kCodesMin = 8, kBlobMin = 12, kSigns = 12,  // so many others for a digit
+                   kNumeralsMin = 6;
   Edits edits;
   for (size_t at = 0; at < text.size();) {
     if (!IsDigit(text[at]) || (at > 0 && IsDigit(text[at - 1]))) {
@@ -407,7 +427,8 @@ Edits ReadCharacterCodes(std::string_view text) {
     const bool plain = std::none_of(characters.begin(), characters.end(), [](char c) { return c < 0; });
     const bool blob = characters.size() >= kBlobMin && std::all_of(characters.begin(), characters.end(),
                                                                    [](char c) { return IsBase64Byte(c) || c == '='; });
-    const bool reads = plain ? blob || digits * kSigns >= characters.size() || !ReadBase85(characters).empty()
+    const bool words = plain && digits == 0 && CountNumerals(characters, kNumeralsMin) == kNumeralsMin;
+    const bool reads = plain ? blob || words || digits * kSigns >= characters.size() || !ReadBase85(characters).empty()
                              : IsUtf8(characters);
     if (characters.size() >= kCodesMin && reads && !IsWithinHex(text, at, codes)) {
       edits.Add(at, codes.end, characters, codes.origin);

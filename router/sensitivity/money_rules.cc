@@ -130,7 +130,12 @@ std::optional<Value> SortCodeAndAccount(const Match& match) {
 const std::vector<PatternRule>& MoneyRules() {
   static const std::vector<PatternRule> rules = {
       {"BANK_CARD", BankCard, true, {"[0-9]{14}"}},
-      {"IBAN", Iban, false, {"[A-Z]{2}[0-9]{2}", "[A-Z]{2}[ -./_][0-9]{2}", "[A-Z][ -./_][A-Z][ -./_][0-9]"}, true},
+      {"IBAN",
+       Iban,
+       false,
+       {"[A-Z]{2}[0-9]", "[A-Z]{2}[ -./_|\\n][0-9]", "[A-Z][ -./_|\\n][A-Z][ -./_|\\n][0-9]",
+        "[A-Z]{2}(?:、|。|・|•)[0-9]", "[A-Z]{2}·[0-9]", "[A-Z][ -./_|\\n][A-Z][0-9]"},
+       true},
       {"BANK_ACCOUNT",
        SortCodeAndAccount,
        false,

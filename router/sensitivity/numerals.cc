@@ -89,10 +89,16 @@ size_t WordAt(std::string_view text, size_t at, char* digit) {
   return size;
 }
 
+// A word of small letters ends where a capital follows, and begins behind one.
+bool WordMayBeginAt(std::string_view text, size_t at) {
+  return at == 0 || !IsLetter(text[at - 1]) || !IsLetter(text[at]) || (IsUpper(text[at - 1]) && IsLower(text[at]));
+}
+
 // The same, where a word ends behind it or the next digit begins. Whoever asks has seen to what stands before.
 size_t SpelledAt(std::string_view text, size_t at, char* digit) {
   const size_t size = WordAt(text, at, digit);
   if (size == 0 || at + size >= text.size() || !IsLetter(text[at + size])) return size;
+  if (IsUpper(text[at + size]) && IsLower(text[at + size - 1])) return size;
   char next = 0;
   return WordAt(text, at + size, &next) > 0 ? size : 0;
 }
@@ -130,7 +136,38 @@ size_t CodeLettersAt(std::string_view text, size_t at) {
   size_t end = at;
   while (end < text.size() && IsUpper(text[end]) && end - at <= kCapitalsMax) ++end;
   if (end == at) ++end;
-  return end - at > kCapitalsMax || (end < text.size() && IsLetter(text[end])) ? 0 : end - at;
+  char digit = 0;
+  const bool goes_on = end < text.size() && IsLetter(text[end]) && WordAt(text, end, &digit) == 0;
+  return end - at > kCapitalsMax || goes_on ? 0 : end - at;
+}
+
+// A sign between numerals that no number is written with: one of ASCII, or an emoji; its length, or 0.
+size_t OddSignLength(std::string_view text, size_t at) {
+  if (std::string_view("#:;~+=^!?@$").find(text[at]) != std::string_view::npos) return 1;
+  return static_cast<uint8_t>(text[at]) >= 0xF0 && at + 4 <= text.size() ? 4 : 0;
+}
+
+// Between two ways to read one run.
+constexpr std::string_view kOrGlued = "\nor\n";
+
+// Words that are glued to letters on their outer side (`noone one ... seven sevenok`) belong to the run, or do not
+// (`phone one three eight`): it is read both ways.
+void AddGlued(std::string_view text, NumeralRun& run) {
+  constexpr size_t kWordMin = 3, kWordMax = 5;
+  size_t before = run.begin, end = run.end;
+  while (before > 0 && run.begin - before < 2 && SeparatorLength(text, before - 1) == 1) --before;
+  char lead = 0, trail = 0, digit = 0;
+  for (size_t size = kWordMin; size <= kWordMax && size < before; ++size) {
+    if (WordAt(text, before - size, &digit) == size && IsLetter(text[before - size - 1])) lead = digit;
+  }
+  if (end < text.size() && IsLetter(text[end])) WordAt(text, end, &trail);
+  if (lead == 0 && trail == 0) return;
+  std::string glued(kOrGlued);
+  if (lead != 0) glued.append(1, lead).append(" ");
+  glued += run.text;
+  if (trail != 0) glued.append(1, trail).append("\n");
+  run.text += glued;
+  run.origin.resize(run.text.size(), static_cast<uint32_t>(run.end));
 }
 
 }  // namespace
@@ -159,7 +196,7 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
   for (size_t at = 0; at < text.size();) {
     char digit = 0;
     // Most bytes begin no numeral; this must be cheap.
-    if (!kBegins[static_cast<uint8_t>(text[at])] || (at > 0 && IsLetter(text[at - 1]) && IsLetter(text[at])) ||
+    if (!kBegins[static_cast<uint8_t>(text[at])] || !WordMayBeginAt(text, at) ||
         NumeralLength(text, at, &digit) == 0) {
       ++at;
       continue;
@@ -188,12 +225,19 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
                                    WordAt(text, at + gap, &next) > 0;
         append(between_words ? " " : text.substr(at, gap));
         at += gap;
+      } else if (const size_t sign = OddSignLength(text, at); sign > 0) {
+        const size_t next = at + sign;
+        if (next >= text.size() || !(NumeralLength(text, next, &digit) > 0 || CodeLettersAt(text, next) > 0)) break;
+        append(" ");
+        at = next;
       } else {
         break;
       }
     }
     run.end = at;
-    if (numerals >= kNumeralsMin) visit(run);
+    if (numerals < kNumeralsMin) continue;
+    AddGlued(text, run);
+    visit(run);
   }
 }
 
@@ -215,7 +259,7 @@ size_t NextMayBeGapped(std::string_view text, size_t at) {
 
 GappedRun GappedRunAt(std::string_view text, size_t at) {
   constexpr size_t kTokenMax = kGappedTokenMax, kTokensMin = 3, kSinglesMin = 8, kCharactersMin = 8, kDigitsMin = 4,
-                   kCharactersMax = 2048, kNumberMax = 20;
+                   kCharactersMax = 2048, kNumberMax = 20, kHexMin = 16;
   const auto part = [&](size_t i) { return i < text.size() && kPart[static_cast<uint8_t>(text[i])]; };
   GappedRun run;
   run.end = run.next = at + 1;
@@ -229,7 +273,7 @@ GappedRun GappedRunAt(std::string_view text, size_t at) {
   size_t second = first + first_gap;
   while (part(second) && second - first - first_gap <= kTokenMax) ++second;
   if (first - at > 1 && second - first - first_gap != first - at) return run;
-  size_t length = 0, tokens = 0, digits = 0, letters = 0, characters = 0;
+  size_t length = 0, tokens = 0, digits = 0, letters = 0, characters = 0, last = 0;
   std::string_view separator;
   for (size_t i = at; i < text.size() && characters < kCharactersMax;) {
     const size_t begin = i;
@@ -247,13 +291,17 @@ GappedRun GappedRunAt(std::string_view text, size_t at) {
     if (gap == 0 || size < length) break;
     const std::string_view here = text.substr(i, gap);
     if (separator.empty()) separator = here;
-    if (here != separator) break;
+    if (here != separator) {
+      last = begin;  // another run may begin with it
+      break;
+    }
     i += gap;
   }
-  run.next = std::max(run.end, at + 1);
+  run.next = std::max(last > at ? last : run.end, at + 1);
   const bool enough = tokens >= (length == 1 ? kSinglesMin : kTokensMin);
-  const bool code = letters >= 1 || digits > kNumberMax;
+  const bool code = letters >= 1 || digits > kNumberMax || (digits >= kHexMin && length % 2 == 0 && text[at] == '3');
   if (!enough || characters < kCharactersMin || digits < kDigitsMin || !code) return run;
+  run.next = run.end;
   // What is written without the separators: tokens of `length`, the last perhaps shorter.
   for (size_t begin = at; begin < run.end; begin += length + separator.size()) {
     for (size_t k = begin; k < std::min(begin + length, run.end); ++k) {

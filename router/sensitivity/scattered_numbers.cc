@@ -1,0 +1,255 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// One pass over the text's tokens; what may belong together is remembered, so that each token costs a bounded amount.
+#include "router/sensitivity/scattered_numbers.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "router/sensitivity/canonical_text.h"
+#include "router/sensitivity/rule.h"
+#include "router/sensitivity/validators.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr size_t kCharactersMin = 8, kCharactersMax = 34;  // of the identifiers
+constexpr size_t kTokenMax = 20;
+constexpr size_t kTokensMax = 40;
+
+struct Token {
+  uint32_t begin = 0, end = 0;
+  uint32_t digits = 0;
+  bool lower = false;  // holds a small letter
+  size_t size() const { return end - begin; }
+  bool number() const { return digits == size(); }
+  // Of digits, or with them, or capitals: no word.
+  bool part() const { return digits > 0 || !lower || size() == 1; }
+};
+
+// A resident ID, an IBAN: hardly ever by chance. One number in ten that begins like a card is one.
+bool IsSure(const std::string& characters) { return IsCnResidentId(characters) || IsIban(characters); }
+
+class ScatterReader {
+ public:
+  explicit ScatterReader(std::string_view text) : text_(text) {}
+  Edits Read() {
+    for (size_t at = 0; at < text_.size();) {
+      if (!IsAlnum(text_[at])) {
+        ++at;
+        continue;
+      }
+      Token token{static_cast<uint32_t>(at), static_cast<uint32_t>(at)};
+      while (token.end < text_.size() && IsAlnum(text_[token.end])) {
+        token.digits += IsDigit(text_[token.end]);
+        token.lower |= IsLower(text_[token.end]);
+        ++token.end;
+      }
+      at = token.end;
+      Count(token);
+      Follow(token);
+      Single(token);
+    }
+    EndRun();
+    EndCount();
+    EndSingles();
+    std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) { return a.begin < b.begin; });
+    Edits edits;
+    for (const Found& found : found_) {
+      if (!edits.empty() && edits.list.back().end > found.begin) continue;
+      edits.Add(found.begin, found.end, found.characters, found.origin);
+    }
+    return edits;
+  }
+
+ private:
+  struct Found {
+    size_t begin, end;
+    std::string characters;
+    std::vector<uint32_t> origin;
+  };
+  // The characters of tokens, each with its place; at most kCharactersMax and a few.
+  struct Joined {
+    std::string characters;
+    std::vector<uint32_t> origin;
+  };
+  Joined Join(const Token* first, const Token* end, size_t from_each = 0) const {
+    Joined joined;
+    for (; first != end && joined.characters.size() <= kCharactersMax; ++first) {
+      for (uint32_t i = first->begin + (from_each == 0 ? 0 : first->size() - from_each); i < first->end; ++i) {
+        joined.characters += text_[i];
+        joined.origin.push_back(i);
+      }
+    }
+    return joined;
+  }
+  void Put(size_t begin, size_t end, const Joined& joined, std::string_view between) {
+    Found found{begin, end, "", {}};
+    for (size_t i = 0; i < joined.characters.size(); ++i) {
+      if (i > 0 && joined.origin[i] != joined.origin[i - 1] + 1) {
+        found.characters += between;
+        found.origin.resize(found.characters.size(), joined.origin[i]);
+      }
+      found.characters += joined.characters[i];
+      found.origin.push_back(joined.origin[i]);
+    }
+    if (found.characters != text_.substr(begin, end - begin)) found_.push_back(std::move(found));
+  }
+
+  // ---- Tokens with nothing but signs between them ----
+
+  void Follow(const Token& token) {
+    constexpr size_t kSignsMax = 12;
+    const bool goes_on = count_ > 0 && token.begin - run_[count_ - 1].end <= kSignsMax && token.part() &&
+                         token.size() <= kTokenMax && count_ < kTokensMax &&
+                         OnlySigns(run_[count_ - 1].end, token.begin);
+    if (!goes_on) EndRun();
+    if (token.part() && token.size() <= kTokenMax) run_[count_++] = token;
+  }
+  bool OnlySigns(size_t begin, size_t end) {
+    for (size_t at = begin; at < end; ++at) {
+      const auto byte = static_cast<uint8_t>(text_[at]);
+      if (byte >= 0xE4 && byte < 0xF0) return false;  // a word of Chinese or another script
+      odd_ |= byte >= 0x80 || SeparatorLength(text_, at) == 0;
+    }
+    wide_ |= end - begin > kSeparatorsMax;
+    return true;
+  }
+  // What is written with one kind of known separators is read elsewhere.
+  void EndRun() {
+    if (count_ > 1 && (odd_ || wide_)) ReadRun();
+    count_ = 0;
+    odd_ = wide_ = false;
+  }
+  void ReadRun() {
+    constexpr size_t kDroppedMax = 3;
+    size_t characters = 0;
+    for (size_t i = 0; i < count_; ++i) characters += run_[i].size();
+    if (characters < kCharactersMin) return;
+    if (ReadPadded()) return;
+    for (size_t first = 0; first <= kDroppedMax && first + 1 < count_; ++first) {
+      for (size_t end = count_; end + kDroppedMax >= count_ && end > first + 1; --end) {
+        const Joined joined = Join(&run_[first], &run_[end]);
+        if (joined.characters.size() > kCharactersMax || !IsCheckedIdentifier(joined.characters)) continue;
+        if (!IsSure(joined.characters) && (first > 0 || end < count_)) continue;
+        Put(run_[first].begin, run_[end - 1].end, joined, " ");
+        return;
+      }
+    }
+  }
+  // `01 01 00`: of each token the last character.
+  bool ReadPadded() {
+    const size_t size = run_[0].size();
+    if (size < 2 || size > 4 || count_ < 13) return false;
+    for (size_t i = 0; i < count_; ++i) {
+      if (run_[i].size() != size) return false;
+      for (uint32_t at = run_[i].begin; at + 1 < run_[i].end; ++at) {
+        if (text_[at] != '0') return false;
+      }
+    }
+    const Joined joined = Join(&run_[0], &run_[count_], 1);
+    if (!IsCnResidentId(joined.characters) && !IsBankCard(joined.characters)) return false;
+    Put(run_[0].begin, run_[count_ - 1].end, joined, "");
+    return true;
+  }
+
+  // ---- Single digits with words between them ----
+
+  void Single(const Token& token) {
+    constexpr size_t kWordsMax = 16;
+    const bool digit = token.size() == 1 && (token.digits == 1 || LowerAscii(text_[token.begin]) == 'x');
+    if (!digit && token.digits == 0 && token.lower) return;
+    if (!digit || (singles_count_ > 0 && token.begin - singles_[singles_count_ - 1].end > kWordsMax)) EndSingles();
+    if (digit && singles_count_ < kTokensMax) singles_[singles_count_++] = token;
+  }
+  void EndSingles() {
+    constexpr size_t kSinglesMin = 15;
+    if (singles_count_ >= kSinglesMin) {
+      const Joined joined = Join(singles_.data(), singles_.data() + singles_count_);
+      if (IsCnResidentId(joined.characters) || IsBankCard(joined.characters)) {
+        Put(singles_[0].begin, singles_[singles_count_ - 1].end, joined, "");
+      }
+    }
+    singles_count_ = 0;
+  }
+
+  // ---- One part for each number that counts on ----
+
+  static constexpr size_t kBetweenMax = 48;
+
+  // The number that ends a token such as `part12`; -1 when it has none.
+  int NumberOf(const Token& token) const {
+    uint32_t at = token.end;
+    while (at > token.begin && IsDigit(text_[at - 1]) && token.end - at < 3) --at;
+    if (at == token.end || (at > token.begin && !IsLetter(text_[at - 1]))) return -1;
+    int number = 0;
+    for (; at < token.end; ++at) number = number * 10 + (text_[at] - '0');
+    return number;
+  }
+  // A number that is one more than the last, then its part, and so on.
+  void Count(const Token& token) {
+    if (token.size() > kTokenMax) return EndCount();
+    if (parts_count_ > 0 && token.begin - last_ > kBetweenMax) EndCount();
+    const int number = NumberOf(token);
+    if (wants_part_) {
+      if (!token.part()) return;  // `is`, `part`
+      if (parts_count_ < kTokensMax) parts_[parts_count_++] = token;
+      wants_part_ = false;
+      last_ = token.end;
+      return;
+    }
+    if (parts_count_ > 0 && number == next_number_) {
+      ++next_number_;
+      wants_part_ = true;
+      last_ = token.end;
+      return;
+    }
+    if (!token.part() && number < 0) return;
+    EndCount();
+    if (number != 0 && number != 1) return;
+    next_number_ = number + 1;
+    wants_part_ = true;
+    count_begin_ = token.begin;
+    last_ = token.end;
+  }
+  void EndCount() {
+    if (parts_count_ > 2) {
+      const Joined joined = Join(parts_.data(), parts_.data() + parts_count_);
+      if (IsSure(joined.characters) || IsBankCard(joined.characters)) {
+        Put(parts_[0].begin, parts_[parts_count_ - 1].end, joined, "");
+      }
+    }
+    parts_count_ = 0;
+    wants_part_ = false;
+    next_number_ = -1;
+  }
+
+  const std::string_view text_;
+  std::vector<Found> found_;
+  std::array<Token, kTokensMax> run_, parts_, singles_;
+  size_t count_ = 0, parts_count_ = 0, singles_count_ = 0;
+  bool odd_ = false, wide_ = false, wants_part_ = false;
+  int next_number_ = -1;
+  size_t count_begin_ = 0, last_ = 0;
+};
+
+}  // namespace
+
+bool IsCheckedIdentifier(const std::string& characters) {
+  switch (characters.size()) {
+    case 8:
+      return IsHongKongId(characters);
+    case 9:
+      return IsUsRouting(characters) || IsHongKongId(characters);
+    case 10:
+      return IsNhsNumber(characters) || IsTaiwanId(characters);
+    default:
+      return IsSure(characters) || IsBankCard(characters);
+  }
+}
+
+Edits ReadScatteredNumbers(std::string_view text) { return ScatterReader(text).Read(); }
+
+}  // namespace headgate::router
