@@ -187,7 +187,7 @@ double DecodeLoop::Measure(int32_t sequences, int32_t count) {
 void DecodeLoop::WarmUp() {
   const BackendInfo& info = backend_.info();
   // The first touches memory, the second is believed.
-  for (const int32_t prompt : {16, 32}) {
+  for (const int32_t prompt : {8, 16}) {
     Measure(1, std::min({prompt, info.batch_tokens_max, info.context_tokens_per_sequence_max / 4}));
   }
   const int32_t most = std::min(info.sequences_max, info.batch_tokens_max);
