@@ -3,8 +3,9 @@
 
 #include "services/grpc_server.h"
 
-#include <dlfcn.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
@@ -20,7 +21,7 @@ namespace headgate::services {
 namespace {
 
 constexpr unsigned kTlsRefreshSeconds = 1;
-constexpr char kReflectionLibrary[] = "libgrpc++_reflection.so.1.51";  // of the gRPC that we are built with
+bool reflection_enabled = false;
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const TlsConfig& tls) {
   if (!tls.enabled()) return grpc::InsecureServerCredentials();
@@ -52,6 +53,15 @@ void SetChannelArguments(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
 }
 
+// A process that is linked with gRPC's reflection has it in every server unless it is taken out.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    std::erase_if(*plugins, [](const auto& plugin) { return plugin->name() == "proto_server_reflection"; });
+  }
+};
+
 // Methods that no service has: gRPC would answer the same, and tell nobody.
 class UnknownMethods final : public grpc::CallbackGenericService {
  public:
@@ -73,6 +83,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOp
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetChannelArguments(builder);
+  if (!reflection_enabled) builder.SetOption(std::make_unique<WithoutReflection>());
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes_max));
   int port = 0;
   builder.AddListeningPort(options.address, credentials, &port);
@@ -107,9 +118,9 @@ void GrpcServer::Shutdown(absl::Duration grace) {
   server_.reset();
 }
 
-absl::Status EnableReflection() {
-  if (dlopen(kReflectionLibrary, RTLD_NOW | RTLD_GLOBAL) != nullptr) return absl::OkStatus();
-  return absl::NotFoundError(absl::StrCat("reflection: ", kReflectionLibrary, " is not installed"));
+void EnableReflection() {
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  reflection_enabled = true;
 }
 
 }  // namespace headgate::services

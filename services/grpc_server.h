@@ -51,8 +51,7 @@ class GrpcServer {
   std::unique_ptr<grpc::Server> server_;
 };
 
-// gRPC reflection for every listener that starts later in this process: development only. NOT_FOUND when the system's
-// reflection library is missing. It is loaded on demand, because it switches reflection on as soon as it is loaded.
-absl::Status EnableReflection();
+// gRPC reflection for every listener that starts later in this process: development only. Before any thread serves.
+void EnableReflection();
 
 }  // namespace headgate::services

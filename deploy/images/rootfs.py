@@ -23,10 +23,8 @@ import sys
 import uuid
 
 USER = 65532
-# dlopen: gRPC's reflection service is asked for by name, and only where it was installed.
-OPTIONAL = {"headgate-engine": ["libgrpc++_reflection.so.1.51"], "headgate-router": ["libgrpc++_reflection.so.1.51"]}
 BUILT_IN = ["llama.cpp", "nlohmann-json3-dev", "libboost1.81-dev", "libcli11-dev", "libyaml-cpp-dev"]
-LIBRARIES = pathlib.Path("/usr/lib")
+ARCHIVES = ["libabsl-dev", "libgrpc++-dev", "libgrpc-dev", "libprotobuf-dev"]  # too, where they are no shared libraries
 
 
 def libraries(program):
@@ -75,12 +73,6 @@ def place(dest, source, target, strip=False):
     return "/" + target.lstrip("/")
 
 
-def optional(name):
-    for library in OPTIONAL.get(name, []):
-        found = sorted(LIBRARIES.glob(f"*-linux-gnu/{library}"))
-        yield from (str(path) for path in found)
-
-
 def fill(name, dest, files):
     """Target path -> source path of everything that was placed from this Debian; and the programs of ours."""
     ours, system, parts = [], {}, []
@@ -94,9 +86,7 @@ def fill(name, dest, files):
             ours.append(place(dest, file, "/usr/bin/" + os.path.basename(file), strip=True))
             parts += backends(file)
     ours += [place(dest, part, f"/usr/lib/headgate/{part.name}", strip=True) for part in parts]
-    roots = [file.lstrip("@") for file in files if "=" not in file] + list(optional(name)) + parts
-    for library in optional(name):
-        system[place(dest, library, library)] = library
+    roots = [file.lstrip("@") for file in files if "=" not in file] + parts
     for library in sorted({one for root in roots for one in libraries(root) if "libggml" not in one}):
         system[place(dest, library, library)] = library
     bundle = "/etc/ssl/certs/ca-certificates.crt"
@@ -119,7 +109,8 @@ def sbom(name, dest, ours, system):
     owners = packages(system.values())
     unknown = sorted(path for path in system.values() if path not in owners and "ca-certificates" not in path)
     found = sorted(set(owners.values()) | ({("ca-certificates", version("ca-certificates"))}))
-    built_in = [(package, version(package)) for package in BUILT_IN] if ours else []
+    shared = any("/libprotobuf.so" in path for path in system)
+    built_in = [(package, version(package)) for package in BUILT_IN + ([] if shared else ARCHIVES)] if ours else []
     entries = [{"SPDXID": f"SPDXRef-{kind}-{re.sub('[^A-Za-z0-9.-]', '-', package)}", "name": package,
                 "versionInfo": number or "see tools/pins", "downloadLocation": "NOASSERTION", "filesAnalyzed": False,
                 **({"externalRefs": [{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl",

@@ -25,7 +25,7 @@ absl::StatusOr<std::unique_ptr<EngineServer>> EngineServer::Start(const EngineFl
 }
 
 absl::Status EngineServer::Listen(const EngineFlags& flags) {
-  if (flags.reflection) RETURN_IF_ERROR(EnableReflection());
+  if (flags.reflection) EnableReflection();
   inference_service_ = std::make_unique<InferenceService>(engine());
   load_service_ = std::make_unique<LoadService>(engine());
   admin_service_ = std::make_unique<AdminService>(*host_, [this] { Drain(); });

@@ -336,7 +336,7 @@ absl::Status RouterServer::Listen() {
   }
   ASSIGN_OR_RETURN(http_address_, http_->Start(listen.http, std::move(tls)));
 
-  if (listen.reflection) RETURN_IF_ERROR(EnableReflection());
+  if (listen.reflection) EnableReflection();
   GrpcServerOptions grpc;
   grpc.address = listen.grpc;
   grpc.tls = listen.tls;

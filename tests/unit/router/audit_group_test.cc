@@ -3,6 +3,8 @@
 
 // Records that are written together at the end of the executor's turn.
 #include "absl/strings/str_cat.h"
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/detached.hpp"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "router/audit.h"
@@ -54,6 +56,16 @@ struct World {
     return record;
   }
   void Soon(const std::string& request_id) { audit->WriteSoon(io.get_executor(), Record(request_id)); }
+  // Says in `outcomes` what became of it, in the order in which those who wait are told.
+  void Together(const std::string& request_id) {
+    const auto wait = [](World& world, std::string id) -> Task<void> {
+      const absl::Status written = co_await world.audit->WriteTogether(world.io.get_executor(), Record(id));
+      const bool there = !world.lines.empty() && world.lines.back().find("\"" + id + "\"") != std::string::npos;
+      world.outcomes.push_back(absl::StrCat(id, written.ok() ? " written" : " not written", there ? ", last" : ""));
+    };
+    boost::asio::co_spawn(io.get_executor(), wait(*this, request_id), boost::asio::detached);
+  }
+  std::vector<std::string> outcomes;
   void Turn() {
     io.restart();
     io.poll();
@@ -69,6 +81,33 @@ TEST(AuditGroup, RecordsOfATurnAreWrittenTogetherInOrder) {
   world.Turn();
   EXPECT_THAT(world.groups, ElementsAre(3, 1));
   EXPECT_THAT(world.lines, ElementsAre(HasSubstr("\"a\""), HasSubstr("\"b\""), HasSubstr("\"c\""), HasSubstr("\"d\"")));
+  EXPECT_TRUE(VerifyAuditChain(kKey, world.lines).ok());
+}
+
+TEST(AuditGroup, WhoWaitsIsToldAfterTheRecordsOfTheTurnAreWritten) {
+  World world;
+  for (const char* id : {"a", "b", "c"}) world.Together(id);
+  world.Turn();
+  EXPECT_THAT(world.groups, ElementsAre(3));
+  EXPECT_THAT(world.outcomes, ElementsAre("a written", "b written", "c written, last"));
+  EXPECT_TRUE(VerifyAuditChain(kKey, world.lines).ok());
+}
+
+TEST(AuditGroup, WhoWaitsIsToldOfAFailureAndNobodyOfAnother) {
+  World world;
+  world.room = 0;
+  for (const char* id : {"a", "b"}) world.Together(id);
+  world.Turn();
+  EXPECT_THAT(world.outcomes, ElementsAre("a not written", "b not written"));
+  world.Together("c");  // still full: tried at once
+  world.Turn();
+  world.room = 1000;
+  world.Together("d");
+  world.Turn();
+  world.Together("e");
+  world.Turn();
+  EXPECT_THAT(world.outcomes,
+              ElementsAre("a not written", "b not written", "c not written", "d written", "e written, last"));
   EXPECT_TRUE(VerifyAuditChain(kKey, world.lines).ok());
 }
 
