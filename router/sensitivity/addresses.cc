@@ -60,6 +60,7 @@ size_t AddressBegin(std::string_view text, size_t at) {
 struct Cluster {  // numbers of one address
   size_t begin = 0, end = 0;
   int roads = 0, units = 0, estates = 0;
+  bool stairwell = false;  // `2单元`: only houses where people live have them
 };
 
 void ReportCluster(const Evidence& evidence, const Cluster& cluster, Report report) {
@@ -81,7 +82,7 @@ void ReportCluster(const Evidence& evidence, const Cluster& cluster, Report repo
   } else if (cluster.units == 1 && cluster.estates > 0 && (home || addressed)) {
     score = 0.7;
   }
-  if (company && !home) score *= 0.55;
+  if (company && !home && !cluster.stairwell) score *= 0.55;
   if (evidence.Near(Cue::kFiction, range, kFictionChars)) score *= 0.55;
   report("ADDRESS", range, score);
 }
@@ -115,6 +116,7 @@ void ReadChineseAddresses(const Evidence& evidence, Report report) {
       ++cluster.units;
     }
     cluster.estates += IsOneOf(suffix, kEstateEnds);
+    cluster.stairwell |= unit == "单元";
     cluster.end = hit.end;
     // `...号301`: a room without its word.
     size_t room = hit.end;

@@ -37,8 +37,9 @@ constexpr CueRow kRows[] = {
     {Cue::kNationalId,
      "national id|national identity|aadhaar|dni|nie|nif|curp|nric|fin number|personnummer|cpf|codice fiscale|"
      "my number|cin|numero de securite sociale|sozialversicherungsnummer|personalausweis|alien registration|"
-     "resident registration|sin number|voter id|state id|government id|tfn|medicare number|medicare|mbi|a-number|"
-     "alien number|pesel|sin|health card|uscis|receipt number|bsn|nric no|emirates id"},
+     "resident registration|sin number|voter id|state id|government id|tfn|medicare number|"
+     "medicare card|medicare no|medicare #|mbi|a-number|alien number|"
+     "pesel|sin|health card|uscis|receipt number|bsn|nric no|emirates id"},
     {Cue::kCaseNumber, "案号|案件编号|立案号|case no|case number|docket no|docket number|docket|cause no|case id"},
     {Cue::kBarNumber, "律师执业证|执业证号|执业证书号|bar no|bar number|bar id|state bar|bar registration"},
     {Cue::kEmployeeNo,
@@ -267,7 +268,7 @@ constexpr CueRow kRows[] = {
      "not to be shared|keep this confidential|keep this internal|keep it confidential|don't share this|do not copy|"
      "restricted circulation|need-to-know|commercial in confidence|commercially sensitive|internal distribution|"
      "别传出去|不要传出去|别外传|请勿扩散|勿扩散|不要外泄|不能外泄|不得外泄|切勿外泄|仅限与会人员|仅限参会|仅供董事会|限处级|限局级|对外保密|先别对外|别对外说|先别外传|内部机密|签了保密协议|保密特权|"
-     "保密件|don't share outside|do not share outside|stays between us|keep it quiet|keep this quiet|hr eyes only|"
+     "保密件|don't share outside|do not share outside|stays between us|hr eyes only|"
      "board eyes only|partner eyes only|l2 and above only|for board members only|not for circulation|not for onward|"
      "restricted distribution|do not redistribute|please don't forward|not leave this room|do not disseminate|"
      "attorney work product|under strict nda|signed an nda|strictly private|strictly internal|confidential draft|"
@@ -291,7 +292,7 @@ constexpr CueRow kRows[] = {
      "before it goes public|staff told on|pricing floor|price floor|our floor|reserve price|pre-release|pre-launch|"
      "mustn't find out|must not find out|doesn't know yet|don't know yet|do not know yet|unaware|no patch yet|"
      "no cve|under wraps|among ourselves|before we tell|还不知道|尚不知情|之前别说|先别说|先不要说|别泄|未启用|还没启用|征求意见稿|内部代号|底牌|不知情|没对外讲|"
-     "先保密"},
+     "先保密|keep it quiet|keep this quiet"},
     {Cue::kDealWord,
      "收购|并购|营收|利润|财报|报价|融资|估值|裁员|净利润|毛利率|业绩|合同金额|标书|专利|配方|源代码|客户名单|定价|战略|预算|薪酬方案|acquisition|acquire|merger|revenue|"
      "earnings|ebitda|valuation|layoff|layoffs|pricing|roadmap|forecast|margin|bid|offer price|patent|formula|deal|"
@@ -345,7 +346,8 @@ constexpr CueRow kRows[] = {
      "childhood|生平|一生|晚年|代表作|在位|朝代|金牌|冠军|世界杯|奥运|专辑|票房|影帝|影后|皇后|传记|颁奖词|人物导语|人物小传|战役|起义"},
     {Cue::kHotline,
      "客服|热线|官方电话|报警|急救|投诉电话|服务热线|咨询热线|hotline|customer service|press office|switchboard|media enquiries|总机|前台|"
-     "toll-free|helpline|emergency number|support line|customer support|call center|官网"},
+     "toll-free|helpline|emergency number|support line|customer support|call center|官网|问询电话|问询处|咨询电话|服务电话|"
+     "预约电话|导医台|服务台|info line|information line|enquiry line|1-800-medicare"},
     {Cue::kMeasurement,
      "average|mean|median|variance|standard deviation|outlier|outliers|iqr|readings|gear ratio|rtt|latency|packet loss|"
      "benchmark|sensor|sensors|epoch|throughput|req/s|qps|丢包|传感器|电表|水表|平均每|平均值|标准差|中位数|方差|拟合|离群|异常值|齿比|误差|版本号|吞吐"},

@@ -97,13 +97,12 @@ UnitRows RowsOf(const std::vector<Unit>& units, size_t at, bool persons) {
   const auto add = [&out](uint32_t value) { out.rows[out.count++] = Row(value); };
   const uint32_t h = hash(0);
   const uint32_t two = MixHash(hash(1), h);
+  // Four characters only made more of them share a row: no text was told better.
   const uint32_t three = MixHash(hash(2), two);
   add(MixHash(201, h));
   add(MixHash(202, two));
   add(MixHash(203, three));
-  const bool han = units[at].kind == UnitKind::kHan;
-  if (han) add(MixHash(204, MixHash(hash(3), three)));
-  if (!han) add(MixHash(205, MixHash(hash(2), h)));
+  if (units[at].kind != UnitKind::kHan) add(MixHash(205, MixHash(hash(2), h)));
   if (persons) {
     out.person_rows[out.person_count++] = Row(MixHash(211, h));
     out.person_rows[out.person_count++] = Row(MixHash(212, two));

@@ -1,7 +1,7 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// TopicModel: what a text is about, as far as sensitivity goes. Hashed n-grams of text units (1 to 4) with names put in
+// TopicModel: what a text is about, as far as sensitivity goes. Hashed n-grams of text units (1 to 3) with names put in
 // their units' place, one logistic output a topic, read from checked-in int8 weights that tools/train makes. Scores are
 // maxima over windows of whole sentences, at most kWindowChars long: more text never lowers a score.
 //
@@ -58,7 +58,7 @@ std::vector<Unit> ReplaceNames(const std::vector<Unit>& units, const std::vector
 
 // The rows of unit `at`, at most kUnitRows of them, and those that count only in windows with a person.
 struct UnitRows {
-  static constexpr size_t kUnitRows = 6, kPersonRows = 2;
+  static constexpr size_t kUnitRows = 4, kPersonRows = 2;
   std::array<uint32_t, kUnitRows> rows;
   std::array<uint32_t, kPersonRows> person_rows;
   uint8_t count = 0, person_count = 0;

@@ -97,7 +97,9 @@ bool IsDocumentationEmail(std::string_view local, std::string_view domain) {
                     "newsletter", "hello",           "careers",        "jobs",         "marketing",     "webmaster",
                     "postmaster", "billing",         "feedback",       "privacy",      "security",      "abuse",
                     "helpdesk",   "enquiries",       "news",           "do-not-reply", "donotreply",    "mailer-daemon",
-                    "kefu",       "customerservice", "service-noreply"})) {
+                    "kefu",       "customerservice", "service-noreply", "newsroom",   "pressoffice",   "inquiries",
+                    "bookings",   "mediainquiries",  "mediarelations",  "tickets",    "reservations",  "customercare",
+                    "admissions"})) {
     return true;
   }
   if (OneOf(domain, {"email.com", "domain.com", "yourdomain.com", "mydomain.com", "yourcompany.com", "test.com",

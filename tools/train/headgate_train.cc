@@ -24,7 +24,7 @@ using Shift = std::array<std::array<float, kTopics>, 2>;
 
 constexpr uint64_t kSeed = 20261122;
 constexpr int kNameEpochs = 8, kTopicEpochs = 10, kFolds = 5;
-constexpr size_t kModels = 4;  // the topic model is the mean of so many, which differ by their seed
+constexpr size_t kModels = 8;  // the topic model is the mean of so many, which differ by their seed
 constexpr size_t kTuneWeight = 6;  // people's own words count more than generated ones
 // Of ordinary prompts and of hard negatives above a topic's threshold, in Han script and in others. The English ones
 // may be looser: at the same shares nothing ordinary of the part of the shared data that is not trained on was flagged.
@@ -35,6 +35,8 @@ constexpr double kOrdinaryShare[] = {0.012, 0.012}, kHardShare[] = {0.02, 0.04};
 constexpr float kZeroMin[] = {-0.65f, -0.95f}, kZeroMax = 1.5f;
 // English persons are more often public, invented or nobody than the negatives at hand show.
 constexpr float kPersonalZeroMin = -0.2f;
+// Taken back from every threshold: texts of other authors and long passages lie higher than the folds do.
+constexpr float kCaution = 0.2f;
 
 struct Prediction {
   const Document* document;
@@ -60,7 +62,7 @@ Shift Calibrate(const std::vector<Prediction>& predictions) {
       }
       const float zero = std::max(Quantile(ordinary, kOrdinaryShare[language]), Quantile(hard, kHardShare[language]));
       const bool persons = language == 1 && t == static_cast<size_t>(router::Topic::kPersonal);
-      shift[language][t] = -std::clamp(zero, persons ? kPersonalZeroMin : kZeroMin[language], kZeroMax);
+      shift[language][t] = -std::clamp(zero, persons ? kPersonalZeroMin : kZeroMin[language], kZeroMax) - kCaution;
     }
   }
   return shift;

@@ -230,6 +230,17 @@ def new_address(r):
     )
 
 
+def lab(items):
+    """A laboratory item and its figure, as notes write them."""
+
+    def make(r):
+        value = r.choice([str(r.randint(2, 980)), f"{r.uniform(0.1, 30):.1f}", f"{r.uniform(0.01, 9):.2f}"])
+        mark = r.choice(["", "", "", "", "↑", "↓", "!", " (H)"])
+        return r.choice(items) + r.choice([" ", " ", "", ": ", " = "]) + value + mark
+
+    return make
+
+
 def choice(items):
     return lambda r: r.choice(items)
 
@@ -317,6 +328,12 @@ ZH.update(
         "proc": choice(ZH_PROCS),
         "hr": choice(ZH_HR),
         "life": choice(ZH_LIFE),
+        "kin": choice(ZH_KIN),
+        "nick": choice(ZH_NICK),
+        "staff": choice(ZH_STAFF),
+        "labv": lab(ZH_LABS),
+        "lab2": choice(ZH_LABS),
+        "deal": choice(ZH_DEALS),
     }
 )
 
@@ -371,6 +388,12 @@ EN.update(
         "proc": choice(EN_PROCS),
         "hr": choice(EN_HR),
         "life": choice(EN_LIFE),
+        "kin": choice(EN_KIN),
+        "nick": choice(EN_NICK),
+        "staff": choice(EN_STAFF),
+        "labv": lab(EN_LABS),
+        "lab2": choice(EN_LABS),
+        "deal": choice(EN_DEALS),
         "nat": choice("British American Indian Nigerian Polish Chinese Brazilian Canadian".split()),
     }
 )

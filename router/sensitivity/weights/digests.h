@@ -7,8 +7,8 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "94d22646eca6115a6ed256e9337a4ffe2db148c4855cedbf36588c7101d08299";
+    "9d8968f96f32c862873248bbd50517b22ddcead8a0a78698db91bb12ae55d4c2";
 inline constexpr char kNameSha256[] =
-    "97ab9d4daed79f122c47d8f0de6a6433b8ebb80a8ae51d7ebfc641f378dddca3";
+    "094d362632a95b3387f5f7b81b3d5c974550b602425bebb6b629c52e98ec50fd";
 
 }  // namespace headgate::router
