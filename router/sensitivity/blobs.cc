@@ -103,6 +103,19 @@ std::optional<std::string> DecodeBits(std::string_view text) {
   return out;
 }
 
+// Characters by their numbers in decimal, two digits each, with nothing between them: digits and capitals.
+std::optional<std::string> DecodeDecimal(std::string_view text) {
+  constexpr size_t kDigitsMin = 20;
+  if (text.size() < kDigitsMin || text.size() % 2 != 0) return std::nullopt;
+  std::string out;
+  for (size_t at = 0; at < text.size(); at += 2) {
+    if (!IsDigit(text[at]) || !IsDigit(text[at + 1])) return std::nullopt;
+    out += static_cast<char>((text[at] - '0') * 10 + (text[at + 1] - '0'));
+    if (!IsDigit(out.back()) && !IsUpper(out.back())) return std::nullopt;
+  }
+  return out;
+}
+
 int Base32Value(char c) { return IsLetter(c) ? UpperAscii(c) - 'A' : c >= '2' && c <= '7' ? c - '2' + 26 : -1; }
 
 // RFC 4648; in small letters only with digits among them, since otherwise it would be any word.
@@ -165,6 +178,7 @@ class BlobReader {
     if (!bytes && hex) bytes = TextWithin(*hex);
     if (!bytes) bytes = DecodeBase32(run);
     if (!bytes || !IsReadable(*bytes)) bytes = DecodeBits(run);
+    if (const std::optional<std::string> decimal = DecodeDecimal(run)) bytes = decimal;
     if (!bytes || !IsReadable(*bytes)) return false;
     std::vector<uint32_t> origin(bytes->size());
     for (size_t i = 0; i < origin.size(); ++i) {

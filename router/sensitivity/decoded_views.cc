@@ -20,6 +20,7 @@
 #include "router/sensitivity/numerals.h"
 #include "router/sensitivity/rewriter.h"
 #include "router/sensitivity/scattered_numbers.h"
+#include "router/sensitivity/spoken_numbers.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -166,6 +167,7 @@ Edits ReadAll(std::string_view text, const Hints& hints, bool& dump) {
   const bool numbers = digits || hints.Has(kNumeral);
   if (!escapes && numbers && hints.Has(kQuote)) edits.Merge(ReadConcatenations(text));
   if (!escapes && numbers && hints.Has(kTag)) edits.Merge(ReadTags(text));
+  if (!escapes && hints.Has(kNumeral)) edits.Merge(ReadSpokenNumbers(text));
   if (hints.Has(kNumeral)) edits.Merge(ReadNumerals(text));
   if (escapes) return edits;
   if (digits && hints.Has(kEquals) && hints.Has(kPlus)) edits.Merge(ReadPlusBlanks(text));

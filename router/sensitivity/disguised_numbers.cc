@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "router/sensitivity/canonical_text.h"
+#include "router/sensitivity/escapes.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -32,20 +33,44 @@ Token TokenAt(std::string_view text, size_t at) {
 
 bool IsOneNumber(const std::string& number) { return IsCnResidentId(number) || IsBankCard(number); }
 
+// Some number in ten of those in hex passes a check of cards.
+bool IsHex(std::string_view token) {
+  return std::all_of(token.begin(), token.end(), [](char c) { return HexNumber({&c, 1}, 0, 1) >= 0; });
+}
+
 char AsDigit(char c) {
   switch (c) {
     case 'O':
     case 'o':
+    case 'Q':
+    case 'D':
       return '0';
     case 'I':
+    case 'i':
     case 'l':
+    case 'L':
       return '1';
     case 'Z':
+    case 'z':
       return '2';
+    case 'E':
+      return '3';
+    case 'A':
+    case 'h':
+      return '4';
     case 'S':
+    case 's':
       return '5';
+    case 'G':
+    case 'b':
+      return '6';
+    case 'T':
+      return '7';
     case 'B':
       return '8';
+    case 'g':
+    case 'q':
+      return '9';
     default:
       return c;
   }
@@ -62,7 +87,8 @@ bool SpeaksOfParts(std::string_view words) {
   const std::string lower = Lower(words);
   for (const std::string_view word :
        {"part",  "half",  "first", "second", "third",  "fourth", "last",  "rest",  "then", "next", "follow", "remain",
-        "begin", "start", "end",   "digit",  "ending", "plus",   "group", "block", "前",   "后",   "剩",     "余",
+        "begin", "start", "end",   "digit",  "ending", "plus",   "group", "block",
+        "dash",   "hyphen", "space", "dot", "slash", "杠", "空格", "横线", "前",   "后",   "剩",     "余",
         "接",    "再",    "段",    "部分",   "半",     "头",     "尾",    "末",    "开始", "位",   "组"}) {
     if (lower.find(word) != std::string::npos) return true;
   }
@@ -71,7 +97,8 @@ bool SpeaksOfParts(std::string_view words) {
 
 bool SaysBackwards(std::string_view text) {
   for (const std::string_view word :
-       {"revers", "Revers", "REVERS", "backward", "Backward", "倒", "反过来", "逆序", "反序"}) {
+       {"revers", "Revers", "REVERS", "backward", "Backward", "right to left", "mirror", "倒", "反过来", "逆序", "反序",
+        "反着", "从后往前", "从右往左", "从右到左"}) {
     if (text.find(word) != std::string_view::npos) return true;
   }
   return false;
@@ -89,6 +116,7 @@ class NumberReader {
       const Token token = TokenAt(text_, at);
       at = token.end;
       if (token.size() >= kNumberMin && token.size() <= kNumberMax && ReadToken(token)) continue;
+      if (token.size() > kNumberMax && ReadLong(token)) continue;
       if (const size_t end = ReadSeparated(token); end > 0) {
         at = end;
         last_ = {};
@@ -111,20 +139,51 @@ class NumberReader {
   // Letters for digits; backwards.
   bool ReadToken(const Token& token) {
     std::string written(text_.substr(token.begin, token.size()));
-    if (token.digits * 2 > token.size() && token.digits < token.size()) {
+    if (token.digits > 0 && token.digits < token.size() && !IsHex(written)) {
       std::string digits = written;
       std::transform(digits.begin(), digits.end() - (digits.size() == 18 ? 1 : 0), digits.begin(), AsDigit);
       if (digits.size() == 18 && LowerAscii(digits.back()) != 'x') digits.back() = AsDigit(digits.back());
-      if (digits != written && IsOneNumber(digits)) {
+      if (digits != written && (IsCnResidentId(digits) || (IsBankCard(digits) && token.digits * 2 > token.size()))) {
         Put({token}, digits, token.begin, token.end);
         return true;
       }
     }
     if (IsOneNumber(written)) return false;
     std::reverse(written.begin(), written.end());
-    if (!IsCnResidentId(written) && !(IsBankCard(written) && Backwards())) return false;
+    if (!IsCnResidentId(written) && !((IsBankCard(written) || IsIban(written)) && Backwards())) return false;
     Put({token}, written, token.begin, token.end);
     return true;
+  }
+  // A resident ID with zeros before it, another number glued to it, or a letter behind each of its digits.
+  bool ReadLong(const Token& token) {
+    constexpr size_t kIdSize = 18, kLongMax = 64;
+    if (token.size() > kLongMax) return false;
+    const std::string_view written = text_.substr(token.begin, token.size());
+    std::string digits;
+    std::vector<uint32_t> origin;
+    for (size_t i = 0; i < written.size(); i += 2) {
+      digits += written[i];
+      origin.push_back(token.begin + static_cast<uint32_t>(i));
+      if (i + 1 < written.size() && IsDigit(written[i + 1])) break;
+    }
+    if (digits.size() * 2 + 1 >= written.size() && IsOneNumber(digits)) {
+      edits_.Add(token.begin, token.end, digits, origin);
+      return true;
+    }
+    if (token.digits + 1 < token.size()) return false;
+    for (const size_t at : {token.size() - kIdSize, size_t{0}}) {
+      if (!IsCnResidentId(written.substr(at, kIdSize))) continue;
+      std::string apart(written);
+      apart.insert(at == 0 ? kIdSize : at, "; ");
+      std::vector<uint32_t> places;
+      for (size_t i = 0; i < apart.size(); ++i) {
+        const size_t cut = at == 0 ? kIdSize : at;
+        places.push_back(token.begin + static_cast<uint32_t>(i < cut ? i : std::max(cut, i - 2)));
+      }
+      edits_.Add(token.begin, token.end, apart, places);
+      return true;
+    }
+    return false;
   }
   bool Backwards() {
     if (!looked_backwards_) backwards_ = SaysBackwards(text_);
@@ -188,7 +247,7 @@ class NumberReader {
 
   // Digits with words between them.
   void ReadPart(const Token& token) {
-    constexpr size_t kPartMin = 3, kPartsMax = 4;
+    constexpr size_t kPartMin = 1, kPartsMax = 8;
     const bool cross = token.digits + 1 == token.size() && LowerAscii(text_[token.end - 1]) == 'x';
     if (token.digits < kPartMin || !(token.is_number() || cross)) return;
     if (!last_.empty() && !WordsBetween(last_.back().end, token.begin)) last_.clear();

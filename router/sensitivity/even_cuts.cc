@@ -9,6 +9,7 @@
 #include <string>
 
 #include "router/sensitivity/base85.h"
+#include "router/sensitivity/blobs.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -18,6 +19,7 @@ constexpr size_t kApartMax = 6;    // bytes between two signs
 // So many signs are no accident: formats and prose have a few at one distance.
 constexpr size_t kSinglesMin = 7;                               // of single characters
 constexpr std::array<size_t, kApartMax + 1> kSignsMin = {0, kSinglesMin, 6, 6, 4, 4, 4};
+constexpr size_t kChainMax = 48;  // signs; a longer one is read as several, so that each byte costs a bounded amount
 constexpr size_t kFewMin = 2, kFewApart = 4;  // of a short number in base85
 
 // What a format puts between two strings: elements of HTML, the end of one literal and the beginning of the next.
@@ -74,7 +76,10 @@ size_t SignLength(std::string_view text, size_t at) {
 // How often `sign` comes again from `at` on, `period` bytes after itself each time.
 size_t Repeats(std::string_view text, size_t at, std::string_view sign, size_t period) {
   size_t count = 0;
-  while (at + sign.size() <= text.size() && text.substr(at, sign.size()) == sign) ++count, at += period;
+  while (count < kChainMax && at + sign.size() <= text.size() && text.substr(at, sign.size()) == sign) {
+    ++count;
+    at += period;
+  }
   return count;
 }
 
@@ -86,14 +91,30 @@ struct Chain {
   size_t last() const { return begin + (signs - 1) * period(); }
 };
 
-// The groups together, with the ones before the first sign and behind the last, are a number in base85.
-bool IsShortCode(const Chain& chain) {
-  std::string code;
-  for (size_t i = 0; i <= chain.signs; ++i) {
-    code += chain.text.substr(chain.begin + i * chain.period() - chain.apart, chain.apart);
-    if (code.find(' ') != std::string::npos) code.resize(code.find(' '));
+// A number in base64, base32 or base85, or the number itself escaped.
+bool HidesNumber(std::string_view code) {
+  if (code.size() < kBlobBytesMin) return false;
+  for (const Edits& edits : {ReadBase85(code), ReadBlobs(code)}) {
+    const auto digits = std::count_if(edits.bytes.begin(), edits.bytes.end(), IsDigit);
+    if (!edits.empty() && static_cast<size_t>(digits) * 2 >= edits.bytes.size()) return true;
   }
-  return !ReadBase85(code).empty();
+  return false;
+}
+
+// The groups together, with the one behind the last sign and perhaps the one before the first, hide a number.
+bool IsShortCode(const Chain& chain) {
+  constexpr size_t kShortMax = 9;  // signs
+  if (chain.signs > kShortMax) return false;
+  std::string code;
+  for (size_t i = 0; i < chain.signs; ++i) {
+    code += chain.text.substr(chain.begin + i * chain.period() + chain.sign, chain.apart);
+  }
+  code.resize(std::min(code.find_first_of(" \n", code.size() - std::min(code.size(), chain.apart)), code.size()));
+  if (HidesNumber(code)) return true;
+  const std::string_view inner = std::string_view(code).substr(0, (chain.signs - 1) * chain.apart);
+  if (inner.size() < code.size() && HidesNumber(inner)) return true;
+  return chain.begin >= chain.apart &&
+         HidesNumber(std::string(chain.text.substr(chain.begin - chain.apart, chain.apart)) + code);
 }
 
 // Whether what stands between the signs may be a part of something written in another way: no words, no numbers.
@@ -120,16 +141,26 @@ bool MayHide(const Chain& chain) {
     mixed += other || (letter && digit);
   }
   if (blanks > letters + digits) return false;
-  if (chain.signs < kSignsMin[chain.apart]) return others > 0 && blanks == 0 && IsShortCode(chain);
+  if (chain.signs < kSignsMin[chain.apart]) return digits > 0 && IsShortCode(chain);
   // Words of one length are ordinary, and so is a blank after every fifth byte of a few words.
   const bool words = letters > 0 && blanks > 0;
   if (chain.text[chain.begin] == ' ' && chain.apart > 1) {
-    return (blanks == 0 && mixed * 2 >= chain.signs) || (words && chain.signs >= kWordsMin);
+    return (blanks == 0 && mixed * 2 >= chain.signs) || (words && chain.signs >= kWordsMin) ||
+           (chain.apart >= kFewApart && digits > 0 && IsShortCode(chain));
   }
   return others > 0 || words || (letters > 0 && digits > 0) || (letters == 0 && digits > kNumberMax);
 }
 
 bool AllLetters(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), IsLetter); }
+
+// A blank that stands there again three times: what follows is bounded by the first that does not.
+bool ComesAgain(std::string_view text, size_t at) {
+  bool again = false;
+  for (size_t period = 2; period <= kApartMax + 1 && at + 3 * period < text.size(); ++period) {
+    again |= (text[at + period] == ' ') & (text[at + 2 * period] == ' ') & (text[at + 3 * period] == ' ');
+  }
+  return again || at + 3 * (kApartMax + 1) >= text.size();
+}
 
 // The chain that begins with the sign of `length` bytes at `at`; without signs: there is none.
 Chain ChainAt(std::string_view text, size_t at, size_t length) {
@@ -141,7 +172,7 @@ Chain ChainAt(std::string_view text, size_t at, size_t length) {
     const size_t third = second + apart + length;  // most end here
     if ((apart < kFewApart || sign[0] == ' ') && (third >= text.size() || text[third] != sign[0])) continue;
     const Chain chain{text, at, length, apart, Repeats(text, at, sign, apart + length)};
-    const bool few = apart >= kFewApart && chain.signs >= kFewMin && at >= apart;
+    const bool few = apart >= kFewApart && chain.signs >= kFewMin;
     if (!few && chain.signs < kSignsMin[apart]) continue;
     // Of single characters set apart every second sign is as even.
     if (apart > 1 && Repeats(text, second, sign, 1 + length) >= kSinglesMin) continue;
@@ -157,6 +188,11 @@ EvenCuts ReadEvenCuts(std::string_view text) {
   bool edges = false;
   for (size_t at = 0; at < text.size();) {
     if (kSigns[static_cast<uint8_t>(text[at])] == kNone) {
+      ++at;
+      continue;
+    }
+    // In prose hardly any sign comes again at one of the distances, and twice.
+    if (text[at] == ' ' && !ComesAgain(text, at)) {
       ++at;
       continue;
     }

@@ -17,6 +17,8 @@ bool OneOf(std::string_view text, const std::string_view (&list)[kCount]) {
   return std::find(std::begin(list), std::end(list), text) != std::end(list);
 }
 
+constexpr size_t kCloseChars = 40;
+
 bool WrittenAsCard(const NumberShape& shape) {
   constexpr std::string_view kShapes[] = {"4-4-4-4", "4-4-4-4-1", "4-4-4-4-2", "4-4-4-4-3", "4-6-5", "4-6-4",
                                           "6-13",    "6-12",      "6-10",      "8-8",       "4-12"};
@@ -43,7 +45,9 @@ std::optional<Value> BankCard(const Match& match) {
     const NumberShape shape(text, range);
     const bool list = shape.Uniform(1) && shape.one_separator() && shape.free_standing();
     const bool written = shape.separated()
-                             ? WrittenAsCard(shape) || (list && match.evidence.Near(Cue::kCard, range))
+                             ? WrittenAsCard(shape) || (list && match.evidence.Near(Cue::kCard, range)) ||
+                                   (shape.free_standing() && !shape.has_comma() &&
+                                    match.evidence.Near(Cue::kCard, range, kCloseChars))
                              : !IsFraction(text, range.begin) && !InsideMixedToken(text, range);
     if (written) return Value{range};
   }

@@ -23,10 +23,15 @@ constexpr Numeral kNumerals[] = {{u'〇', '0'}, {u'零', '0'}, {u'洞', '0'}, {u
                                  {u'幺', '1'}, {u'二', '2'}, {u'贰', '2'}, {u'貳', '2'}, {u'两', '2'}, {u'三', '3'},
                                  {u'叁', '3'}, {u'參', '3'}, {u'参', '3'}, {u'四', '4'}, {u'肆', '4'}, {u'五', '5'},
                                  {u'伍', '5'}, {u'六', '6'}, {u'陆', '6'}, {u'陸', '6'}, {u'七', '7'}, {u'柒', '7'},
-                                 {u'拐', '7'}, {u'八', '8'}, {u'捌', '8'}, {u'九', '9'}, {u'玖', '9'}, {u'勾', '9'}};
+                                 {u'拐', '7'}, {u'八', '8'}, {u'捌', '8'}, {u'九', '9'}, {u'玖', '9'}, {u'勾', '9'},
+                                 // Of Suzhou, and in Braille
+                                 {u'〡', '1'}, {u'〢', '2'}, {u'〣', '3'}, {u'〤', '4'},  {u'〥', '5'}, {u'〦', '6'},
+                                 {u'〧', '7'}, {u'〨', '8'}, {u'〩', '9'}, {u'⠚', '0'},  {u'⠁', '1'}, {u'⠃', '2'},
+                                 {u'⠉', '3'}, {u'⠙', '4'}, {u'⠑', '5'}, {u'⠋', '6'},  {u'⠛', '7'}, {u'⠓', '8'},
+                                 {u'⠊', '9'}};
 
 // The numerals by the low byte of the character: nine characters in ten have none.
-constexpr size_t kOfLowByteMax = 2;
+constexpr size_t kOfLowByteMax = 3;
 constexpr std::array<std::array<Numeral, kOfLowByteMax>, 256> kNumeralsOf = [] {
   std::array<std::array<Numeral, kOfLowByteMax>, 256> of{};
   for (const Numeral& numeral : kNumerals) {

@@ -119,7 +119,7 @@ class ScatterReader {
   }
   // What is written with one kind of known separators is read elsewhere.
   void EndRun() {
-    if (count_ > 1 && (odd_ || wide_)) ReadRun();
+    if (count_ > 1 && !ReadPadded() && (odd_ || wide_)) ReadRun();
     count_ = 0;
     odd_ = wide_ = false;
   }
@@ -128,7 +128,6 @@ class ScatterReader {
     size_t characters = 0;
     for (size_t i = 0; i < count_; ++i) characters += run_[i].size();
     if (characters < kCharactersMin) return;
-    if (ReadPadded()) return;
     for (size_t first = 0; first <= kDroppedMax && first + 1 < count_; ++first) {
       for (size_t end = count_; end + kDroppedMax >= count_ && end > first + 1; --end) {
         const Joined joined = Join(&run_[first], &run_[end]);

@@ -79,7 +79,7 @@ class Misses {
  public:
   Misses() { unread = 0; }
   ~Misses() {
-    EXPECT_LE(unread, 2 + tried_ / 400);
+    EXPECT_LE(unread, 2 + tried_ / 300);
     for (const auto& [what, example] : examples_) ADD_FAILURE() << what << " (" << counts_[what] << "): " << example;
     EXPECT_GT(tried_, 0);
   }
