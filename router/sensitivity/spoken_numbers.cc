@@ -45,22 +45,27 @@ constexpr Word kWords[] = {
     {"ii", "2"}, {"iii", "3"}, {"iv", "4"}, {"vi", "6"}, {"vii", "7"}, {"viii", "8"}, {"ix", "9"}, {"nulla", "0"}};
 constexpr size_t kWordMax = 9;
 
-// By the first letter and the length, which tells most words that are none.
-constexpr std::array<std::array<uint8_t, kWordMax + 1>, 26> kFirst = [] {
-  std::array<std::array<uint8_t, kWordMax + 1>, 26> first{};
+// By the first letter and the length, which tells most words that are none: the last such word, and for each word the
+// one before it; counted from 1.
+struct Index {
+  std::array<std::array<uint8_t, kWordMax + 1>, 26> last{};
+  std::array<uint8_t, std::size(kWords) + 1> before{};
+};
+constexpr Index kIndex = [] {
+  Index index;
   for (size_t i = 0; i < std::size(kWords); ++i) {
-    first[static_cast<size_t>(kWords[i].word[0] - 'a')][kWords[i].word.size()] = 1;
+    uint8_t& last = index.last[static_cast<size_t>(kWords[i].word[0] - 'a')][kWords[i].word.size()];
+    index.before[i + 1] = last;
+    last = static_cast<uint8_t>(i + 1);
   }
-  return first;
+  return index;
 }();
 
 const Word* Find(std::string_view token) {
-  std::array<char, kWordMax> lower;
-  std::transform(token.begin(), token.end(), lower.begin(), LowerAscii);
-  if (kFirst[static_cast<size_t>(lower[0] - 'a')][token.size()] == 0) return nullptr;
-  const std::string_view word(lower.data(), token.size());
-  for (const Word& row : kWords) {
-    if (row.word == word) return &row;
+  const auto equal = [](char a, char b) { return LowerAscii(a) == b; };
+  for (size_t i = kIndex.last[static_cast<size_t>(LowerAscii(token[0]) - 'a')][token.size()]; i > 0;
+       i = kIndex.before[i]) {
+    if (std::equal(token.begin(), token.end(), kWords[i - 1].word.begin(), equal)) return &kWords[i - 1];
   }
   return nullptr;
 }
