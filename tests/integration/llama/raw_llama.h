@@ -27,8 +27,8 @@ bool WriteHalfPrecision(const std::string& model, const std::string& to);
 class RawLlama {
  public:
   // Same context size, batch size, sequences and threads as the backend under test: all of them choose kernels.
-  // kBackends is engine/backend/ggml_attention.h; by default it is libllama's unfused one, so that the backend's choices
-  // are judged by other arithmetic.
+  // kBackends is engine/backend/ggml_attention.h; by default it is libllama's unfused one, so that the backend's
+  // choices are judged by other arithmetic.
   enum class Attention { kLibrarys, kBackends };
   RawLlama(const std::string& path, int context_tokens, int batch_tokens, int sequences, int threads,
            Attention attention = Attention::kLibrarys);
