@@ -14,6 +14,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
+#include "common/every_byte.h"
 #include "nlohmann/json.hpp"
 
 namespace headgate::router {
@@ -37,21 +38,9 @@ std::string ShortName(const std::string& name, size_t prefix_size) {
 
 std::string_view Cut(std::string_view text) { return text.substr(0, kTextBytesMax); }
 
-// Nothing to escape. In blocks, which compilers turn into instructions for many bytes.
+// Nothing to escape.
 bool IsPlain(std::string_view text) {
-  constexpr size_t kBlock = 16;
-  const auto odd_in = [](const char* bytes, size_t count) {
-    uint8_t odd = 0;
-    for (size_t i = 0; i < count; ++i) {
-      const char c = bytes[i];
-      odd |= static_cast<uint8_t>((c < 0x20) | (c == 0x7f) | (c == '"') | (c == '\\'));  // above 0x7f is below 0
-    }
-    return odd != 0;
-  };
-  for (; text.size() >= kBlock; text.remove_prefix(kBlock)) {
-    if (odd_in(text.data(), kBlock)) return false;
-  }
-  return !odd_in(text.data(), text.size());
+  return EveryByte(text, [](uint8_t c) { return (c >= 0x20) & (c < 0x7f) & (c != '"') & (c != '\\'); });
 }
 
 // As nlohmann writes it in ASCII. Nearly all texts are plain names and digits.

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/every_byte.h"
 #include "common/json_depth.h"
 #include "common/status_macros.h"
 #include "nlohmann/json.hpp"
@@ -33,22 +34,8 @@ absl::Status Bad(absl::string_view field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
 }
 
-// Looked at in blocks, which compilers turn into instructions for many bytes.
-bool IsAscii(std::string_view text) {
-  constexpr size_t kBlock = 32;
-  const auto high_in = [](const char* bytes, size_t count) {
-    uint8_t all = 0;
-    for (size_t i = 0; i < count; ++i) all |= static_cast<uint8_t>(bytes[i]);
-    return all >= 0x80;
-  };
-  for (; text.size() >= kBlock; text.remove_prefix(kBlock)) {
-    if (high_in(text.data(), kBlock)) return false;
-  }
-  return !high_in(text.data(), text.size());
-}
-
 bool ValidUtf8(const std::string& text) {
-  if (IsAscii(text)) return true;
+  if (EveryByte(text, [](uint8_t byte) { return byte < 0x80; })) return true;
   const auto size = static_cast<int32_t>(text.size());
   for (int32_t i = 0; i < size;) {
     UChar32 c = 0;

@@ -9,6 +9,7 @@
 #include <array>
 #include <numeric>
 
+#include "common/every_byte.h"
 #include "router/sensitivity/folding.h"
 
 namespace headgate::router {
@@ -46,18 +47,6 @@ constexpr std::array<bool, 256> kPlain = [] {
   for (size_t i = 0; i < 256; ++i) plain[i] = IsPlainByte(static_cast<uint8_t>(i));
   return plain;
 }();
-bool IsPlain(std::string_view text) {
-  constexpr size_t kBlock = 32;  // compilers turn a loop of known length into instructions for many bytes
-  const auto odd_in = [](const char* bytes, size_t count) {
-    uint8_t odd = 0;
-    for (size_t i = 0; i < count; ++i) odd |= static_cast<uint8_t>(!IsPlainByte(static_cast<uint8_t>(bytes[i])));
-    return odd != 0;
-  };
-  for (; text.size() >= kBlock; text.remove_prefix(kBlock)) {
-    if (odd_in(text.data(), kBlock)) return false;
-  }
-  return !odd_in(text.data(), text.size());
-}
 
 // End of the separators that begin at `at`, when a number may go on after them; `at` when there are none.
 size_t SkipSeparators(std::string_view text, size_t at) {
@@ -118,7 +107,7 @@ size_t SeparatorLength(std::string_view text, size_t at) {
 
 CanonicalText CanonicalText::Make(std::string_view original) {
   CanonicalText text;
-  if (IsPlain(original)) {
+  if (EveryByte(original, IsPlainByte)) {
     text.text_ = original;
   } else {
     text.FoldAll(original);

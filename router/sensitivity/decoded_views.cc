@@ -216,7 +216,7 @@ void Token::Append(std::string_view more) {
 bool IsOneNumber(const std::string& digits, int lines) {
   constexpr size_t kHexMin = 16;
   constexpr int kLinesMax = 3;
-  if (lines <= kLinesMax && (IsBankCard(digits) || IsCnResidentId(digits))) return true;
+  if (lines <= kLinesMax && IsLongIdentifier(digits)) return true;
   if (digits.size() < kHexMin || digits.size() % 2 != 0) return false;
   for (size_t i = 0; i < digits.size(); i += 2) {
     if (digits[i] < '2' || digits[i] > '7') return false;

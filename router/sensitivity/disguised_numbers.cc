@@ -31,7 +31,6 @@ Token TokenAt(std::string_view text, size_t at) {
   return token;
 }
 
-bool IsOneNumber(const std::string& number) { return IsCnResidentId(number) || IsBankCard(number); }
 
 // Some number in ten of those in hex passes a check of cards.
 bool IsHex(std::string_view token) {
@@ -148,7 +147,7 @@ class NumberReader {
         return true;
       }
     }
-    if (IsOneNumber(written)) return false;
+    if (IsLongIdentifier(written)) return false;
     std::reverse(written.begin(), written.end());
     if (!IsCnResidentId(written) && !((IsBankCard(written) || IsIban(written)) && Backwards())) return false;
     Put({token}, written, token.begin, token.end);
@@ -166,7 +165,7 @@ class NumberReader {
       origin.push_back(token.begin + static_cast<uint32_t>(i));
       if (i + 1 < written.size() && IsDigit(written[i + 1])) break;
     }
-    if (digits.size() * 2 + 1 >= written.size() && IsOneNumber(digits)) {
+    if (digits.size() * 2 + 1 >= written.size() && IsLongIdentifier(digits)) {
       edits_.Add(token.begin, token.end, digits, origin);
       return true;
     }

@@ -74,7 +74,7 @@ bool IsOneValue(const std::string& joined, size_t parts, size_t spelled) {
   const auto characters = static_cast<size_t>(
       std::count_if(joined.begin(), joined.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; }));
   if (parts >= kSinglesMin && (characters == parts || spelled * 2 >= parts)) return true;
-  return IsCnResidentId(joined) || IsBankCard(joined) || IsIban(joined);
+  return IsLongIdentifier(joined);
 }
 
 // The list of strings that begins at the quote `at`, when it is one value; what lies between its strings is dropped.

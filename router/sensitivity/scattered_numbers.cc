@@ -24,7 +24,6 @@ struct Token {
   uint32_t digits = 0;
   bool lower = false;  // holds a small letter
   size_t size() const { return end - begin; }
-  bool number() const { return digits == size(); }
   // Of digits, or with them, or capitals: no word.
   bool part() const { return digits > 0 || !lower || size() == 1; }
 };
@@ -133,7 +132,8 @@ class ScatterReader {
         const Joined joined = Join(&run_[first], &run_[end]);
         if (joined.characters.size() > kCharactersMax || !IsCheckedIdentifier(joined.characters)) continue;
         if (!IsSure(joined.characters) && (first > 0 || end < count_)) continue;
-        Put(run_[first].begin, run_[end - 1].end, joined, " ");
+        // The rule of cards asks how they are written.
+        Put(run_[first].begin, run_[end - 1].end, joined, IsBankCard(joined.characters) ? " " : "");
         return;
       }
     }
@@ -149,7 +149,7 @@ class ScatterReader {
       }
     }
     const Joined joined = Join(&run_[0], &run_[count_], 1);
-    if (!IsCnResidentId(joined.characters) && !IsBankCard(joined.characters)) return false;
+    if (!IsLongIdentifier(joined.characters)) return false;
     Put(run_[0].begin, run_[count_ - 1].end, joined, "");
     return true;
   }
@@ -167,7 +167,7 @@ class ScatterReader {
     constexpr size_t kSinglesMin = 15;
     if (singles_count_ >= kSinglesMin) {
       const Joined joined = Join(singles_.data(), singles_.data() + singles_count_);
-      if (IsCnResidentId(joined.characters) || IsBankCard(joined.characters)) {
+      if (IsLongIdentifier(joined.characters)) {
         Put(singles_[0].begin, singles_[singles_count_ - 1].end, joined, "");
       }
     }
@@ -210,13 +210,12 @@ class ScatterReader {
     if (number != 0 && number != 1) return;
     next_number_ = number + 1;
     wants_part_ = true;
-    count_begin_ = token.begin;
     last_ = token.end;
   }
   void EndCount() {
     if (parts_count_ > 2) {
       const Joined joined = Join(parts_.data(), parts_.data() + parts_count_);
-      if (IsSure(joined.characters) || IsBankCard(joined.characters)) {
+      if (IsLongIdentifier(joined.characters)) {
         Put(parts_[0].begin, parts_[parts_count_ - 1].end, joined, "");
       }
     }
@@ -231,23 +230,10 @@ class ScatterReader {
   size_t count_ = 0, parts_count_ = 0, singles_count_ = 0;
   bool odd_ = false, wide_ = false, wants_part_ = false;
   int next_number_ = -1;
-  size_t count_begin_ = 0, last_ = 0;
+  size_t last_ = 0;
 };
 
 }  // namespace
-
-bool IsCheckedIdentifier(const std::string& characters) {
-  switch (characters.size()) {
-    case 8:
-      return IsHongKongId(characters);
-    case 9:
-      return IsUsRouting(characters) || IsHongKongId(characters);
-    case 10:
-      return IsNhsNumber(characters) || IsTaiwanId(characters);
-    default:
-      return IsSure(characters) || IsBankCard(characters);
-  }
-}
 
 Edits ReadScatteredNumbers(std::string_view text) { return ScatterReader(text).Read(); }
 

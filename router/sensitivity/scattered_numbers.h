@@ -15,9 +15,6 @@
 
 namespace headgate::router {
 
-// Whether `characters` are an identifier with a check digit, resident ID, card, IBAN and the shorter ones.
-bool IsCheckedIdentifier(const std::string& characters);
-
 // Each identifier in place of what it is scattered over.
 Edits ReadScatteredNumbers(std::string_view text);
 

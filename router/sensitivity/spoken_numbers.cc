@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "router/sensitivity/scattered_numbers.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {

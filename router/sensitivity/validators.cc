@@ -286,6 +286,25 @@ bool IsBankCard(std::string_view digits) {
   return digits.size() >= issuer.length_min && digits.size() <= issuer.length_max && PassesLuhn(digits);
 }
 
+bool IsLongIdentifier(std::string_view characters) {
+  return IsCnResidentId(characters) || IsBankCard(characters) || IsIban(characters);
+}
+
+bool IsCheckedIdentifier(std::string_view characters) {
+  switch (characters.size()) {
+    case 8:
+      return IsHongKongId(characters);
+    case 9:
+      return IsUsRouting(characters) || IsHongKongId(characters);
+    case 10:
+      return IsNhsNumber(characters) || IsTaiwanId(characters);
+    case 11:
+      return IsMedicareNumber(characters);
+    default:
+      return IsLongIdentifier(characters) || IsUsci(characters) || IsOldCnResidentId(characters);
+  }
+}
+
 bool IsCnMobile(std::string_view digits) {
   return digits.size() == 11 && AllDigits(digits) && digits[0] == '1' && digits[1] >= '3' &&
          digits.substr(3) != "00000000";

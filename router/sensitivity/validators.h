@@ -43,6 +43,10 @@ bool IsTaiwanId(std::string_view id);
 bool IsIban(std::string_view iban);
 // Characters of an IBAN that begins like this, by its country; 0: there is no such country.
 size_t IbanLength(std::string_view begin);
+// A resident ID, a bank card or an IBAN: 14 characters and more, so hardly ever by chance.
+bool IsLongIdentifier(std::string_view characters);
+// Those and the shorter ones with a check digit: Hong Kong, Taiwan, NHS, US routing.
+bool IsCheckedIdentifier(std::string_view characters);
 // 9 digits of a US bank routing number: Federal Reserve prefix, weights 3-7-1.
 bool IsUsRouting(std::string_view digits);
 // 10 digits, mod 11.
