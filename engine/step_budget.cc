@@ -17,7 +17,8 @@ constexpr double kLong = 4;          // times the target: a gap that must pay
 constexpr double kPays = 1.1;        // for it: the rate of twice the answers by that of fewer
 constexpr double kLoses = 0.75;      // of the rate of fewer answers: they only get in each other's way
 constexpr int32_t kAnswersMin = 4;   // fewer, and one long answer keeps everybody waiting
-constexpr double kHardlyLonger = 1.3;  // twice the prompt rows in a step so much longer: the step was mostly fixed cost
+constexpr double kWellPast = 1.3;      // times the target: no step that only happened to be slow
+constexpr double kShared = 0.65;       // of a prompt row's cost, with twice the rows: the step was mostly fixed cost
 constexpr int32_t kRowsPay = 128;      // prompt rows up to which that is tried
 constexpr int64_t kChunkStale = 200;   // as kStale, for steps with prompts
 
@@ -106,6 +107,7 @@ void StepBudget::Observe(int32_t decode_rows, int32_t prefill_rows, double secon
   const double added = std::max(seconds - DecodeSeconds(decode_rows), seconds / 4);
   Size& chunk = chunks_[ChunkBucket(prefill_rows)];
   Learn(chunk.seconds, added);
+  Learn(chunk.rows, prefill_rows);
   chunk.last = ++chunk_steps_;
   const double seen = added / prefill_rows;
   Learn(prefill_seconds_, seen);
@@ -122,17 +124,18 @@ int32_t StepBudget::PrefillTokens(int32_t decode_rows) const {
                            DecodeSeconds(decode_rows));
 }
 
-// Where even a step of few rows passes the target, most of it may be a cost that more rows share: beside a busy
-// neighbour the threads wait for each other. Larger chunks are tried then, and kept while they hardly take longer.
+// Where even a step of few rows goes well past the target, most of it may be a cost that more rows share: beside a busy
+// neighbour the threads wait for each other. Larger chunks are tried then, and kept while a row costs much less in them.
 int32_t StepBudget::WorthItsFixedCost(int32_t tokens, double decode_seconds) const {
   const auto fresh = [this](const Size& size) { return size.seconds > 0 && chunk_steps_ - size.last < kChunkStale; };
   while (tokens >= kTokensMin && 2 * tokens <= std::min(kRowsPay, tokens_max_)) {
     const size_t bucket = ChunkBucket(tokens);
     const Size& now = chunks_[bucket];
     const Size& twice = chunks_[bucket + 1];
-    const double takes = decode_seconds + now.seconds;
-    if (!fresh(now) || takes <= target_seconds_) break;
-    if (fresh(twice) && decode_seconds + twice.seconds > kHardlyLonger * takes) break;
+    if (!fresh(now)) break;
+    const double row_seconds = now.seconds / now.rows;
+    if (decode_seconds + tokens * row_seconds <= kWellPast * target_seconds_) break;
+    if (fresh(twice) && twice.seconds / twice.rows > kShared * row_seconds) break;
     tokens *= 2;
     if (!fresh(twice)) break;  // to be measured
   }

@@ -102,6 +102,20 @@ TEST(StepBudget, RowsThatCostWhatTheyCostStayFew) {
   EXPECT_LE(more, 5) << "tried now and then";
 }
 
+// A prompt that grows deeper, on a machine whose speed moves: steps lie around the target, none is tried at twice of it.
+TEST(StepBudget, StepsAroundTheTargetStayThere) {
+  StepBudget budget(absl::Milliseconds(150), 512);
+  budget.Observe(1, 0, 0.006);
+  int32_t rows = 48;
+  for (int i = 0; i < 600; ++i) {
+    const double row_seconds = 0.003 + 0.000004 * i;
+    const double speed = 0.9 + 0.05 * (i * 7 % 5);
+    budget.Observe(1, rows, (0.006 + row_seconds * rows) * speed);
+    rows = budget.PrefillTokens(1);
+    EXPECT_LE(0.006 + row_seconds * rows, 0.2) << "step " << i;
+  }
+}
+
 TEST(StepBudget, OneSlowStepIsNoReasonToGiveUp) {
   StepBudget budget(absl::Milliseconds(100), 512);
   for (int i = 0; i < 10; ++i) budget.Observe(0, 100, 0.1);
