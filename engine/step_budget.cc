@@ -124,8 +124,8 @@ int32_t StepBudget::PrefillTokens(int32_t decode_rows) const {
                            DecodeSeconds(decode_rows));
 }
 
-// Where even a step of few rows goes well past the target, most of it may be a cost that more rows share: beside a busy
-// neighbour the threads wait for each other. Larger chunks are tried then, and kept while a row costs much less in them.
+// Where even a step of few rows goes well past the target, most of it may be a cost that more rows share: beside a
+// busy neighbour the threads wait for each other. Larger chunks are tried then, and kept while a row costs much less.
 int32_t StepBudget::WorthItsFixedCost(int32_t tokens, double decode_seconds) const {
   const auto fresh = [this](const Size& size) { return size.seconds > 0 && chunk_steps_ - size.last < kChunkStale; };
   while (tokens >= kTokensMin && 2 * tokens <= std::min(kRowsPay, tokens_max_)) {

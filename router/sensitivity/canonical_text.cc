@@ -107,7 +107,7 @@ size_t SeparatorLength(std::string_view text, size_t at) {
 
 CanonicalText CanonicalText::Make(std::string_view original) {
   CanonicalText text;
-  if (EveryByte(original, IsPlainByte)) {
+  if (EveryByte(original, [](uint8_t byte) { return IsPlainByte(byte); })) {
     text.text_ = original;
   } else {
     text.FoldAll(original);

@@ -102,7 +102,7 @@ TEST(StepBudget, RowsThatCostWhatTheyCostStayFew) {
   EXPECT_LE(more, 5) << "tried now and then";
 }
 
-// A prompt that grows deeper, on a machine whose speed moves: steps lie around the target, none is tried at twice of it.
+// A prompt that grows deeper, on a machine whose speed moves: steps lie around the target, none is tried at twice it.
 TEST(StepBudget, StepsAroundTheTargetStayThere) {
   StepBudget budget(absl::Milliseconds(150), 512);
   budget.Observe(1, 0, 0.006);
