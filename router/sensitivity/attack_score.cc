@@ -40,13 +40,21 @@ const PatternDatabase* Phrases() {
 
 bool IsWordByte(char c) { return IsAlnum(c) || c == '_'; }
 
-// Spaces of all kinds as one, SQL's inline comments as one too; letters as they are.
+// Spaces of all kinds as one, SQL's inline comments as one too; letters as they are. Looks in blocks, as EveryByte does.
 bool NeedsCollapsing(std::string_view text) {
-  for (size_t i = 0; i + 1 < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\t' || c == '\r' || (c == ' ' && text[i + 1] == ' ') || (c == '/' && text[i + 1] == '*')) return true;
+  constexpr size_t kBlock = 32;
+  const auto any_of = [](const char* bytes, size_t count) {
+    uint8_t any = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const char c = bytes[i], next = bytes[i + 1];
+      any |= static_cast<uint8_t>((c == '\t') | (c == '\r') | ((c == ' ') & (next == ' ')) | ((c == '/') & (next == '*')));
+    }
+    return any != 0;
+  };
+  for (; text.size() > kBlock; text.remove_prefix(kBlock)) {
+    if (any_of(text.data(), kBlock)) return true;
   }
-  return false;
+  return !text.empty() && any_of(text.data(), text.size() - 1);
 }
 std::string Collapse(std::string_view text) {
   std::string out;

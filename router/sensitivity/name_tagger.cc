@@ -29,6 +29,39 @@ T Read(std::string_view& bytes) {
   return value;
 }
 
+// What surrounds a unit: those beyond the text's ends read as one and the same.
+struct Around {
+  uint32_t before_last, before, here, after, after_next;  // hashes
+  uint32_t kinds;
+};
+
+// `inside`: two units lie on either side, so that nothing need be looked at twice.
+template <bool inside>
+Around LookAround(const std::vector<Unit>& units, size_t at) {
+  const auto held = [&](ptrdiff_t offset) {
+    const auto i = static_cast<ptrdiff_t>(at) + offset;
+    return inside || (i >= 0 && i < static_cast<ptrdiff_t>(units.size()));
+  };
+  const auto hash = [&](ptrdiff_t offset) -> uint32_t {
+    if (!held(offset)) return offset < 0 ? 1u : 2u;
+    return units[static_cast<size_t>(static_cast<ptrdiff_t>(at) + offset)].hash;
+  };
+  const auto kind = [&](ptrdiff_t offset) -> uint32_t {
+    if (!held(offset)) return 15u;
+    return static_cast<uint32_t>(units[static_cast<size_t>(static_cast<ptrdiff_t>(at) + offset)].kind);
+  };
+  return {hash(-2), hash(-1), hash(0), hash(1), hash(2),
+          kind(-2) << 16 | kind(-1) << 12 | kind(0) << 8 | kind(1) << 4 | kind(2)};
+}
+
+// Four hashes at once, each as MixHash makes it.
+using Hashes = uint32_t __attribute__((vector_size(16)));
+Hashes MixHashes(Hashes seeds, Hashes values) {
+  Hashes h = (seeds ^ values) * 0x9E3779B1u;
+  h ^= h >> 15;
+  return h * 0x85EBCA77u + values;
+}
+
 }  // namespace
 
 std::string WordSet::Bytes() const {
@@ -81,34 +114,22 @@ absl::StatusOr<NameTagger> NameTagger::Load(std::string_view bytes) {
 }
 
 std::array<uint32_t, NameTagger::kFeatures> NameTagger::Features(const std::vector<Unit>& units, size_t at) {
-  const auto hash = [&](ptrdiff_t offset) -> uint32_t {
-    const auto i = static_cast<ptrdiff_t>(at) + offset;
-    return i < 0 ? 1u : i >= static_cast<ptrdiff_t>(units.size()) ? 2u : units[static_cast<size_t>(i)].hash;
-  };
-  const auto kind = [&](ptrdiff_t offset) -> uint32_t {
-    const auto i = static_cast<ptrdiff_t>(at) + offset;
-    const bool outside = i < 0 || i >= static_cast<ptrdiff_t>(units.size());
-    return outside ? 15u : static_cast<uint32_t>(units[static_cast<size_t>(i)].kind);
-  };
-  const uint32_t h = hash(0), before = hash(-1), after = hash(1);
-  const uint32_t kinds = kind(-2) << 16 | kind(-1) << 12 | kind(0) << 8 | kind(1) << 4 | kind(2);
-  const uint32_t pair = MixHash(before, h), next = MixHash(h, after);
-  const std::array<uint32_t, kFeatures> features = {
-      MixHash(101, h),
-      MixHash(102, before),
-      MixHash(103, after),
-      MixHash(104, hash(-2)),
-      MixHash(105, hash(2)),
-      MixHash(106, pair),
-      MixHash(107, next),
-      MixHash(108, MixHash(before, after)),
-      MixHash(109, kinds),
-      MixHash(110, MixHash(hash(-2), before)),
-      MixHash(111, MixHash(after, hash(2))),
-      MixHash(112, MixHash(kinds, before)),
+  const bool inside = at >= 2 && at + 2 < units.size();
+  const Around u = inside ? LookAround<true>(units, at) : LookAround<false>(units, at);
+  // The pairs (before, here), (here, after), (before, after), (before_last, before); then two more.
+  const Hashes pairs = MixHashes(Hashes{u.before, u.here, u.before, u.before_last},
+                                 Hashes{u.here, u.after, u.after, u.before});
+  const Hashes rest = MixHashes(Hashes{u.after, u.kinds, 0, 0}, Hashes{u.after_next, u.before, 0, 0});
+  const Hashes features[] = {
+      MixHashes(Hashes{101, 102, 103, 104}, Hashes{u.here, u.before, u.after, u.before_last}),
+      MixHashes(Hashes{105, 106, 107, 108}, Hashes{u.after_next, pairs[0], pairs[1], pairs[2]}),
+      MixHashes(Hashes{109, 110, 111, 112}, Hashes{u.kinds, pairs[3], rest[0], rest[1]}),
   };
   std::array<uint32_t, kFeatures> rows;
-  for (size_t i = 0; i < kFeatures; ++i) rows[i] = (features[i] >> 7) & (kRows - 1);
+  for (size_t i = 0; i < std::size(features); ++i) {
+    const Hashes four = (features[i] >> 7) & static_cast<uint32_t>(kRows - 1);
+    std::memcpy(&rows[4 * i], &four, sizeof(four));
+  }
   return rows;
 }
 
@@ -151,11 +172,21 @@ size_t NameTagger::TagFrom(const std::vector<Unit>& units, size_t first, size_t 
   steps.clear();
   Lanes score = Lanes{} + kNever;
   score[0] = 0;  // nothing goes on from before the window
+  // The rows of the next units are on their way while one is read: they lie all over a megabyte.
+  constexpr size_t kAhead = 2;
+  std::array<std::array<uint32_t, kFeatures>, kAhead> ahead;
+  const auto fetch = [&](size_t i) {
+    if (i >= units.size()) return;
+    ahead[i % kAhead] = Features(units, i);
+    for (const uint32_t row : ahead[i % kAhead]) __builtin_prefetch(&rows_[row]);
+  };
   size_t at = first;
+  for (size_t i = at; i < at + kAhead; ++i) fetch(i);
   for (;; ++at) {
     if (at > cue && IsCue(units, at)) cue = at;
     Step& step = steps.emplace_back();
-    step.emission = Emission(Features(units, at));
+    step.emission = Emission(ahead[at % kAhead]);
+    fetch(at + kAhead);
     Lanes best = score[0] + transitions_[0], from{};
     for (size_t tag = 1; tag < kTags; ++tag) {
       const Lanes value = score[tag] + transitions_[tag];

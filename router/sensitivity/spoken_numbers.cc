@@ -44,16 +44,17 @@ constexpr Word kWords[] = {
     {"ii", "2"}, {"iii", "3"}, {"iv", "4"}, {"vi", "6"}, {"vii", "7"}, {"viii", "8"}, {"ix", "9"}, {"nulla", "0"}};
 constexpr size_t kWordMax = 9;
 
-// By the first letter and the length, which tells most words that are none: the last such word, and for each word the
-// one before it; counted from 1.
+// By the first letter and the last, which tells nearly all words that are none: the last such word, and for each word
+// the one before it; counted from 1.
 struct Index {
-  std::array<std::array<uint8_t, kWordMax + 1>, 26> last{};
+  std::array<std::array<uint8_t, 26>, 26> last{};
   std::array<uint8_t, std::size(kWords) + 1> before{};
 };
 constexpr Index kIndex = [] {
   Index index;
   for (size_t i = 0; i < std::size(kWords); ++i) {
-    uint8_t& last = index.last[static_cast<size_t>(kWords[i].word[0] - 'a')][kWords[i].word.size()];
+    const std::string_view word = kWords[i].word;
+    uint8_t& last = index.last[static_cast<size_t>(word.front() - 'a')][static_cast<size_t>(word.back() - 'a')];
     index.before[i + 1] = last;
     last = static_cast<uint8_t>(i + 1);
   }
@@ -61,10 +62,11 @@ constexpr Index kIndex = [] {
 }();
 
 const Word* Find(std::string_view token) {
+  const auto number = [](char c) { return static_cast<size_t>(LowerAscii(c) - 'a'); };
   const auto equal = [](char a, char b) { return LowerAscii(a) == b; };
-  for (size_t i = kIndex.last[static_cast<size_t>(LowerAscii(token[0]) - 'a')][token.size()]; i > 0;
-       i = kIndex.before[i]) {
-    if (std::equal(token.begin(), token.end(), kWords[i - 1].word.begin(), equal)) return &kWords[i - 1];
+  for (size_t i = kIndex.last[number(token.front())][number(token.back())]; i > 0; i = kIndex.before[i]) {
+    const std::string_view word = kWords[i - 1].word;
+    if (std::equal(token.begin(), token.end(), word.begin(), word.end(), equal)) return &kWords[i - 1];
   }
   return nullptr;
 }
@@ -83,7 +85,7 @@ class SpokenReader {
       if (at == begin) {
         while (at < text_.size() && IsDigit(text_[at])) ++at;
       }
-      Add(begin, at);
+      if (Pending() || at - begin <= kWordMax) Add(begin, at);  // a longer token says nothing by itself
     }
     End();
     return std::move(edits_);
@@ -93,8 +95,9 @@ class SpokenReader {
   static constexpr size_t kGapMax = 5, kWordsMin = 8, kCharactersMax = 40;
   static constexpr size_t kSureMin = 13;  // shorter ones are numerals.h's
 
+  bool Pending() const { return words_ + said_.size() > 0; }
   void Add(size_t begin, size_t end) {
-    if (words_ + said_.size() > 0 && begin - end_ > kGapMax) End();
+    if (Pending() && begin - end_ > kGapMax) End();
     const std::string_view token = text_.substr(begin, end - begin);
     const bool letter = token.size() == 1 && IsLetter(token[0]);
     const Word* word = IsLetter(token[0]) && token.size() <= kWordMax ? Find(token) : nullptr;
@@ -137,6 +140,7 @@ class SpokenReader {
     origin_.resize(said_.size(), static_cast<uint32_t>(begin));
   }
   void End() {
+    if (!Pending()) return;  // as after most words of prose
     Flush(end_);
     if (words_ >= kWordsMin) {
       std::string roman = said_;

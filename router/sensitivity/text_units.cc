@@ -52,20 +52,24 @@ bool IsSignCodePoint(uint32_t c) {
 // Scripts that put spaces between words: a run of their letters is a word.
 bool IsWordCodePoint(uint32_t c) { return c >= 0xC0 && c < 0x0E00; }
 
-constexpr bool IsLetterByte(uint8_t kind) { return kind == kLowerByte || kind == kUpperByte; }
+// ASCII letters as small ones; 0: none.
+constexpr std::array<uint8_t, 256> kSmall = [] {
+  std::array<uint8_t, 256> small{};
+  for (uint8_t c = 'a'; c <= 'z'; ++c) small[c] = small[c & ~0x20u] = c;
+  return small;
+}();
 
 Unit Word(std::string_view text, size_t at) {
   Unit unit{2166136261u, static_cast<uint32_t>(at), 0, UnitKind::kLower};
   size_t upper = 0, letters = 0;
-  const size_t begin = at;
-  while (at < text.size() && at - begin < kWordBytesMax) {
+  const size_t end = std::min(text.size(), at + kWordBytesMax);
+  while (at < end) {
     const auto c = static_cast<uint8_t>(text[at]);
-    const uint8_t kind = kByteKind[c];
-    if (IsLetterByte(kind)) {
-      upper += kind == kUpperByte ? 1 : 0;
-      unit.hash = (unit.hash ^ (c | 0x20u)) * 16777619u;
+    if (const uint8_t small = kSmall[c]; small != 0) {
+      upper += small != c;
+      unit.hash = (unit.hash ^ small) * 16777619u;
       ++at;
-    } else if (kind == kLeadByte) {
+    } else if (kByteKind[c] == kLeadByte) {
       const Letter letter = Decode(text, at);
       if (!IsWordCodePoint(letter.code_point)) break;
       unit.hash = (unit.hash ^ letter.code_point) * 16777619u;

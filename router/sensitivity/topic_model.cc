@@ -129,9 +129,18 @@ std::array<TopicScore, kTopics> TopicModel::Score(const std::vector<Unit>& units
   if (units.empty()) return best;
   const bool persons =
       std::any_of(units.begin(), units.end(), [](const Unit& unit) { return unit.kind == UnitKind::kPerson; });
+  // The rows of the next units are on their way while one is added: they lie all over a megabyte.
+  constexpr size_t kAhead = 8;
+  std::array<UnitRows, kAhead> ahead;
+  const auto fetch = [&](size_t at) {
+    if (at >= units.size()) return;
+    UnitRows& rows = ahead[at % kAhead] = RowsOf(units, at, persons);
+    for (size_t i = 0; i < rows.count; ++i) __builtin_prefetch(&rows_[rows.rows[i]]);
+  };
+  for (size_t at = 0; at < kAhead; ++at) fetch(at);
   std::vector<Prefix> prefix(units.size() + 1);
   for (size_t at = 0; at < units.size(); ++at) {
-    const UnitRows rows = RowsOf(units, at, persons);
+    const UnitRows& rows = ahead[at % kAhead];
     const Prefix& before = prefix[at];
     Prefix& after = prefix[at + 1];
     after.all = before.all;
@@ -140,6 +149,7 @@ std::array<TopicScore, kTopics> TopicModel::Score(const std::vector<Unit>& units
     if (persons) AddRows(rows_, rows.person_rows.data(), rows.person_count, after.with_person);
     after.han = before.han + (units[at].kind == UnitKind::kHan ? 1 : 0);
     after.persons = before.persons + (units[at].kind == UnitKind::kPerson ? 1 : 0);
+    fetch(at + kAhead);
   }
   Floats scale;
   Floats biases[2];

@@ -132,6 +132,20 @@ TEST(AttackScore, WhatStandsAroundChangesNothing) {
   EXPECT_EQ(Kinds(ScoreAttacks(text)), "");
 }
 
+// Spaces are looked for in blocks: wherever they lie, they are found.
+TEST(AttackScore, SpacesOfAllKindsAreOne) {
+  const std::string plain = "' or 1=1 union select";
+  for (size_t before = 0; before < 70; ++before) {
+    const std::string sentence = std::string(before, 'a') + ".\n";
+    const AttackScores wanted = ScoreAttacks(sentence + plain);
+    EXPECT_EQ(Kinds(wanted), "sql_injection") << before;
+    for (const char* spaces : {"  ", "\t", "/**/"}) {
+      const std::string text = sentence + "' or 1=1 union" + spaces + "select";
+      EXPECT_EQ(ScoreAttacks(text), wanted) << before << " " << spaces;
+    }
+  }
+}
+
 TEST(AttackScore, ScreeningReadsWhatUsersAndToolsSay) {
   const auto attacks = [](v1::Role role, const std::string& text, const InputFilterConfig& filter = {}) {
     v1::GenerateRequest request;

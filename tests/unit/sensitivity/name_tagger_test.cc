@@ -39,6 +39,31 @@ std::vector<std::string> Found(const NameTagger& tagger, const std::string& text
   return found;
 }
 
+// The weights were trained on these hashes: other ways to make them must make the same.
+TEST(NameTagger, FeaturesAreHashesOfWhatStandsAround) {
+  const std::vector<Unit> units = SplitUnits("Ann Lee, 周建国 and no. 12 met O'Neil!");
+  for (size_t at = 0; at < units.size(); ++at) {
+    const auto held = [&](int offset) {
+      const auto i = static_cast<int>(at) + offset;
+      return i >= 0 && i < static_cast<int>(units.size()) ? &units[static_cast<size_t>(i)] : nullptr;
+    };
+    const auto hash = [&](int offset) { return held(offset) ? held(offset)->hash : offset < 0 ? 1u : 2u; };
+    uint32_t kinds = 0;
+    for (int offset = -2; offset <= 2; ++offset) {
+      kinds = kinds << 4 | (held(offset) ? static_cast<uint32_t>(held(offset)->kind) : 15u);
+    }
+    const uint32_t features[] = {
+        MixHash(101, hash(0)), MixHash(102, hash(-1)), MixHash(103, hash(1)), MixHash(104, hash(-2)),
+        MixHash(105, hash(2)), MixHash(106, MixHash(hash(-1), hash(0))), MixHash(107, MixHash(hash(0), hash(1))),
+        MixHash(108, MixHash(hash(-1), hash(1))), MixHash(109, kinds), MixHash(110, MixHash(hash(-2), hash(-1))),
+        MixHash(111, MixHash(hash(1), hash(2))), MixHash(112, MixHash(kinds, hash(-1)))};
+    const auto rows = NameTagger::Features(units, at);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      EXPECT_EQ(rows[i], (features[i] >> 7) & (NameTagger::kRows - 1)) << "unit " << at << ", feature " << i;
+    }
+  }
+}
+
 TEST(TextUnitsTest, Splits) {
   const struct {
     const char* name;
