@@ -15,6 +15,7 @@ constexpr size_t kFileTags = NameTagger::kTags - 1;  // O is the zero that the o
 // A window begins this many units before a cue, and ends where nothing is likelier to be a name than not, as many after
 // the last one.
 constexpr size_t kCueBefore = 4, kCueAfter = 3;
+constexpr size_t kStepsKept = 128;  // room for those of most texts
 constexpr int16_t kNever = -12000;  // far below what weights add up to, and far from the end of 16 bits
 
 // Tag 2t+1 begins type t, 2t+2 is inside of it.
@@ -147,6 +148,7 @@ std::vector<NameSpan> NameTagger::Tag(std::vector<Unit>& units) const {
   MarkNewWords(words_, units);
   std::vector<NameSpan> spans;
   std::vector<Step> steps;
+  steps.reserve(std::min(units.size(), kStepsKept));
   for (size_t at = 0, read = 0; at < units.size(); ++at) {
     if (!IsCue(units, at)) continue;
     at = read = TagFrom(units, std::max(at > kCueBefore ? at - kCueBefore : 0, read), at, steps, spans);

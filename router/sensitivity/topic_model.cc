@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 namespace headgate::router {
 namespace {
@@ -16,8 +17,8 @@ constexpr size_t kSegmentUnitsMax = 64;  // a longer one is cut: no text is one 
 constexpr uint32_t Row(uint32_t hash) { return (hash >> 9) & (TopicModel::kRows - 1); }
 
 // A value a topic, and two that are not used: processors add them at once.
-using Sums = int32_t __attribute__((vector_size(32)));
-using Floats = float __attribute__((vector_size(32)));
+using Sums = int32_t __attribute__((vector_size(32), aligned(16)));
+using Floats = float __attribute__((vector_size(32), aligned(16)));
 
 // At most kUnitRows rows.
 void AddRows(const std::vector<std::array<int8_t, 8>>& rows, const uint32_t* first, size_t count, Sums& sums) {
@@ -138,15 +139,18 @@ std::array<TopicScore, kTopics> TopicModel::Score(const std::vector<Unit>& units
     for (size_t i = 0; i < rows.count; ++i) __builtin_prefetch(&rows_[rows.rows[i]]);
   };
   for (size_t at = 0; at < kAhead; ++at) fetch(at);
-  std::vector<Prefix> prefix(units.size() + 1);
+  const auto prefix = std::make_unique_for_overwrite<Prefix[]>(units.size() + 1);
+  prefix[0] = Prefix();
   for (size_t at = 0; at < units.size(); ++at) {
     const UnitRows& rows = ahead[at % kAhead];
     const Prefix& before = prefix[at];
     Prefix& after = prefix[at + 1];
     after.all = before.all;
     AddRows(rows_, rows.rows.data(), rows.count, after.all);
-    after.with_person = before.with_person;
-    if (persons) AddRows(rows_, rows.person_rows.data(), rows.person_count, after.with_person);
+    if (persons) {
+      after.with_person = before.with_person;
+      AddRows(rows_, rows.person_rows.data(), rows.person_count, after.with_person);
+    }
     after.han = before.han + (units[at].kind == UnitKind::kHan ? 1 : 0);
     after.persons = before.persons + (units[at].kind == UnitKind::kPerson ? 1 : 0);
     fetch(at + kAhead);
