@@ -72,6 +72,21 @@ std::string Decode(const Values& values, std::string_view token) {
   return out;
 }
 
+// Most words are settled by their first group.
+bool Begins(const Values& values, std::string_view token) {
+  if (token.size() < kGroup) return false;
+  uint64_t number = 0;
+  for (size_t i = 0; i < kGroup; ++i) {
+    const uint8_t value = values[static_cast<uint8_t>(token[i])];
+    if (value == kNone) return false;
+    number = number * 85 + value;
+  }
+  if (number > 0xFFFFFFFF) return false;
+  bool text = true;
+  for (int shift = 0; shift < 32; shift += 8) text = text && IsText(static_cast<char>(number >> shift & 0xFF));
+  return text;
+}
+
 bool IsCloser(char c) { return std::string_view("\"'`,.;:)]}>~").find(c) != std::string_view::npos; }
 
 // Of a token of so many bytes.
@@ -118,10 +133,7 @@ std::vector<uint32_t> OriginOf(const std::string& readings, size_t begin, size_t
 std::string Read(std::string_view token) {
   size_t bare = token.size();
   while (bare > 0 && IsCloser(token[bare - 1]) && token.size() - bare < kClosersMax) --bare;
-  // Most words are settled by their first group.
-  const std::string_view first = token.substr(0, kGroup);
-  const auto may_be = [&](const Values& values) { return Decode(values, first).size() + 1 == kGroup; };
-  const bool coded[] = {may_be(kAlphabets[0]), may_be(kAlphabets[1]), may_be(kAlphabets[2])};
+  const bool coded[] = {Begins(kAlphabets[0], token), Begins(kAlphabets[1], token), Begins(kAlphabets[2], token)};
   if (!coded[0] && !coded[1] && !coded[2]) return "";
   const size_t ends[] = {token.size(), bare, token.rfind("</"), token.rfind('"')};
   std::string out;
@@ -241,6 +253,11 @@ std::string ReadLines(std::string_view text, size_t begin, size_t& end) {
 }
 
 }  // namespace
+
+bool MayBeBase85(std::string_view code) {
+  return code.size() >= kBase85BytesMin &&
+         std::any_of(std::begin(kAlphabets), std::end(kAlphabets), [&](const auto& of) { return Begins(of, code); });
+}
 
 Edits ReadBase85(std::string_view text) {
   constexpr size_t kFirstLineMin = 3;

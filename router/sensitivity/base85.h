@@ -16,6 +16,8 @@ namespace headgate::router {
 
 inline constexpr size_t kBase85BytesMin = 12;  // nine characters
 
+// False: what `code` begins with is no text in any of them, which settles most words.
+bool MayBeBase85(std::string_view code);
 // REQUIRES: canonical text.
 Edits ReadBase85(std::string_view text);
 

@@ -28,7 +28,8 @@ namespace {
 
 constexpr size_t kGappedDigitsMin = 4;
 constexpr int kCutsMax = 2;             // signs of two kinds put into one text
-constexpr size_t kNumberDigitsMin = 6;  // of the shortest number that is looked for in disguise
+constexpr size_t kNumberDigitsMin = 6;    // of the shortest number that is looked for in disguise
+constexpr size_t kScatteredDigitsMin = 5;  // of the shortest code
 constexpr size_t kCodesDigitsMin = 14;  // of such a number's characters, each by its number
 
 // What a byte may be part of.
@@ -101,11 +102,16 @@ Edits ReadEscapes(std::string_view text) {
   return edits;
 }
 
-// Runs of digits in words as digits.
-Edits ReadNumerals(std::string_view text) {
-  Edits edits;
-  ForEachNumeralRun(text, [&](const NumeralRun& run) { edits.Add(run.begin, run.end, run.text, run.origin); });
-  return edits;
+// Digits in words as digits: runs of them, and those of codes.
+struct Numerals {
+  Edits runs, codes;
+};
+Numerals ReadNumerals(std::string_view text) {
+  Numerals numerals;
+  ForEachNumeralRun(text, [&](const NumeralRun& run) {
+    (run.code ? numerals.codes : numerals.runs).Add(run.begin, run.end, run.text, run.origin);
+  });
+  return numerals;
 }
 
 // A line of a hex dump, which is read as one with the others once it stands on a line of its own.
@@ -155,6 +161,9 @@ Edits ReadAll(std::string_view text, const Hints& hints, bool& dump) {
   Edits edits;
   if (hints.digits >= kCodesDigitsMin) edits = ReadHexDumps(text);
   dump = !edits.empty();
+  // Without its digits a code may read as something else.
+  const Numerals numerals = hints.Has(kNumeral) ? ReadNumerals(text) : Numerals();
+  edits.Merge(numerals.codes);
   // Its signs may look like an escape, and what decodes to nothing but text is no accident.
   const Edits coded = hints.longest_token >= kBase85BytesMin || hints.Has(kNewline) ? ReadBase85(text) : Edits();
   const Edits escaped = hints.Has(kEscapeStart) ? ReadEscapes(text) : Edits();
@@ -168,10 +177,10 @@ Edits ReadAll(std::string_view text, const Hints& hints, bool& dump) {
   if (!escapes && numbers && hints.Has(kQuote)) edits.Merge(ReadConcatenations(text));
   if (!escapes && numbers && hints.Has(kTag)) edits.Merge(ReadTags(text));
   if (!escapes && hints.Has(kNumeral)) edits.Merge(ReadSpokenNumbers(text));
-  if (hints.Has(kNumeral)) edits.Merge(ReadNumerals(text));
+  edits.Merge(numerals.runs);
   if (escapes) return edits;
   if (digits && hints.Has(kEquals) && hints.Has(kPlus)) edits.Merge(ReadPlusBlanks(text));
-  if (digits) edits.Merge(ReadScatteredNumbers(text));
+  if (hints.digits >= kScatteredDigitsMin) edits.Merge(ReadScatteredNumbers(text));
   if (digits) edits.Merge(ReadDisguisedNumbers(text));
   if (hints.digits >= kGappedDigitsMin) edits.Merge(CloseGaps(text));
   return edits;
@@ -309,10 +318,11 @@ class Decoder {
   void Decode(std::string_view canonical, OriginalOf original_of, int round, Branch branch) {
     const Hints hints = LookThrough(canonical);
     bool dump = false;  // its columns are even, and read already
-    GoOn(canonical, ReadAll(canonical, hints, dump), original_of, round, branch);
+    const Edits read = ReadAll(canonical, hints, dump);
+    GoOn(canonical, read, original_of, round, branch);
     if (!branch.rules_only() && hints.Has(kNewline)) GoOn(canonical, Unwrap(canonical), original_of, round, {true});
     if (dump || branch.unwrapped || branch.cuts == kCutsMax || round == kDecodeRounds) return;
-    const EvenCuts cuts = ReadEvenCuts(canonical);
+    const EvenCuts cuts = ReadEvenCuts(canonical, read);
     for (const Edits& edits : {std::cref(cuts.all), std::cref(cuts.inner)}) {
       GoOn(canonical, edits, original_of, round, {false, branch.cuts + 1});
     }

@@ -22,45 +22,29 @@ constexpr std::array<size_t, kApartMax + 1> kSignsMin = {0, kSinglesMin, 6, 6, 4
 constexpr size_t kChainMax = 48;  // signs; a longer one is read as several, so that each byte costs a bounded amount
 constexpr size_t kFewMin = 2, kFewApart = 4;  // of a short number in base85
 
-// What a format puts between two strings: elements of HTML, the end of one literal and the beginning of the next.
-size_t FormatLength(std::string_view text, size_t at) {
-  constexpr size_t kFormatMax = 24;
-  const std::string_view rest = text.substr(at, kFormatMax);
-  size_t end = 0;
-  if (rest[0] == '<') {
-    while (end < rest.size() && rest[end] == '<') {
-      const size_t close = rest.find('>', end);
-      if (close == std::string_view::npos) return 0;
-      end = close + 1;
-    }
-    return end > 2 && end < rest.size() && rest[end] == '\n' ? end + 1 : end > 2 ? end : 0;
-  }
-  end = rest.find(rest[0], 1);
-  if (end == std::string_view::npos || end < 2) return 0;
-  const bool signs = std::none_of(rest.begin() + 1, rest.begin() + static_cast<std::ptrdiff_t>(end), IsAlnum);
-  return signs ? end + 1 : 0;
-}
-
 // What begins a sign. Escapes are no signs; of other scripts only punctuation and emoji are.
-enum SignKind : uint8_t { kNone, kAscii, kFormat, kHash, kOther };
+enum SignKind : uint8_t { kNone, kAscii, kTag, kHash, kOther };
 constexpr std::array<uint8_t, 256> kSigns = [] {
   std::array<uint8_t, 256> kinds{};
   for (size_t i = 0; i < 0x80; ++i) kinds[i] = IsAlnum(static_cast<char>(i)) ? kNone : kAscii;
   for (const char c : {'%', '\\', '&', '=', ';'}) kinds[static_cast<uint8_t>(c)] = kNone;
-  for (const char c : {'<', '"', '\''}) kinds[static_cast<uint8_t>(c)] = kFormat;
+  kinds['<'] = kTag;
   kinds['#'] = kHash;
   for (const size_t i : {0xC2, 0xE2, 0xE3}) kinds[i] = kOther;
   for (size_t i = 0xF0; i < 0xF5; ++i) kinds[i] = kOther;
   return kinds;
 }();
 
-// Bytes of the sign at `at`; 0: none.
+// Bytes of the sign or the element of HTML at `at`; 0: none.
 size_t SignLength(std::string_view text, size_t at) {
+  constexpr size_t kTagMax = 16;
   switch (kSigns[static_cast<uint8_t>(text[at])]) {
     case kNone:
       return 0;
-    case kFormat:
-      return std::max<size_t>(FormatLength(text, at), 1);
+    case kTag: {
+      const size_t end = text.substr(at + 1, kTagMax).find_first_of("<>");
+      return end == std::string_view::npos || end == 0 || text[at + 1 + end] == '<' ? 1 : end + 2;
+    }
     case kHash:
       return at > 0 && text[at - 1] == '&' ? 0 : 1;
     case kOther: {
@@ -73,10 +57,30 @@ size_t SignLength(std::string_view text, size_t at) {
   }
 }
 
-// How often `sign` comes again from `at` on, `period` bytes after itself each time.
-size_t Repeats(std::string_view text, size_t at, std::string_view sign, size_t period) {
+// What may be put in again and again from `at` on: one sign, or several (` | `, `" + "`, `</td><td>`), shortest first.
+struct Signs {
+  static constexpr size_t kMax = 8, kBytesMax = 24;
+  std::array<uint8_t, kMax> lengths{};
   size_t count = 0;
-  while (count < kChainMax && at + sign.size() <= text.size() && text.substr(at, sign.size()) == sign) {
+};
+Signs SignsAt(std::string_view text, size_t at) {
+  Signs signs;
+  // Those behind the first of a row are a part of what the first begins, or stand alone.
+  const bool behind = at > 0 && kSigns[static_cast<uint8_t>(text[at - 1])] != kNone;
+  const size_t most = behind && text[at] != '<' ? 1 : Signs::kMax;
+  for (size_t end = at; signs.count < most && end < text.size();) {
+    const size_t length = SignLength(text, end);
+    end += length;
+    if (length == 0 || end - at > Signs::kBytesMax) break;
+    signs.lengths[signs.count++] = static_cast<uint8_t>(end - at);
+  }
+  return signs;
+}
+
+// How often `sign` comes again from `at` on, `period` bytes after itself each time.
+size_t Repeats(std::string_view text, size_t at, std::string_view sign, size_t period, size_t most = kChainMax) {
+  size_t count = 0;
+  while (count < most && at + sign.size() <= text.size() && text.substr(at, sign.size()) == sign) {
     ++count;
     at += period;
   }
@@ -87,68 +91,108 @@ size_t Repeats(std::string_view text, size_t at, std::string_view sign, size_t p
 struct Chain {
   std::string_view text;
   size_t begin = 0, sign = 0, apart = 0, signs = 0;
+  bool several = false;  // signs in one place
   size_t period() const { return apart + sign; }
   size_t last() const { return begin + (signs - 1) * period(); }
 };
 
-// A number in base64, base32 or base85, or the number itself escaped.
+// What each character stands for in hex, base32 and base64.
+using Values = std::array<int8_t, 256>;
+constexpr Values ValuesOf(std::string_view alphabet, bool caseless) {
+  Values values{};
+  for (int8_t& value : values) value = -1;
+  for (size_t i = 0; i < alphabet.size(); ++i) {
+    values[static_cast<uint8_t>(alphabet[i])] = static_cast<int8_t>(i);
+    if (caseless) values[static_cast<uint8_t>(LowerAscii(alphabet[i]))] = static_cast<int8_t>(i);
+  }
+  return values;
+}
+struct Alphabet {
+  int bits;  // of a character
+  Values values;
+};
+constexpr Alphabet kAlphabets[] = {
+    {4, ValuesOf("0123456789ABCDEF", true)},
+    {5, ValuesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", true)},
+    {6, ValuesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", false)},
+};
+
+// A number, perhaps escaped, or a few letters with one. Most words are settled by their first byte.
+bool SaysNumber(std::string_view code, const Alphabet& alphabet) {
+  constexpr size_t kNumberMin = 6;
+  size_t digits = 0, bytes = 0;
+  uint32_t read = 0;
+  int bits = 0;
+  for (const char c : code.substr(0, code.find_last_not_of('=') + 1)) {
+    const int8_t value = alphabet.values[static_cast<uint8_t>(c)];
+    if (value < 0) return false;
+    read = read << alphabet.bits | static_cast<uint32_t>(value);
+    if ((bits += alphabet.bits) < 8) continue;
+    const char byte = static_cast<char>(read >> (bits -= 8) & 0xFF);
+    if (byte < ' ' || byte == 0x7F) return false;
+    digits += IsDigit(byte);
+    ++bytes;
+  }
+  return bytes >= kNumberMin && digits * 5 >= bytes * 2;
+}
 bool HidesNumber(std::string_view code) {
   if (code.size() < kBlobBytesMin) return false;
-  for (const Edits& edits : {ReadBase85(code), ReadBlobs(code)}) {
-    const auto digits = std::count_if(edits.bytes.begin(), edits.bytes.end(), IsDigit);
-    if (!edits.empty() && static_cast<size_t>(digits) * 2 >= edits.bytes.size()) return true;
+  if (std::any_of(std::begin(kAlphabets), std::end(kAlphabets), [&](const auto& of) { return SaysNumber(code, of); })) {
+    return true;
   }
-  return false;
+  if (!MayBeBase85(code)) return false;
+  const Edits edits = ReadBase85(code);
+  const auto digits = std::count_if(edits.bytes.begin(), edits.bytes.end(), IsDigit);
+  return !edits.empty() && static_cast<size_t>(digits) * 5 >= edits.bytes.size() * 2;
 }
 
-// The groups together, with the one behind the last sign and perhaps the one before the first, hide a number.
+// The groups together, perhaps without the one behind the last sign or with the one before the first, hide a number.
 bool IsShortCode(const Chain& chain) {
-  constexpr size_t kShortMax = 9;  // signs
-  if (chain.signs > kShortMax) return false;
   std::string code;
   for (size_t i = 0; i < chain.signs; ++i) {
     code += chain.text.substr(chain.begin + i * chain.period() + chain.sign, chain.apart);
   }
-  code.resize(std::min(code.find_first_of(" \n", code.size() - std::min(code.size(), chain.apart)), code.size()));
-  if (HidesNumber(code)) return true;
-  const std::string_view inner = std::string_view(code).substr(0, (chain.signs - 1) * chain.apart);
-  if (inner.size() < code.size() && HidesNumber(inner)) return true;
-  return chain.begin >= chain.apart &&
-         HidesNumber(std::string(chain.text.substr(chain.begin - chain.apart, chain.apart)) + code);
+  const size_t inner = (chain.signs - 1) * chain.apart;
+  code.resize(std::min(code.find_first_of(" \n", inner), code.size()));
+  if (HidesNumber(code) || (inner < code.size() && HidesNumber(code.substr(0, inner)))) return true;
+  if (chain.begin < chain.apart) return false;
+  code.insert(0, chain.text.substr(chain.begin - chain.apart, chain.apart));
+  return HidesNumber(code) ||
+         (inner + chain.apart < code.size() && HidesNumber(code.substr(0, inner + chain.apart)));
 }
 
 // Whether what stands between the signs may be a part of something written in another way: no words, no numbers.
 bool MayHide(const Chain& chain) {
   constexpr size_t kNumberMax = 34, kWordsMin = 8;
-  size_t letters = 0, digits = 0, blanks = 0, others = 0, mixed = 0;
+  size_t letters = 0, digits = 0, blanks = 0, signs = 0, others = 0, mixed = 0;
   for (size_t i = 0; i < chain.signs; ++i) {
-    bool other = false, digit = false, letter = false, script = false;
+    bool other = false, digit = false, letter = false;
     for (const char c : chain.text.substr(chain.begin + i * chain.period() + chain.sign, chain.apart)) {
+      const bool blank = c == ' ' || c == '\n', script = static_cast<uint8_t>(c) >= 0x80;
+      if ((blank || script) && i + 1 == chain.signs) break;  // what follows is another matter
+      if (script) return false;                             // words of Chinese, say
       letter |= IsLetter(c);
       digit |= IsDigit(c);
       letters += IsLetter(c);
       digits += IsDigit(c);
-      blanks += c == ' ' || c == '\n';
-      other |= !IsAlnum(c) && c != ' ' && c != '\n';
-      script |= static_cast<uint8_t>(c) >= 0x80;
-    }
-    // Words of Chinese, say; what follows the last sign is another matter.
-    if (script) {
-      if (i + 1 == chain.signs) break;
-      return false;
+      blanks += blank;
+      signs += !IsAlnum(c) && !blank;
+      other |= !IsAlnum(c) && !blank;
     }
     others += other;
     mixed += other || (letter && digit);
   }
-  if (blanks > letters + digits) return false;
-  if (chain.signs < kSignsMin[chain.apart]) return digits > 0 && IsShortCode(chain);
+  const bool single = chain.apart == 1, several = chain.several;
+  if (blanks > letters + digits + signs && !(single && several)) return false;
+  if (chain.signs < kSignsMin[chain.apart]) return IsShortCode(chain);
   // Words of one length are ordinary, and so is a blank after every fifth byte of a few words.
   const bool words = letters > 0 && blanks > 0;
-  if (chain.text[chain.begin] == ' ' && chain.apart > 1) {
+  if (chain.text[chain.begin] == ' ' && !single) {
     return (blanks == 0 && mixed * 2 >= chain.signs) || (words && chain.signs >= kWordsMin) ||
-           (chain.apart >= kFewApart && digits > 0 && IsShortCode(chain));
+           (chain.apart >= kFewApart && IsShortCode(chain));
   }
-  return others > 0 || words || (letters > 0 && digits > 0) || (letters == 0 && digits > kNumberMax);
+  if (others > 0 || words || (letters > 0 && (single || digits > 0))) return true;
+  return (letters == 0 && digits > kNumberMax) || IsShortCode(chain);
 }
 
 bool AllLetters(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), IsLetter); }
@@ -162,59 +206,95 @@ bool ComesAgain(std::string_view text, size_t at) {
   return again || at + 3 * (kApartMax + 1) >= text.size();
 }
 
-// The chain that begins with the sign of `length` bytes at `at`; without signs: there is none.
-Chain ChainAt(std::string_view text, size_t at, size_t length) {
-  const std::string_view sign = text.substr(at, length);
-  for (size_t apart = 1; apart <= kApartMax; ++apart) {
-    const size_t second = at + apart + length;
-    if (second + length > text.size()) break;
-    if (text[second] != sign[0]) continue;
-    const size_t third = second + apart + length;  // most end here
-    if ((apart < kFewApart || sign[0] == ' ') && (third >= text.size() || text[third] != sign[0])) continue;
-    const Chain chain{text, at, length, apart, Repeats(text, at, sign, apart + length)};
-    const bool few = apart >= kFewApart && chain.signs >= kFewMin;
-    if (!few && chain.signs < kSignsMin[apart]) continue;
-    // Of single characters set apart every second sign is as even.
-    if (apart > 1 && Repeats(text, second, sign, 1 + length) >= kSinglesMin) continue;
-    if (MayHide(chain)) return chain;
+class CutReader {
+ public:
+  CutReader(std::string_view text, const Edits& read) : text_(text), read_(read) {}
+  EvenCuts Read() {
+    for (size_t at = 0; at < text_.size();) {
+      if (kSigns[static_cast<uint8_t>(text_[at])] == kNone) {
+        ++at;
+        continue;
+      }
+      // In prose hardly any sign comes again at one of the distances, and twice.
+      if (text_[at] == ' ' && !ComesAgain(text_, at)) {
+        ++at;
+        continue;
+      }
+      const Chain chain = ChainAt(at);
+      if (chain.signs == 0) {
+        ++at;
+        continue;
+      }
+      Take(chain);
+      at = chain.last() + chain.sign;
+    }
+    if (!edges_) cuts_.inner = Edits();
+    return std::move(cuts_);
   }
-  return {};
-}
+
+ private:
+  // The chain that begins at `at`; without signs: there is none.
+  Chain ChainAt(size_t at) {
+    const Signs signs = SignsAt(text_, at);
+    for (size_t i = signs.count; i-- > 0;) {
+      const Chain chain = ChainOf(at, signs.lengths[i], i > 0);
+      if (chain.signs > 0) return chain;
+    }
+    return {};
+  }
+  Chain ChainOf(size_t at, size_t length, bool several) {
+    const std::string_view sign = text_.substr(at, length);
+    for (size_t apart = 1; apart <= kApartMax; ++apart) {
+      const size_t second = at + apart + length;
+      if (second + length > text_.size()) break;
+      if (text_[second] != sign[0]) continue;
+      const size_t third = second + apart + length;  // most end here
+      if ((apart < kFewApart || sign[0] == ' ') && (third >= text_.size() || text_[third] != sign[0])) continue;
+      Chain chain{text_, at, length, apart, Repeats(text_, at, sign, apart + length), several};
+      const bool few = apart >= kFewApart && chain.signs >= kFewMin;
+      if (!few && chain.signs < kSignsMin[apart]) continue;
+      // Of a chain in vain the rest is looked at only where it is short.
+      size_t& vain = in_vain_[apart];
+      if (chain.last() <= vain && (vain - chain.last()) % chain.period() == 0) continue;
+      // Of single characters set apart every second sign is as even.
+      if (apart > 1 && Repeats(text_, second, sign, 1 + length) >= kSinglesMin) continue;
+      if (IsRead(chain)) continue;
+      if (MayHide(chain)) {
+        chain.signs += Repeats(text_, chain.last() + chain.period(), sign, chain.period(), text_.size());
+        return chain;
+      }
+      vain = chain.last();
+    }
+    return {};
+  }
+  bool IsRead(const Chain& chain) {
+    while (next_read_ < read_.list.size() && read_.list[next_read_].end <= chain.begin) ++next_read_;
+    return next_read_ < read_.list.size() && read_.list[next_read_].begin <= chain.begin &&
+           chain.last() <= read_.list[next_read_].end;
+  }
+  void Take(const Chain& chain) {
+    const size_t at = chain.begin, length = chain.sign;
+    const bool blank = length == 1 && (text_[at] == ' ' || text_[at] == '\n');
+    const bool first = blank && at >= chain.apart && AllLetters(text_.substr(at - chain.apart, chain.apart));
+    const bool last = blank && AllLetters(text_.substr(chain.last() + length, chain.apart));
+    edges_ |= first || last;
+    for (size_t i = 0; i < chain.signs; ++i) {
+      const size_t sign = at + i * chain.period();
+      cuts_.all.Add(sign, sign + length, "", sign);
+      if (i + (last ? 1 : 0) < chain.signs && (i > 0 || !first)) cuts_.inner.Add(sign, sign + length, "", sign);
+    }
+  }
+
+  const std::string_view text_;
+  const Edits& read_;
+  size_t next_read_ = 0;
+  EvenCuts cuts_;
+  bool edges_ = false;
+  std::array<size_t, kApartMax + 1> in_vain_{};  // by distance, where the last chain that hides nothing ends
+};
 
 }  // namespace
 
-EvenCuts ReadEvenCuts(std::string_view text) {
-  EvenCuts cuts;
-  bool edges = false;
-  for (size_t at = 0; at < text.size();) {
-    if (kSigns[static_cast<uint8_t>(text[at])] == kNone) {
-      ++at;
-      continue;
-    }
-    // In prose hardly any sign comes again at one of the distances, and twice.
-    if (text[at] == ' ' && !ComesAgain(text, at)) {
-      ++at;
-      continue;
-    }
-    const size_t length = SignLength(text, at);
-    const Chain chain = length == 0 ? Chain() : ChainAt(text, at, length);
-    if (chain.signs == 0) {
-      at += std::max<size_t>(length, 1);
-      continue;
-    }
-    const bool blank = length == 1 && (text[at] == ' ' || text[at] == '\n');
-    const bool first = blank && at >= chain.apart && AllLetters(text.substr(at - chain.apart, chain.apart));
-    const bool last = blank && AllLetters(text.substr(chain.last() + length, chain.apart));
-    edges |= first || last;
-    for (size_t i = 0; i < chain.signs; ++i) {
-      const size_t sign = at + i * chain.period();
-      cuts.all.Add(sign, sign + length, "", sign);
-      if (i + (last ? 1 : 0) < chain.signs && (i > 0 || !first)) cuts.inner.Add(sign, sign + length, "", sign);
-    }
-    at = chain.last() + length;
-  }
-  if (!edges) cuts.inner = Edits();
-  return cuts;
-}
+EvenCuts ReadEvenCuts(std::string_view text, const Edits& read) { return CutReader(text, read).Read(); }
 
 }  // namespace headgate::router

@@ -20,7 +20,7 @@ struct EvenCuts {
                 // signs, or not. Empty where there is none.
 };
 
-// Linear.
-EvenCuts ReadEvenCuts(std::string_view text);
+// Linear. What lies within one of `read` is read already.
+EvenCuts ReadEvenCuts(std::string_view text, const Edits& read);
 
 }  // namespace headgate::router

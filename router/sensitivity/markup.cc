@@ -94,7 +94,7 @@ size_t ReadList(std::string_view text, size_t at, Edits& edits) {
     const std::string_view part = text.substr(open + 1, end - open - 1);
     spelled += IsSpelledNumeral(part);
     joined += part;
-    ++parts;
+    parts += !part.empty();
     close = end;
     const size_t comma = SkipSpaces(text, end + 1, kBlanksMax);
     if (comma >= text.size() || text[comma] != ',') break;
@@ -326,10 +326,11 @@ Edits ReadTags(std::string_view text) {
       ++at;
       continue;
     }
+    const std::string_view tags = text.substr(begin, end - begin);
+    const bool line = tags.find("<br") != std::string_view::npos || tags.find('\n') != std::string_view::npos;
     if (begin > 0 && end < text.size() && MayBePart(text[begin - 1]) && MayBePart(text[end]) &&
-        (HoldsDigit(text, begin, end) || IsCell(text, begin, end))) {
-      const std::string_view tags = text.substr(begin, end - begin);
-      const bool line = tags.find("<br") != std::string_view::npos || tags.find('\n') != std::string_view::npos;
+        (HoldsDigit(text, begin, end) || IsCell(text, begin, end) ||
+         (line && IsUpper(text[begin - 1]) && IsUpper(text[end])))) {
       edits.Add(begin, end, line ? "\n" : " ", begin);
     }
     at = end;
@@ -413,7 +414,7 @@ Edits ReadHexDumps(std::string_view text) {
 }
 
 Edits ReadCharacterCodes(std::string_view text) {
-  constexpr size_t kCodesMin = 8, kBlobMin = 12, kSigns = 12,  // so many others for a digit
+  constexpr size_t kCodesMin = 8, kBlobMin = 12, kSigns = 16,  // so many others for a digit
                    kNumeralsMin = 6;
   Edits edits;
   for (size_t at = 0; at < text.size();) {

@@ -13,6 +13,7 @@ namespace headgate::router {
 namespace {
 
 constexpr size_t kNumeralsMin = 6;
+constexpr size_t kCodeMin = 11;  // numerals and capitals
 constexpr size_t kGappedTokenMax = 6;
 
 struct Numeral {
@@ -155,6 +156,24 @@ size_t OddSignLength(std::string_view text, size_t at) {
 // Between two ways to read one run.
 constexpr std::string_view kOrGlued = "\nor\n";
 
+// `four nine, five one`: of numbers with other signs between them the digits stand together.
+void CloseWordGaps(const std::vector<size_t>& gaps, NumeralRun& run) {
+  for (size_t i = gaps.size(); i-- > 0;) {
+    run.text.erase(gaps[i], 1);
+    run.origin.erase(run.origin.begin() + static_cast<std::ptrdiff_t>(gaps[i]));
+  }
+}
+
+// Letters of a code before the run at `begin`, with their gaps: `D E ` of `D E three seven`.
+std::string_view LettersBefore(std::string_view text, size_t begin) {
+  constexpr size_t kLettersMax = 4;
+  size_t from = begin;
+  for (size_t letters = 0; letters < kLettersMax && from >= 2; ++letters, from -= 2) {
+    if (SeparatorLength(text, from - 1) != 1 || !IsUpper(text[from - 2])) break;
+  }
+  return text.substr(from, begin - from);
+}
+
 // Words that are glued to letters on their outer side (`noone one ... seven sevenok`) belong to the run, or do not
 // (`phone one three eight`): it is read both ways.
 void AddGlued(std::string_view text, NumeralRun& run) {
@@ -169,10 +188,104 @@ void AddGlued(std::string_view text, NumeralRun& run) {
   if (lead == 0 && trail == 0) return;
   std::string glued(kOrGlued);
   if (lead != 0) glued.append(1, lead).append(" ");
+  if (lead == 0) glued += LettersBefore(text, run.begin);
   glued += run.text;
   if (trail != 0) glued.append(1, trail).append("\n");
   run.text += glued;
   run.origin.resize(run.text.size(), static_cast<uint32_t>(run.end));
+}
+
+// A part of something encoded that has no digits left.
+bool IsCodePart(char c) { return c > ' ' && c < 0x7F && !IsDigit(c); }
+bool IsLetterAt(std::string_view text, size_t at) { return at < text.size() && IsLetter(text[at]); }
+
+// An element of HTML between two parts of a number, which ends neither like a code's own sign.
+bool IsElement(std::string_view text, size_t at) {
+  const size_t name = at + (text.substr(at + 1, 1) == "/" ? 2 : 1);
+  for (const std::string_view of : {"br", "td", "th", "tr", "li", "p", "b", "i", "span", "div"}) {
+    const std::string_view behind = text.substr(std::min(name + of.size(), text.size()), 1);
+    if (text.substr(std::min(name, text.size()), of.size()) == of && !behind.empty() &&
+        std::string_view(" />").find(behind) != std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The one that the `>` at `at` closes.
+bool IsAfterElement(std::string_view text, size_t at) {
+  constexpr size_t kElementMax = 16;
+  size_t open = at;
+  while (open > 0 && at - open < kElementMax && text[open] != '<') --open;
+  return text[open] == '<' && IsElement(text, open);
+}
+
+// The numeral at `at` in one of the two ways; its length, or 0.
+size_t NumeralOf(bool english, std::string_view text, size_t at, char* digit) {
+  return english == (static_cast<uint8_t>(text[at]) < 0x80) ? NumeralLength(text, at, digit) : 0;
+}
+
+// The stretch around the numeral at `at` and not before `floor` that may be something encoded with its digits in words:
+// signs, numerals and, with Chinese numerals, letters; with English ones only single letters and blanks too.
+TextRange CodeAround(std::string_view text, size_t at, size_t floor, bool english) {
+  constexpr size_t kBytesMax = 4096;
+  TextRange range{at, at};
+  const size_t least = std::max(floor, at - std::min(at, kBytesMax)), most = std::min(text.size(), at + kBytesMax);
+  while (range.begin > least) {
+    size_t before = range.begin - 1;
+    if (english && text[before] == ' ' && before > least) --before;
+    if (!IsCodePart(text[before]) || (text[before] == '>' && IsAfterElement(text, before))) break;
+    const bool alone = !IsLetterAt(text, before + 1) && (before == 0 || !IsLetter(text[before - 1]));
+    if (english && IsLetter(text[before]) && !alone) break;
+    range.begin = before;
+  }
+  char digit = 0;
+  while (range.end < most) {
+    size_t next = range.end;
+    if (english && range.end > at && text[next] == ' ' && next + 1 < most) ++next;
+    if (const size_t length = NumeralOf(english, text, next, &digit); length > 0) {
+      range.end = next + length;
+    } else if (IsCodePart(text[next]) && !(text[next] == '<' && IsElement(text, next)) &&
+               !(english && IsLetter(text[next]) && IsLetterAt(text, next + 1))) {
+      range.end = next + 1;
+    } else {
+      break;
+    }
+  }
+  return range;
+}
+
+// `%三一%三零`, `M T E w one`: digits for the numerals, no blanks. Without text: there is none around `at`; `end` is where
+// to look on.
+NumeralRun CodeRunAt(std::string_view text, size_t at, size_t floor) {
+  constexpr size_t kCharactersMin = 11, kOthersMin = 4, kBlockMax = 3;
+  const bool english = static_cast<uint8_t>(text[at]) < 0x80;
+  const TextRange range = CodeAround(text, at, floor, english);
+  NumeralRun run;
+  run.begin = range.begin, run.end = range.end, run.code = true;
+  size_t others = 0, numerals = 0, blocks = 0;
+  bool short_words = false;  // `oh`
+  for (size_t i = range.begin; i < range.end;) {
+    char digit = 0;
+    const size_t length = NumeralOf(english, text, i, &digit);
+    if (length > 0) {
+      ++numerals;
+      short_words |= length == 2;
+      blocks += run.text.empty() || !IsDigit(run.text.back());
+    } else {
+      digit = text[i];
+      others += IsCodePart(digit) && SeparatorLength(text, i) == 0;
+    }
+    if (digit != ' ') {
+      run.text += digit;
+      run.origin.push_back(static_cast<uint32_t>(i));
+    }
+    i += std::max<size_t>(length, 1);
+  }
+  // Several numerals in one place are a number within a frame.
+  const bool mixed = (blocks > 1 || numerals <= kBlockMax) && !short_words;
+  if (others < kOthersMin || run.text.size() < kCharactersMin || !mixed) run.text.clear();
+  return run;
 }
 
 }  // namespace
@@ -198,6 +311,7 @@ bool IsSpelledNumeral(std::string_view token) {
 }
 
 void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const NumeralRun&)> visit) {
+  size_t code_end = 0;  // looked through for code up to there
   for (size_t at = 0; at < text.size();) {
     char digit = 0;
     // Most bytes begin no numeral; this must be cheap.
@@ -206,9 +320,21 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
       ++at;
       continue;
     }
+    if (at >= code_end) {
+      NumeralRun code = CodeRunAt(text, at, code_end);
+      code_end = code.end;
+      if (!code.text.empty()) {
+        AddGlued(text, code);
+        visit(code);
+        at = code.end;
+        continue;
+      }
+    }
     NumeralRun run;
     run.begin = at;
-    size_t numerals = 0;
+    size_t numerals = 0, capitals = 0;
+    std::vector<size_t> word_gaps;
+    bool other_gaps = false;
     const auto append = [&](std::string_view bytes) {
       run.text += bytes;
       run.origin.resize(run.text.size(), static_cast<uint32_t>(at));
@@ -219,15 +345,19 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
         at += length;
         ++numerals;
       } else if (IsDigit(text[at]) || LowerAscii(text[at]) == 'x') {
+        capitals += text[at] == 'X';
         append(text.substr(at, 1));
         ++at;
       } else if (const size_t letters = CodeLettersAt(text, at); letters > 0) {
+        capitals += IsUpper(text[at]) ? letters : 0;
         for (size_t i = 0; i < letters; ++i, ++at) append(text.substr(at, 1));
       } else if (const size_t gap = SeparatorLength(text, at); gap > 0) {
         // Between words a gap is a gap, whatever it is; between digits it may mean something.
         char next = 0;
         const bool between_words = IsLetter(text[at - 1]) && !run.text.empty() && IsDigit(run.text.back()) &&
                                    WordAt(text, at + gap, &next) > 0;
+        if (between_words) word_gaps.push_back(run.text.size());
+        other_gaps |= !between_words && text[at] != ' ';
         append(between_words ? " " : text.substr(at, gap));
         at += gap;
       } else if (const size_t sign = OddSignLength(text, at); sign > 0) {
@@ -240,9 +370,11 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
       }
     }
     run.end = at;
-    if (numerals < kNumeralsMin) continue;
+    if (numerals < kNumeralsMin && numerals + capitals < kCodeMin) continue;
+    if (other_gaps) CloseWordGaps(word_gaps, run);
     AddGlued(text, run);
     visit(run);
+    code_end = std::max(code_end, run.end);
   }
 }
 

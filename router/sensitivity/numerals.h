@@ -20,9 +20,11 @@ struct NumeralRun {
   size_t begin = 0, end = 0;
   std::string text;              // digits, and the separators and letters among them
   std::vector<uint32_t> origin;  // of each byte of `text`
+  bool code = false;             // of something encoded
 };
 // Runs of at least six numerals; digits, separators, single letters and short groups of capitals may stand among them.
-// English numerals may be written without a gap.
+// English numerals may be written without a gap. A code is something encoded of which the digits are in words
+// (`%三一%三零`, `M T E w one`), however few.
 void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const NumeralRun&)> visit);
 
 // Numerals in words, Chinese or English; stops at `most`.

@@ -17,15 +17,17 @@ namespace {
 
 constexpr size_t kCharactersMin = 8, kCharactersMax = 34;  // of the identifiers
 constexpr size_t kTokenMax = 20;
+constexpr size_t kGlueMax = 3;  // small letters that are glued to a number
 constexpr size_t kTokensMax = 40;
 
 struct Token {
   uint32_t begin = 0, end = 0;
   uint32_t digits = 0;
-  bool lower = false;  // holds a small letter
+  bool lower = false;    // holds a small letter
+  bool capital = false;  // ends in a capital
   size_t size() const { return end - begin; }
   // Of digits, or with them, or capitals: no word.
-  bool part() const { return digits > 0 || !lower || size() == 1; }
+  bool part() const { return digits > 0 || !lower || size() == 1 || (capital && size() <= kGlueMax + 1); }
 };
 
 // A resident ID, an IBAN: hardly ever by chance. One number in ten that begins like a card is one.
@@ -46,6 +48,7 @@ class ScatterReader {
         token.lower |= IsLower(text_[token.end]);
         ++token.end;
       }
+      token.capital = IsUpper(text_[token.end - 1]);
       at = token.end;
       Count(token);
       Follow(token);
@@ -88,7 +91,8 @@ class ScatterReader {
     Found found{begin, end, "", {}};
     for (size_t i = 0; i < joined.characters.size(); ++i) {
       if (i > 0 && joined.origin[i] != joined.origin[i - 1] + 1) {
-        found.characters += between;
+        const std::string_view gap = text_.substr(joined.origin[i - 1], joined.origin[i] - joined.origin[i - 1]);
+        found.characters += gap.find('(') == std::string_view::npos ? between : "(";  // of a Hong Kong ID
         found.origin.resize(found.characters.size(), joined.origin[i]);
       }
       found.characters += joined.characters[i];
@@ -100,7 +104,7 @@ class ScatterReader {
   // ---- Tokens with nothing but signs between them ----
 
   void Follow(const Token& token) {
-    constexpr size_t kSignsMax = 12;
+    constexpr size_t kSignsMax = 20;
     const bool goes_on = count_ > 0 && token.begin - run_[count_ - 1].end <= kSignsMax && token.part() &&
                          token.size() <= kTokenMax && count_ < kTokensMax &&
                          OnlySigns(run_[count_ - 1].end, token.begin);
@@ -116,27 +120,42 @@ class ScatterReader {
     wide_ |= end - begin > kSeparatorsMax;
     return true;
   }
-  // What is written with one kind of known separators is read elsewhere.
+  // Digits with one kind of known separators are read elsewhere.
   void EndRun() {
-    if (count_ > 1 && !ReadPadded() && (odd_ || wide_)) ReadRun();
+    const auto letters = [](const Token& token) { return token.digits < token.size(); };
+    const bool odd = odd_ || wide_ || std::any_of(&run_[0], &run_[count_], letters);
+    if (count_ > 1 && !ReadPadded() && odd && !ReadRun() && Unglue()) ReadRun();
     count_ = 0;
     odd_ = wide_ = false;
   }
-  void ReadRun() {
+  bool ReadRun() {
     constexpr size_t kDroppedMax = 3;
     size_t characters = 0;
     for (size_t i = 0; i < count_; ++i) characters += run_[i].size();
-    if (characters < kCharactersMin) return;
+    if (characters < kCharactersMin) return false;
     for (size_t first = 0; first <= kDroppedMax && first + 1 < count_; ++first) {
       for (size_t end = count_; end + kDroppedMax >= count_ && end > first + 1; --end) {
         const Joined joined = Join(&run_[first], &run_[end]);
         if (joined.characters.size() > kCharactersMax || !IsCheckedIdentifier(joined.characters)) continue;
-        if (!IsSure(joined.characters) && (first > 0 || end < count_)) continue;
-        // The rule of cards asks how they are written.
-        Put(run_[first].begin, run_[end - 1].end, joined, IsBankCard(joined.characters) ? " " : "");
-        return;
+        // One number in ten that begins like a card is one.
+        const bool card = !IsSure(joined.characters) && IsBankCard(joined.characters);
+        if (card && (first > 0 || end < count_ || !(odd_ || wide_))) continue;
+        // Their rules ask how they are written.
+        const bool apart = card || IsTaiwanId(joined.characters);
+        Put(run_[first].begin, run_[end - 1].end, joined, apart ? " " : "");
+        return true;
       }
     }
+    return false;
+  }
+  // Takes small letters off the outer sides (`noE714#029#4ok`). False: there are none.
+  bool Unglue() {
+    const auto lower = [&](size_t at) { return IsLower(text_[at]); };
+    Token &first = run_[0], &last = run_[count_ - 1];
+    const size_t lead = first.begin, trail = last.end;
+    while (first.size() > 1 && first.begin - lead < kGlueMax && lower(first.begin)) ++first.begin;
+    while (last.size() > 1 && trail - last.end < kGlueMax && lower(last.end - 1)) --last.end;
+    return first.begin > lead || last.end < trail;
   }
   // `01 01 00`: of each token the last character.
   bool ReadPadded() {

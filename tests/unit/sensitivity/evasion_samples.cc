@@ -248,6 +248,33 @@ Text Routing(std::mt19937& random) {
   }
   throw std::logic_error("no check digit");
 }
+// Of a company: the weights are powers of three, modulo 31.
+Text Usci(std::mt19937& random) {
+  static constexpr std::string_view kAlphabet = "0123456789ABCDEFGHJKLMNPQRTUWXY";
+  Text code = "91" + RandomDigits(random, 6) + "MA" + RandomDigits(random, 4);
+  while (code.size() < 17) code += kAlphabet[random() % kAlphabet.size()];
+  size_t sum = 0, weight = 1;
+  for (const char c : code) {
+    sum += kAlphabet.find(c) * weight;
+    weight = weight * 3 % 31;
+  }
+  return code + kAlphabet[(31 - sum % 31) % 31];
+}
+Text OldResidentId(std::mt19937& random) {
+  const auto two = [](uint32_t value) { return Text(value < 10 ? "0" : "") + std::to_string(value); };
+  return std::to_string(11 + random() % 55) + RandomDigits(random, 4) + two(30 + random() % 60) +
+         two(1 + random() % 12) + two(1 + random() % 28) + RandomDigits(random, 3);
+}
+// Without a check digit; which places hold letters is known.
+Text Medicare(std::mt19937& random) {
+  static constexpr std::string_view kLetters = "ACDEFGHJKMNPQRTUVWXY";
+  Text code(1, static_cast<char>('1' + random() % 9));
+  for (const char place : std::string_view("AXNAXNAANN")) {
+    const bool letter = place == 'A' || (place == 'X' && random() % 2 == 0);
+    code += letter ? kLetters[random() % kLetters.size()] : static_cast<char>('0' + random() % 10);
+  }
+  return code;
+}
 Text Secret(std::mt19937& random, const Text& prefix, size_t size) {
   static constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
   Text key = prefix;
@@ -365,6 +392,9 @@ const std::vector<Identifier>& AllIdentifiers() {
       {"github", "use ", " for the push", [](std::mt19937& random) { return Secret(random, "ghp_", 36); }, true},
       {"aliyun", "use ", " for oss", [](std::mt19937& random) { return Secret(random, "LTAI", 20); }, true},
       {"jwt", "token ", " expired", Token, true},
+      {"old_resident_id", "我的身份证号是 ", " 请核对", OldResidentId},
+      {"usci", "统一社会信用代码 ", " 请核对", Usci},
+      {"mbi", "Medicare number ", " on the form", Medicare},
   };
   return identifiers;
 }
@@ -390,6 +420,9 @@ bool Fits(const Identifier& identifier, const Evasion& evasion) {
       IsOneOf(evasion, "groups_hash groups_emoji markdown_cells concatenated")) {
     return false;
   }
+  // Parts of a longer code, and codes of any kind.
+  if (kind == "usci" && IsOneOf(evasion, "glued_latin")) return false;
+  if (kind == "mbi" && IsBase85(evasion)) return false;
   if (std::string_view(identifier.name) == "permit_tw") {
     // Eight digits: without the label right before them they are any number.
     return evasion.form != Form::kFrame && !IsStructure(evasion) && !IsBase85(evasion) &&

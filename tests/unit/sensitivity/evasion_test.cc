@@ -5,7 +5,9 @@
 // and over several: each is found. The same frames without a value stay clean, so that flagging their words would not
 // pay.
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
+#include <iostream>
 #include <map>
 #include <random>
 #include <set>
@@ -39,9 +41,11 @@ using Types = std::set<Text>;
 Types Found(v1::GenerateRequest request) {
   // Rules alone: a model that takes a strange text for something else proves nothing.
   static const auto classification = [] {
-    auto detectors = MakePatternDetectors({});
+    SensitivityConfig config;
+    config.detector_levels["CN_USCI"] = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;  // otherwise it decides nothing
+    auto detectors = MakePatternDetectors(config);
     EXPECT_TRUE(detectors.ok()) << detectors.status();
-    return std::make_unique<Classification>(SensitivityConfig(), *std::move(detectors));
+    return std::make_unique<Classification>(config, *std::move(detectors));
   }();
   static const Screening screening{LimitsConfig{}};
   const Prompt prompt(std::move(request));
@@ -69,6 +73,8 @@ bool IsFound(const Identifier& identifier, const Types& found) {
     // The word decides.
     if (identifier.name == Text("mo_id") || identifier.name == Text("hk_id")) types.insert("NATIONAL_ID");
     if (Text(identifier.name) == "nino") types.insert("INSURANCE_NO");
+    if (Text(identifier.name) == "old_resident_id") types.insert("BANK_CARD");  // one in ten that begins like a card
+    if (Text(identifier.name) == "mbi") types.insert({"INSURANCE_NO", "NATIONAL_ID", "US_MBI"});
   }
   return std::any_of(found.begin(), found.end(), [&](const Text& type) { return types.contains(type); });
 }
@@ -77,10 +83,20 @@ bool IsFound(const Identifier& identifier, const Text& text) { return IsFound(id
 // Counts what was missed, by pair, and names an example of each.
 class Misses {
  public:
-  Misses() { unread = 0; }
+  // One in `allowed_of` may be missed; 0: none.
+  explicit Misses(int allowed_of = 0) : allowed_of_(allowed_of) { unread = 0; }
   ~Misses() {
-    EXPECT_LE(unread, 2 + tried_ / 300);
-    for (const auto& [what, example] : examples_) ADD_FAILURE() << what << " (" << counts_[what] << "): " << example;
+    EXPECT_LE(unread, 2 + tried_ / 400);
+    int missed = 0;
+    for (const auto& [what, count] : counts_) missed += count;
+    const bool few = allowed_of_ > 0 && missed <= tried_ / allowed_of_;
+    for (const auto& [what, example] : examples_) {
+      if (few) {
+        std::cout << what << " (" << counts_[what] << "): " << example << "\n";
+      } else {
+        ADD_FAILURE() << what << " (" << counts_[what] << "): " << example;
+      }
+    }
     EXPECT_GT(tried_, 0);
   }
   void Check(bool found, const Text& what, const Text& example) {
@@ -92,6 +108,7 @@ class Misses {
   int tried() const { return tried_; }
 
  private:
+  const int allowed_of_;
   int tried_ = 0;
   std::map<Text, int> counts_;
   std::map<Text, Text> examples_;
@@ -118,7 +135,8 @@ TEST(Evasion, EachIdentifierIsFoundUnderEach) {
 // Glued to letters, what has no check digit, or one that any tenth number has, may be a part of any code: it is found
 // as it is written, and not in disguise; nor is a gap within brackets one that a number is written with.
 bool IsGluedCode(const Identifier& identifier, const Text& first, const Text& second) {
-  const std::set<Text> unchecked = {"mo_id", "ssn", "itin", "nino", "mobile", "routing"};
+  const std::set<Text> unchecked = {"mo_id",   "ssn", "itin", "nino",           "mobile",
+                                    "routing", "mbi", "usci", "old_resident_id"};
   if (first != "glued_latin" && second != "glued_latin") return false;
   return unchecked.contains(identifier.name) || (Text(identifier.name) == "hk_id" && first.starts_with("groups"));
 }
@@ -161,6 +179,50 @@ TEST(Evasion, EachIdentifierIsFoundUnderPairs) {
     misses.Check(IsFound(identifier, text), what, text);
   });
   EXPECT_GT(misses.tried(), 8000);
+}
+
+bool IsGlued(const Evasion& evasion) {
+  return std::set<Text>{"glued_latin", "ascii85", "rfc1924", "z85"}.contains(evasion.name);
+}
+
+// What no reader undoes: dumps of which the digits are in words or the columns cut again, base85 whose letters are set
+// apart with some of its digits in words, and words cut into literals.
+bool IsUnread(const Text& first, const Text& second) {
+  const std::set<Text> words = {"chinese", "financial", "traditional", "spoken", "english", "groups_space"};
+  return (first == "hex_dump" && words.contains(second)) ||
+         ((first == "rfc1924" || first == "z85") && second == "english") ||
+         (first == "english" && second == "concatenated");
+}
+
+// Any two in either order, whether a person would still understand it or not: one in four, or all of them as often as
+// HEADGATE_ALL_EVASIONS says, of which one in a thousand may be missed.
+TEST(Evasion, CheckedIdentifiersAreFoundUnderAnyTwo) {
+  constexpr size_t kOneIn = 4;
+  const std::set<Text> checked = {"resident_id", "union_pay", "visa",    "mastercard_2", "hk_id",           "tw_id",
+                                  "nhs",         "routing",   "iban_de", "iban_gb",      "old_resident_id", "mbi",
+                                  "usci"};
+  const char* all = std::getenv("HEADGATE_ALL_EVASIONS");
+  std::mt19937 random(31), chosen(37);
+  Misses misses(all == nullptr ? 0 : 1000);
+  for (int round = 0; round < (all == nullptr ? 1 : std::atoi(all)); ++round) {
+    for (const Identifier& identifier : AllIdentifiers()) {
+      if (!checked.contains(identifier.name)) continue;
+      for (const Evasion& first : AllEvasions()) {
+        for (const Evasion& second : AllEvasions()) {
+          const Text value = identifier.make(random), once = first.write(value), twice = second.write(once);
+          if (once == value || twice == once || (chosen() % kOneIn != 0 && all == nullptr)) continue;
+          // Glued to letters, or in base85, these two may be any code.
+          const bool glued = IsGlued(first) || IsGlued(second);
+          if (glued && (identifier.name == Text("usci") || identifier.name == Text("mbi"))) continue;
+          if (IsUnread(first.name, second.name)) continue;
+          const Text what = absl::StrCat(identifier.name, " ", first.name, " then ", second.name);
+          const Text text = identifier.before + twice + identifier.after;
+          misses.Check(!Found(text).empty(), what, text);
+        }
+      }
+    }
+  }
+  EXPECT_GT(misses.tried(), 7000);
 }
 
 // Where a value may stand in a request, and what it is wrapped in there.
