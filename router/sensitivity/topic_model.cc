@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <memory>
 
 namespace headgate::router {
 namespace {
@@ -33,7 +32,7 @@ void AddRows(const std::vector<std::array<int8_t, 8>>& rows, const uint32_t* fir
   sums += __builtin_convertvector(sum, Sums);
 }
 
-// Sums over all units before each, so that a window costs one subtraction.
+// Sums over all units before a segment, so that a window costs one subtraction.
 struct Prefix {
   Sums all, with_person;
   uint32_t han, persons;
@@ -92,23 +91,32 @@ std::vector<Unit> ReplaceNames(const std::vector<Unit>& units, const std::vector
   return out;
 }
 
-UnitRows RowsOf(const std::vector<Unit>& units, size_t at, bool persons) {
+namespace {
+
+// In place: a copy would wait for what was just written.
+void PutRows(const std::vector<Unit>& units, size_t at, bool persons, UnitRows& out) {
   const auto hash = [&](size_t back) -> uint32_t { return back > at ? 1u : units[at - back].hash; };
-  UnitRows out;
-  const auto add = [&out](uint32_t value) { out.rows[out.count++] = Row(value); };
   const uint32_t h = hash(0);
   const uint32_t two = MixHash(hash(1), h);
   // Four characters only made more of them share a row: no text was told better.
   const uint32_t three = MixHash(hash(2), two);
-  add(MixHash(201, h));
-  add(MixHash(202, two));
-  add(MixHash(203, three));
-  if (units[at].kind != UnitKind::kHan) add(MixHash(205, MixHash(hash(2), h)));
-  if (persons) {
-    out.person_rows[out.person_count++] = Row(MixHash(211, h));
-    out.person_rows[out.person_count++] = Row(MixHash(212, two));
-  }
-  return out;
+  out.rows[0] = Row(MixHash(201, h));
+  out.rows[1] = Row(MixHash(202, two));
+  out.rows[2] = Row(MixHash(203, three));
+  out.count = 3;
+  if (units[at].kind != UnitKind::kHan) out.rows[out.count++] = Row(MixHash(205, MixHash(hash(2), h)));
+  out.person_count = persons ? 2 : 0;
+  if (!persons) return;
+  out.person_rows[0] = Row(MixHash(211, h));
+  out.person_rows[1] = Row(MixHash(212, two));
+}
+
+}  // namespace
+
+UnitRows RowsOf(const std::vector<Unit>& units, size_t at, bool persons) {
+  UnitRows rows;
+  PutRows(units, at, persons, rows);
+  return rows;
 }
 
 std::vector<uint32_t> SegmentStarts(const std::vector<Unit>& units) {
@@ -135,35 +143,33 @@ std::array<TopicScore, kTopics> TopicModel::Score(const std::vector<Unit>& units
   std::array<UnitRows, kAhead> ahead;
   const auto fetch = [&](size_t at) {
     if (at >= units.size()) return;
-    UnitRows& rows = ahead[at % kAhead] = RowsOf(units, at, persons);
+    UnitRows& rows = ahead[at % kAhead];
+    PutRows(units, at, persons, rows);
     for (size_t i = 0; i < rows.count; ++i) __builtin_prefetch(&rows_[rows.rows[i]]);
   };
   for (size_t at = 0; at < kAhead; ++at) fetch(at);
-  const auto prefix = std::make_unique_for_overwrite<Prefix[]>(units.size() + 1);
-  prefix[0] = Prefix();
-  for (size_t at = 0; at < units.size(); ++at) {
+  const std::vector<uint32_t> starts = SegmentStarts(units);
+  std::vector<Prefix> prefix(starts.size());  // at each start
+  Prefix sums{};
+  for (size_t at = 0, segment = 0; at < units.size(); ++at) {
+    if (starts[segment] == at) prefix[segment++] = sums;
     const UnitRows& rows = ahead[at % kAhead];
-    const Prefix& before = prefix[at];
-    Prefix& after = prefix[at + 1];
-    after.all = before.all;
-    AddRows(rows_, rows.rows.data(), rows.count, after.all);
-    if (persons) {
-      after.with_person = before.with_person;
-      AddRows(rows_, rows.person_rows.data(), rows.person_count, after.with_person);
-    }
-    after.han = before.han + (units[at].kind == UnitKind::kHan ? 1 : 0);
-    after.persons = before.persons + (units[at].kind == UnitKind::kPerson ? 1 : 0);
+    AddRows(rows_, rows.rows.data(), rows.count, sums.all);
+    if (persons) AddRows(rows_, rows.person_rows.data(), rows.person_count, sums.with_person);
+    sums.han += units[at].kind == UnitKind::kHan ? 1 : 0;
+    sums.persons += units[at].kind == UnitKind::kPerson ? 1 : 0;
     fetch(at + kAhead);
   }
+  prefix.back() = sums;
   Floats scale;
   Floats biases[2];
   Widen(scale_, scale);
   for (size_t script = 0; script < 2; ++script) Widen(bias_[script], biases[script]);
   Floats highest = Floats{} - 1e9f;
-  ForEachWindow(units, [&](const UnitWindow& window) {
-    const Prefix& from = prefix[window.first];
-    const Prefix& to = prefix[window.last];
-    const size_t count = window.last - window.first;
+  ForEachWindow(units, starts, [&](size_t first, size_t last) {
+    const Prefix& from = prefix[first];
+    const Prefix& to = prefix[last];
+    const size_t count = starts[last] - starts[first];
     Sums sum = to.all - from.all;
     if (to.persons > from.persons) sum += to.with_person - from.with_person;
     const float norm = 1.0f / WindowNorm(count);
@@ -174,8 +180,8 @@ std::array<TopicScore, kTopics> TopicModel::Score(const std::vector<Unit>& units
     highest = higher ? value : highest;
     for (size_t topic = 0; topic < kTopics; ++topic) {
       if (higher[topic] == 0) continue;
-      best[topic].begin = units[window.first].begin;
-      best[topic].end = units[window.last - 1].end;
+      best[topic].begin = units[starts[first]].begin;
+      best[topic].end = units[starts[last] - 1].end;
     }
   });
   for (size_t topic = 0; topic < kTopics; ++topic) {

@@ -77,9 +77,9 @@ float WindowNorm(size_t units);
 // Where segments begin, the end of the text included.
 std::vector<uint32_t> SegmentStarts(const std::vector<Unit>& units);
 
-void ForEachWindow(const std::vector<Unit>& units, const auto& visit) {
+// `visit` is told the numbers of the segments that a window begins with and ends before.
+void ForEachWindow(const std::vector<Unit>& units, const std::vector<uint32_t>& starts, const auto& visit) {
   constexpr size_t kSteps[] = {1, 2, 3, 4, 6, 8, 12, 18, 27, 40};
-  const std::vector<uint32_t> starts = SegmentStarts(units);
   for (size_t i = 0; i + 1 < starts.size(); ++i) {
     for (const size_t step : kSteps) {
       if (i + step >= starts.size()) break;
@@ -88,9 +88,14 @@ void ForEachWindow(const std::vector<Unit>& units, const auto& visit) {
       const size_t bytes = units[window.last - 1].end - units[window.first].begin;
       const size_t per_char = units[window.first].kind == UnitKind::kHan ? 3 : 1;
       if (step > 1 && bytes > TopicModel::kWindowChars * per_char) break;
-      visit(window);
+      visit(i, i + step);
     }
   }
+}
+
+void ForEachWindow(const std::vector<Unit>& units, const auto& visit) {
+  const std::vector<uint32_t> starts = SegmentStarts(units);
+  ForEachWindow(units, starts, [&](size_t first, size_t last) { visit(UnitWindow{starts[first], starts[last]}); });
 }
 
 }  // namespace headgate::router
