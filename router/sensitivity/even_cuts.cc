@@ -220,9 +220,10 @@ class CutReader {
         ++at;
         continue;
       }
+      read_end_ = 0;
       const Chain chain = ChainAt(at);
       if (chain.signs == 0) {
-        ++at;
+        at = std::max(at + 1, read_end_);
         continue;
       }
       Take(chain);
@@ -248,22 +249,25 @@ class CutReader {
       const size_t second = at + apart + length;
       if (second + length > text_.size()) break;
       if (text_[second] != sign[0]) continue;
+      // Of a chain in vain the rest is looked at only where it is short.
+      Vain& vain = in_vain_[apart];
+      if (at <= vain.last && length == vain.sign && (vain.last - at) % (apart + length) == 0) continue;
       const size_t third = second + apart + length;  // most end here
       if ((apart < kFewApart || sign[0] == ' ') && (third >= text_.size() || text_[third] != sign[0])) continue;
       Chain chain{text_, at, length, apart, Repeats(text_, at, sign, apart + length), several};
       const bool few = apart >= kFewApart && chain.signs >= kFewMin;
       if (!few && chain.signs < kSignsMin[apart]) continue;
-      // Of a chain in vain the rest is looked at only where it is short.
-      size_t& vain = in_vain_[apart];
-      if (chain.last() <= vain && (vain - chain.last()) % chain.period() == 0) continue;
       // Of single characters set apart every second sign is as even.
       if (apart > 1 && Repeats(text_, second, sign, 1 + length) >= kSinglesMin) continue;
-      if (IsRead(chain)) continue;
+      if (IsRead(chain)) {
+        read_end_ = std::max(read_end_, chain.last());
+        continue;
+      }
       if (MayHide(chain)) {
         chain.signs += Repeats(text_, chain.last() + chain.period(), sign, chain.period(), text_.size());
         return chain;
       }
-      vain = chain.last();
+      if (!few || chain.signs >= kSignsMin[apart]) vain = {chain.last(), length};
     }
     return {};
   }
@@ -290,7 +294,11 @@ class CutReader {
   size_t next_read_ = 0;
   EvenCuts cuts_;
   bool edges_ = false;
-  std::array<size_t, kApartMax + 1> in_vain_{};  // by distance, where the last chain that hides nothing ends
+  size_t read_end_ = 0;  // of the chain at hand that is read already
+  struct Vain {
+    size_t last = 0, sign = 0;
+  };
+  std::array<Vain, kApartMax + 1> in_vain_{};  // by distance, where the last chain that hides nothing ends
 };
 
 }  // namespace

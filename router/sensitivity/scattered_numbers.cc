@@ -132,11 +132,13 @@ class ScatterReader {
     constexpr size_t kDroppedMax = 3;
     size_t characters = 0;
     for (size_t i = 0; i < count_; ++i) characters += run_[i].size();
-    if (characters < kCharactersMin) return false;
-    for (size_t first = 0; first <= kDroppedMax && first + 1 < count_; ++first) {
-      for (size_t end = count_; end + kDroppedMax >= count_ && end > first + 1; --end) {
+    if (characters < kCharactersMin || count_ == kTokensMax) return false;
+    for (size_t first = 0; first <= kDroppedMax && first + 1 < count_; characters -= run_[first++].size()) {
+      size_t left = characters;
+      for (size_t end = count_; end + kDroppedMax >= count_ && end > first + 1; left -= run_[--end].size()) {
+        if (left < kCharactersMin || left > kCharactersMax) continue;
         const Joined joined = Join(&run_[first], &run_[end]);
-        if (joined.characters.size() > kCharactersMax || !IsCheckedIdentifier(joined.characters)) continue;
+        if (!IsCheckedIdentifier(joined.characters)) continue;
         // One number in ten that begins like a card is one.
         const bool card = !IsSure(joined.characters) && IsBankCard(joined.characters);
         if (card && (first > 0 || end < count_ || !(odd_ || wide_))) continue;
