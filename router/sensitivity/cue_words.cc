@@ -45,7 +45,7 @@ constexpr CueRow kRows[] = {
     {Cue::kEmployeeNo,
      "工号|员工编号|学号|准考证号|学籍号|employee id|employee number|employee no|staff id|student id|student number|badge number"},
     {Cue::kPlate,
-     "reg plate|car plate|car reg|"
+     "reg plate|car plate|car reg|plate|plates|reg|registration|vehicle reg|tag number|"
      "车牌|车牌号|号牌|牌照|车辆|license plate|licence plate|number plate|plate number|plate no|vehicle registration|违章|停车|车主"},
     {Cue::kTaxId,
      "纳税人识别号|税号|税务登记号|tax id|taxpayer id|ein|employer identification|vat number|vat no|vat id|tax number|tin"},
@@ -212,6 +212,50 @@ constexpr CueRow kRows[] = {
      "bulimia|sertraline|antipsychotic|detox|methadone|colostomy|knee replacement|hip replacement|stent"},
     {Cue::kMedication,
      "服用|用药|处方|口服|mg|毫克|prescribed|prescription|dosage|metformin|lisinopril|insulin|二甲双胍|胰岛素|阿司匹林"},
+    {Cue::kIllness,
+     "hiv positive|hiv-positive|hiv|cancer|carcinoma|tumour|tumor|leukaemia|leukemia|lymphoma|melanoma|myeloma|"
+     "diabetes|diabetic|epilepsy|epileptic|asthma|copd|dementia|alzheimer's|alzheimers|parkinson's|parkinsons|"
+     "multiple sclerosis|motor neurone|huntington's|schizophrenia|schizophrenic|bipolar|depressed|"
+     "clinical depression|postnatal depression|postpartum depression|psychosis|psychotic|ptsd|ocd|adhd|autism|"
+     "autistic|asperger's|dyslexia|dyslexic|dyscalculia|tourette's|anorexia|anorexic|bulimia|bulimic|"
+     "eating disorder|self-harm|self harm|self-harming|suicidal|overdosed|relapsed|heroin|cocaine|methadone|rehab|"
+     "sectioned|tuberculosis|hepatitis|cirrhosis|pancreatitis|crohn's|crohns|colitis|coeliac|lupus|rheumatoid|"
+     "sickle cell|haemophilia|hemophilia|cystic fibrosis|muscular dystrophy|cerebral palsy|down syndrome|"
+     "down's syndrome|spina bifida|kidney failure|kidney disease|dialysis|heart failure|heart attack|angina|"
+     "pacemaker|stent|bypass surgery|aneurysm|mini-stroke|brain bleed|seizure|seizures|concussion|paralysed|"
+     "paralyzed|amputation|amputated|chemo|chemotherapy|radiotherapy|mastectomy|hysterectomy|miscarriage|"
+     "miscarried|stillbirth|an abortion|ectopic|ivf|infertile|endometriosis|pcos|chlamydia|gonorrhea|gonorrhoea|"
+     "syphilis|herpes|hpv|an std|an sti|shingles|meningitis|pneumonia|sepsis|icu|intensive care|ventilator|biopsy|"
+     "biopsied|lumpectomy|skin graft|herniated disc|slipped disc|scoliosis|osteoporosis|fibromyalgia|glaucoma|"
+     "macular degeneration|hypertension|high blood pressure|thyroid|hypothyroidism|hyperthyroidism|sperm count|"
+     "egg count|ct scan|antidepressants|insulin|methotrexate|sertraline|fluoxetine|citalopram|escitalopram|"
+     "lamotrigine|quetiapine|olanzapine|clozapine|risperidone|aripiprazole|warfarin|metformin|humira|adalimumab|"
+     "biktarvy|truvada|suboxone|adderall|ritalin|vyvanse|xanax|tamoxifen|prednisone|levothyroxine|keppra|"
+     "valproate|mental breakdown|nervous breakdown|panic disorder|borderline personality|brain tumour|brain tumor|"
+     "stage 4|stage iv|colostomy|stoma|catheter|incontinent|incontinence|erectile dysfunction|vasectomy|糖尿病|"
+     "高血压|冠心病|心梗|心衰|房颤|心肌炎|脑梗|脑出血|中风|卒中|偏瘫|癫痫|抑郁症|重度抑郁|中度抑郁|双相|躁郁|"
+     "焦虑症|强迫症|精神分裂|精分|自残|割腕|割手|自杀未遂|吞药|吞了药|厌食症|暴食症|孤独症|自闭症|多动症|抽动症|"
+     "智力障碍|发育迟缓|老年痴呆|阿尔茨海默|帕金森|渐冻症|癌|肿瘤|白血病|淋巴瘤|脑瘤|艾滋|梅毒|淋病|尖锐湿疣|疱疹|"
+     "乙肝|丙肝|肝硬化|腹水|肺结核|尘肺|矽肺|哮喘|肺纤维化|尿毒症|肾衰|透析|肾源|换肾|肾移植|肝移植|骨髓移植|"
+     "骨髓穿刺|骨穿|化疗|放疗|靶向药|起搏器|截肢|造瘘|切了半个胃|切除术|胎停|流产|宫外孕|无精|弱精|不孕|子宫肌瘤|"
+     "卵巢早衰|红斑狼疮|类风湿|痛风|强直性脊柱炎|甲亢|甲减|甲状腺结节|肺结节|乳腺结节|胃溃疡|克罗恩|血友病|"
+     "地中海贫血|再障|先心病|唐氏|脑瘫|植物人|戒毒所|戒毒|吸毒|复吸|酒精依赖|舍曲林|胰岛素|二甲双胍|氯氮平|奥氮平|"
+     "碳酸锂|华法林|吉非替尼|奥希替尼|腰椎间盘突出|股骨头坏死|骨折|烧伤|植皮|青光眼|白内障|视网膜脱落|耳聋|失聪|"
+     "带状疱疹|脑膜炎|败血症|羊水栓塞|产后抑郁|tore his acl|tore her acl|torn acl|acl tear|acl surgery|"
+     "kidney transplant|liver transplant|heart transplant|bone marrow transplant|lung transplant|had a stroke|"
+     "another stroke|second stroke|a mild stroke|a massive stroke|stroke last|stroke in|心脏支架|装了支架|"
+     "放了支架|支架植入|放支架|心脏搭桥|搭桥手术|做人流|人流手术|人流第|人流后|试管婴儿|做试管|打生长激素"},
+    {Cue::kRelative,
+     "我妈|我爸|我妹|我弟|我姐|我哥|我奶奶|我爷爷|我外婆|我外公|我姥|我儿子|我女儿|我家娃|我孩子|我娃|我老公|"
+     "我老婆|我丈夫|我妻子|我媳妇|我对象|我男朋友|我女朋友|我婆婆|我公公|我表|我堂|我舅|我叔|我姑|我姨|我侄|"
+     "我外甥|我同事|我同桌|我室友|我闺蜜|我朋友|我徒弟|我领导|我老板|我邻居|我学生|我下属|我师傅|我租客|我房东|"
+     "我岳|老公|老婆|丈夫|妻子|媳妇|婆婆|公公|岳父|岳母|丈母娘|老丈人|老伴|妈妈|爸爸|奶奶|爷爷|外婆|外公|姥姥|"
+     "姥爷|舅舅|舅妈|叔叔|姑姑|姑妈|姨妈|小姨|表哥|表姐|表弟|表妹|堂哥|堂弟|堂姐|堂妹|哥哥|姐姐|弟弟|妹妹|儿子|"
+     "女儿|闺女|儿媳|女婿|侄子|侄女|外甥|孙子|孙女|女友|男友|女朋友|男朋友|未婚夫|未婚妻|前妻|前夫|前任|房东|室友|"
+     "舍友|同桌|同事|闺蜜|发小|下属|合伙人|我们经理|我们领导|我们老板|我们组长|我们主任|健身教练|家教老师|实习生|"
+     "邻居家|班里一个|班上一个|班里有个|班上有个|有个学生|有个员工|有个同事|组里一个|组里有个|一个朋友|一个员工|"
+     "一个学生|一个同事|亲戚|大伯|二叔|三叔|小叔|大姑|嫂子|姐夫|妹夫|弟媳|保姆|月嫂|司机师傅|孩子他爸|孩子他妈|"
+     "孩子爸|孩子妈|孩子舅|隔壁床|隔壁老"},
     // ---- Places ----
     {Cue::kHome,
      "住址|家住|住在|收货|收件|寄到|寄往|送到|家庭住址|现住|户籍|户口|居住|租住|住处|房号|搬到|邮寄|上门|配送|派送|快递到|送货|live at|lives at|living at|living in|"
@@ -356,6 +400,13 @@ constexpr CueRow kRows[] = {
      "draft a clause|a clause|receiving party|disclosing party|checklist for|the phrase|better phrase|good title|"
      "the printer|on every page|in word|portfolio|awareness|slogan|poster|这条够不够|这一条|条款|乙方应|甲方应|接收方|披露方|末尾加一句|"
      "自查清单|标语|宣传|打印机|每页|封面|页脚|怎么翻"},
+    {Cue::kMarkingPolicy,
+     "labelled|labeled|is marked|are marked|signature|cover page|cover sheet|stamp|icon|icons|handbook|policy|policies|"
+     "survey|questionnaire|answers are|responses are|your answers|your responses|conversations are|promises|promise|"
+     "your data|each party|both parties|the parties|privacy notice|web text|our website|new hires|new joiners|reminder|"
+     "remind staff|contract clause|word template|journalism|newsroom|bind me|does it expire|sticker|label for|"
+     "labels for|font|logo|"
+     "问卷|您的回答|您的信息|您的隐私|个人信息|就诊信息|员工手册|保密制度|双方应|双方须|双方|合同条款|标签|图章|印章|活动规则|承诺|官网|网站|隐私政策|涉密不上网|新人"},
     {Cue::kGeneralQuestion,
      "什么是|是什么意思|什么意思|如何|怎么|怎样|为什么|区别|解释一下|解释|定义|含义|介绍一下|翻译成|what is|what are|what does|how to|how do|how can|"
      "how does|explain|define|meaning of|definition|difference between|why is|why do|best practices|tell me about|"

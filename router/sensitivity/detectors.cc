@@ -30,7 +30,8 @@ namespace {
 constexpr size_t kDetectionsPerTypeMax = 64;
 constexpr size_t kTypeCount = std::size(kDetectorTypes);
 
-constexpr Reader kReaders[] = {ReadLabels, ReadCredentials, ReadAddresses, ReadPersons, ReadRecords, ReadMarkings};
+constexpr Reader kReaders[] = {ReadLabels,  ReadCredentials, ReadAddresses, ReadPersons,
+                               ReadPatients, ReadRecords,     ReadMarkings};
 
 constexpr size_t kModelBytesMin = 16;  // shorter texts say nothing that a rule would miss
 

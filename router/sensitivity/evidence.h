@@ -83,6 +83,8 @@ enum class Cue : uint8_t {
   kSchoolJob,
   kDiagnosis,
   kMedication,
+  kIllness,   // of its own enough to tell of somebody's health
+  kRelative,  // one certain person: 表哥
   kAgeWord,
   kAgeNumber,
   // Places
@@ -117,7 +119,8 @@ enum class Cue : uint8_t {
   kHotline,
   kGeneralQuestion,
   kMeasurement,
-  kMarkingTalk,  // speaks of the marking itself: clauses, footers, style guides
+  kMarkingTalk,    // speaks of the marking itself: clauses, footers, style guides
+  kMarkingPolicy,  // ... in rules, promises and designs, where no figures are
   kCount,
 };
 

@@ -51,7 +51,7 @@ constexpr LabelRule kRules[] = {
     {Cue::kNationalId, "NATIONAL_ID", {7, 18, 6, true}, false},
     {Cue::kCaseNumber, "CASE_NUMBER", {5, 20, 4, true}, false},
     {Cue::kBarNumber, "BAR_NUMBER", {5, 18, 5, true}, false},
-    {Cue::kEmployeeNo, "EMPLOYEE_NO", {4, 14, 4, true}, false},
+    {Cue::kEmployeeNo, "EMPLOYEE_NO", {4, 20, 4, true}, false},
     {Cue::kTaxId, "TAX_ID", {8, 14, 7, true}, false},
     {Cue::kRouting, "US_ROUTING", {9, 9, 9, false}, false},
     {Cue::kAccount, "BANK_ACCOUNT", {8, 30, 7, false}, false},
@@ -97,6 +97,25 @@ bool ReadCode(std::string_view text, size_t at, const CodeShape& shape, Code& co
   if (size < shape.size_min || size > shape.size_max || code.digits < shape.digits_min) return false;
   if (letters > code.digits + 3) return false;
   return !IsPlaceholderNumber(code.characters);
+}
+
+// Where a plate of its own form ends, in capitals (`7KLM482`, `GHR-5521`, `KX21 VTB`); 0 when there is none.
+size_t LatinPlateEnd(std::string_view text, size_t at) {
+  static constexpr std::string_view kForms[] = {"1AAA111", "AAA111", "AAA1111", "111AAA", "AA11AAA", "AA1111",
+                                                "AA11111", "A11AAA", "A111AAA", "AAA11AA", "1111AAA", "AA111AA"};
+  std::string form;
+  const auto known = [&form] { return std::find(std::begin(kForms), std::end(kForms), form) != std::end(kForms); };
+  for (size_t signs = 0; at < text.size() && form.size() <= 8; ++at) {
+    if (IsDigit(text[at]) || IsUpper(text[at])) {
+      form += IsDigit(text[at]) ? '1' : 'A';
+    } else if ((text[at] != ' ' && text[at] != '-') || ++signs > 1 || at + 1 == text.size() ||
+               !(IsDigit(text[at + 1]) || IsUpper(text[at + 1]))) {
+      break;
+    }
+    // What is behind a blank is another word: `7KLM482 CA`, but `KX21 VTB`.
+    if (at + 1 < text.size() && text[at + 1] == ' ' && known()) return at + 1;
+  }
+  return known() ? at : 0;
 }
 
 // `2024-01-15` and `20240115` are dates.
@@ -161,7 +180,7 @@ void ReadWechat(const Evidence& evidence, const Evidence::Hit& label, Report rep
 // Other messengers: `telegram: @olga_77`, `钉钉号 hy_min88`. Without @, a name must hold what words do not.
 void ReadMessenger(const Evidence& evidence, const Evidence::Hit& label, Report report) {
   constexpr size_t kBytesMin = 4, kBytesMax = 40;
-  constexpr std::string_view kBetween[] = {"handle", "username", "user", "account", "her", "him", "me", "也是"};
+  constexpr std::string_view kBetween[] = {"handle", "username", "user", "account", "her", "him", "me", "at", "也是"};
   const std::string_view text = evidence.text();
   Connector connector = SkipConnector(text, label.end);
   for (const std::string_view word : kBetween) {
@@ -232,6 +251,12 @@ void ReadSwift(const Evidence& evidence, const Evidence::Hit& label, Report repo
 void ReadTableCode(const Evidence& evidence, const Evidence::Hit& label, const LabelRule& rule, Report report) {
   const std::string_view text = evidence.text();
   const Connector connector = SkipConnector(text, label.end);
+  if (rule.label == Cue::kPlate) {
+    if (const size_t end = LatinPlateEnd(text, connector.value_begin); end > 0) {
+      report(rule.type, {connector.value_begin, end}, kScoreLabelled);
+      return;
+    }
+  }
   if (rule.strong && !connector.strong) return;
   if (rule.label == Cue::kDriverLicence && connector.value_begin == label.end) return;  // `DL2047` is a flight
   Code code;

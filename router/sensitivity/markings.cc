@@ -44,11 +44,23 @@ bool IsInQuestion(std::string_view text, TextRange range) {
          sentence.find("legal") != std::string_view::npos;
 }
 
+// Figures within the bytes around: content, not talk.
+bool HasFigures(std::string_view text, TextRange range) {
+  constexpr size_t kLookBytes = 160;
+  const size_t begin = range.begin > kLookBytes ? range.begin - kLookBytes : 0;
+  const std::string_view around = text.substr(begin, range.end + kLookBytes - begin);
+  return std::any_of(around.begin(), around.end(), IsDigit);
+}
+
 // Asks or explains: `what does "internal use only" mean`, 什么是商业机密.
 bool IsTalkAbout(const Evidence& evidence, TextRange range) {
   constexpr size_t kTalkChars = 40;
   if (evidence.Near(Cue::kGeneralQuestion, range, kQuestionChars)) return true;
   if (evidence.Near(Cue::kMarkingTalk, range, kTalkChars)) return true;
+  if (evidence.Near(Cue::kMarkingPolicy, range, kTalkChars) && !HasFigures(evidence.text(), range) &&
+      !evidence.Near(Cue::kDealWord, range)) {
+    return true;
+  }
   return IsQuoted(evidence.text(), range) &&
          (evidence.Near(Cue::kGeneralQuestion, range, 120) || IsInQuestion(evidence.text(), range));
 }
@@ -83,10 +95,21 @@ bool IsGeneralSentence(std::string_view text, TextRange range) {
       return before.find(word) != std::string_view::npos || (question && rest.find(word) != std::string_view::npos);
     });
   }
-  std::string low(before.substr(0, 12));
-  std::transform(low.begin(), low.end(), low.begin(), LowerAscii);
-  return question && std::any_of(std::begin(kAsks), std::end(kAsks),
-                                 [&](std::string_view word) { return std::string_view(low).starts_with(word); });
+  const auto low = [](std::string_view part) {
+    std::string lower(part.substr(0, 12));
+    std::transform(lower.begin(), lower.end(), lower.begin(), LowerAscii);
+    return lower;
+  };
+  const auto asks = [&](const std::string& part) {
+    return std::any_of(std::begin(kAsks), std::end(kAsks),
+                       [&](std::string_view word) { return part.starts_with(word); });
+  };
+  // `Under NDA, can a contractor name the client?`, but not `Under NDA, can you shorten this?`
+  if (question && before.empty() && rest.starts_with(", ")) {
+    const std::string after = low(rest.substr(2));
+    return asks(after) || after.starts_with("can a ") || after.starts_with("can an ");
+  }
+  return question && asks(low(before));
 }
 
 // A marking stands at the head of something: alone on its line, in brackets, before a colon or dash.

@@ -73,6 +73,7 @@ void ReadLabels(const Evidence& evidence, Report report);       // labels.cc: `p
 void ReadCredentials(const Evidence& evidence, Report report);  // credentials.cc: passwords, tokens, cookies
 void ReadAddresses(const Evidence& evidence, Report report);    // addresses.cc
 void ReadPersons(const Evidence& evidence, Report report);      // persons.cc: names with attributes
+void ReadPatients(const Evidence& evidence, Report report);     // patients.cc: illness of somebody pointed at
 void ReadRecords(const Evidence& evidence, Report report);      // records.cc: patient and finance records
 void ReadMarkings(const Evidence& evidence, Report report);     // markings.cc: confidential documents
 

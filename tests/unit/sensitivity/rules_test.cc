@@ -255,6 +255,52 @@ TEST(Rules, LeaveLookAlikesAlone) {
   for (const NegativeRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
 }
 
+// Whose illness it is says a word for one certain person, not a name.
+TEST(Rules, FindIllnessOfSomebodyPointedAt) {
+  const PositiveRow rows[] = {
+      {"illness_of_kin", "my stepdad was put on methotrexate, should he avoid the sun", "HEALTH_RECORD methotrexate"},
+      {"illness_of_mine", "I'm HIV positive, what does the visa form want to know", "HEALTH_RECORD HIV positive"},
+      {"illness_first_word", "Grandma's pacemaker needs a new battery, can we still fly", "HEALTH_RECORD pacemaker"},
+      {"illness_of_kin_zh", "我表哥得了尿毒症在排队", "HEALTH_RECORD 尿毒症"},
+      {"illness_of_neighbour_zh", "房东肺结核，我要不要搬走", "HEALTH_RECORD 肺结核"},
+      {"illness_of_mine_zh", "我得了梅毒，婚检会写上吗", "HEALTH_RECORD 梅毒"},
+  };
+  for (const PositiveRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), Contains(row.found)) << row.name;
+  const NegativeRow others[] = {
+      {"illness_in_general", "Is tuberculosis contagious on a bus"},
+      {"illness_as_a_topic", "my son wants to write an essay about cancer research"},
+      {"illness_as_work", "my wife is a nurse on a stroke ward, gift ideas"},
+      {"illness_of_a_pet", "my neighbour's dog has diabetes, which food"},
+      {"illness_in_a_story", "story: my landlord has dementia and the hero finds out"},
+      {"illness_in_general_zh", "尿毒症饮食禁忌"},
+      {"illness_as_a_topic_zh", "我女儿要写一篇关于抑郁症的小论文"},
+      {"illness_as_work_zh", "我弟在戒毒所当民警，采访提纲"},
+      {"illness_asked_zh", "我想问糖尿病能不能吃西瓜"},
+  };
+  for (const NegativeRow& row : others) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
+}
+
+TEST(Rules, FindPlatesAndMarkingsButNotTalkOfThem) {
+  const PositiveRow rows[] = {
+      {"plate_us", "plate 7KLM482 California, parked across my driveway", "CN_PLATE 7KLM482"},
+      {"plate_uk", "rental return, reg KX21 VTB, left mirror broken", "CN_PLATE KX21 VTB"},
+      {"school_register", "学籍号G320106201205170023填哪一栏", "EMPLOYEE_NO G320106201205170023"},
+      {"messenger_at", "telegram me at @kestrel_ivanov88 when it is done", "MESSENGER_ID kestrel_ivanov88"},
+      {"marking_in_a_survey",
+       "Survey result, strictly confidential: 12 people named as redundant",
+       "CONFIDENTIAL_MARKING strictly confidential"},
+  };
+  for (const PositiveRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), Contains(row.found)) << row.name;
+  const NegativeRow others[] = {
+      {"plate_of_steel", "base plate SS304L, 12 mm, plate 3 of 8"},
+      {"marking_of_a_survey", "Survey intro: your answers are strictly confidential and anonymous"},
+      {"marking_on_a_stamp", "Generate a rubber stamp image saying DO NOT COPY"},
+      {"marking_of_a_client", "Under NDA, can a contractor name the client in a portfolio?"},
+      {"marking_of_answers_zh", "问卷开头：您的回答将严格保密，仅用于统计"},
+  };
+  for (const NegativeRow& row : others) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
+}
+
 TEST(Rules, EveryTypeHasALevelAndAName) {
   for (const DetectorType& type : kDetectorTypes) {
     EXPECT_EQ(FindDetectorType(type.name), &type) << "given twice: " << type.name;
