@@ -258,13 +258,14 @@ TextRange CodeAround(std::string_view text, size_t at, size_t floor, bool englis
 // `%三一%三零`, `M T E w one`: digits for the numerals, no blanks. Without text: there is none around `at`; `end` is where
 // to look on.
 NumeralRun CodeRunAt(std::string_view text, size_t at, size_t floor) {
-  constexpr size_t kCharactersMin = 11, kOthersMin = 4, kBlockMax = 3;
+  constexpr size_t kCharactersMin = 11, kOthersMin = 4, kBlockMax = 3, kPlainMin = 8;
   const bool english = static_cast<uint8_t>(text[at]) < 0x80;
   const TextRange range = CodeAround(text, at, floor, english);
   NumeralRun run;
   run.begin = range.begin, run.end = range.end, run.code = true;
   size_t others = 0, numerals = 0, blocks = 0;
   bool short_words = false;  // `oh`
+  bool plain = true;         // like an identifier's letters (`W E S T nine`)
   for (size_t i = range.begin; i < range.end;) {
     char digit = 0;
     const size_t length = NumeralOf(english, text, i, &digit);
@@ -274,7 +275,9 @@ NumeralRun CodeRunAt(std::string_view text, size_t at, size_t floor) {
       blocks += run.text.empty() || !IsDigit(run.text.back());
     } else {
       digit = text[i];
-      others += IsCodePart(digit) && SeparatorLength(text, i) == 0;
+      const bool part = IsCodePart(digit) && SeparatorLength(text, i) == 0;
+      others += part;
+      plain = plain && (IsUpper(digit) || !part);
     }
     if (digit != ' ') {
       run.text += digit;
@@ -284,7 +287,9 @@ NumeralRun CodeRunAt(std::string_view text, size_t at, size_t floor) {
   }
   // Several numerals in one place are a number within a frame.
   const bool mixed = (blocks > 1 || numerals <= kBlockMax) && !short_words;
-  if (others < kOthersMin || run.text.size() < kCharactersMin || !mixed) run.text.clear();
+  if (others < kOthersMin || run.text.size() < kCharactersMin || !mixed || (english && plain && others < kPlainMin)) {
+    run.text.clear();
+  }
   return run;
 }
 
