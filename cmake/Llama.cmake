@@ -52,7 +52,11 @@ elseif(NOT variant STREQUAL "noopenmp")
   target_link_libraries(headgate_llama INTERFACE ${libgomp})
 endif()
 if(variant STREQUAL "cuda")
+  # Of a project that requires CMake 3.25, that version's module expects nvToolsExt, which CUDA 13 has not.
+  set(required_cmake ${CMAKE_MINIMUM_REQUIRED_VERSION})
+  set(CMAKE_MINIMUM_REQUIRED_VERSION 3.24)
   find_package(CUDAToolkit REQUIRED)
+  set(CMAKE_MINIMUM_REQUIRED_VERSION ${required_cmake})
   target_link_libraries(headgate_llama INTERFACE CUDA::cudart CUDA::cublas)
   if(TARGET CUDA::cuda_driver)  # not in the Python packages of tools/cuda-check
     target_link_libraries(headgate_llama INTERFACE CUDA::cuda_driver)
