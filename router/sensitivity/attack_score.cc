@@ -40,14 +40,15 @@ const PatternDatabase* Phrases() {
 
 bool IsWordByte(char c) { return IsAlnum(c) || c == '_'; }
 
-// Spaces of all kinds as one, SQL's inline comments as one too; letters as they are. Looks in blocks, as EveryByte does.
+// Spaces of all kinds as one, SQL's inline comments as one too; letters as they are. In blocks, as EveryByte.
 bool NeedsCollapsing(std::string_view text) {
   constexpr size_t kBlock = 32;
   const auto any_of = [](const char* bytes, size_t count) {
     uint8_t any = 0;
     for (size_t i = 0; i < count; ++i) {
       const char c = bytes[i], next = bytes[i + 1];
-      any |= static_cast<uint8_t>((c == '\t') | (c == '\r') | ((c == ' ') & (next == ' ')) | ((c == '/') & (next == '*')));
+      any |= static_cast<uint8_t>((c == '\t') | (c == '\r'));
+      any |= static_cast<uint8_t>(((c == ' ') & (next == ' ')) | ((c == '/') & (next == '*')));
     }
     return any != 0;
   };
