@@ -20,10 +20,10 @@ namespace {
 
 // libgomp reads its environment in a constructor, so this one must run before (it is linked statically for that,
 // cmake/Llama.cmake). Its default is to spin for milliseconds at each barrier of a graph: beside one busy process on
-// two cores a decode step then takes up to 3 times as long. No spinning at all costs 3 times on an idle machine; a
-// thousand rounds cost nothing there. Figures: docs/decisions/0003-llama-backend.md.
+// two cores a decode step then takes up to 3 times as long. No spinning at all costs 3 times on an idle machine; five
+// hundred rounds cost nothing there. Figures: docs/decisions/0003-llama-backend.md.
 __attribute__((constructor(101))) void SpinBriefly() {
-  if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
+  if (std::getenv("OMP_WAIT_POLICY") == nullptr) setenv("GOMP_SPINCOUNT", "500", /*overwrite=*/0);
 }
 
 std::string ReadAll(const std::string& path) {
