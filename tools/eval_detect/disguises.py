@@ -5,8 +5,7 @@ other kinds, tables, lists, code, parts in many places.
 
     disguises.py BIN OUT     measures `BIN classify`, writes OUT/found.jsonl and OUT/missed.jsonl
 
-A row counts as found when its own type is among the reasons: words around it do not help. `tests/golden/disguises`
-holds both files; a unit test asserts the first.
+A row counts as found when its own type is among the reasons: words around it do not help.
 """
 
 import base64
