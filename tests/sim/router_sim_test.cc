@@ -21,7 +21,7 @@ namespace {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr uint64_t kSeeds = 10;
 #else
-constexpr uint64_t kSeeds = 100;
+constexpr uint64_t kSeeds = 400;
 #endif
 
 std::vector<uint64_t> Seeds() {

@@ -117,16 +117,21 @@ class Program:
 class Redis(Program):
     """Forgets everything when it ends."""
 
+    # The server's program, in the package that starts none (tools/packages): it goes by the name that it is called by.
+    PROGRAM = "redis-check-rdb"
+
     def __init__(self, here):
+        if not shutil.which(self.PROGRAM):
+            raise RuntimeError(f"{self.PROGRAM} is missing (redis-tools)")
         self.socket = here.folder / "redis.sock"
-        super().__init__(here, "redis", [shutil.which("redis-server"), "--port", "0", "--unixsocket", self.socket,
-                                         "--save", "", "--dir", here.folder, "--loglevel", "warning"])
+        super().__init__(here, "redis", ["redis-server", "--port", "0", "--unixsocket", self.socket, "--save", "",
+                                         "--dir", here.folder, "--loglevel", "warning"])
 
     async def start(self):
         self.runs += 1
         self.process = await asyncio.create_subprocess_exec(
-            *[str(word) for word in self.command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, preexec_fn=world.die_with_parent)
+            *[str(word) for word in self.command], executable=shutil.which(self.PROGRAM), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=world.die_with_parent)
         return self
 
 
@@ -139,7 +144,7 @@ class FaultWorld:
         self.clock_file = folder / "clock"
         self.clock_file.write_bytes(bytes(8))
         self.engines, self.engine_proxies = [], []
-        self.redis = None
+        self.redis = Redis(self)
 
     def log(self, name):
         return "".join(f"{path.name}: {path.read_text(errors='replace')[-1500:]}\n"
@@ -157,8 +162,7 @@ class FaultWorld:
             self.binaries / "deepseek-emulator", "--listen", "127.0.0.1:0", "--token-ms", str(STEP_MS)])
         self.cloud_proxy = await Proxy(records=True).start()
         await self.start_emulator()
-        if shutil.which("redis-server"):
-            self.redis = await Redis(self).start()
+        await self.redis.start()
         self.write_configuration()
         environment = None
         if self.clock_step:
@@ -185,7 +189,6 @@ class FaultWorld:
         self.write("cloud.key", "test-cloud-key\n")
         engines = "".join(f"    - {{name: engine{number}, address: \"{proxy.address}\"}}\n"
                           for number, proxy in enumerate(self.engine_proxies))
-        sharing = f"sharing: {{redis: \"unix:{self.redis.socket}\", routers: 2}}\n" if self.redis else ""
         self.write("router.yaml", f"""\
 listen: {{grpc: "127.0.0.1:0", http: "127.0.0.1:0", admin: "127.0.0.1:0", metrics: "127.0.0.1:0"}}
 anonymous: true
@@ -207,7 +210,8 @@ accounting:
     - {{version: test, model: deepseek-flash, currency: CNY, valid_from: "2020-01-01T00:00:00Z", cache_hit: 1000000,
        cache_miss: 1000000, output: 1000000, peak_cache_hit: 1000000, peak_cache_miss: 1000000, peak_output: 1000000}}
 audit: {{directory: audit, key_file: audit.key}}
-{sharing}""")
+sharing: {{redis: "unix:{self.redis.socket}", routers: 2}}
+""")
 
     def fill_disk(self, full):
         """Nothing can be written to any file, as on a full disk."""
@@ -245,7 +249,7 @@ audit: {{directory: audit, key_file: audit.key}}
 
     async def stop(self):
         for program in [self.router, self.emulator, *self.engines, self.redis]:
-            if program is None or program.process.returncode is not None:
+            if program.process is None or program.process.returncode is not None:
                 continue
             program.signal(signal.SIGCONT)
             program.signal(signal.SIGTERM)

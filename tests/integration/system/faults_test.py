@@ -97,8 +97,8 @@ class Faults:
             proxy.deaf.set()
 
     async def redis_lost(self):
-        if self.here.redis is None:
-            return
+        """Restarted with nothing in it, then silent with its socket open."""
+        await self.here.metric_is("headgate_router_sharing_live", 1)
         await self.here.redis.kill()
         await self.here.metric_is("headgate_router_sharing_live", 0)
         await self.pass_time(0.3)
