@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "router/cloud_choice.h"
+
 namespace headgate::router {
 namespace {
 
@@ -15,6 +17,7 @@ constexpr double kSizeAnswersMin = 5;     // fewer say nothing about a size of p
 // The objective is meant for more than the 95 % of which the prediction is sure: it aims at this part of it.
 constexpr double kObjectiveAimedAt = 0.85;
 constexpr double kReadMemory = 3e6;       // prompt tokens on the cloud after which the past counts half
+constexpr double kAskedKept = 0.9;        // of a cloud's part in the price level, every time it is asked for
 constexpr size_t kTenantsMax = 100'000;
 
 int SizeOf(double prompt_tokens, int sizes) {
@@ -43,7 +46,8 @@ void QuoteBook::Apply(const RouterConfig& config) {
   policy_ = config.policy;
   scaling_config_ = config.scaling;
   accounting_ = config.accounting;
-  cloud_model_ = config.cloud.model;
+  clouds_.resize(1 + config.clouds.size());
+  for (size_t i = 0; i < clouds_.size(); ++i) clouds_[i].model = CloudNumber(config, i).model;
   scaling_.Apply(config.scaling);
   local_price_.Apply(config.scaling);
 }
@@ -74,9 +78,11 @@ Offer QuoteBook::For(const std::string& tenant, const Ask& ask) const {
   const double cloud_cached = cached(ask.cloud_cached_tokens, learned ? learned->cloud_cached_share : 0);
 
   Offer offer;
+  offer.cloud = std::min(ask.cloud, clouds_.size() - 1);
+  const Cloud& cloud = clouds_[offer.cloud];
   offer.work_seconds = WorkSeconds(scaling_config_, prompt - local_cached, output);
   const absl::Time now = clock_.WallTime();
-  const auto price = Price(accounting_, cloud_model_, UsageOf(prompt, cloud_cached, output), now);
+  const auto price = Price(accounting_, cloud.model, UsageOf(prompt, cloud_cached, output), now);
   if (!price.ok()) return offer;
   Quote quote;
   quote.cloud_micro_units = static_cast<double>(price->micro_units);
@@ -85,7 +91,7 @@ Offer QuoteBook::For(const std::string& tenant, const Ask& ask) const {
   quote.again_micro_units = AgainShare(learned) * WorkSeconds(scaling_config_, new_to_both, 0) *
                             static_cast<double>(scaling_config_.replica_hour_micro_units) / 3600;
   quote.local_micro_units = local_price_.micro_units_per_work_second() * offer.work_seconds;
-  quote.cloud_delay_seconds = cloud_first_token_p90_;
+  quote.cloud_delay_seconds = cloud.first_token_p90;
   offer.local_predicted_seconds = ask.local_first_token_seconds.value_or(
       ask.local_wait_seconds + WorkSeconds(scaling_config_, prompt - local_cached, 0));
   quote.local_delay_seconds = offer.local_predicted_seconds * late_ratio_[SizeOf(prompt, kSizes)];
@@ -94,7 +100,7 @@ Offer QuoteBook::For(const std::string& tenant, const Ask& ask) const {
                            absl::ToDoubleSeconds(policy_.first_token_objective_per_1k) * prompt / 1000);
   quote.last = learned != nullptr ? learned->last : Quote::Side::kNone;
   offer.cloud_micro_units_off_peak =
-      quote.cloud_micro_units / PeakRatio(accounting_, cloud_model_, now) + quote.again_micro_units;
+      quote.cloud_micro_units / PeakRatio(accounting_, cloud.model, now) + quote.again_micro_units;
   offer.quote = quote;
   return offer;
 }
@@ -115,6 +121,7 @@ void QuoteBook::Arrived(const std::string& tenant, bool eligible, const Offer& o
   if (offer.quote && offer.quote->objective_seconds > 0) {
     local_price_.Observe(clock_.Monotonic(), offer.quote->local_delay_seconds / offer.quote->objective_seconds);
   }
+  if (eligible) clouds_[offer.cloud].asked += offer.cloud_micro_units_off_peak;
   scaling_.Arrived(!eligible, offer.work_seconds, offer.cloud_micro_units_off_peak);
 }
 
@@ -123,8 +130,18 @@ std::optional<int64_t> QuoteBook::Wanted(int64_t replicas) {
   const MonotonicTime now = clock_.Monotonic();
   if (scaling_config_.replica_hour_micro_units <= 0 || now < wanted_at_ + kEvery) return std::nullopt;
   wanted_at_ = now;
-  const double level = PeakRatio(accounting_, cloud_model_, clock_.WallTime() + scaling_config_.cold_start);
+  const double level = PriceLevel(clock_.WallTime() + scaling_config_.cold_start);
+  for (Cloud& cloud : clouds_) cloud.asked *= kAskedKept;
   return scaling_.Wanted(replicas, level);
+}
+
+double QuoteBook::PriceLevel(absl::Time when) const {
+  double asked = 0, priced = 0;
+  for (const Cloud& cloud : clouds_) {
+    asked += cloud.asked;
+    priced += cloud.asked * PeakRatio(accounting_, cloud.model, when);
+  }
+  return asked > 0 ? priced / asked : PeakRatio(accounting_, clouds_.front().model, when);
 }
 
 void QuoteBook::Decided(const std::string& tenant, Quote::Side side) {
@@ -132,7 +149,7 @@ void QuoteBook::Decided(const std::string& tenant, Quote::Side side) {
 }
 
 void QuoteBook::Answered(const std::string& tenant, Quote::Side side, const v1::Usage& usage,
-                         absl::Duration first_token) {
+                         absl::Duration first_token, size_t cloud) {
   const double output = static_cast<double>(usage.completion_tokens());
   const double prompt = static_cast<double>(usage.prompt_tokens());
   if (output <= 0 || prompt <= 0) return;
@@ -155,8 +172,9 @@ void QuoteBook::Answered(const std::string& tenant, Quote::Side side, const v1::
   constexpr double kQuantile = 0.9;
   constexpr double kStep = 0.05;
   const double seconds = std::clamp(absl::ToDoubleSeconds(first_token), 0.0, 3600.0);
-  const double step = kStep * std::max(0.05, cloud_first_token_p90_);
-  cloud_first_token_p90_ += seconds > cloud_first_token_p90_ ? step * kQuantile : -step * (1 - kQuantile);
+  double& p90 = clouds_[std::min(cloud, clouds_.size() - 1)].first_token_p90;
+  const double step = kStep * std::max(0.05, p90);
+  p90 += seconds > p90 ? step * kQuantile : -step * (1 - kQuantile);
 }
 
 }  // namespace headgate::router

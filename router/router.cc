@@ -206,12 +206,12 @@ Decision Router::Decide(Exchange& x, const Prompt& prompt) {
 
 Ask Router::AskFor(const std::string& tenant, const Prompt& prompt, bool sensitive, size_t cloud) {
   const Prospect prospect = dispatch_.Look(tenant, prompt, sensitive, cloud);
-  Ask ask;
-  ask.prompt_tokens = static_cast<double>(prompt.text_bytes()) / 4;  // a rough count is enough for a comparison
+  Ask ask{.prompt_tokens = static_cast<double>(prompt.text_bytes()) / 4};  // a rough count is enough for a comparison
   ask.max_tokens = prompt.content().max_tokens();
   ask.local_first_token_seconds = prospect.local.first_token_seconds;
   ask.local_cached_tokens = prospect.local.cached_tokens;
   ask.cloud_cached_tokens = prospect.cloud_cached_tokens;
+  ask.cloud = cloud;
   return ask;
 }
 
@@ -311,7 +311,7 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
     // A hedge's first token is late by the time that it was not sent.
     if (x.attempts.hedge == Attempts::Hedge::kNone) {
       const auto side = cloud ? Quote::Side::kCloud : Quote::Side::kLocal;
-      quotes_.Answered(x.ticket->tenant->name, side, x.usage, first_token);
+      quotes_.Answered(x.ticket->tenant->name, side, x.usage, first_token, x.cloud);
     }
     if (!cloud && !x.judged().sensitive() && first_token < absl::InfiniteDuration()) {
       quotes_.LocalFirstToken(static_cast<double>(prompt.text_bytes()) / 4, x.local_predicted_s,

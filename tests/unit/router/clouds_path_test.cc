@@ -20,8 +20,8 @@ PriceRow Price(const std::string& model, int64_t output) {
 
 // The first cloud, one for batch, one for the tenant `rich`.
 struct CloudsWorld : World {
-  CloudsWorld()
-      : World([](RouterConfig& config) {
+  explicit CloudsWorld(const std::function<void(RouterConfig&)>& change = {})
+      : World([&change](RouterConfig& config) {
           config.tenants.push_back({});
           config.tenants.back().name = "rich";
           config.tenants.back().api_key_sha256 = {Hex(Sha256("rich-key"))};
@@ -38,6 +38,7 @@ struct CloudsWorld : World {
                                  {{}, CloudChoiceConfig::Scenario::kBatch, "night"}};
           config.accounting.prices = {Price(config.cloud.model, 1'000'000), Price("model-night", 2'000'000),
                                       Price("model-fine", 5'000'000)};
+          if (change) change(config);
         }),
         night(*clouds[0]),
         fine(*clouds[1]) {}
@@ -95,6 +96,46 @@ TEST(Clouds, NothingSensitiveToAnyOfThem) {
   EXPECT_EQ(world.Ask(request).reasons(), "sensitive");
   EXPECT_EQ(world.Ask(World::Everyday("My number is 110105199003077577."), AsRich).reasons(), "sensitive");
   EXPECT_EQ(world.cloud.calls() + world.night.calls() + world.fine.calls(), 0);
+}
+
+// Mode `cost` compares the engines with the cloud that the request would go to.
+TEST(Clouds, ThePriceIsThatOfTheChosenOne) {
+  struct Row {
+    const char* name;
+    int64_t first, fine;  // micro-units a million tokens
+    bool rich;            // whose cloud is `fine`
+    const char* reasons;
+  };
+  // An engine that is ten seconds late: 830 micro-units. An answer of 256 tokens costs 256, or ten times as much.
+  constexpr int64_t kCheap = 1'000'000, kDear = 10'000'000;
+  const Row rows[] = {{"both cheap, the first", kCheap, kCheap, false, "everyday"},
+                      {"both cheap, the second", kCheap, kCheap, true, "everyday"},
+                      {"the second ten times as dear, the first", kCheap, kDear, false, "everyday"},
+                      {"the second ten times as dear, the second", kCheap, kDear, true, "cheaper_local"},
+                      {"the first ten times as dear, the first", kDear, kCheap, false, "cheaper_local"},
+                      {"the first ten times as dear, the second", kDear, kCheap, true, "everyday"}};
+  for (const Row& row : rows) {
+    CloudsWorld world([&row](RouterConfig& config) {
+      config.policy.mode = PolicyConfig::Mode::kCost;
+      config.policy.delay_price = 100;
+      config.accounting.prices = {Price(config.cloud.model, row.first), Price("model-fine", row.fine)};
+    });
+    world.engine().StopReporting();
+    v1::Load load;
+    load.set_sequence_number(1'000);
+    load.set_running_max(64);
+    load.set_prefill_tokens_per_second(100);
+    load.set_prompt_tokens_waiting(1'000);
+    world.engine().ReportLoad(load);
+    const auto whose = row.rich ? AsRich : [](RequestHead&) {};
+    v1::ExplainRequest explain;
+    *explain.mutable_request() = World::Everyday();
+    explain.set_tenant(row.rich ? "rich" : "default");
+    const auto explained = world.Explain(explain);
+    ASSERT_TRUE(explained.ok()) << explained.status();
+    EXPECT_EQ(explained->route().reasons(0), row.reasons) << row.name;
+    EXPECT_EQ(world.Ask(World::Everyday(), whose).reasons(), row.reasons) << row.name;
+  }
 }
 
 TEST(Clouds, TheChainSaysWhoGetsWhat) {

@@ -130,6 +130,38 @@ TEST(QuoteBook, WithoutAPriceThereIsNoQuote) {
   EXPECT_FALSE(book.For("t", {.prompt_tokens = 1}).quote);
 }
 
+TEST(QuoteBook, EachCloudHasItsPriceItsPeakAndItsFirstToken) {
+  boost::asio::io_context io;
+  ManualClock clock(io);
+  RouterConfig config;
+  config.scaling = Config();
+  config.cloud.model = "even";
+  config.clouds.resize(1);
+  config.clouds[0].model = "peaky";
+  config.accounting.prices = {{"v", "even", "USD", absl::UnixEpoch(), 0, 1'000'000, 0, 0, 1'000'000, 0},
+                              {"v", "peaky", "USD", absl::UnixEpoch(), 0, 10'000'000, 0, 0, 20'000'000, 0}};
+  absl::Time peak = clock.WallTime();
+  while (!IsPeak(config.accounting, peak)) peak += absl::Hours(1);
+  clock.Advance(peak - clock.WallTime());
+  QuoteBook book(clock, config);
+  const auto of = [&](size_t cloud) { return book.For("t", {.prompt_tokens = 1000, .cloud = cloud}); };
+  struct Row {
+    size_t cloud;
+    double price, off_peak;
+  };
+  for (const Row& row : {Row{0, 1000, 1000}, Row{1, 20'000, 10'000}}) {
+    EXPECT_EQ(of(row.cloud).quote->cloud_micro_units, row.price) << row.cloud;
+    EXPECT_EQ(of(row.cloud).cloud_micro_units_off_peak, row.off_peak) << row.cloud;
+  }
+  v1::Usage usage;
+  usage.set_prompt_tokens(1000);
+  usage.set_completion_tokens(10);
+  const double before = of(0).quote->cloud_delay_seconds;
+  for (int i = 0; i < 200; ++i) book.Answered("t", Quote::Side::kCloud, usage, absl::Seconds(20), 1);
+  EXPECT_EQ(of(0).quote->cloud_delay_seconds, before) << "the other cloud is slow";
+  EXPECT_GT(of(1).quote->cloud_delay_seconds, 10);
+}
+
 TEST(QuoteBook, KnownCachedTokensCount) {
   boost::asio::io_context io;
   ManualClock clock(io);
