@@ -54,7 +54,9 @@ bool KeyRing::Refused(size_t key, long http_status) {
 }
 
 void KeyRing::Limited(size_t key, std::optional<absl::Duration> retry_after) {
-  keys_[key].limited_until = clock_.Monotonic() + retry_after.value_or(kLimitedFor);
+  // Another answer, of a request sent before or without a time of its own, shortens nothing.
+  keys_[key].limited_until =
+      std::max(keys_[key].limited_until, clock_.Monotonic() + retry_after.value_or(kLimitedFor));
 }
 
 void KeyRing::Worked(size_t key) {

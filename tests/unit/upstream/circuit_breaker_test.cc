@@ -16,7 +16,7 @@ namespace headgate::router {
 namespace {
 
 // A row is a script: `+N` waits N seconds, `a` begins an attempt (must succeed), `x` must be refused, `c` first
-// content, `s` success, `f` failure, `b` abandoned, `t` trips for 60 s; `=state` checks. What a script says of an
+// content, `s` success, `f` failure, `b` abandoned, `t` trips for 60 s, `t5` for 5 s; `=state` checks. What a script says of an
 // attempt, it says of the oldest that has not ended, or of a new one; `2s` of the second oldest. Breaker: 3 failures,
 // 10 s.
 struct Row {
@@ -50,7 +50,7 @@ TEST_P(CircuitBreakerTest, Script) {
       case 'c': breaker.Answered(*attempt); break;
       case 's': breaker.Success(*attempt); attempts.erase(attempt); break;
       case 'f': breaker.Failure(*attempt); attempts.erase(attempt); break;
-      case 't': breaker.Trip(absl::Seconds(60)); break;
+      case 't': breaker.Trip(absl::Seconds(token.size() > 1 ? std::stoi(token.substr(1)) : 60)); break;
       case 'b': breaker.Abandon(*attempt); attempts.erase(attempt); break;
       case '=': EXPECT_EQ(std::string(breaker.state()), token.substr(1)); break;
       default: FAIL() << token;
@@ -71,6 +71,8 @@ INSTANTIATE_TEST_SUITE_P(
         {"success_resets_the_doubling", "f f f +10 a f +20 a s f f f +9 x +1 a"},
         {"time_is_at_most_ten_times", "f f f +10 a f +20 a f +40 a f +80 a f +99 x +1 a f +99 x +1 a"},
         {"trip_opens_at_once_and_for_long", "a t =open +59 x +1 =half_open a"},
+        {"a_shorter_trip_shortens_nothing", "t t5 +59 x +1 =half_open a"},
+        {"a_longer_trip_lengthens", "t5 t +59 x +1 =half_open a"},
         {"trip_after_failures_is_not_shortened", "t f f f f +59 x +1 a"},
         {"old_news_is_ignored_while_open", "a a a a a f f f =open s =open f +9 x +1 a"},
         {"old_news_is_ignored_while_half_open", "a a a a f f f +10 a s =half_open x s =closed"},

@@ -170,6 +170,36 @@ TEST(KeyRing, InTurnWithoutTheRefusedAndTheLimited) {
   EXPECT_EQ(next(3), (std::vector<size_t>{2, 0, 1})) << "a person may have put things right";
 }
 
+TEST(KeyRing, ALimitIsNeverShortened) {
+  struct Row {
+    const char* name;
+    std::vector<std::optional<absl::Duration>> limits;
+    absl::Duration until;
+  };
+  const std::vector<Row> rows = {
+      {"no time said", {std::nullopt}, absl::Seconds(1)},
+      {"a long one, then one that says no time", {absl::Seconds(60), std::nullopt}, absl::Seconds(60)},
+      {"a long one, then a short one", {absl::Seconds(60), absl::Seconds(5)}, absl::Seconds(60)},
+      {"a short one, then a long one", {absl::Seconds(5), absl::Seconds(60)}, absl::Seconds(60)},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    boost::asio::io_context io;
+    ManualClock clock(io);
+    Metrics metrics;
+    KeyRing ring(clock, 2, metrics);
+    for (const auto& limit : row.limits) ring.Limited(1, limit);
+    const auto taken = [&] {
+      const size_t first = ring.Next();
+      return ring.Next() == 1 || first == 1;
+    };
+    clock.Advance(row.until - absl::Milliseconds(1));
+    EXPECT_FALSE(taken());
+    clock.Advance(absl::Milliseconds(1));
+    EXPECT_TRUE(taken());
+  }
+}
+
 TEST(RetryBudget, AShareOfTheActiveAndAFew) {
   RetryBudget budget;
   std::vector<RetryBudget::Hold> active, retries;
