@@ -8,6 +8,8 @@
 #include <map>
 #include <tuple>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/log.h"
 
@@ -17,7 +19,8 @@ namespace {
 constexpr absl::Duration kBackoffBase = absl::Milliseconds(250);
 constexpr absl::Duration kBackoffMax = absl::Seconds(5);
 constexpr absl::Duration kGaugeInterval = absl::Seconds(1);
-constexpr size_t kAddressesMax = 256;  // of one name
+constexpr size_t kAddressesMax = 4096;  // of one name
+constexpr size_t kComplaintsMax = 256;
 
 bool SameIdentity(const LocalConfig& a, const LocalConfig& b) {
   return a.tls.certificate_file == b.tls.certificate_file && a.tls.key_file == b.tls.key_file &&
@@ -176,35 +179,44 @@ void EndpointRegistry::Accept(const EndpointConfig& config, const std::string& p
                       "Addresses of local endpoints outside local.address_ranges, counted at every resolution.",
                       {{"endpoint", config.name}})
           .Increment();
-      if (complaints_.size() < kAddressesMax && complaints_.insert(complaint).second) {
+      if (complaints_.size() < kComplaintsMax && complaints_.insert(complaint).second) {
         HG_LOG(Error, "address refused, not in local.address_ranges: endpoint=", config.name, " address=", ip_text);
       }
       continue;
     }
     complaints_.erase(complaint);
-    if (addresses.size() == kAddressesMax) break;
     addresses.push_back(ip_text.find(':') == std::string::npos ? absl::StrCat(ip_text, ":", port)
                                                                : absl::StrCat("[", ip_text, "]:", port));
   }
   std::sort(addresses.begin(), addresses.end());
   addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  const std::string complaint = absl::StrCat("too many ", config.name);
+  if (addresses.size() <= kAddressesMax) {
+    complaints_.erase(complaint);
+  } else {
+    if (complaints_.insert(complaint).second) {
+      HG_LOG(Error, "endpoint has more addresses than are used: name=", config.name, " addresses=", addresses.size(),
+             " used=", kAddressesMax);
+    }
+    addresses.resize(kAddressesMax);  // the first in order: the same ones each time
+  }
   for (const std::string& address : addresses) {
     found.push_back({config, addresses.size() == 1 ? config.name : absl::StrCat(config.name, "/", address), address});
   }
 }
 
 void EndpointRegistry::Replace(const std::vector<Found>& found) {
+  absl::flat_hash_map<std::string, std::shared_ptr<Endpoint>> leaving;
+  for (const auto& endpoint : endpoints_) leaving.emplace(endpoint->address, endpoint);
+  absl::flat_hash_set<std::string> taken;
   std::vector<std::shared_ptr<Endpoint>> next;
   for (const Found& one : found) {
-    const auto same_address = [&](const std::shared_ptr<Endpoint>& e) { return e->address == one.address; };
-    if (std::any_of(next.begin(), next.end(), same_address)) continue;  // two names, one pod
-    const auto old = std::find_if(endpoints_.begin(), endpoints_.end(), same_address);
-    next.push_back(old == endpoints_.end() ? Connected(one) : *old);
+    if (!taken.insert(one.address).second) continue;  // two names, one pod
+    const auto old = leaving.extract(one.address);
+    next.push_back(old ? old.mapped() : Connected(one));
     next.back()->name = one.name;
   }
-  for (const auto& endpoint : endpoints_) {
-    if (std::find(next.begin(), next.end(), endpoint) == next.end()) Leave(*endpoint);
-  }
+  for (const auto& [address, endpoint] : leaving) Leave(*endpoint);
   endpoints_ = std::move(next);
 }
 

@@ -60,14 +60,17 @@ std::vector<std::string> AddressesOf(const json& slice, const std::string& wante
   const json* endpoints = Find(slice, "endpoints");
   if (!port || endpoints == nullptr || !endpoints->is_array()) return addresses;
   for (const json& endpoint : *endpoints) {
-    if (!Condition(endpoint, "ready", true) || Condition(endpoint, "terminating", false)) continue;
+    if (!Condition(endpoint, "ready", true) || !Condition(endpoint, "serving", true) ||
+        Condition(endpoint, "terminating", false)) {
+      continue;
+    }
     const json* ips = Find(endpoint, "addresses");
     // All addresses of one endpoint are the same pod.
     if (ips == nullptr || !ips->is_array() || ips->empty() || !ips->front().is_string()) continue;
     const auto ip = ips->front().get<std::string>();
     addresses.push_back(ip.find(':') == std::string::npos ? absl::StrCat(ip, ":", *port)
                                                           : absl::StrCat("[", ip, "]:", *port));
-    if (addresses.size() == EndpointSlices::kAddressesMax) break;
+    if (addresses.size() == EndpointSlices::kSliceAddressesMax) break;
   }
   return addresses;
 }
@@ -124,7 +127,6 @@ std::vector<std::string> EndpointSlices::Addresses() const {
   for (const auto& [name, slice] : slices_) addresses.insert(addresses.end(), slice.begin(), slice.end());
   std::sort(addresses.begin(), addresses.end());
   addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
-  if (addresses.size() > kAddressesMax) addresses.resize(kAddressesMax);
   return addresses;
 }
 

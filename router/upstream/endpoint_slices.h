@@ -22,7 +22,7 @@ namespace headgate::router {
 class EndpointSlices {
  public:
   static constexpr size_t kSlicesMax = 1024;
-  static constexpr size_t kAddressesMax = 4096;
+  static constexpr size_t kSliceAddressesMax = 4096;  // Kubernetes puts at most 1,000 into one
 
   // `port`: name or number; empty = the only one. A slice without it has no addresses.
   explicit EndpointSlices(std::string port) : port_(std::move(port)) {}

@@ -3,6 +3,7 @@
 
 #include "router/upstream/endpoint_registry.h"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -134,6 +135,46 @@ TEST_F(EndpointRegistryTest, AddressesOutsideTheRangesAreRefusedAndCounted) {
   EXPECT_EQ(fleet_.engine("9.9.9.9:6000").connections(), 0);
 }
 
+// As many pods as a large fleet has, by DNS and by a Service (below): all of them take requests.
+std::vector<std::string> Pods(int count) {
+  std::vector<std::string> ips;
+  for (int i = 0; i < count; ++i) ips.push_back(absl::StrCat("10.1.", i / 250, ".", i % 250));
+  return ips;
+}
+
+TEST_F(EndpointRegistryTest, AThousandPodsOfOneNameAreAllUsed) {
+  fleet_.SetName("pods.example", Pods(1'000));
+  Start({{"pods", "pods.example:6000"}});
+  EXPECT_EQ(registry_->endpoints().size(), 1'000u);
+  const auto kept = registry_->endpoints()[0];
+  // One goes, one comes; the others keep their connections.
+  std::vector<std::string> moved = Pods(1'001);
+  moved.erase(moved.begin() + 500);
+  fleet_.SetName("pods.example", moved);
+  clock_.Advance(config_.resolve_interval);
+  EXPECT_EQ(registry_->endpoints().size(), 1'000u);
+  EXPECT_EQ(registry_->endpoints()[0], kept);
+  EXPECT_EQ(fleet_.engine("10.1.2.0:6000").connections(), 0);
+  EXPECT_EQ(fleet_.engine("10.1.4.0:6000").connections(), 1);
+}
+
+TEST_F(EndpointRegistryTest, BeyondTheLimitTheSameAddressesAreUsedEachTimeAndItSaysSo) {
+  std::vector<std::string> ips = Pods(4'100);
+  fleet_.SetName("pods.example", ips);
+  testing::internal::CaptureStderr();
+  Start({{"pods", "pods.example:6000"}});
+  const std::vector<std::string> before = Names();
+  EXPECT_EQ(before.size(), 4'096u);
+  std::reverse(ips.begin(), ips.end());  // as name servers do
+  fleet_.SetName("pods.example", ips);
+  clock_.Advance(config_.resolve_interval);
+  EXPECT_EQ(Names(), before);
+  const std::string log = testing::internal::GetCapturedStderr();
+  const size_t said = log.find("more addresses than are used: name=pods addresses=4100 used=4096");
+  ASSERT_NE(said, std::string::npos);
+  EXPECT_EQ(log.find("more addresses than are used", said + 1), std::string::npos) << "once";
+}
+
 // A Service whose pods a test names.
 struct FakeWatch : ServiceWatch {
   FakeWatch(EndpointRegistry::OnAddresses on, int& l) : on_addresses(std::move(on)), live(l) { ++live; }
@@ -172,6 +213,10 @@ TEST_F(EndpointRegistryTest, FollowsAService) {
   clock_.Advance(config_.resolve_interval * 3);
   EXPECT_THAT(Names(), ElementsAre("a", "pods/10.0.0.2:8090", "pods/10.0.0.3:8090")) << "resolutions keep it";
   EXPECT_EQ(watches, 1);
+  std::vector<std::string> many = Pods(1'000);
+  for (std::string& address : many) absl::StrAppend(&address, ":8090");
+  watch->on_addresses(many);
+  EXPECT_EQ(registry_->endpoints().size(), 1'001u);
   // Taken out of the configuration, it is not followed any longer.
   config_.endpoints.pop_back();
   registry_->Apply(config_);

@@ -42,6 +42,8 @@ TEST(EndpointSlices, WhoTakesRequests) {
       {"nothing said", "", true},
       {"ready is null", R"("ready":null)", true},
       {"not ready", R"("ready":false,"serving":false)", false},
+      {"not serving, yet called ready", R"("ready":true,"serving":false,"terminating":false)", false},
+      {"ready, serving not said", R"("ready":true,"terminating":false)", true},
       {"terminating", R"("ready":false,"serving":true,"terminating":true)", false},
       {"terminating, yet called ready", R"("ready":true,"serving":true,"terminating":true)", false},
   };
@@ -122,11 +124,11 @@ TEST(EndpointSlices, IsBounded) {
   }
   EXPECT_TRUE(absl::IsUnavailable(slices.TakeList(List("1", items))));
   std::string endpoints;
-  for (size_t i = 0; i < EndpointSlices::kAddressesMax + 10; ++i) {
+  for (size_t i = 0; i < EndpointSlices::kSliceAddressesMax + 10; ++i) {
     absl::StrAppend(&endpoints, i == 0 ? "" : ",", Endpoint(absl::StrCat("10.0.", i / 250, ".", i % 250), ""));
   }
   ASSERT_TRUE(slices.TakeList(List("1", Slice("a", "1", endpoints))).ok());
-  EXPECT_EQ(slices.Addresses().size(), EndpointSlices::kAddressesMax);
+  EXPECT_EQ(slices.Addresses().size(), EndpointSlices::kSliceAddressesMax);
 }
 
 }  // namespace
