@@ -7,6 +7,8 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
+#include "engine/backend/gbnf_literals.h"
+#include "engine/backend/schema_limits.h"
 #include <json.h>
 
 namespace headgate::engine {
@@ -32,6 +34,25 @@ bool CountsFit(const common_json& node) {
   return true;
 }
 
+// Texts, classes and comments apart.
+int Alternatives(std::string_view gbnf) {
+  int count = 0;
+  char end = 0;
+  for (size_t i = 0; i < gbnf.size(); ++i) {
+    const char c = gbnf[i];
+    if (c == '\\') {
+      ++i;
+    } else if (end != 0) {
+      if (c == end) end = 0;
+    } else if (c == '"' || c == '[' || c == '#') {
+      end = c == '[' ? ']' : c == '#' ? '\n' : '"';
+    } else if (c == '|') {
+      ++count;
+    }
+  }
+  return count;
+}
+
 }  // namespace
 
 absl::Status CheckSchema(const std::string& field, const std::string& text) {
@@ -42,6 +63,7 @@ absl::Status CheckSchema(const std::string& field, const std::string& text) {
     const common_json schema = common_json::parse(text);
     if (!schema.is_object()) return refuse("not a JSON object");
     if (!CountsFit(schema)) return refuse("a length or item count is outside 0..", kSchemaCountMax);
+    if (const absl::Status limits = CheckSchemaLimits(schema); !limits.ok()) return refuse(limits.message());
   } catch (const std::exception&) {
     return refuse("not JSON");
   }
@@ -53,6 +75,9 @@ absl::Status CheckGbnf(std::string_view text) {
     return absl::InvalidArgumentError(absl::StrCat("response_format.json_schema: the grammar ", why...));
   };
   if (text.size() > kGbnfBytesMax) return refuse("is longer than ", kGbnfBytesMax, " bytes");
+  if (Alternatives(FactorLiterals(text)) > kGbnfAlternativesMax) {
+    return refuse("has more than ", kGbnfAlternativesMax, " alternatives");
+  }
   int depth = 0;
   double repetitions = 1;
   char quote = 0;  // inside "..." or [...]

@@ -16,6 +16,7 @@
 #include <common.h>
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "engine/backend/gbnf_literals.h"
 #include "engine/backend/llama_json.h"
 #include <json.h>
 #include <llama.h>
@@ -132,11 +133,12 @@ void SetTriggers(const LlamaVocab& vocab, const common_json& spec, common_params
 void SetGrammar(const LlamaVocab& vocab, const std::string& grammar, common_params_sampling& params) {
   if (grammar.empty()) return;
   if (grammar.front() != '{') {  // GBNF never begins with a brace
-    params.grammar = common_grammar(COMMON_GRAMMAR_TYPE_USER, grammar);
+    params.grammar = common_grammar(COMMON_GRAMMAR_TYPE_USER, FactorLiterals(grammar));
     return;
   }
   const common_json spec = common_json::parse(grammar);
-  params.grammar = common_grammar(COMMON_GRAMMAR_TYPE_TOOL_CALLS, spec.at("gbnf").get<std::string>());
+  params.grammar = common_grammar(COMMON_GRAMMAR_TYPE_TOOL_CALLS,
+                                  FactorLiterals(spec.at("gbnf").get<std::string>()));
   params.grammar_lazy = spec.at("lazy").get<bool>();
   params.generation_prompt = spec.at("generation_prompt").get<std::string>();
   SetTriggers(vocab, spec, params);

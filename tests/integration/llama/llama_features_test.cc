@@ -10,9 +10,12 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <set>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "engine/backend/llama_json.h"
 #include "engine/encrypted_model.h"
 #include "tests/integration/llama/llama_backend_fixture.h"
@@ -44,6 +47,21 @@ TEST_F(LlamaFeaturesTest, AGrammarBindsTheAnswer) {
   EXPECT_THAT(Text(Model(), tokens), testing::AnyOf("Yes", "No"));
 }
 
+TEST_F(LlamaFeaturesTest, OneOfAThousandValues) {
+  v1::GenerateRequest request = Ask("Which code is it?");
+  request.mutable_response_format()->set_type(v1::ResponseFormat::TYPE_JSON_SCHEMA);
+  std::set<std::string> values;
+  for (int i = 0; i < 1000; ++i) values.insert(absl::StrCat("\"", i % 90, ".", i, "\""));
+  request.mutable_response_format()->set_json_schema(absl::StrCat("{\"enum\":[", absl::StrJoin(values, ","), "]}"));
+  const auto chat = Model().RenderChat(request);
+  ASSERT_TRUE(chat.ok()) << chat.status();
+  v1::Sampling greedy;
+  greedy.set_temperature(0);
+  std::string answer = Text(Model(), Generate(Model(), *chat, greedy, 20));
+  absl::StripAsciiWhitespace(&answer);
+  EXPECT_TRUE(values.contains(answer)) << answer;
+}
+
 TEST_F(LlamaFeaturesTest, GrammarBombsAreRefused) {
   const struct {
     const char* name;
@@ -55,6 +73,7 @@ TEST_F(LlamaFeaturesTest, GrammarBombsAreRefused) {
       {"left_recursion", R"(root ::= root "a" | "a")"},
       {"deep", absl::StrCat("root ::= ", std::string(10000, '('), "\"a\"", std::string(10000, ')'))},
       {"long", absl::StrCat("root ::= \"", std::string(20000, 'a'), "\"")},
+      {"alternatives", absl::StrCat("root ::= a", std::string(600, ' '), absl::StrJoin(std::vector<int>(300), "|a"))},
       {"repetition", R"(root ::= "a"{1000000})"},
       {"open_repetition", R"(root ::= "a"{99999999999999999999,})"},
       {"nested_repetition", R"(root ::= (("a"{100}){100}){100})"},
