@@ -36,8 +36,7 @@ std::string Chain(int count, int uses) {
   std::string definitions;
   for (int i = 0; i < count; ++i) {
     absl::StrAppend(&definitions, "\"d", i, R"(":{"type":"array","items":[)");
-    for (int j = 0; j < uses; ++j) absl::StrAppend(&definitions, j > 0 ? "," : "", R"({"$ref":"#/$defs/d)", i + 1, "\"}");
-    absl::StrAppend(&definitions, "]},");
+    absl::StrAppend(&definitions, Many(uses, absl::StrCat(R"({"$$ref":"#/$$defs/d)", i + 1, "\"}")), "]},");
   }
   return absl::StrCat(R"({"$defs":{)", definitions, "\"d", count, R"(":{"type":"string"}},"$ref":"#/$defs/d0"})");
 }
@@ -73,8 +72,8 @@ TEST(SchemaLimitsTest, WhatWouldEndOrStopTheProcessIsRefused) {
       {"in parts", absl::StrCat(R"({"allOf":[)", Object(60), ",", Object(60), "]}"), "100 optional"},
       {"in parts by reference", absl::StrCat(R"({"$defs":{"o":)", Object(60), R"(},"allOf":[{"$ref":"#/$defs/o"},
          {"anyOf":[{"$ref":"#/$defs/o"}]}]})"), "100 optional"},
-      {"many objects", absl::StrCat(R"({"$defs":{"o":)", Object(90), R"(},"items":[)", Many(6, R"({"$$ref":"#/$$defs/o"})"),
-                                    "]}"), "500 optional"},
+      {"many objects", absl::StrCat(R"({"$defs":{"o":)", Object(90), R"(},"items":[)",
+                                    Many(6, R"({"$$ref":"#/$$defs/o"})"), "]}"), "500 optional"},
       {"many ways", absl::StrCat(R"({"anyOf":[)", Many(100, R"({"const":$0})"), "]}"), ""},
       {"too many ways", absl::StrCat(R"({"oneOf":[)", Many(101, R"({"const":$0})"), "]}"), "100 alternatives"},
       {"types of types", R"({"type":["array","array","array"],"items":{"type":["array","array","array"],"items":
