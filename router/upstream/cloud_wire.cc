@@ -35,7 +35,12 @@ double Decimal(float value) {
   return std::strtod(text, nullptr);
 }
 
-Json MessageJson(const v1::Message& message, bool thinking) {
+// DeepSeek takes earlier thoughts back while it thinks; pods of our own always, when a conversation comes from the cloud.
+bool TakesReasoning(const CloudBody& about) {
+  return about.thinking || about.dialect == CloudBody::Dialect::kLocalEngine;
+}
+
+Json MessageJson(const v1::Message& message, const CloudBody& about) {
   Json json = {{"role", ChatRoleName(message.role())}, {"content", message.content()}};
   if (!message.tool_call_id().empty()) json["tool_call_id"] = message.tool_call_id();
   for (const v1::ToolCall& call : message.tool_calls()) {
@@ -44,8 +49,9 @@ Json MessageJson(const v1::Message& message, bool thinking) {
                                   {"function", {{"name", call.name()}, {"arguments", call.arguments()}}}});
   }
   // While thinking, the cloud refuses a tool-call turn without the field, even when there is nothing in it.
-  if (thinking && message.role() == v1::ROLE_ASSISTANT &&
-      (message.tool_calls_size() > 0 || !message.reasoning_content().empty())) {
+  const bool demanded = about.thinking && message.tool_calls_size() > 0;
+  if (TakesReasoning(about) && message.role() == v1::ROLE_ASSISTANT &&
+      (demanded || !message.reasoning_content().empty())) {
     json["reasoning_content"] = message.reasoning_content();
   }
   return json;
@@ -83,11 +89,11 @@ void AppendPlainMessage(std::string& out, std::string_view role, std::string_vie
 }
 
 // Prompts are long and nearly always plain: no tree, and the text is gone through once.
-void AppendMessage(std::string& out, const v1::Message& message, bool thinking) {
+void AppendMessage(std::string& out, const v1::Message& message, const CloudBody& about) {
   const bool plain = message.tool_call_id().empty() && message.tool_calls().empty() &&
-                     (!thinking || message.role() != v1::ROLE_ASSISTANT);
+                     (!TakesReasoning(about) || message.role() != v1::ROLE_ASSISTANT);
   if (plain) return AppendPlainMessage(out, ChatRoleName(message.role()), message.content());
-  out.append(Dump(MessageJson(message, thinking))).push_back(',');
+  out.append(Dump(MessageJson(message, about))).push_back(',');
 }
 
 absl::StatusOr<Json> ToolJson(const v1::Tool& tool) {
@@ -243,7 +249,7 @@ absl::StatusOr<std::string> CloudRequestBody(const v1::GenerateRequest& content,
   std::string out = "{\"model\":";
   AppendText(out, about.model);
   out.append(",\"messages\":[");
-  for (const v1::Message& message : content.messages()) AppendMessage(out, message, about.thinking);
+  for (const v1::Message& message : content.messages()) AppendMessage(out, message, about);
   if (content.messages().empty()) AppendPlainMessage(out, "user", content.prompt());
   out.back() = ']';  // the last comma
   out.append(about.whole ? ",\"stream\":false" : ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");

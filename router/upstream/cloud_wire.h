@@ -28,7 +28,7 @@ struct CloudBody {
   std::string user_id = {};  // left out when empty
   bool whole = false;        // one JSON object (ReadWholeAnswer) instead of a stream of events (SseReader)
   // kOpenAi: any other cloud: no `thinking`, the tenant's hash is `user`. kLocalEngine: a pod of our own, which also
-  // gets what only local engines offer.
+  // gets what only local engines offer, and what the cloud thought in earlier turns.
   enum class Dialect { kDeepSeek, kOpenAi, kLocalEngine };
   Dialect dialect = Dialect::kDeepSeek;
   std::string members = {};  // of a JSON object, without its braces: added to every body

@@ -53,8 +53,8 @@ std::string RouterWorld::RouterYamlText(const RouterYaml& yaml) const {
   const std::string cloud_url = emulator_ ? emulator_->base_url() : "http://127.0.0.1:9";
   return absl::StrCat("listen:\n  grpc: 127.0.0.1:0\n  http: 127.0.0.1:0\n  admin: 127.0.0.1:0\n",
                       "  metrics: 127.0.0.1:0\n", yaml.listen, "limits:\n", yaml.limits, "policy:\n", yaml.policy,
-                      "local:\n  endpoints:\n    - name: engine\n      address: ", engine_address_,
-                      "\ncloud:\n  enabled: true\n  base_url: ", cloud_url,
+                      "local:\n  endpoints:\n    - name: engine\n      address: ", engine_address_, "\n",
+                      yaml.endpoint, "cloud:\n  enabled: true\n  base_url: ", cloud_url,
                       "\n  api_key_file: cloud.key\n  backoff_base: 1ms\n", yaml.cloud,
                       "audit:\n  directory: audit\n  key_file: audit.key\n", yaml.audit,
                       yaml.tenants.empty() ? "anonymous: true\n" : "tenants_file: tenants.yaml\n", yaml.more);

@@ -29,6 +29,7 @@ struct RouterYaml {
   std::string listen;                 // more lines of `listen`, two spaces in
   std::string limits = "  drain: 10s\n";
   std::string policy = "  cloud_qps_threshold: 100000\n";
+  std::string endpoint;               // more lines of the engine's endpoint, six spaces in
   std::string cloud;                  // more lines of `cloud`
   std::string more;                   // more sections
   std::string tenants;                // the tenants file; empty = anonymous

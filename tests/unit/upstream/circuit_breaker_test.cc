@@ -16,9 +16,9 @@ namespace headgate::router {
 namespace {
 
 // A row is a script: `+N` waits N seconds, `a` begins an attempt (must succeed), `x` must be refused, `c` first
-// content, `s` success, `f` failure, `b` abandoned, `t` trips for 60 s, `t5` for 5 s; `=state` checks. What a script says of an
-// attempt, it says of the oldest that has not ended, or of a new one; `2s` of the second oldest. Breaker: 3 failures,
-// 10 s.
+// content, `s` success, `f` failure, `b` abandoned, `t` trips for 60 s, `t5` for 5 s; `=state` checks. What a script
+// says of an attempt, it says of the oldest that has not ended, or of a new one; `2s` of the second oldest. Breaker: 3
+// failures, 10 s.
 struct Row {
   const char* name;
   const char* script;

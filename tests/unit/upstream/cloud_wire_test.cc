@@ -89,6 +89,40 @@ TEST(CloudRequestBodyTest, RebuildsFromTheClosedList) {
   }
 }
 
+TEST(CloudRequestBodyTest, WhoGetsEarlierThoughts) {
+  using Dialect = CloudBody::Dialect;
+  const v1::GenerateRequest request = Request(
+      R"(messages { role: ROLE_ASSISTANT reasoning_content: "why" tool_calls { id: "c" name: "f" arguments: "{}" } }
+         messages { role: ROLE_ASSISTANT tool_calls { id: "d" name: "f" arguments: "{}" } }
+         messages { role: ROLE_USER content: "u" })");
+  struct Row {
+    const char* name;
+    Dialect dialect;
+    bool thinking;
+    const char *first, *second;  // null: the field is absent
+  };
+  const Row rows[] = {
+      {"DeepSeek that thinks", Dialect::kDeepSeek, true, "why", ""},
+      {"DeepSeek that does not", Dialect::kDeepSeek, false, nullptr, nullptr},
+      {"another cloud", Dialect::kOpenAi, false, nullptr, nullptr},
+      {"a pod of our own", Dialect::kLocalEngine, false, "why", nullptr},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    CloudBody about{"m", row.thinking};
+    about.dialect = row.dialect;
+    const Json body = Json::parse(CloudRequestBody(request, about).value());
+    const char* const expected[] = {row.first, row.second};
+    for (size_t i = 0; i < 2; ++i) {
+      const Json& message = body["messages"][i];
+      EXPECT_EQ(message.contains("reasoning_content"), expected[i] != nullptr) << message;
+      if (expected[i] != nullptr) {
+        EXPECT_EQ(message["reasoning_content"], expected[i]);
+      }
+    }
+  }
+}
+
 TEST(CloudRequestBodyTest, RefusesWhatItCannotSay) {
   const std::string deep = absl::StrCat(R"(prompt: "p" tools { name: "f" parameters_json: '{"a":)",
                                         std::string(100000, '['), std::string(100000, ']'), "}' }");
