@@ -6,11 +6,15 @@
 //   kind     `limit`             asked for                       given
 //   kRate    per second          tokens beside those at hand;    at most what has flowed in since; what is given
 //                                negative: given back            back is taken
-//   kPlaces  of all routers      places that it wants to hold    at most what the others leave; forgotten when it is
-//                                                                silent for kLeaseLife
+//   kPlaces  of all routers      places that it wants to hold;   at most what the others leave; while all want more
+//                                `burst`: those in use           than there is, whoever has more than its part gets
+//                                                                fewer; forgotten when it is silent for kLeaseLife
 //   kSpend   of all routers in   what it has spent and wants to  as kPlaces, but never forgotten before the key is:
 //            a period            be able to spend                the key names the period
 //   kSum     -                   what it counts itself           the sum of all routers' counts
+//   kCap     the most            what it has learned that the    what all have learned: no more than the lowest, and
+//                                limit is; `burst`: answers      one more for as many answers as it is high
+//                                since then
 //
 // Thread-safety: executor thread only.
 #pragma once
@@ -29,11 +33,11 @@ namespace headgate::router {
 constexpr absl::Duration kLeaseLife = absl::Seconds(2);
 
 struct LeaseAsk {
-  enum class Kind { kRate, kPlaces, kSpend, kSum };
+  enum class Kind { kRate, kPlaces, kSpend, kSum, kCap };
   Kind kind = Kind::kRate;
   std::string key;
   double limit = 0;
-  double burst = 0;  // kRate: tokens that may gather
+  double burst = 0;  // kRate: tokens that may gather; kPlaces, kCap: above
   double want = 0;
 };
 

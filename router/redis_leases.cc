@@ -35,21 +35,31 @@ for i, key in ipairs(KEYS) do
     tokens = math.min(burst, tokens - give)
     redis.call('HSET', key, 'tokens', string.format('%.17g', tokens), 'at', string.format('%.17g', now))
     redis.call('PEXPIRE', key, 3600000)
+  elseif kind == 'cap' then
+    give = math.min(limit, tonumber(redis.call('GET', key) or limit))
+    give = math.min(limit, want, give + burst / give)
+    redis.call('SET', key, string.format('%.17g', give), 'PX', 3600000)
   else
-    local others = 0
+    local others, wanted, routers = 0, want, 1
     local held = redis.call('HGETALL', key)
     for j = 1, #held, 2 do
       if held[j] ~= holder then
-        local n, until_ = string.match(held[j + 1], '^(%S+) (%S+)$')
+        local n, until_, asked = string.match(held[j + 1], '^(%S+) (%S+) ?(%S*)$')
         if kind == 'spend' or tonumber(until_) > now then
-          others = others + tonumber(n)
+          others, wanted, routers = others + tonumber(n), wanted + (tonumber(asked) or 0), routers + 1
         else
           redis.call('HDEL', key, held[j])
         end
       end
     end
     give = kind == 'sum' and want or math.max(0, math.min(want, limit - others))
-    redis.call('HSET', key, holder, string.format('%.17g %.17g', give, now + life))
+    local state = string.format('%.17g %.17g', give, now + life)
+    if kind == 'places' then
+      local part = math.floor(limit / routers)
+      if wanted > limit and part >= 1 then give = math.min(give, math.max(part, limit - (wanted - want))) end
+      state = string.format('%.17g %.17g %.17g', math.max(give, burst), now + life, want)
+    end
+    redis.call('HSET', key, holder, state)
     if kind == 'sum' then give = give + others end
     redis.call('PEXPIRE', key, kind == 'spend' and 5184000000 or 60000)
   end
@@ -61,6 +71,7 @@ return given
 const char* Name(LeaseAsk::Kind kind) {
   if (kind == LeaseAsk::Kind::kRate) return "rate";
   if (kind == LeaseAsk::Kind::kSum) return "sum";
+  if (kind == LeaseAsk::Kind::kCap) return "cap";
   return kind == LeaseAsk::Kind::kPlaces ? "places" : "spend";
 }
 

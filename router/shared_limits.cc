@@ -30,18 +30,24 @@ bool SharedLimits::Lease::live() const { return owner_.live() && (leased_ || kin
 
 double SharedLimits::Lease::MayHold() const {
   if (kind_ == LeaseAsk::Kind::kSpend) return leased_ ? held_ : own_share(limit_);
-  return live() ? held_ : own_share(limit_);
+  return live() ? held_ : own_share(limit());
+}
+
+// What all have learned of the cap holds also while the store is lost.
+double SharedLimits::Lease::limit() const {
+  return within_ != nullptr && within_->leased_ ? std::min(limit_, std::floor(within_->Cap())) : limit_;
 }
 
 void SharedLimits::Lease::SetKey(const std::string& key) {
   if (key == key_) return;
   key_ = key;
   leased_ = false;
-  held_ = need_ = needed_ = demand_ = 0;
+  held_ = need_ = needed_ = demand_ = asked_ = 0;
+  lower_ = std::numeric_limits<double>::infinity();
 }
 
 LeaseAsk SharedLimits::Lease::Ask() {
-  LeaseAsk ask{kind_, key_, limit_, burst_, 0};
+  LeaseAsk ask{kind_, key_, limit(), burst_, 0};
   switch (kind_) {
     case LeaseAsk::Kind::kRate: {
       demand_ += kDemandNew * (asked_ - demand_);
@@ -55,8 +61,13 @@ LeaseAsk SharedLimits::Lease::Ask() {
       break;
     }
     case LeaseAsk::Kind::kPlaces:
-      ask.want = needed_ + std::max(kHeadroomMin, std::min(needed_, kHeadroomShare * limit_));
-      ask.want = std::max(ask.want, std::floor(kPlacesMin * own_share(limit_)));
+      ask.burst = need_;
+      ask.want = needed_ + std::max(kHeadroomMin, std::min(needed_, kHeadroomShare * limit()));
+      ask.want = std::max(ask.want, std::floor(kPlacesMin * own_share(limit())));
+      // Fewer places than routers: nobody keeps one in hand, whoever has used one leaves it after a while.
+      if (own_share(limit()) < 1) {
+        ask.want = owner_.clock_.Monotonic() - wanted_at_ < kLeaseLife ? std::max(1.0, needed_) : needed_;
+      }
       needed_ = need_;
       break;
     case LeaseAsk::Kind::kSpend:
@@ -66,6 +77,10 @@ LeaseAsk SharedLimits::Lease::Ask() {
       break;
     case LeaseAsk::Kind::kSum:
       ask.want = source_ ? source_() : 0;
+      break;
+    case LeaseAsk::Kind::kCap:
+      ask.want = std::min(limit_, lower_);
+      ask.burst = std::exchange(asked_, 0);
       break;
   }
   return ask;
@@ -78,6 +93,9 @@ void SharedLimits::Lease::Given(const LeaseAsk& ask, double amount) {
     tokens_ += amount;
   } else if (kind_ == LeaseAsk::Kind::kSum) {
     others_ = std::max(0.0, amount - ask.want);
+  } else if (kind_ == LeaseAsk::Kind::kCap) {
+    if (ask.want <= lower_) lower_ = std::numeric_limits<double>::infinity();  // nothing lower since it was asked
+    held_ = std::min(amount, lower_);
   } else {
     held_ = amount;
   }

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,7 +36,7 @@ class SharedLimits {
         : owner_(owner), kind_(kind), key_(std::move(key)) {}
     // The limit of all routers together; `burst` for kRate.
     void Set(double limit, double burst = 0) { limit_ = limit, burst_ = burst; }
-    // kSpend: another period, with nothing spent and nothing leased.
+    // kSpend, kCap: another one, of which nothing is spent, leased or learned.
     void SetKey(const std::string& key);
 
     // The store answers: what follows counts. Otherwise the own share does.
@@ -43,7 +44,8 @@ class SharedLimits {
     // limit / routers.
     double own_share(double limit) const { return limit / static_cast<double>(owner_.config_.routers); }
 
-    // kRate: one more was asked for, whether it gets a token or not; a token is at hand; it is taken.
+    // kRate: one more was asked for, whether it gets a token or not; a token is at hand; it is taken. kCap: one answer
+    // more.
     void Asked() { ++asked_; }
     bool HasToken() const { return tokens_ >= 1; }
     void Take() { tokens_ -= 1; }
@@ -52,8 +54,16 @@ class SharedLimits {
     void Need(double amount) {
       need_ = amount;
       if (kind_ == LeaseAsk::Kind::kPlaces) needed_ = std::max(needed_, amount);
+      if (amount > 0) Wanted();
     }
+    // kPlaces: never more than this kCap says.
+    void Within(const Lease& cap) { within_ = &cap; }
+    // kPlaces: one was wanted and there was none.
+    void Wanted() { wanted_at_ = owner_.clock_.Monotonic(); }
     double MayHold() const;
+    // kCap: what all routers have learned; this one has learned that it is no more than `cap`. REQUIRES: live.
+    double Cap() const { return std::min(limit_, held_); }
+    void Lower(double cap) { lower_ = std::min(lower_, cap), held_ = std::min(held_, cap); }
     // kSum: where the own count comes from; the others', as of the last exchange (0 while the store is lost).
     void SetSource(std::function<double()> source) { source_ = std::move(source); }
     double others() const { return live() ? others_ : 0; }
@@ -61,17 +71,21 @@ class SharedLimits {
    private:
     friend class SharedLimits;
     LeaseAsk Ask();
+    double limit() const;
     void Given(const LeaseAsk& ask, double amount);
 
     SharedLimits& owner_;
     const LeaseAsk::Kind kind_;
     std::string key_;
     double limit_ = 0, burst_ = 0;
+    const Lease* within_ = nullptr;
     double tokens_ = 0;   // kRate
     double asked_ = 0;    // since the last exchange
     double demand_ = 0;   // per exchange, lately
     double need_ = 0, needed_ = 0;  // now, and at the last exchange (kPlaces: the most since)
-    double held_ = 0;     // kPlaces, kSpend: leased
+    MonotonicTime wanted_at_ = -absl::InfiniteDuration();
+    double held_ = 0;     // kPlaces, kSpend: leased; kCap: the cap
+    double lower_ = std::numeric_limits<double>::infinity();  // kCap: what the store has not been told yet
     bool leased_ = false;
     double others_ = 0;
     std::function<double()> source_;

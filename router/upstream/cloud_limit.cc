@@ -39,20 +39,34 @@ void CloudLimit::Apply(const CloudConfig& config) {
 }
 
 void CloudLimit::Share(SharedLimits& limits) {
-  const std::string name = config_.further ? absl::StrCat(":", config_.name) : "";
-  places_ = &limits.Get(LeaseAsk::Kind::kPlaces, absl::StrCat("cloud_places", name));
-  shared_calls_ = &limits.Get(LeaseAsk::Kind::kSpend, absl::StrCat("cloud_calls", name));
+  places_ = &limits.Get(LeaseAsk::Kind::kPlaces, Key("cloud_places"));
+  shared_calls_ = &limits.Get(LeaseAsk::Kind::kSpend, Key("cloud_calls"));
+  shared_cap_ = &limits.Get(LeaseAsk::Kind::kCap, Key("cloud_cap"));
+  places_->Within(*shared_cap_);
   Publish();
 }
 
-// Each router learns the cap from its own refusals; the places of all are counted against it.
+std::string CloudLimit::Key(const char* what) const {
+  return config_.further ? absl::StrCat(what, ":", config_.name) : what;
+}
+
+double CloudLimit::Cap() const { return shared_cap_ != nullptr && shared_cap_->live() ? shared_cap_->Cap() : cap_; }
+
+void CloudLimit::Follow() {
+  const double cap = Cap();
+  if (cap < cap_) ++cuts_, successes_ = 0;  // another's refusal: what we sent before it says the same
+  cap_ = cap;
+}
+
 void CloudLimit::Publish() {
   if (places_ == nullptr) return;
+  shared_cap_->Set(static_cast<double>(config_.concurrency_max));
+  shared_cap_->SetKey(absl::StrCat(Key("cloud_cap"), ":", config_.concurrency_max));
+  Follow();
   places_->Set(std::floor(cap_));
   places_->Need(static_cast<double>(in_flight_));
   shared_calls_->Set(CallsPerDay());
-  const std::string name = config_.further ? absl::StrCat(":", config_.name) : "";
-  shared_calls_->SetKey(absl::StrCat("cloud_calls", name, ":", Today()));
+  shared_calls_->SetKey(absl::StrCat(Key("cloud_calls"), ":", Today()));
   shared_calls_->Need(Today() > day_ ? 0 : static_cast<double>(calls_));
 }
 
@@ -76,10 +90,10 @@ void CloudLimit::Restore(int64_t calls) {
 }
 
 bool CloudLimit::HasRoom() const {
-  if (places_ != nullptr && static_cast<double>(in_flight_ + 1) > std::max(1.0, std::floor(places_->MayHold()))) {
-    return false;
-  }
-  return static_cast<double>(in_flight_) < std::max(1.0, std::floor(cap_)) && CallsLeft();
+  if (static_cast<double>(in_flight_) >= std::max(1.0, std::floor(Cap())) || !CallsLeft()) return false;
+  if (places_ == nullptr || static_cast<double>(in_flight_ + 1) <= std::floor(places_->MayHold())) return true;
+  places_->Wanted();
+  return false;
 }
 
 std::optional<CloudLimit::Attempt> CloudLimit::Take() {
@@ -103,6 +117,7 @@ std::optional<CloudLimit::Attempt> CloudLimit::Take() {
 
 void CloudLimit::Succeeded() {
   Ended();
+  if (shared_cap_ != nullptr && shared_cap_->live()) return shared_cap_->Asked();
   const auto most = static_cast<double>(config_.concurrency_max);
   if (cap_ >= most || static_cast<double>(++successes_) < cap_) return;
   successes_ = 0;
@@ -111,6 +126,7 @@ void CloudLimit::Succeeded() {
 }
 
 void CloudLimit::Limited(const Attempt& attempt, std::optional<int64_t> limit) {
+  Follow();
   const double under_way = std::min(cap_, static_cast<double>(in_flight_));
   --in_flight_;
   if (attempt.cuts < cuts_) return;
@@ -119,6 +135,7 @@ void CloudLimit::Limited(const Attempt& attempt, std::optional<int64_t> limit) {
   // Far above what was under way the cap says nothing: then it is halved.
   const double cut = limit ? kBelowNamed * static_cast<double>(*limit) : std::max(kCut * under_way, cap_ / 2);
   cap_ = std::max(1.0, std::min(cap_, cut));
+  if (shared_cap_ != nullptr) shared_cap_->Lower(cap_);
   HG_LOG(Warning, "cloud limits our requests, concurrency cap=", cap());
   SetGauges();
 }
@@ -126,6 +143,7 @@ void CloudLimit::Limited(const Attempt& attempt, std::optional<int64_t> limit) {
 void CloudLimit::Ended() {
   --in_flight_;
   Publish();
+  SetGauges();
 }
 
 void CloudLimit::SetGauges() {

@@ -6,7 +6,9 @@
 //
 // The cap begins at `concurrency_max`. A 429 sets it to 0.8 of what was under way (but no more than halves it), or to
 // 0.9 of the limit that the 429 names; attempts from before the last cut cut nothing. As many successes as the cap is
-// high add one (AIMD: Chiu and Jain 1989).
+// high add one (AIMD: Chiu and Jain 1989). Routers that share limits share the cap too: what one has learned holds for
+// all within two exchanges, and everybody's successes raise it. While the store is lost each has its share of the last
+// one; a share below one place is none.
 // The day is UTC's. Its calls reach at most calls_per_day * calls_per_day_ratio, never more than twice calls_per_day. A
 // wall clock that goes back opens no new day.
 //
@@ -15,6 +17,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "common/clock.h"
 #include "common/metrics.h"
@@ -27,7 +30,7 @@ class CloudLimit {
  public:
   CloudLimit(const Clock& clock, const CloudConfig& config, Metrics& metrics);
   void Apply(const CloudConfig& config);
-  // From now on cap and calls are those of all routers; while the store is lost, this router's share of them holds.
+  // From now on cap and calls are those of all routers; while the store is lost, this router's share of them.
   void Share(SharedLimits& limits);
 
   // Calls of today from before this process began.
@@ -49,6 +52,9 @@ class CloudLimit {
  private:
   bool CallsLeft() const;
   double CallsPerDay() const;  // authorised, by the ratio
+  std::string Key(const char* what) const;  // of what is shared
+  double Cap() const;
+  void Follow();  // what the others have learned
   void Publish();
   int64_t Today() const;
   void SetGauges();
@@ -57,6 +63,7 @@ class CloudLimit {
   CloudConfig config_;
   SharedLimits::Lease* places_ = nullptr;
   SharedLimits::Lease* shared_calls_ = nullptr;
+  SharedLimits::Lease* shared_cap_ = nullptr;
   Gauge& cap_gauge_;
   Gauge& calls_gauge_;
   double cap_;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
@@ -23,7 +24,13 @@ struct FakeLeases {
     MonotonicTime at;
   };
   std::map<std::string, Bucket> rates;
-  std::map<std::string, std::map<std::string, std::pair<double, MonotonicTime>>> held;
+  struct Held {
+    double amount = 0;
+    MonotonicTime until;
+    double want = 0;
+  };
+  std::map<std::string, std::map<std::string, Held>> held;
+  std::map<std::string, double> caps;
   bool down = false;
   int exchanges = 0;
 };
@@ -55,15 +62,30 @@ class FakeLeaseStore : public LeaseStore {
       bucket.tokens = std::min(ask.burst, bucket.tokens - give);
       return give;
     }
+    if (ask.kind == LeaseAsk::Kind::kCap) {
+      double& cap = leases_.caps.try_emplace(ask.key, ask.limit).first->second;
+      cap = std::min(cap, ask.limit);
+      cap = std::min({ask.limit, ask.want, cap + ask.burst / cap});
+      return cap;
+    }
     auto& held = leases_.held[ask.key];
-    double others = 0;
+    double others = 0, others_want = 0, routers = 1;
     for (const auto& [holder, one] : held) {
-      if (holder == holder_) continue;
-      if (ask.kind == LeaseAsk::Kind::kSpend || one.second > now) others += one.first;
+      if (holder == holder_ || (ask.kind != LeaseAsk::Kind::kSpend && one.until <= now)) continue;
+      others += one.amount;
+      others_want += one.want;
+      ++routers;
     }
     const bool sum = ask.kind == LeaseAsk::Kind::kSum;
-    const double give = sum ? ask.want : std::max(0.0, std::min(ask.want, ask.limit - others));
-    held[holder_] = {give, now + kLeaseLife};
+    double give = sum ? ask.want : std::max(0.0, std::min(ask.want, ask.limit - others));
+    double in_hand = give;
+    if (ask.kind == LeaseAsk::Kind::kPlaces) {
+      const double part = std::floor(ask.limit / routers);
+      const bool short_of = ask.want + others_want > ask.limit;
+      if (short_of && part >= 1) give = std::min(give, std::max(part, ask.limit - others_want));
+      in_hand = std::max(give, ask.burst);
+    }
+    held[holder_] = {in_hand, now + kLeaseLife, ask.want};
     return sum ? give + others : give;
   }
 

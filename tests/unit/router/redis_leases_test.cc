@@ -53,6 +53,22 @@ void HoldsTheContract(RealLoop& loop, LeaseStore& a, LeaseStore& b) {
   EXPECT_EQ(Ask(loop, a, {{Kind::kPlaces, "p", 10, 0, 1}})[0], 1);
   EXPECT_EQ(Ask(loop, b, {{Kind::kPlaces, "p", 10, 0, 7}})[0], 7);
   EXPECT_EQ(Ask(loop, b, {{Kind::kPlaces, "p", 0, 0, 7}})[0], 0) << "a limit that fell";
+  // More is wanted than there is: what one has in use stays its, but it gets its part only.
+  EXPECT_EQ(Ask(loop, a, {{Kind::kPlaces, "wanted", 10, 0, 9}})[0], 9);
+  EXPECT_EQ(Ask(loop, b, {{Kind::kPlaces, "wanted", 10, 0, 4}})[0], 1);
+  EXPECT_EQ(Ask(loop, a, {{Kind::kPlaces, "wanted", 10, 8, 9}})[0], 6);
+  EXPECT_EQ(Ask(loop, b, {{Kind::kPlaces, "wanted", 10, 1, 4}})[0], 2) << "eight are still in use";
+  EXPECT_EQ(Ask(loop, a, {{Kind::kPlaces, "wanted", 10, 6, 9}})[0], 6);
+  EXPECT_EQ(Ask(loop, b, {{Kind::kPlaces, "wanted", 10, 2, 4}})[0], 4);
+  EXPECT_EQ(Ask(loop, a, {{Kind::kPlaces, "few", 1, 0, 1}})[0], 1);
+  EXPECT_EQ(Ask(loop, b, {{Kind::kPlaces, "few", 1, 0, 1}})[0], 0);
+  EXPECT_EQ(Ask(loop, a, {{Kind::kPlaces, "few", 1, 1, 1}})[0], 1) << "no part of one place";
+  // A cap: the lowest that anybody learned, and one more for as many answers.
+  EXPECT_EQ(Ask(loop, a, {{Kind::kCap, "c", 100, 0, 100}})[0], 100);
+  EXPECT_EQ(Ask(loop, a, {{Kind::kCap, "c", 100, 0, 40}})[0], 40);
+  EXPECT_EQ(Ask(loop, b, {{Kind::kCap, "c", 100, 0, 100}})[0], 40);
+  EXPECT_EQ(Ask(loop, b, {{Kind::kCap, "c", 100, 40, 100}})[0], 41);
+  EXPECT_EQ(Ask(loop, b, {{Kind::kCap, "c", 30, 300, 30}})[0], 30) << "never above the limit";
   // Money, with fractions and large numbers.
   EXPECT_EQ(Ask(loop, a, {{Kind::kSpend, "s", 1e15, 0, 123456789012345}})[0], 123456789012345);
   EXPECT_EQ(Ask(loop, b, {{Kind::kSpend, "s", 1e15, 0, 1e15}})[0], 1e15 - 123456789012345);
