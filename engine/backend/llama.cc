@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "engine/backend/cores.h"
@@ -20,6 +22,7 @@
 #include "engine/backend/llama_log.h"
 #include "engine/backend/llama_sampler.h"
 #include "engine/backend/llama_vocab.h"
+#include "engine/backend/thread_count.h"
 #include <llama.h>
 
 namespace headgate::engine {
@@ -122,6 +125,7 @@ class LlamaBackend final : public Backend {
 
  private:
   llama_context_params ContextParams();
+  void CountThreads(double step_seconds);
 
   LlamaModel model_;
   LlamaAdapters adapters_;  // after the model, before the context
@@ -135,6 +139,7 @@ class LlamaBackend final : public Backend {
   std::unique_ptr<Batch> batch_;
   std::unique_ptr<CellSwap> swap_;
   int32_t outputs_max_ = 0;
+  std::optional<ThreadCount> threads_;
   BackendInfo info_;
 };
 
@@ -230,6 +235,7 @@ absl::Status LlamaBackend::Open() {
   info_.outputs_max = outputs_max_;
   info_.rewinds = CanRewind(model_.get());
   info_.embedding_tokens_max = std::min(config_.embedding_tokens, llama_model_n_ctx_train(model_.get()));
+  threads_.emplace(params.n_threads);
   embedder_ = std::make_unique<LlamaEmbedder>(model_.get(), info_.embedding_tokens_max);
   batch_ = std::make_unique<Batch>(info_.batch_tokens_max);
   if (config_.swap_cells) swap_ = std::make_unique<CellSwap>(Sequences(config_) - 1);
@@ -246,12 +252,25 @@ absl::Status LlamaBackend::Decode(absl::Span<const BatchRow> rows) {
     return absl::InternalError(absl::StrCat("batch of ", rows.size(), " rows, ", outputs, " outputs: outside limits"));
   }
   if (swap_ != nullptr) swap_->BeforeDecode(memory_, rows);
-  switch (const int32_t code = llama_decode(context_.get(), batch_->Fill(rows))) {
+  const MonotonicTime start = RealTime().Monotonic();
+  const int32_t code = llama_decode(context_.get(), batch_->Fill(rows));
+  CountThreads(absl::ToDoubleSeconds(RealTime().Monotonic() - start));
+  switch (code) {
     case 0: return absl::OkStatus();
     case 1: return absl::ResourceExhaustedError("no KV room for the batch");
     case 2: return absl::AbortedError("decode given up");
     default: return absl::InternalError(absl::StrCat("llama_decode: ", code));
   }
+}
+
+void LlamaBackend::CountThreads(double step_seconds) {
+  if (!threads_->Ran(step_seconds)) return;
+  const auto times = CpuTimesOfThread();
+  if (!times) return;
+  const int32_t threads = threads_->Look(*times);
+  if (threads == llama_n_threads(context_.get())) return;
+  HG_LOG(Debug, "cores are shared with other processes: threads=", threads);
+  llama_set_n_threads(context_.get(), threads, threads);
 }
 
 absl::StatusOr<std::shared_ptr<const Adapter>> LlamaBackend::LoadAdapter(const std::string& name,

@@ -7,11 +7,13 @@
 
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/backend/cores.h"
 #include "engine/backend/llama_json.h"
 #include "engine/backend/llama_vocab.h"
+#include "engine/backend/thread_count.h"
 
 namespace headgate::engine {
 namespace {
@@ -51,6 +53,72 @@ TEST_F(CoresTest, VersionOne) {
 }
 
 TEST_F(CoresTest, AtLeastOneCore) { EXPECT_GE(UsableCores(), 1); }
+
+// Windows one after the other: what this thread had of each, and the threads that follow.
+TEST(ThreadCountTest, OneFewerForEachNeighbour) {
+  constexpr double kWindow = ThreadCount::kWindowSeconds;
+  struct Window {
+    double ran;
+    double waited;
+    int threads;
+  };
+  const struct {
+    const char* name;
+    int most;
+    std::vector<Window> windows;
+  } rows[] = {
+      {"alone", 2, {{.25, .002, 2}, {.25, .01, 2}}},
+      {"callers on the same cores for a moment", 2, {{.22, .03, 2}}},
+      {"a neighbour on two cores", 2, {{.15, .1, 1}, {.25, 0, 1}}},
+      {"one on sixteen", 16, {{.235, .015, 15}, {.249, .001, 15}}},
+      {"four on sixteen", 16, {{.2, .05, 12}}},
+      {"one more comes", 4, {{.2, .05, 3}, {.19, .06, 2}}},
+      {"more than there are threads", 4, {{.01, .24, 1}, {.01, .24, 1}}},
+      {"one thread has nothing to give", 1, {{.1, .15, 1}}},
+      {"no time at all", 2, {{0, .25, 2}}},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    ThreadCount count(row.most);
+    CpuTimes times;
+    for (const Window& window : row.windows) {
+      EXPECT_FALSE(count.Ran(kWindow / 2));
+      EXPECT_TRUE(count.Ran(kWindow / 2));
+      times.ran += window.ran;
+      times.waited += window.waited;
+      EXPECT_EQ(count.Look(times), window.threads);
+    }
+  }
+}
+
+TEST(ThreadCountTest, AllAreTriedAgain) {
+  ThreadCount count(2);
+  CpuTimes times = {.15, .1};
+  count.Ran(ThreadCount::kWindowSeconds);
+  ASSERT_EQ(count.Look(times), 1);
+  const auto windows = [&](double waited) {  // until all are tried, and what comes of it
+    int passed = 0;
+    for (int threads = 1; threads == 1; ++passed) {
+      times.ran += ThreadCount::kWindowSeconds;
+      count.Ran(ThreadCount::kWindowSeconds);
+      threads = count.Look(times);
+    }
+    EXPECT_EQ(passed, static_cast<int>(ThreadCount::kRetrySeconds / ThreadCount::kWindowSeconds));
+    times.ran += .15;
+    times.waited += waited;
+    count.Ran(ThreadCount::kWindowSeconds);
+    return count.Look(times);
+  };
+  EXPECT_EQ(windows(.1), 1) << "still there";
+  EXPECT_EQ(windows(0), 2) << "gone";
+}
+
+TEST(ThreadCountTest, TheKernelTells) {
+  const auto times = CpuTimesOfThread();
+  if (!times) GTEST_SKIP() << "no schedstat on this machine";
+  EXPECT_GT(times->ran, 0);
+  EXPECT_GE(times->waited, 0);
+}
 
 TEST(JsonDepthTest, CountsBracketsOutsideStrings) {
   EXPECT_EQ(JsonDepth(""), 0);
