@@ -186,9 +186,10 @@ double DecodeLoop::Measure(int32_t sequences, int32_t count) {
 // budget and as many places as pay. Sizes that are far too slow are not tried: no answer would wait for them.
 void DecodeLoop::WarmUp() {
   const BackendInfo& info = backend_.info();
-  // The first touches memory, the second is believed.
-  for (const int32_t prompt : {8, 16}) {
-    Measure(1, std::min({prompt, info.batch_tokens_max, info.context_tokens_per_sequence_max / 4}));
+  const int32_t prompt_max = std::min(info.batch_tokens_max, info.context_tokens_per_sequence_max / 4);
+  Measure(1, std::min(8, prompt_max));  // touches memory: too few rows to be believed
+  for (int32_t prompt = StepBudget::kTokensMin; prompt <= prompt_max; prompt *= 2) {
+    if (Measure(1, prompt) > Seconds(config_.step_target) / 2) break;
   }
   const int32_t most = std::min(info.sequences_max, info.batch_tokens_max);
   const double enough = std::max(4 * Seconds(config_.step_target), 2 * Measure(1, 1));

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -248,6 +249,25 @@ TEST_F(SchedulingTest, WarmUpComesBeforeHealth) {
   ASSERT_TRUE(early->WaitEnd().ok());
   EXPECT_EQ(early->text(), Alone(Ask("x", 3))) << "nothing of the warm-up is left in the cells";
   EXPECT_TRUE(engine_->Healthy());
+}
+
+// A step costs 10 ms, a prompt row 1 ms, an answer's row 2 ms more.
+TEST_F(SchedulingTest, WarmUpMeasuresSeveralSizes) {
+  Start({.sequences_max = 8}, {.step_target = absl::Milliseconds(150), .warm_up = true},
+        [this](absl::Span<const BatchRow> rows, const Backend&) {
+          const bool answers = std::all_of(rows.begin(), rows.end(), [](const BatchRow& row) { return row.output; });
+          clock_.Advance(absl::Milliseconds(10 + (answers ? 3 : 1) * static_cast<int64_t>(rows.size())));
+          return absl::OkStatus();
+        });
+  ASSERT_TRUE(Submit(Ask("x", 1))->WaitEnd().ok());
+  const v1::Load load = engine_->CurrentLoad();
+  std::map<int32_t, double> rates;
+  for (const v1::DecodeRate& rate : load.decode_rates()) rates[rate.answers()] = rate.tokens_per_second();
+  for (const int answers : {1, 2, 4, 8}) EXPECT_NEAR(rates[answers], answers / (.010 + .003 * answers), 1) << answers;
+  EXPECT_THAT(std::vector<int32_t>(rows_.begin(), rows_.begin() + 5), testing::ElementsAre(8, 16, 32, 64, 128))
+      << "up to half of the target";
+  EXPECT_NEAR(load.prefill_tokens_per_second(), 248 / .298, 20);
+  EXPECT_EQ(load.running_max(), 8);
 }
 
 }  // namespace
