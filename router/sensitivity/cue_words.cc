@@ -26,7 +26,7 @@ constexpr CueRow kRows[] = {
     {Cue::kMilitaryId, "军官证|士兵证|军人证|文职干部证|警官证|退伍证|军字第|士字第|南字第|北字第|沈字第|兰字第|济字第|广字第|成字第|空字第|海字第|参字第|政字第|"
      "后字第|装字第|military id|military service number"},
     {Cue::kDriverLicence,
-     "驾驶证|驾照|驾驶执照|档案编号|driver license|driver licence|driver's license|driver's licence|drivers license|"
+     "驾驶证|驾照|驾驶执照|档案编号|驾驶证档案编号|驾照档案编号|驾驶证档案号|driver license|driver licence|driver's license|driver's licence|drivers license|"
      "driving licence|driving license|drivers licence|dl number|dl no|dl|license|licence|driver_license|license no|"
      "licence no"},
     {Cue::kSocialSecurity, "社保号|社会保障号|社保卡|社会保障卡|社保账号|医保号|医保卡|医保编号|公积金账号|公积金号|个人公积金|社保电脑号|社保"},
@@ -48,7 +48,7 @@ constexpr CueRow kRows[] = {
      "reg plate|car plate|car reg|plate|plates|reg|registration|vehicle reg|tag number|"
      "车牌|车牌号|号牌|牌照|车辆|license plate|licence plate|number plate|plate number|plate no|vehicle registration|违章|停车|车主"},
     {Cue::kTaxId,
-     "纳税人识别号|税号|税务登记号|tax id|taxpayer id|ein|employer identification|vat number|vat no|vat id|tax number|tin"},
+     "纳税人识别号|税号|税务登记号|tax id|taxpayer id|ein|employer identification|tax number|tin"},
     {Cue::kRouting, "routing|routing number|aba number|aba routing|aba|routing_number|rtn"},
     {Cue::kSwift, "swift|bic|swift code|swift/bic|swift_code"},
     {Cue::kAccount,
@@ -274,7 +274,7 @@ constexpr CueRow kRows[] = {
      "公司|总部|酒店|博物馆|门店|医院地址|景点|餐厅|大使馆|法院|政府|大学|学院|商场|营业厅|headquarters|headquartered|museum|hotel|restaurant|embassy|"
      "store|office|corporation|inc|llc|university|library|theater|theatre|landmark|white house|cathedral|station|"
      "stadium|景区|旅游|博览|展览|图书馆|体育馆|写字楼|building|airport|arena|showroom|courthouse|town hall|city hall|post office|"
-     "consulate|dmv|opening hours|directions to|get there|how do i get|客服|营业时间|怎么坐|挂号|地铁|医院|博物院|派出所|税务局|车管所|机场|火车站|"
+     "consulate|dmv|opening hours|directions to|get there|how do i get|客服|营业时间|怎么坐|挂号|地铁|医院|博物院|故宫|纪念馆|美术馆|派出所|税务局|车管所|机场|火车站|"
      "专卖店|旗舰店|客运站|开业|门市|分店|工作室|注册地址|办公地址|ltd|limited|registered in|our shop|"
      "we run a|repair shop|shop at|instagram bio|抖音简介|head office|our office|公司地址|open mon|open daily|open sat|"
      "google business|about page|"
@@ -355,7 +355,8 @@ constexpr CueRow kRows[] = {
     // ---- Contra-words ----
     {Cue::kOtherNumber,
      "订单号|订单编号|订单|快递单号|运单号|物流单号|单号|流水号|序列号|批次号|批号|货号|商品编号|型号|版本号|票号|发票号码|发票代码|发票号|条形码|isbn|issn|doi|order number|"
-     "order no|order id|order #|tracking number|tracking no|tracking|serial number|serial no|serial|part number|sku|"
+     "part no|part no.|p/n|order no|order id|order #|tracking number|tracking no|tracking|serial number|serial no|"
+     "serial|part number|sku|"
      "invoice number|invoice no|invoice|ticket|ticket number|ticket no|model number|barcode|upc|ean|po number|"
      "confirmation number|reference number|ref no|build number|job id|transaction id|request id|trace id|batch no|"
      "lot number|product id|product code|item no|order|shipment|imei|vin|arxiv|pmid|rfc|flight|flight no|航班|航班号|车次|"
@@ -370,7 +371,9 @@ constexpr CueRow kRows[] = {
      "乙公司|习题|考题|真题|案例题|选择题|情景题|李华|backstory|short film|villain|superhero|novella|narrator|practice question|"
      "practice problem|exam question|mock exam|moot court|word puzzle|quiz|limerick|haiku|sitcom|lyrics|novel|story|"
      "fiction|fictional|character|screenplay|fairy tale|protagonist|short story|word problem|math problem|poem|"
-     "movie|film|plot|dialogue between|scene|role-play|roleplay|biography|how many apples|apples|essay|sci-fi|"
+     "movie|film|plot|dialogue between|a dialogue for|a dialog for|make up a patient|make up a person|"
+     "make up a case|make up an employee|make up a customer|made-up patient|invented patient|scene|role-play|"
+     "roleplay|biography|how many apples|apples|essay|sci-fi|"
      "fan fiction|d&d|dungeons|npc|rogue|wizard|fantasy|riddle|how many|how old will|how much does|逻辑题|推理题|智力题|几个苹果|"
      "第一章|第二章|第三章|探长|chapter one|chapter 1|"
      "monologue|独白|小品|skit|reading comprehension|logic puzzle|exam vignette|case study for|for mba|管理学案例|考试题|"

@@ -255,6 +255,19 @@ TEST(Rules, LeaveLookAlikesAlone) {
   for (const NegativeRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
 }
 
+TEST(Rules, LeaveLinesOfCompaniesAndInventedPersonsAlone) {
+  const NegativeRow rows[] = {
+      {"toll_free", "call 1-800-829-1040 or +1 888 362 4478, is it the real one"},
+      {"toll_free_zh", "打给800-810-8888"},
+      {"part_number_like_phone", "Torque of part no. 415-226-9013-B in the manual"},
+      {"vat_number", "VAT number IE8256796U on an invoice of Microsoft Ireland"},
+      {"palace", "故宫的地址是北京市东城区景山前街4号"},
+      {"invented_patient", "Make up a patient called Mr. Bloggs with type 2 diabetes"},
+      {"language_class", "Write a dialogue for an English class: Anna asks for his address, he says 10 Green Street"},
+  };
+  for (const NegativeRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
+}
+
 // Whose illness it is says a word for one certain person, not a name.
 TEST(Rules, FindIllnessOfSomebodyPointedAt) {
   const PositiveRow rows[] = {
@@ -285,6 +298,8 @@ TEST(Rules, FindPlatesAndMarkingsButNotTalkOfThem) {
       {"plate_us", "plate 7KLM482 California, parked across my driveway", "CN_PLATE 7KLM482"},
       {"plate_uk", "rental return, reg KX21 VTB, left mirror broken", "CN_PLATE KX21 VTB"},
       {"school_register", "学籍号G320106201205170023填哪一栏", "EMPLOYEE_NO G320106201205170023"},
+      {"licence_file_number", "驾驶证档案编号320508114729，怎么查扣分", "DRIVER_LICENCE 320508114729"},
+      {"phone_before_letters", "my cell 415-226-9013-Bob", "PHONE_US 415-226-9013"},
       {"messenger_at", "telegram me at @kestrel_ivanov88 when it is done", "MESSENGER_ID kestrel_ivanov88"},
       {"marking_in_a_survey",
        "Survey result, strictly confidential: 12 people named as redundant",
