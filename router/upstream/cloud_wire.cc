@@ -35,7 +35,7 @@ double Decimal(float value) {
   return std::strtod(text, nullptr);
 }
 
-// DeepSeek takes earlier thoughts back while it thinks; pods of our own always, when a conversation comes from the cloud.
+// DeepSeek takes earlier thoughts back while it thinks; pods of our own always: the conversation may have been there.
 bool TakesReasoning(const CloudBody& about) {
   return about.thinking || about.dialect == CloudBody::Dialect::kLocalEngine;
 }

@@ -218,6 +218,26 @@ void EndpointRegistry::Replace(const std::vector<Found>& found) {
   }
   for (const auto& [address, endpoint] : leaving) Leave(*endpoint);
   endpoints_ = std::move(next);
+  CountWithoutTls();
+}
+
+void EndpointRegistry::CountWithoutTls() {
+  const auto elsewhere = [](const std::shared_ptr<Endpoint>& endpoint) {
+    std::string host, port;
+    return SplitAddress(endpoint->address, &host, &port) && !AddressInRanges(host, {"127.0.0.0/8", "::1/128"});
+  };
+  const auto count = config_.tls.enabled() ? 0 : std::count_if(endpoints_.begin(), endpoints_.end(), elsewhere);
+  metrics_
+      .GetGauge("headgate_router_engines_without_tls",
+                "Engine pods on other machines that are reached without TLS and prove no identity.")
+      .Set(static_cast<double>(count));
+  const std::string complaint = "without tls";
+  if (count == 0) {
+    complaints_.erase(complaint);
+  } else if (complaints_.insert(complaint).second) {
+    HG_LOG(Error, "local.tls is not set: engines on other machines get prompts in plain text and prove no identity",
+           ", engines=", count);
+  }
 }
 
 std::shared_ptr<Endpoint> EndpointRegistry::Connected(const Found& found) {

@@ -114,6 +114,8 @@ class EndpointRegistry final : public Places {
   void AcceptService(const Service& service, std::vector<Found>& found);
   std::shared_ptr<Endpoint> Connected(const Found& found);
   void Leave(Endpoint& endpoint);
+  // Engines on other machines that prove nothing, and to whom everything goes in plain text.
+  void CountWithoutTls();
   void SetGauges();
 
   Executor executor_;

@@ -4,7 +4,6 @@
 #include "router/upstream/engine_channel.h"
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -27,7 +26,6 @@ constexpr int kKeepaliveTimeMs = 20'000;
 constexpr int kKeepaliveTimeoutMs = 5'000;
 constexpr int kReconnectMsMin = 100;
 constexpr int kReconnectMsMax = 2'000;
-constexpr absl::Duration kComplainEvery = absl::Minutes(1);
 
 std::vector<std::string> Copies(const std::vector<grpc::string_ref>& names) {
   std::vector<std::string> copies;
@@ -38,42 +36,22 @@ std::vector<std::string> Copies(const std::vector<grpc::string_ref>& names) {
 // Called by gRPC's threads after every handshake, when the chain has been verified.
 class IdentityVerifier : public grpc::experimental::ExternalCertificateVerifier {
  public:
-  IdentityVerifier(std::string address, std::vector<std::string> allowed, const Clock& clock, Metrics& metrics)
-      : address_(std::move(address)),
-        allowed_(std::move(allowed)),
-        clock_(clock),
-        refused_(RefusedIdentities(metrics)) {}
+  explicit IdentityVerifier(std::vector<std::string> allowed) : allowed_(std::move(allowed)) {}
 
   bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
               grpc::Status* sync_status) override {
     if (IdentityAllowed(Copies(request->uri_names()), Copies(request->dns_names()), allowed_)) return true;
     *sync_status = grpc::Status(grpc::StatusCode::UNAUTHENTICATED, "not an engine's identity");
-    refused_.Increment();
-    Complain();
     return true;
   }
   void Cancel(grpc::experimental::TlsCustomVerificationCheckRequest*) override {}
 
  private:
-  void Complain() {
-    const std::lock_guard lock(mutex_);
-    const MonotonicTime now = clock_.Monotonic();
-    if (now < complain_at_) return;
-    complain_at_ = now + kComplainEvery;
-    HG_LOG(Error, "engine refused, its certificate's identity is not in local.tls_identities: address=", address_);
-  }
-
-  const std::string address_;
   const std::vector<std::string> allowed_;
-  const Clock& clock_;
-  Counter& refused_;
-  std::mutex mutex_;
-  MonotonicTime complain_at_ = -absl::InfiniteDuration();
 };
 
 // Null when TLS is asked for and its files cannot be used: never plaintext instead.
-std::shared_ptr<grpc::ChannelCredentials> Credentials(const std::string& address, const LocalConfig& config,
-                                                      const Clock& clock, Metrics& metrics) {
+std::shared_ptr<grpc::ChannelCredentials> Credentials(const LocalConfig& config) {
   const TlsConfig& tls = config.tls;
   if (!tls.enabled()) return grpc::InsecureChannelCredentials();
   if (const absl::Status checked = CheckTls(tls); !checked.ok()) {
@@ -87,8 +65,8 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(const std::string& address
   if (!tls.ca_file.empty()) options.watch_root_certs();
   if (!tls.certificate_file.empty()) options.watch_identity_key_cert_pairs();
   if (!config.tls_identities.empty()) {
-    options.set_certificate_verifier(grpc::experimental::ExternalCertificateVerifier::Create<IdentityVerifier>(
-        address, config.tls_identities, clock, metrics));
+    options.set_certificate_verifier(
+        grpc::experimental::ExternalCertificateVerifier::Create<IdentityVerifier>(config.tls_identities));
     options.set_check_call_host(false);  // the address is no name; the identity was checked instead
   }
   return grpc::experimental::TlsCredentials(options);
@@ -98,7 +76,13 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(const std::string& address
 
 Counter& RefusedIdentities(Metrics& metrics) {
   return metrics.GetCounter("headgate_router_refused_identities_total",
-                            "Connections to engines that proved a name outside local.tls_identities.");
+                            "Connections to engines whose certificate proved no allowed name, or has no authority.");
+}
+
+bool RefusedForCertificate(const grpc::Status& status) {
+  const std::string& message = status.error_message();
+  return absl::StrContains(message, "certificate verify failed") ||        // its chain; OpenSSL's words
+         absl::StrContains(message, "Custom verification check failed");  // its name, ours or gRPC's own check
 }
 
 bool IdentityAllowed(const std::vector<std::string>& uris, const std::vector<std::string>& dns_names,
@@ -116,16 +100,14 @@ bool IdentityAllowed(const std::vector<std::string>& uris, const std::vector<std
   });
 }
 
-std::shared_ptr<grpc::Channel> MakeEngineChannel(const std::string& address, const LocalConfig& config,
-                                                 const Clock& clock, Metrics& metrics) {
-  RefusedIdentities(metrics);  // shown from the start, so that the first one is an increase
+std::shared_ptr<grpc::Channel> MakeEngineChannel(const std::string& address, const LocalConfig& config) {
   std::string host, port;
   // The registry has looked; a second lock costs nothing.
   if (!SplitAddress(address, &host, &port) || !AddressInRanges(host, config.address_ranges)) {
     HG_LOG(Error, "engine refused, not in local.address_ranges: address=", address);
     return nullptr;
   }
-  const auto credentials = Credentials(address, config, clock, metrics);
+  const auto credentials = Credentials(config);
   if (credentials == nullptr) return nullptr;
   const int connect_ms = static_cast<int>(absl::ToInt64Milliseconds(config.connect_timeout));
   grpc::ChannelArguments arguments;

@@ -3,7 +3,8 @@
 
 // engine_channel: the connection to one engine, and who may be at its other end. Local is a fact, not a label: only a
 // literal address inside the configured ranges is ever connected to, and with TLS the engine must prove a name that
-// configuration allows. Whoever proves another is refused, counted and reported.
+// configuration allows. Whoever proves another, or has a certificate of an unknown authority, is refused; the caller
+// counts and reports it (RefusedForCertificate).
 //
 // Thread-safety: functions from any thread.
 #pragma once
@@ -12,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "common/clock.h"
 #include "common/metrics.h"
 #include "grpcpp/channel.h"
+#include "grpcpp/support/status.h"
 #include "router/config.h"
 
 namespace headgate::router {
@@ -25,12 +26,13 @@ namespace headgate::router {
 bool IdentityAllowed(const std::vector<std::string>& uris, const std::vector<std::string>& dns_names,
                      const std::vector<std::string>& allowed);
 
-// Counts connections to local pods that proved another name; shown from the first call on.
+// Counts connections to local pods whose certificate was not accepted; shown from the first call on.
 Counter& RefusedIdentities(Metrics& metrics);
+// Whether a call failed because the engine's certificate was not accepted. gRPC tells it in words only. Pure.
+bool RefusedForCertificate(const grpc::Status& status);
 
 // Null when `address` (`ip:port`, `[ip]:port`) is no literal inside config.address_ranges or when the TLS files cannot
-// be used: never plaintext instead. `clock` and `metrics` must outlive the channel.
-std::shared_ptr<grpc::Channel> MakeEngineChannel(const std::string& address, const LocalConfig& config,
-                                                 const Clock& clock, Metrics& metrics);
+// be used: never plaintext instead.
+std::shared_ptr<grpc::Channel> MakeEngineChannel(const std::string& address, const LocalConfig& config);
 
 }  // namespace headgate::router

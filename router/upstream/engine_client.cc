@@ -29,6 +29,7 @@ constexpr size_t kMessageBytesMax = 256;
 constexpr int kLoadIntervalMs = 100;
 constexpr absl::Duration kWatchBackoffMin = absl::Milliseconds(100);
 constexpr absl::Duration kWatchBackoffMax = absl::Seconds(2);
+constexpr absl::Duration kComplainEvery = absl::Minutes(1);
 // The router's own deadline decides; gRPC's is for the engine and for calls that nobody waits for.
 constexpr absl::Duration kDeadlineGrace = absl::Milliseconds(50);
 
@@ -187,12 +188,19 @@ class EngineWhole : public AnswerStream {
   std::optional<Event> finish_;  // given out after the delta
 };
 
-// Keeps a WatchLoad stream open for as long as it lives.
+// Keeps a WatchLoad stream open for as long as it lives. Being always there, it is who notices an engine that proves
+// nothing.
 class LoadWatch {
  public:
-  LoadWatch(Executor executor, Clock& clock, RandomBytes random, v1::Engine::Stub& stub,
-            EndpointRegistry::OnLoad on_load)
-      : executor_(executor), clock_(clock), random_(std::move(random)), stub_(stub), on_load_(std::move(on_load)) {
+  LoadWatch(Executor executor, Clock& clock, RandomBytes random, std::string address, Counter& refused,
+            v1::Engine::Stub& stub, EndpointRegistry::OnLoad on_load)
+      : executor_(executor),
+        clock_(clock),
+        random_(std::move(random)),
+        address_(std::move(address)),
+        refused_(refused),
+        stub_(stub),
+        on_load_(std::move(on_load)) {
     Open();
   }
   ~LoadWatch() { call_->Abandon(); }
@@ -208,10 +216,20 @@ class LoadWatch {
           call_->Used();
           on_load_(load);
         },
-        [this](const grpc::Status&) { OpenLater(); });
+        [this](const grpc::Status& status) {
+          if (RefusedForCertificate(status)) Refused();
+          OpenLater();
+        });
     request_.set_interval_ms(kLoadIntervalMs);
     stub_.async()->WatchLoad(&call_->context(), &request_, call_.get());
     call_->Start(call_);
+  }
+  void Refused() {
+    refused_.Increment();
+    const MonotonicTime now = clock_.Monotonic();
+    if (now < complain_at_) return;
+    complain_at_ = now + kComplainEvery;
+    HG_LOG(Error, "engine refused, its certificate proves no name that is allowed: address=", address_);
   }
   void OpenLater() {
     const absl::Duration wait = backoff_ * (0.5 + RandomUnit(random_) / 2);
@@ -222,6 +240,9 @@ class LoadWatch {
   Executor executor_;
   Clock& clock_;
   RandomBytes random_;
+  const std::string address_;
+  Counter& refused_;
+  MonotonicTime complain_at_ = -absl::InfiniteDuration();
   v1::Engine::Stub& stub_;
   const EndpointRegistry::OnLoad on_load_;
   v1::WatchLoadRequest request_;
@@ -234,12 +255,13 @@ class EngineClient : public LocalUpstream {
  public:
   EngineClient(Executor executor, Clock& clock, RandomBytes random, const std::string& address,
                const LocalConfig& config, Metrics& metrics, EndpointRegistry::OnLoad on_load)
-      : executor_(executor), clock_(clock), channel_(MakeEngineChannel(address, config, clock, metrics)) {
+      : executor_(executor), clock_(clock), channel_(MakeEngineChannel(address, config)) {
+    Counter& refused = RefusedIdentities(metrics);  // shown from the start, so that the first one is an increase
     if (channel_ == nullptr) return;
     KeepCallbackThreads();
     inference_ = v1::Inference::NewStub(channel_);
     engine_ = v1::Engine::NewStub(channel_);
-    watch_.emplace(executor_, clock_, std::move(random), *engine_, std::move(on_load));
+    watch_.emplace(executor_, clock_, std::move(random), address, refused, *engine_, std::move(on_load));
   }
 
   std::unique_ptr<AnswerStream> Generate(const Prompt& prompt, const CallOptions& options) override {

@@ -93,7 +93,6 @@ void LocalConnection::Configure(CURL* easy) {
     curl_easy_setopt(easy, CURLOPT_SSLCERT, tls.certificate_file.c_str());
     curl_easy_setopt(easy, CURLOPT_SSLKEY, tls.key_file.c_str());
   }
-  if (config_.tls_identities.empty()) return;
   curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, &LocalConnection::OnSslContext);
   curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, this);
 }
@@ -120,16 +119,25 @@ CURLcode LocalConnection::OnSslContext(CURL*, void* ssl_context, void* self) {
 int LocalConnection::Verify(void* store_context, void* self) {
   auto* context = static_cast<X509_STORE_CTX*>(store_context);
   auto& connection = *static_cast<LocalConnection*>(self);
-  if (X509_verify_cert(context) != 1) return 0;
+  const bool known = X509_verify_cert(context) == 1;
   X509* leaf = X509_STORE_CTX_get0_cert(context);
-  if (leaf != nullptr &&
-      IdentityAllowed(NamesOf(leaf, GEN_URI), NamesOf(leaf, GEN_DNS), connection.config_.tls_identities)) {
-    return 1;
-  }
+  if (known && leaf != nullptr && connection.Proves(leaf)) return 1;
   connection.refused_.Increment();
-  connection.Complain("its certificate's identity is not in local.tls_identities");
-  X509_STORE_CTX_set_error(context, X509_V_ERR_APPLICATION_VERIFICATION);
+  connection.Complain(known ? "its certificate proves no name that is allowed"
+                            : "its certificate has no known authority");
+  if (known) X509_STORE_CTX_set_error(context, X509_V_ERR_APPLICATION_VERIFICATION);
   return 0;
+}
+
+// By one name or by its address libcurl asks again; here it is known who was refused.
+bool LocalConnection::Proves(X509* leaf) const {
+  if (!config_.tls_identities.empty()) {
+    return IdentityAllowed(NamesOf(leaf, GEN_URI), NamesOf(leaf, GEN_DNS), config_.tls_identities);
+  }
+  const std::string& name = config_.tls_server_name;
+  if (!name.empty()) return X509_check_host(leaf, name.c_str(), name.size(), 0, nullptr) == 1;
+  std::string host, port;
+  return SplitAddress(address_, &host, &port) && X509_check_ip_asc(leaf, host.c_str(), 0) == 1;
 }
 
 void LocalConnection::Complain(const std::string& what) {

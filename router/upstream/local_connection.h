@@ -9,6 +9,7 @@
 #pragma once
 
 #include <curl/curl.h>
+#include <openssl/types.h>
 
 #include <string>
 
@@ -37,6 +38,7 @@ class LocalConnection {
   static curl_socket_t OpenSocket(void* self, curlsocktype purpose, curl_sockaddr* address);
   static CURLcode OnSslContext(CURL* easy, void* ssl_context, void* self);
   static int Verify(void* store_context, void* self);
+  bool Proves(X509* leaf) const;
   void Complain(const std::string& what);
 
   const LocalConfig config_;

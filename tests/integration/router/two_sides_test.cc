@@ -47,7 +47,8 @@ class Pod {
     reply->Begin(200);
     for (const char* delta : {R"({"role":"assistant"})", R"({"reasoning_content":"pod-thought"})",
                               R"({"content":"pod-answer"})"}) {
-      reply->Write(absl::StrCat(R"(data: {"choices":[{"index":0,"delta":)", delta, R"(,"finish_reason":null}]})", "\n\n"));
+      reply->Write(
+          absl::StrCat(R"(data: {"choices":[{"index":0,"delta":)", delta, R"(,"finish_reason":null}]})", "\n\n"));
     }
     reply->Write(
         "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"

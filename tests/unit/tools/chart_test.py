@@ -298,10 +298,20 @@ class Values(unittest.TestCase):
         objects = render(TLS)
         config = yaml.safe_load(find(objects, "ConfigMap", "r-headgate-router")["data"]["router.yaml"])
         certificate = find(objects, "Certificate", "r-headgate-engine-tls")
-        self.assertEqual(certificate["spec"]["dnsNames"], [config["local"]["tls_server_name"]])
+        self.assertEqual(config["local"]["tls_identities"], certificate["spec"]["dnsNames"])
+        self.assertNotIn("tls_server_name", config["local"])
         engine = find(objects, "Deployment", "r-headgate-engine-default")["spec"]["template"]["spec"]["containers"][0]
         self.assertIn("--tls-ca=/etc/headgate/tls/ca.crt", engine["args"])
         self.assertIn("httpGet", engine["readinessProbe"])
+
+    def test_ones_own_identities_of_engines_are_kept(self):
+        values = copy.deepcopy(TLS)
+        for key, value in (("tls_identities", ["spiffe://cluster.local/ns/models/sa/engine"]),
+                           ("tls_server_name", "engine.internal")):
+            values.setdefault("router", {}).setdefault("config", {})["local"] = {key: value}
+            config = find(render(values), "ConfigMap", "r-headgate-router")["data"]["router.yaml"]
+            local = yaml.safe_load(config)["local"]
+            self.assertEqual({name: local[name] for name in local if name.startswith("tls_")}, {key: value})
 
     def test_the_helm_test_speaks_tls_when_routers_do(self):
         pod = find(render(TLS), "Pod", "r-headgate-test")["spec"]

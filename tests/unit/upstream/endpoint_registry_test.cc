@@ -24,46 +24,6 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-TEST(AddressInRanges, Table) {
-  struct Row {
-    const char* ip;
-    std::vector<std::string> ranges;
-    bool in;
-  };
-  const std::vector<Row> rows = {
-      {"10.1.2.3", {"10.0.0.0/8"}, true},
-      {"11.1.2.3", {"10.0.0.0/8"}, false},
-      {"172.31.255.255", {"172.16.0.0/12"}, true},
-      {"172.32.0.0", {"172.16.0.0/12"}, false},
-      {"192.168.1.77", {"10.0.0.0/8", "192.168.1.64/26"}, true},
-      {"192.168.1.128", {"192.168.1.64/26"}, false},
-      {"10.1.2.3", {"10.1.2.3"}, true},
-      {"10.1.2.4", {"10.1.2.3"}, false},
-      {"10.1.2.3", {"10.1.2.3/32"}, true},
-      {"8.8.8.8", {"0.0.0.0/0"}, true},
-      {"fd00::1", {"fc00::/7"}, true},
-      {"fe80::1", {"fc00::/7"}, false},
-      {"::1", {"::1/128"}, true},
-      {"::2", {"::1/128"}, false},
-      {"2001:db8::1", {"0.0.0.0/0"}, false},
-      {"10.1.2.3", {"::/0"}, false},
-      {"::ffff:10.1.2.3", {"10.0.0.0/8"}, true},
-      {"::ffff:8.8.8.8", {"10.0.0.0/8"}, false},
-      {"::ffff:8.8.8.8", {"::/0"}, false},
-      {"10.1.2.3", {"::ffff:10.0.0.0/104"}, true},
-      {"10.1.2.3", {}, false},
-      {"10.1.2.3", {"10.0.0.0/33"}, false},
-      {"10.1.2.3", {"10.0.0.0/"}, false},
-      {"10.1.2.3", {"10.0.0.0/-1"}, false},
-      {"10.1.2.3", {"nonsense", "10.0.0.0/8"}, true},
-      {"engine.example", {"0.0.0.0/0"}, false},
-      {"", {"0.0.0.0/0"}, false},
-  };
-  for (const Row& row : rows) {
-    EXPECT_EQ(AddressInRanges(row.ip, row.ranges), row.in) << row.ip << " in " << testing::PrintToString(row.ranges);
-  }
-}
-
 v1::Load Busy(int running, int waiting = 0) {
   v1::Load load;
   load.set_running_max(10);
@@ -474,6 +434,32 @@ TEST_F(EndpointRegistryTest, GaugesSumByConfiguredName) {
   EXPECT_EQ(gauge("headgate_router_endpoints", {{"endpoint", "pods"}, {"state", "ready"}}), 1);
   EXPECT_EQ(gauge("headgate_router_endpoints", {{"endpoint", "pods"}, {"state", "unready"}}), 1);
   EXPECT_EQ(gauge("headgate_router_endpoint_in_flight", {{"endpoint", "pods"}}), 1);
+}
+
+TEST_F(EndpointRegistryTest, EnginesOnOtherMachinesWithoutTlsAreCounted) {
+  struct Row {
+    const char* name;
+    std::vector<EndpointConfig> endpoints;
+    bool tls;
+    double counted;
+  };
+  const std::vector<Row> rows = {
+      {"this machine", {{"a", "127.0.0.1:5000"}, {"b", "[::1]:5001"}}, false, 0},
+      {"another machine", {{"a", "127.0.0.1:5000"}, {"b", "10.0.0.1:5000"}, {"c", "[fd00::1]:5000"}}, false, 2},
+      {"with TLS", {{"b", "10.0.0.1:5000"}}, true, 0},
+      {"without again", {{"b", "10.0.0.1:5000"}}, false, 1},
+  };
+  Start({});
+  for (const Row& row : rows) {
+    config_.endpoints = row.endpoints;
+    config_.tls.ca_file = row.tls ? "ca.pem" : "";
+    testing::internal::CaptureStderr();
+    registry_->Apply(config_);
+    clock_.RunUntilIdle();
+    const bool said = testing::internal::GetCapturedStderr().find("local.tls is not set") != std::string::npos;
+    EXPECT_EQ(metrics_.GetGauge("headgate_router_engines_without_tls", "").Value(), row.counted) << row.name;
+    EXPECT_EQ(said, row.counted > 0) << row.name;
+  }
 }
 
 TEST_F(EndpointRegistryTest, LoadAfterTheRegistryIsGoneIsHarmless) {

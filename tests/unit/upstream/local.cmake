@@ -1,5 +1,6 @@
 headgate_test(upstream_local_test LABEL unit
-  SOURCES circuit_breaker_test.cc cloud_limit_test.cc endpoint_choice_test.cc endpoint_registry_test.cc
+  SOURCES address_ranges_test.cc circuit_breaker_test.cc cloud_limit_test.cc endpoint_choice_test.cc
+          endpoint_registry_test.cc
   DEPS headgate_fakes headgate_upstream)
 headgate_test(engine_client_test LABEL unit
   SOURCES engine_channel_test.cc engine_client_test.cc engine_whole_test.cc

@@ -26,7 +26,9 @@
 {{- $local := mergeOverwrite (dict "resolve_interval" "2s") (default dict $config.local) (dict "endpoints" $endpoints) -}}
 {{- if ne .Values.tls.engines.mode "off" -}}
 {{- $_ := set $local "tls" (dict "ca_file" "/etc/headgate/engine-tls/ca.crt" "certificate_file" "/etc/headgate/engine-tls/tls.crt" "key_file" "/etc/headgate/engine-tls/tls.key") -}}
-{{- $_ := set $local "tls_server_name" (include "headgate.engineServerName" . | trim) -}}
+{{- if not (or $local.tls_identities $local.tls_server_name) -}}
+{{- $_ := set $local "tls_identities" (list (include "headgate.engineServerName" . | trim)) -}}
+{{- end -}}
 {{- end -}}
 {{- $cloud := mergeOverwrite (dict "enabled" .Values.cloud.enabled) (default dict $config.cloud) -}}
 {{- if .Values.cloud.enabled -}}
