@@ -73,8 +73,8 @@ bool Dispatch::cloud_available(size_t cloud) const {
 Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::Send(const Ticket& ticket, const Prompt& prompt,
                                                              const Sensitivity& sensitivity, Decision decision,
                                                              Attempts& attempts, Cancellation& cancellation,
-                                                             const ApproveHedge& approve) {
-  Exchange exchange{ticket, prompt, sensitivity, attempts, cancellation, {}, decision.cloud};
+                                                             const ApproveHedge& approve, const ApproveRetry& again) {
+  Exchange exchange{ticket, prompt, sensitivity, attempts, cancellation, {}, decision.cloud, again};
   exchange.route.mutable_reasons()->Assign(decision.reasons.begin(), decision.reasons.end());
   exchange.route.set_sensitivity(sensitivity.level);
   exchange.route.set_request_id(ticket.request_id);
@@ -151,6 +151,7 @@ Task<Dispatch::CloudResult> Dispatch::SendCloud(Exchange& exchange, CloudPermit 
       if (backoff) CountRefusedRetry();
       co_return CloudResult{nullptr, absl::OkStatus(), fallback};
     }
+    if (exchange.again && !exchange.again()) co_return CloudResult{nullptr, absl::OkStatus(), "budget_exhausted"};
     absl::Status slept = co_await SleepUntil(executor_, clock_, clock_.Monotonic() + *backoff, exchange.cancellation);
     if (!slept.ok()) co_return CloudResult{nullptr, slept, ""};
   }

@@ -4,7 +4,8 @@
 // dispatch: sends the request to where policy said, retries and falls back until the first content byte (the commit
 // point), never towards less trust: cloud -> local is allowed, local -> cloud is not. After the commit point an
 // upstream's death ends the answer with UNAVAILABLE. A fallback puts its reason in front of the route's reasons:
-// cloud_unavailable, cloud_rate_limited, cloud_rejected (our key or balance) or cloud_at_cap.
+// cloud_unavailable, cloud_rate_limited, cloud_rejected (our key or balance), cloud_at_cap or budget_exhausted (no room
+// for another attempt).
 //
 // Hedging: a local request to which policy gave a second permit may be sent to the cloud too when its first token is
 // late (hedging.h). Whoever reaches the commit point first answers, with `hedge` in front of the reasons when it is the
@@ -69,6 +70,8 @@ struct Attempts {
 
 // Before a hedge is sent: budget, record, whatever else a way out needs. Anything but OK: it is not sent.
 using ApproveHedge = std::function<Task<absl::Status>(Cancellation&)>;
+// Before the cloud is asked again: `attempts` says what the ones before it may have cost. False: it is not asked.
+using ApproveRetry = std::function<bool()>;
 
 // What a request would meet on either side.
 struct Prospect {
@@ -91,7 +94,7 @@ class Dispatch {
   Task<absl::StatusOr<std::unique_ptr<Answer>>> Send(const Ticket& ticket, const Prompt& prompt,
                                                      const Sensitivity& sensitivity, Decision decision,
                                                      Attempts& attempts, Cancellation& cancellation,
-                                                     const ApproveHedge& approve = {});
+                                                     const ApproveHedge& approve = {}, const ApproveRetry& again = {});
   void Share(SharedLimits& limits) {
     for (const auto& cloud : clouds_) cloud->limit.Share(limits);
   }

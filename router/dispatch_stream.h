@@ -55,6 +55,7 @@ struct Dispatch::Exchange {
   Cancellation& cancellation;
   v1::Route route;
   size_t cloud = 0;  // its number
+  ApproveRetry again = {};
 };
 
 // An Answer once Begin has returned kOk. Tells breaker and cap, or registry and queue, exactly once how it ended, also

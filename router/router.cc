@@ -21,13 +21,6 @@ namespace {
 
 constexpr size_t kReasoningKeptMax = 1 << 20;
 
-void AddCharge(const Charge& charge, v1::AuditRecord& record) {
-  record.set_cost_micro_units(record.cost_micro_units() + charge.micro_units);
-  if (charge.currency.empty()) return;
-  record.set_currency(charge.currency);
-  record.set_price_version(charge.price_version);
-}
-
 }  // namespace
 
 Task<absl::Status> Router::Generate(const RequestHead& head, const Prompt& prompt, AnswerSink& sink,
@@ -90,17 +83,17 @@ Task<absl::Status> Router::Path(Exchange& x, const Prompt& prompt, AnswerSink& s
   // The record of the decision is written before a byte can leave. For the cloud this takes place and budget there and
   // may wait for the disk; if it fails, `decision` becomes a local one (router_records.cc).
   x.stage = "audit";
-  const absl::Status recorded = co_await RecordDecision(x, prompt, decision, cancellation);
-  if (!recorded.ok()) co_return recorded;
+  CO_RETURN_IF_ERROR(co_await RecordDecision(x, prompt, decision, cancellation));
   // For conversation: from here on its next turns are kept too, whatever becomes of this one.
   if (x.kept()) conversation_.RememberSensitive(*x.ticket->tenant, prompt, x.sensitivity.level);
 
-  // Send it there; retry and fall back, never towards less trust, until the first content byte. For the cloud the gate
-  // is here: permit and prompt become a CloudPrompt (cloud_prompt.h), or nothing is sent.
+  // Send it there; retry and fall back, never towards less trust, until the first content byte. The gate to the cloud
+  // is here: permit and prompt become a CloudPrompt, or nothing is sent.
   x.stage = "dispatch";
   const router::ApproveHedge approve = [&](Cancellation& stop) { return ApproveHedge(x, prompt, stop); };
+  const router::ApproveRetry again = [&] { return ApproveRetry(x, prompt); };
   auto answer = co_await dispatch_.Send(*x.ticket, x.outgoing(prompt), x.judged(), std::move(decision), x.attempts,
-                                        cancellation, approve);
+                                        cancellation, approve, again);
   if (!answer.ok()) co_return answer.status();
 
   // The answer flows through the output guard to the client; accounting and audit follow in Conclude.
@@ -303,7 +296,9 @@ void Router::Conclude(Exchange& x, const Prompt& prompt, const absl::Status& sta
     x.usage.set_prompt_tokens(static_cast<int64_t>(prompt.text_bytes() / 4));
     AddDetail("usage estimated", record);
   }
-  AddCharge(BookLost(x, prompt, record), record);
+  BookLost(x, prompt);
+  AddCharge(x.lost, record);
+  AddLost(x.attempts, record);
   if (x.ticket && x.usage.completion_tokens() + x.usage.prompt_tokens() > 0) {
     const Charge charge = accounting_.Settle(*x.ticket, x.route, x.usage, std::move(x.hold));
     const bool cloud = x.route.target() == v1::Route::TARGET_CLOUD;

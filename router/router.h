@@ -146,7 +146,8 @@ class Router {
   Ask AskFor(const std::string& tenant, const Prompt& prompt, bool sensitive, size_t cloud);
   Task<absl::Status> RecordDecision(Exchange& x, const Prompt& prompt, Decision& decision, Cancellation& cancellation);
   Task<absl::Status> ApproveHedge(Exchange& x, const Prompt& prompt, Cancellation& cancellation);
-  Charge BookLost(Exchange& x, const Prompt& prompt, v1::AuditRecord& record);
+  bool ApproveRetry(Exchange& x, const Prompt& prompt);
+  void BookLost(Exchange& x, const Prompt& prompt);
   Task<absl::Status> WriteDecision(Exchange& x, const Prompt& prompt, const Decision& decision);
   absl::Status KeepContent(const Exchange& x, const std::string& part, const google::protobuf::Message& content,
                            std::string* digest);

@@ -17,6 +17,8 @@ namespace headgate::router {
 
 // Of a record of this request.
 void AddDetail(const std::string& what, v1::AuditRecord& record);
+void AddCharge(const Charge& charge, v1::AuditRecord& record);
+void AddLost(const Attempts& attempts, v1::AuditRecord& record);
 
 struct Router::Exchange {
   Exchange(const RequestHead& h, std::shared_ptr<const Rules> r) : head(h), rules(std::move(r)) {}
@@ -49,7 +51,9 @@ struct Router::Exchange {
   MonotonicTime first_token = absl::InfiniteDuration();
   double local_predicted_s = 0;  // first token, when it was decided
   Cache::Flight flight;   // others may wait for this answer
-  BudgetBook::Hold hold;  // the worst case of a cloud answer, until it is settled
+  BudgetBook::Hold hold;  // the worst case of the cloud's attempt, until it is settled
+  Attempts booked;        // what of `attempts` was lost and is booked
+  Charge lost;            // the sum of that
 
   // What policy and dispatch are told about: the masked request when there is one.
   const Sensitivity& judged() const { return mask ? mask->sensitivity : sensitivity; }

@@ -17,6 +17,23 @@ void AddDetail(const std::string& what, v1::AuditRecord& record) {
   absl::StrAppend(record.mutable_detail(), record.detail().empty() ? "" : "; ", what);
 }
 
+void AddCharge(const Charge& charge, v1::AuditRecord& record) {
+  record.set_cost_micro_units(record.cost_micro_units() + charge.micro_units);
+  if (charge.currency.empty()) return;
+  record.set_currency(charge.currency);
+  record.set_price_version(charge.price_version);
+}
+
+void AddLost(const Attempts& attempts, v1::AuditRecord& record) {
+  using Hedge = Attempts::Hedge;
+  if (attempts.hedge == Hedge::kWon) AddDetail("hedge won", record);
+  if (attempts.hedge == Hedge::kFailed) AddDetail("hedge failed", record);
+  if (attempts.hedge == Hedge::kLost) AddDetail("hedge lost, usage estimated", record);
+  if (attempts.lost > 0) {
+    AddDetail(absl::StrCat("usage of ", attempts.lost, " failed cloud attempts estimated"), record);
+  }
+}
+
 // For sites that must keep content: a request whose content cannot be kept may not leave.
 Task<absl::Status> Router::WriteDecision(Exchange& x, const Prompt& prompt, const Decision& decision) {
   const absl::Status kept = KeepContent(x, "input", prompt.content(), &x.input_digest);
@@ -72,27 +89,32 @@ Task<absl::Status> Router::ApproveHedge(Exchange& x, const Prompt& prompt, Cance
   co_return written;
 }
 
+// What an attempt that broke off may have cost is booked before the next one, which needs room of its own: however
+// often the cloud is asked, the hard limits hold. One that was refused cost nothing: its room is the next one's.
+bool Router::ApproveRetry(Exchange& x, const Prompt& prompt) {
+  if (x.attempts.lost == x.booked.lost) return true;
+  BookLost(x, prompt);
+  const std::string& model = x.cloud_config().model;
+  if (!accounting_.BudgetFor(*x.ticket, prompt, model).room) return false;
+  x.hold = accounting_.Reserve(*x.ticket, prompt, model);
+  return true;
+}
+
 // What was sent and did not become the answer may have to be paid for: the prompt, at four bytes a token, each time.
-Charge Router::BookLost(Exchange& x, const Prompt& prompt, v1::AuditRecord& record) {
-  using Hedge = Attempts::Hedge;
-  const bool hedge_lost = x.attempts.hedge == Hedge::kLost;
-  if (x.attempts.hedge == Hedge::kWon) AddDetail("hedge won", record);
-  if (x.attempts.hedge == Hedge::kFailed) AddDetail("hedge failed", record);
-  if (hedge_lost) AddDetail("hedge lost, usage estimated", record);
-  if (x.attempts.lost > 0) {
-    AddDetail(absl::StrCat("usage of ", x.attempts.lost, " failed cloud attempts estimated"), record);
-  }
-  const int lost = x.attempts.lost + (hedge_lost ? 1 : 0);
-  if (!x.ticket || lost == 0) return {};
+void Router::BookLost(Exchange& x, const Prompt& prompt) {
+  const int hedge_lost = x.attempts.hedge == Attempts::Hedge::kLost ? 1 : 0;
+  const int lost = x.attempts.lost - x.booked.lost + hedge_lost;
+  if (!x.ticket || lost == 0) return;
   v1::Route route;
   route.set_target(v1::Route::TARGET_CLOUD);
   route.set_model(x.cloud_config().model);
   v1::Usage usage;
   usage.set_prompt_tokens(lost * static_cast<int64_t>(prompt.text_bytes() / 4));
-  usage.set_completion_tokens(x.attempts.lost_output_tokens);
-  // The hold is the answer's when the cloud's came after all.
-  const bool answered = x.route.target() == v1::Route::TARGET_CLOUD;
-  return accounting_.Settle(*x.ticket, route, usage, answered ? BudgetBook::Hold() : std::move(x.hold));
+  usage.set_completion_tokens(x.attempts.lost_output_tokens - x.booked.lost_output_tokens);
+  x.booked = x.attempts;
+  Charge charge = accounting_.Settle(*x.ticket, route, usage, std::move(x.hold));
+  charge.micro_units += x.lost.micro_units;
+  if (!charge.currency.empty()) x.lost = std::move(charge);
 }
 
 absl::Status Router::KeepContent(const Exchange& x, const std::string& part, const google::protobuf::Message& content,

@@ -1,5 +1,6 @@
 headgate_test(router_path_test LABEL unit
-  SOURCES audit_path_test.cc cache_path_test.cc cache_test.cc clouds_path_test.cc hedge_path_test.cc router_path_test.cc
+  SOURCES audit_path_test.cc budget_path_test.cc cache_path_test.cc cache_test.cc clouds_path_test.cc hedge_path_test.cc
+          router_path_test.cc
   DEPS headgate_fakes headgate_router)
 
 headgate_test(router_guards_test LABEL unit
