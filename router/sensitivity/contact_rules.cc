@@ -112,17 +112,6 @@ std::optional<Value> Landline(const Match& match) {
   return Value{range, kScoreLikely};
 }
 
-// Free for who calls, in North America: companies and offices have such lines, persons do not.
-bool IsTollFree(std::string_view area) {
-  constexpr std::string_view kAreas[] = {"800", "833", "844", "855", "866", "877", "888"};
-  return OneOf(area, kAreas);
-}
-
-// `415-226-9013-B`: more of a part's number stands behind it.
-bool GoesOn(std::string_view text, size_t end) {
-  return end + 1 < text.size() && (text[end] == '-' || text[end] == '/') && IsUpper(text[end + 1]);
-}
-
 // 400 numbers belong to companies and are printed on everything: only with a person's word beside them.
 std::optional<Value> ServiceLine(const Match& match) {
   const TextRange range = match.InText(match.begin, match.end);
@@ -143,13 +132,12 @@ std::optional<Value> UsPhone(const Match& match) {
   if (range.end < text.size() && IsDigit(text[range.end])) return std::nullopt;
   if (digits[0] < '2' || digits[3] < '2' || InsideMixedToken(text, range)) return std::nullopt;
   if (IsPlaceholderNumber(digits) || IsHotline(match, range)) return std::nullopt;
-  const std::string_view area = digits.substr(0, 3);
-  // 555-0100 to 555-0199 are for films and documentation.
-  const bool fiction = digits.substr(3, 5) == "55501";
-  if (IsTollFree(area) || fiction) return std::nullopt;
+  const bool fiction = digits.substr(3, 5) == "55501";  // to 555-0199: films and documentation
+  if (IsTollFree(digits) || fiction) return std::nullopt;
   const NumberShape shape(text, range);
   const bool phone = match.evidence.Near(Cue::kPhone, range, kCloseChars);
-  if (!phone && GoesOn(text, range.end)) return std::nullopt;
+  const std::string_view rest = text.substr(range.end, 2);  // `415-226-9013-B` is a part
+  if (!phone && rest.size() == 2 && rest[0] == '-' && IsUpper(rest[1])) return std::nullopt;
   const bool other = match.evidence.Before(Cue::kOtherNumber, range, kVeryCloseChars);
   if (shape.separated() && shape.groups() == "3-3-4" && !shape.has_comma() &&
       (phone || (!other && shape.free_standing()))) {
@@ -196,9 +184,7 @@ std::optional<Value> E164(const Match& match) {
   const std::string_view text = match.text();
   if (digits < 8 || digits > 15 || TouchesDigit(text, range) || InsideMixedToken(text, range)) return std::nullopt;
   if (IsHotline(match, range) || IsPlaceholderNumber(match.view.substr(match.begin + 1, digits))) return std::nullopt;
-  if (digits == 11 && match.view[match.begin + 1] == '1' && IsTollFree(match.view.substr(match.begin + 2, 3))) {
-    return std::nullopt;
-  }
+  if (IsTollFree(match.view.substr(match.begin + 1, digits))) return std::nullopt;
   if (match.view.substr(match.begin + 1, 2) == "86" && IsCnMobile(match.view.substr(match.begin + 3, digits - 2))) {
     return std::nullopt;  // named as what it is
   }

@@ -26,7 +26,8 @@ constexpr CueRow kRows[] = {
     {Cue::kMilitaryId, "军官证|士兵证|军人证|文职干部证|警官证|退伍证|军字第|士字第|南字第|北字第|沈字第|兰字第|济字第|广字第|成字第|空字第|海字第|参字第|政字第|"
      "后字第|装字第|military id|military service number"},
     {Cue::kDriverLicence,
-     "驾驶证|驾照|驾驶执照|档案编号|驾驶证档案编号|驾照档案编号|驾驶证档案号|driver license|driver licence|driver's license|driver's licence|drivers license|"
+     "驾驶证|驾照|驾驶执照|档案编号|驾驶证档案编号|驾照档案编号|驾驶证档案号|driver license|driver licence|driver's license|"
+     "driver's licence|drivers license|"
      "driving licence|driving license|drivers licence|dl number|dl no|dl|license|licence|driver_license|license no|"
      "licence no"},
     {Cue::kSocialSecurity, "社保号|社会保障号|社保卡|社会保障卡|社保账号|医保号|医保卡|医保编号|公积金账号|公积金号|个人公积金|社保电脑号|社保"},
@@ -274,7 +275,8 @@ constexpr CueRow kRows[] = {
      "公司|总部|酒店|博物馆|门店|医院地址|景点|餐厅|大使馆|法院|政府|大学|学院|商场|营业厅|headquarters|headquartered|museum|hotel|restaurant|embassy|"
      "store|office|corporation|inc|llc|university|library|theater|theatre|landmark|white house|cathedral|station|"
      "stadium|景区|旅游|博览|展览|图书馆|体育馆|写字楼|building|airport|arena|showroom|courthouse|town hall|city hall|post office|"
-     "consulate|dmv|opening hours|directions to|get there|how do i get|客服|营业时间|怎么坐|挂号|地铁|医院|博物院|故宫|纪念馆|美术馆|派出所|税务局|车管所|机场|火车站|"
+     "consulate|dmv|opening hours|directions to|get there|how do i get|客服|营业时间|怎么坐|挂号|地铁|医院|博物院|故宫|纪念馆|美术馆|"
+     "派出所|税务局|车管所|机场|火车站|"
      "专卖店|旗舰店|客运站|开业|门市|分店|工作室|注册地址|办公地址|ltd|limited|registered in|our shop|"
      "we run a|repair shop|shop at|instagram bio|抖音简介|head office|our office|公司地址|open mon|open daily|open sat|"
      "google business|about page|"

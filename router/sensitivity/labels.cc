@@ -215,14 +215,6 @@ void ReadMessenger(const Evidence& evidence, const Evidence::Hit& label, Report 
   report("MESSENGER_ID", {begin, end}, kScoreLikely);
 }
 
-// Lines of companies and offices: 400 in China, toll-free in North America.
-bool IsServiceLine(std::string_view digits) {
-  if (digits.starts_with("400") || digits.starts_with("800")) return true;
-  if (digits.size() == 11 && digits[0] == '1') digits.remove_prefix(1);
-  constexpr std::string_view kAreas[] = {"800", "833", "844", "855", "866", "877", "888"};
-  return digits.size() == 10 && std::find(std::begin(kAreas), std::end(kAreas), digits.substr(0, 3)) != std::end(kAreas);
-}
-
 // A telephone number in a form of its own country, after its label.
 void ReadPhone(const Evidence& evidence, const Evidence::Hit& label, Report report) {
   const std::string_view text = evidence.text();
@@ -235,7 +227,8 @@ void ReadPhone(const Evidence& evidence, const Evidence::Hit& label, Report repo
   if (!ReadCode(text, at, {7, 15, 7, false}, code)) return;
   const TextRange range = code.range;
   if (evidence.Near(Cue::kHotline, range, 40) || IsDateLike(text, code)) return;
-  if (IsServiceLine(code.characters)) return;
+  if (code.characters.starts_with("400") || code.characters.starts_with("800")) return;
+  if (IsTollFree(code.characters)) return;
   if (code.characters.find("123456") != std::string::npos && code.characters[0] != '1') return;
   if (code.characters.substr(0, 6) == "123456") return;
   if (code.characters.size() == 7 && code.characters.substr(0, 5) == "55501") return;  // for films
@@ -266,8 +259,8 @@ void ReadTableCode(const Evidence& evidence, const Evidence::Hit& label, const L
     }
   }
   if (rule.strong && !connector.strong) return;
-  const bool latin = IsLetter(text[label.begin]);
-  if (latin && rule.label == Cue::kDriverLicence && connector.value_begin == label.end) return;  // `DL2047` is a flight
+  // `DL2047` is a flight.
+  if (rule.label == Cue::kDriverLicence && connector.value_begin == label.end && IsLetter(text[label.begin])) return;
   Code code;
   if (!ReadCode(text, connector.value_begin, rule.shape, code)) return;
   // Amounts, shares and years stand after such words too.

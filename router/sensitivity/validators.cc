@@ -305,6 +305,13 @@ bool IsCheckedIdentifier(std::string_view characters) {
   }
 }
 
+bool IsTollFree(std::string_view digits) {
+  constexpr std::string_view kAreas[] = {"800", "833", "844", "855", "866", "877", "888"};
+  if (digits.size() == 11 && digits[0] == '1') digits.remove_prefix(1);
+  const auto* area = std::find(std::begin(kAreas), std::end(kAreas), digits.substr(0, 3));
+  return digits.size() == 10 && area != std::end(kAreas);
+}
+
 bool IsCnMobile(std::string_view digits) {
   return digits.size() == 11 && AllDigits(digits) && digits[0] == '1' && digits[1] >= '3' &&
          digits.substr(3) != "00000000";

@@ -31,6 +31,8 @@ bool PassesLuhn(std::string_view digits);
 bool IsBankCard(std::string_view digits);
 // 11 digits of a mainland mobile number. Amounts such as 15000000000 are not.
 bool IsCnMobile(std::string_view digits);
+// A North American number, with or without its 1, that is free for who calls: companies have such lines, persons none.
+bool IsTollFree(std::string_view digits);
 // 15 digits of the resident ID of before 1999: province 11..82 and a date that exists; there is no check character.
 bool IsOldCnResidentId(std::string_view digits);
 // 18 characters of a unified social credit code (GB 32100, mod 31), any case.
