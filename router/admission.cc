@@ -4,6 +4,7 @@
 #include "router/admission.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr char kAnonymousTenant[] = "default";
 constexpr absl::Duration kBusyRetryAfter = absl::Seconds(1);
+constexpr double kBusySpread = 3;  // up to so many seconds later
 
 // A bucket below one whole token could never admit anything.
 double BucketSize(const TenantConfig& tenant) {
@@ -114,22 +116,31 @@ absl::Status Admission::TakeToken(const TenantConfig& tenant) {
   return absl::OkStatus();
 }
 
+// Steps of the golden ratio: however many are turned away at once, they come back evenly spread.
+absl::Duration Admission::BusyRetryAfter() {
+  constexpr double kGolden = 0.6180339887498949;
+  spread_ = std::fmod(spread_ + kGolden, 1.0);
+  return kBusyRetryAfter + absl::Seconds(kBusySpread * spread_);
+}
+
 absl::StatusOr<Ticket> Admission::Admit(const RequestHead& head, const Prompt& prompt) {
-  if (draining_) return WithRetryAfter(absl::UnavailableError("shutting down"), kBusyRetryAfter);
+  if (draining_) return WithRetryAfter(absl::UnavailableError("shutting down"), BusyRetryAfter());
   ASSIGN_OR_RETURN(std::shared_ptr<const TenantConfig> tenant, Authenticate(head));
   const MonotonicTime now = clock_.Monotonic();
   const MonotonicTime deadline = head.deadline == absl::InfiniteDuration()
                                      ? head.received + limits_.deadline_default
                                      : std::min(head.deadline, head.received + limits_.deadline_max);
   if (deadline <= now) return absl::DeadlineExceededError("the deadline had passed on arrival");
-  if (*in_flight_ >= limits_.in_flight_max) {
-    return WithRetryAfter(absl::ResourceExhaustedError("too many requests in flight"), kBusyRetryAfter);
-  }
-  RETURN_IF_ERROR(TakeToken(*tenant));
   const v1::GenerateRequest& content = prompt.content();
-  RETURN_IF_ERROR(ValidateRequest(content, limits_));
   const v1::Priority priority =
       content.priority() == v1::PRIORITY_UNSPECIFIED ? v1::PRIORITY_NORMAL : content.priority();
+  // What may wait makes room for the others first.
+  const int64_t kept = priority == v1::PRIORITY_BATCH ? limits_.in_flight_max / 10 : 0;
+  if (*in_flight_ >= limits_.in_flight_max - kept) {
+    return WithRetryAfter(absl::ResourceExhaustedError("too many requests in flight"), BusyRetryAfter());
+  }
+  RETURN_IF_ERROR(TakeToken(*tenant));
+  RETURN_IF_ERROR(ValidateRequest(content, limits_));
   return Ticket{head.request_id, head.api, std::move(tenant), priority,
                 HigherLevel(head.declared_sensitivity, content.declared_sensitivity()), head.received, deadline,
                 InFlight(in_flight_), head.whole, head.trace, head.cacheable};

@@ -64,7 +64,7 @@ class Admission {
   void Share(SharedLimits& limits);
 
   // UNAUTHENTICATED: no or unknown key. RESOURCE_EXHAUSTED (with RetryAfter, upstream/upstream_error.h): the tenant's
-  // bucket is empty or too many requests are in flight. UNAVAILABLE: draining. INVALID_ARGUMENT: ValidateRequest.
+  // bucket is empty or too many requests are in flight (for batch work: nine tenths of that). UNAVAILABLE: draining. INVALID_ARGUMENT: ValidateRequest.
   // DEADLINE_EXCEEDED: the deadline has passed.
   absl::StatusOr<Ticket> Admit(const RequestHead& head, const Prompt& prompt);
   // The tenant only, without consuming quota: Explain and ListModels.
@@ -84,6 +84,7 @@ class Admission {
   };
   void ShareBucket(const TenantConfig& tenant);
   absl::Status TakeToken(const TenantConfig& tenant);
+  absl::Duration BusyRetryAfter();
 
   const Clock& clock_;
   LimitsConfig limits_;
@@ -93,6 +94,7 @@ class Admission {
   absl::flat_hash_map<std::string, std::shared_ptr<const TenantConfig>> by_key_sha256_;
   absl::flat_hash_map<std::string, std::shared_ptr<const TenantConfig>> by_peer_;
   absl::flat_hash_map<std::string, std::shared_ptr<const TenantConfig>> by_name_;
+  double spread_ = 0;  // 0 to 1, of the last one who was told to come again
   SharedLimits* shared_ = nullptr;
   absl::flat_hash_map<std::string, Bucket> buckets_;  // by tenant name: bounded by configuration
 };

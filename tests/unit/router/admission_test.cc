@@ -3,6 +3,7 @@
 
 #include "router/admission.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -227,6 +228,52 @@ TEST_F(AdmissionTest, InFlightIsCountedUntilTheTicketGoes) {
   Ticket moved = *admission_.Admit(Head("key-a"), Hello());
   Ticket again = std::move(moved);
   EXPECT_EQ(admission_.in_flight(), 2);
+}
+
+TEST_F(AdmissionTest, BatchWorkIsTurnedAwayFirst) {
+  struct Row {
+    const char* name;
+    int64_t in_flight_max;
+    v1::Priority priority;
+    int admitted;
+  };
+  const Row rows[] = {
+      {"normal", 20, v1::PRIORITY_NORMAL, 20},     {"nothing said", 20, v1::PRIORITY_UNSPECIFIED, 20},
+      {"interactive", 20, v1::PRIORITY_INTERACTIVE, 20}, {"batch", 20, v1::PRIORITY_BATCH, 18},
+      {"batch, where there is one place", 1, v1::PRIORITY_BATCH, 1},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    RouterConfig config = Config();
+    config.limits.in_flight_max = row.in_flight_max;
+    admission_.Apply(config);
+    v1::GenerateRequest request = Hello().content();
+    request.set_priority(row.priority);
+    std::vector<Ticket> held;
+    absl::StatusOr<Ticket> ticket = admission_.Admit(Head("key-a"), Prompt(request));
+    while (ticket.ok()) {
+      held.push_back(*std::move(ticket));
+      ticket = admission_.Admit(Head("key-a"), Prompt(request));
+    }
+    EXPECT_EQ(ticket.status().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_EQ(static_cast<int>(held.size()), row.admitted);
+  }
+}
+
+TEST_F(AdmissionTest, WhoIsTurnedAwayComesBackSpread) {
+  RouterConfig config = Config();
+  config.limits.in_flight_max = 1;
+  admission_.Apply(config);
+  const auto held = admission_.Admit(Head("key-a"), Hello());
+  std::map<int64_t, int> by_half_second;
+  for (int i = 0; i < 60; ++i) {
+    const auto after = RetryAfter(admission_.Admit(Head("key-a"), Hello()).status());
+    ASSERT_TRUE(after.has_value());
+    EXPECT_GE(*after, absl::Seconds(1));
+    ++by_half_second[absl::ToInt64Milliseconds(*after) / 500];
+  }
+  ASSERT_EQ(by_half_second.size(), 6u) << "of 1 to 4 seconds";
+  for (const auto& [when, count] : by_half_second) EXPECT_NEAR(count, 10, 1) << when;
 }
 
 TEST_F(AdmissionTest, RefusedRequestsAreNotInFlight) {
