@@ -22,6 +22,8 @@ namespace {
 constexpr int32_t kBlock = AttentionKernel::kBlock;
 constexpr int32_t kQueries = AttentionKernel::kQueries;
 constexpr int32_t kStrip = 6;  // rows of a product at a time, each in a register beside those of the operands
+constexpr int32_t kAhead = 8;         // cells
+constexpr size_t kAheadBytes = 128;
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 // Vectors as wide as a level's registers. (The attribute does not work on a dependent type.)
@@ -225,6 +227,7 @@ struct Group {
   int32_t size;
   const int32_t* cells;
   int32_t count;
+  int32_t known;  // with those of later blocks
 };
 
 // Keys and values of a group's cells; what is beyond the last cell is 0.
@@ -236,6 +239,12 @@ HEADGATE_INLINE void Unpack(const AttentionUnit& unit, const Group& group, Scrat
   const char* const value = call.value + static_cast<size_t>(unit.kv_head) * call.value_head;
   for (int32_t i = 0; i < group.count; ++i) {
     const auto cell = static_cast<size_t>(group.cells[i]);
+    // A head's part of a cell is two lines of the cache among those of other heads: the processor does not guess that.
+    const auto later = static_cast<size_t>(group.cells[std::min(i + kAhead, group.known - 1)]);
+    for (size_t byte = 0; byte < kAheadBytes; byte += 64) {
+      __builtin_prefetch(key + later * call.key_cell + byte);
+      __builtin_prefetch(value + later * call.value_cell + byte);
+    }
     call.key_to_float(key + cell * call.key_cell, scratch.packed + i * width, call.key_width);
     std::fill(scratch.packed + i * width + call.key_width, scratch.packed + (i + 1) * width, 0.0F);
     call.value_to_float(value + cell * call.value_cell, scratch.value + i * call.value_width, call.value_width);
@@ -269,6 +278,7 @@ HEADGATE_INLINE void TakeGroup(const AttentionUnit& unit, int32_t block, int32_t
     if (cells_count > group.count) {
       group.cells = cells;
       group.count = cells_count;
+      group.known = row.count - block * kBlock;
     }
   }
   count = others;
