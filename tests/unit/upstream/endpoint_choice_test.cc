@@ -3,7 +3,9 @@
 
 #include "router/upstream/endpoint_choice.h"
 
+#include <cmath>
 #include <map>
+#include <memory>
 #include <random>
 #include <set>
 
@@ -165,6 +167,53 @@ TEST(EndpointChoice, TheReserveHoldsUnderOverload) {
       ASSERT_LE(static_cast<int>(open.size()), total - reserve) << "seed " << seed << " step " << step;
     }
   }
+}
+
+// Several routers judge each other by load reports: between two reports each may take what was free in the last one,
+// but nobody takes anything beyond the open share that a report shows (docs/decisions/0015).
+TEST(EndpointChoice, SeveralRoutersOvershootByOneReportAtMost) {
+  int worst = 0, reached = 0;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    std::mt19937_64 dice(seed);
+    const std::vector<int> sizes = {static_cast<int>(4 + dice() % 12), static_cast<int>(4 + dice() % 12)};
+    const int all = sizes[0] + sizes[1], open_places = all - static_cast<int>(std::ceil(0.3 * all - 1e-9));
+    const auto routers = static_cast<int>(2 + dice() % 3);
+    std::vector<std::unique_ptr<Fleet>> fleets;
+    for (int i = 0; i < routers; ++i) fleets.push_back(std::make_unique<Fleet>(sizes));
+    std::vector<std::vector<EndpointUse>> open(fleets.size()), sensitive(fleets.size());
+    const auto count = [](const std::vector<std::vector<EndpointUse>>& uses) {
+      int sum = 0;
+      for (const auto& of_one : uses) sum += static_cast<int>(of_one.size());
+      return sum;
+    };
+    for (int step = 0, most = 0; step < 1000; ++step) {
+      if (step % 20 == 0) {
+        for (size_t e = 0; e < sizes.size(); ++e) {
+          v1::Load load;
+          load.set_running_max(sizes[e]);
+          int64_t running = 0;
+          for (const auto& one : fleets) running += one->endpoints[e]->in_flight;
+          load.set_running(static_cast<int>(running));
+          for (const auto& one : fleets) one->Report(e, load);
+        }
+        most = std::max(count(open), open_places + (routers - 1) * std::max(0, open_places - count(open)));
+      }
+      const size_t router = dice() % fleets.size();
+      const uint64_t event = dice() % 10;
+      auto& uses = event < 8 ? open[router] : sensitive[router];
+      if (event == 7 || event == 9) {
+        if (!uses.empty()) uses.pop_back();
+      } else if (event < 7 || count(sensitive) < all - open_places) {
+        const auto picked = fleets[router]->Pick(event < 7 ? kOpen : kSensitive);
+        ASSERT_TRUE(event != 8 || picked != nullptr) << "sensitive, within the reserve: seed " << seed;
+        if (picked) uses.emplace_back(picked, event == 8);
+      }
+      ASSERT_LE(count(open), most) << "seed " << seed << " step " << step << " routers " << routers;
+      worst = std::max(worst, count(open) - open_places);
+      reached += count(open) > open_places;
+    }
+  }
+  EXPECT_GT(reached, 0) << "it does happen; " << worst << " at worst";
 }
 
 TEST(EndpointChoice, PanicForgetsEjectionsOfEnginesThatReport) {
