@@ -161,6 +161,33 @@ def in_json(text, r):
     return text
 
 
+def document(template, kind, group, sign, lang, plain, r):
+    text = make(template, lang, r)
+    if r.random() < 0.18:  # among other things that are not sensitive
+        before, after = Text(), Text()
+        if r.random() < 0.7:
+            before = make(r.choice(plain), lang, r)
+            before.add("\n")
+        before.add_text(text)
+        if r.random() < 0.7:
+            after.add("\n")
+            after.add_text(make(r.choice(plain), lang, r))
+        before.add_text(after)
+        text = before
+    row = {
+        "text": text.data.decode(),
+        "label": int(sign.endswith("positive")),
+        "lang": lang,
+        "kind": kind,
+        "group": group,
+        "spans": text.spans,
+    }
+    if r.random() < 0.06:
+        row["text"] = in_json(row["text"], r)
+        del row["spans"]
+    return row
+
+
 def documents(seed, positive, negative):
     for lang in ("zh", "en"):
         r = random.Random(f"{seed}-{lang}")
@@ -174,29 +201,19 @@ def documents(seed, positive, negative):
         for sign, count in runs:
             for kind, group, template in templates(lang, sign):
                 for _ in range(count):
-                    text = make(template, lang, r)
-                    if r.random() < 0.18:  # among other things that are not sensitive
-                        before, after = Text(), Text()
-                        if r.random() < 0.7:
-                            before = make(r.choice(plain), lang, r)
-                            before.add("\n")
-                        before.add_text(text)
-                        if r.random() < 0.7:
-                            after.add("\n")
-                            after.add_text(make(r.choice(plain), lang, r))
-                        before.add_text(after)
-                        text = before
-                    row = {
-                        "text": text.data.decode(),
-                        "label": int(sign.endswith("positive")),
-                        "lang": lang,
-                        "kind": kind,
-                        "group": group,
-                        "spans": text.spans,
-                    }
-                    if r.random() < 0.06:
-                        row["text"] = in_json(row["text"], r)
-                        del row["spans"]
+                    yield document(template, kind, group, sign, lang, plain, r)
+
+
+def topic_documents(seed, positive, negative):
+    """Last, with a seed of their own and without spans: new ones leave the name tagger as it is."""
+    for lang in ("zh", "en"):
+        r = random.Random(f"{seed}-topic-{lang}")
+        plain = [t for sign in ("negative", "prompts_negative", "topic_negative") for _, _, t in templates(lang, sign)]
+        for sign, count in (("topic_positive", positive // 2), ("topic_negative", negative // 3)):
+            for kind, group, template in templates(lang, sign):
+                for _ in range(count):
+                    row = document(template, kind, group, sign, lang, plain, r)
+                    row.pop("spans", None)
                     yield row
 
 
@@ -208,8 +225,9 @@ def main():
     parser.add_argument("--negative", type=int, default=40)
     options = parser.parse_args()
     with open(options.out, "w", encoding="utf-8") as f:
-        for document in documents(options.seed, options.positive, options.negative):
-            f.write(json.dumps(document, ensure_ascii=False) + "\n")
+        for make_rows in (documents, topic_documents):
+            for row in make_rows(options.seed, options.positive, options.negative):
+                f.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

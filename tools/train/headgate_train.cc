@@ -35,8 +35,9 @@ constexpr double kOrdinaryShare[] = {0.012, 0.012}, kHardShare[] = {0.02, 0.04};
 constexpr float kZeroMin[] = {-0.65f, -0.95f}, kZeroMax = 1.5f;
 // English persons are more often public, invented or nobody than the negatives at hand show.
 constexpr float kPersonalZeroMin = -0.2f;
-// Taken back from every threshold: texts of other authors and long passages lie higher than the folds do.
-constexpr float kCaution = 0.2f;
+// Taken back from every threshold, in Han script and in others: texts of other authors and long passages lie higher
+// than the folds do.
+constexpr float kCaution[] = {0.4f, 0.3f};
 
 struct Prediction {
   const Document* document;
@@ -62,7 +63,8 @@ Shift Calibrate(const std::vector<Prediction>& predictions) {
       }
       const float zero = std::max(Quantile(ordinary, kOrdinaryShare[language]), Quantile(hard, kHardShare[language]));
       const bool persons = language == 1 && t == static_cast<size_t>(router::Topic::kPersonal);
-      shift[language][t] = -std::clamp(zero, persons ? kPersonalZeroMin : kZeroMin[language], kZeroMax) - kCaution;
+      const float least = persons ? kPersonalZeroMin : kZeroMin[language];
+      shift[language][t] = -std::clamp(zero, least, kZeroMax) - kCaution[language];
     }
   }
   return shift;

@@ -7,7 +7,7 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "9d8968f96f32c862873248bbd50517b22ddcead8a0a78698db91bb12ae55d4c2";
+    "a6065c2d7f893411b37c26b888c595cebac018f940e110e4f1bcba440f0c0f94";
 inline constexpr char kNameSha256[] =
     "094d362632a95b3387f5f7b81b3d5c974550b602425bebb6b629c52e98ec50fd";
 
