@@ -54,7 +54,7 @@ EmbeddingLoop::~EmbeddingLoop() {
   for (Job& job : waiting_) job.done(absl::UnavailableError("the engine is stopping"));
 }
 
-void EmbeddingLoop::Embed(v1::EmbedRequest request, MonotonicTime deadline, Done done) {
+void EmbeddingLoop::Embed(uint64_t id, v1::EmbedRequest request, MonotonicTime deadline, Done done) {
   if (backend_.info().embedding_tokens_max == 0) {
     return done(absl::UnimplementedError("this engine offers no embeddings"));
   }
@@ -62,12 +62,23 @@ void EmbeddingLoop::Embed(v1::EmbedRequest request, MonotonicTime deadline, Done
   {
     std::lock_guard lock(mutex_);
     if (!stopping_ && waiting_.size() < kWaitingMax) {
-      waiting_.push_back({std::move(request), deadline, std::move(done)});
+      waiting_.push_back({id, std::move(request), deadline, std::move(done)});
       wake_.notify_one();
       return;
     }
   }
   done(absl::ResourceExhaustedError(absl::StrCat("the queue is full: ", kWaitingMax, " embedding requests wait")));
+}
+
+void EmbeddingLoop::Cancel(uint64_t id) {
+  std::list<Job> cancelled;
+  {
+    std::lock_guard lock(mutex_);
+    const auto at = std::find_if(waiting_.begin(), waiting_.end(), [id](const Job& job) { return job.id == id; });
+    if (at != waiting_.end()) cancelled.splice(cancelled.end(), waiting_, at);
+    if (running_ == id) running_cancelled_ = true;
+  }
+  for (Job& job : cancelled) job.done(absl::CancelledError("cancelled"));
 }
 
 void EmbeddingLoop::Run() {
@@ -79,8 +90,15 @@ void EmbeddingLoop::Run() {
       if (stopping_) return;
       job = std::move(waiting_.front());
       waiting_.pop_front();
+      running_ = job.id;
+      running_cancelled_ = false;
     }
-    job.done(Work(job));
+    auto made = Work(job);
+    {
+      std::lock_guard lock(mutex_);
+      running_ = 0;
+    }
+    job.done(std::move(made));
   }
 }
 
@@ -100,6 +118,7 @@ absl::StatusOr<v1::Embedding> EmbeddingLoop::EmbedText(const std::string& text, 
   const auto window = static_cast<size_t>(backend_.info().embedding_tokens_max);
   std::vector<double> sum;
   for (size_t from = 0; from < all.size(); from += window) {
+    if (running_cancelled_) return absl::CancelledError("cancelled");
     if (job.deadline <= clock_.Monotonic()) return absl::DeadlineExceededError("the deadline passed");
     const auto part = absl::MakeConstSpan(all).subspan(from, window);
     ASSIGN_OR_RETURN(const std::vector<float> vector, backend_.Embed(part));

@@ -9,7 +9,9 @@
 // Thread-safety: all methods from any thread.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <mutex>
@@ -30,8 +32,11 @@ class EmbeddingLoop {
   EmbeddingLoop(Backend& backend, const Clock& clock);
   ~EmbeddingLoop();  // waiting ones end with UNAVAILABLE
 
-  // `done` is called once, from here (refused: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED) or from the thread.
-  void Embed(v1::EmbedRequest request, MonotonicTime deadline, Done done);
+  // `done` is called once, from here (refused: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED), from Cancel or from
+  // the thread. `id` for Cancel, never used twice.
+  void Embed(uint64_t id, v1::EmbedRequest request, MonotonicTime deadline, Done done);
+  // CANCELLED: at once in the queue, after the present window when it is being computed. Nothing when it has ended.
+  void Cancel(uint64_t id);
 
   static constexpr size_t kWaitingMax = 64;
   static constexpr int kInputsMax = 256;
@@ -39,6 +44,7 @@ class EmbeddingLoop {
 
  private:
   struct Job {
+    uint64_t id = 0;
     v1::EmbedRequest request;
     MonotonicTime deadline;
     Done done;
@@ -52,6 +58,8 @@ class EmbeddingLoop {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::list<Job> waiting_;  // at most kWaitingMax
+  uint64_t running_ = 0;    // the job that is being computed; 0 = none
+  std::atomic<bool> running_cancelled_{false};
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -20,10 +21,11 @@
 namespace headgate::engine {
 namespace {
 
-// Of n answers the first error is the request's; what comes after it is dropped.
+// Of n answers the first error is the request's: what comes after it is dropped, and the others are cancelled.
 class OneErrorEvents : public AnswerEvents {
  public:
-  explicit OneErrorEvents(std::shared_ptr<AnswerEvents> events) : events_(std::move(events)) {}
+  OneErrorEvents(std::shared_ptr<AnswerEvents> events, std::function<void()> cancel_all)
+      : events_(std::move(events)), cancel_all_(std::move(cancel_all)) {}
   void OnDelta(v1::Delta delta) override {
     if (events_) events_->OnDelta(std::move(delta));
   }
@@ -31,11 +33,14 @@ class OneErrorEvents : public AnswerEvents {
     if (events_) events_->OnFinish(std::move(finish));
   }
   void OnError(absl::Status status) override {
-    if (events_) std::exchange(events_, nullptr)->OnError(std::move(status));
+    if (!events_) return;
+    cancel_all_();
+    std::exchange(events_, nullptr)->OnError(std::move(status));
   }
 
  private:
   std::shared_ptr<AnswerEvents> events_;
+  const std::function<void()> cancel_all_;
 };
 
 std::string Grammar(const v1::GenerateRequest& request, const SequenceOptions& options) {
@@ -60,8 +65,8 @@ class DecodingEngine : public Engine {
 
   absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
                                   std::shared_ptr<AnswerEvents> events, std::string tenant) override;
-  void Embed(v1::EmbedRequest request, MonotonicTime deadline, EmbeddingLoop::Done done) override;
-  void Cancel(uint64_t request) override { loop_.Cancel(request); }
+  uint64_t Embed(v1::EmbedRequest request, MonotonicTime deadline, EmbeddingLoop::Done done) override;
+  void Cancel(uint64_t request) override;
   absl::StatusOr<int64_t> CountTokens(const v1::CountTokensRequest& request) const override;
   absl::Status LoadAdapter(const std::string& name, const std::string& file) override;
   absl::Status UnloadAdapter(const std::string& name) override;
@@ -211,8 +216,13 @@ absl::StatusOr<uint64_t> DecodingEngine::Submit(v1::GenerateRequest request, Mon
   if (request.has_logprobs()) options.logprobs = request.logprobs();
 
   const int32_t choices = std::max(request.n(), 1);
-  if (choices > 1) events = std::make_shared<OneErrorEvents>(std::move(events));
   const uint64_t first = next_request_.fetch_add(static_cast<uint64_t>(choices));
+  if (choices > 1) {
+    const auto cancel_all = [this, first, choices] {
+      for (int32_t i = 0; i < choices; ++i) loop_.Cancel(first + static_cast<uint64_t>(i));
+    };
+    events = std::make_shared<OneErrorEvents>(std::move(events), cancel_all);
+  }
   std::vector<std::unique_ptr<Sequence>> sequences;
   for (int32_t i = 0; i < choices; ++i) {
     SequenceOptions one = options.Copy();
@@ -230,9 +240,19 @@ absl::StatusOr<uint64_t> DecodingEngine::Submit(v1::GenerateRequest request, Mon
   return first;
 }
 
-void DecodingEngine::Embed(v1::EmbedRequest request, MonotonicTime deadline, EmbeddingLoop::Done done) {
-  if (absl::Status status = CheckModel(request.model()); !status.ok()) return done(std::move(status));
-  embeddings_.Embed(std::move(request), deadline, std::move(done));
+uint64_t DecodingEngine::Embed(v1::EmbedRequest request, MonotonicTime deadline, EmbeddingLoop::Done done) {
+  const uint64_t id = next_request_++;
+  if (absl::Status status = CheckModel(request.model()); !status.ok()) {
+    done(std::move(status));
+  } else {
+    embeddings_.Embed(id, std::move(request), deadline, std::move(done));
+  }
+  return id;
+}
+
+void DecodingEngine::Cancel(uint64_t request) {
+  loop_.Cancel(request);
+  embeddings_.Cancel(request);
 }
 
 absl::StatusOr<int64_t> DecodingEngine::CountTokens(const v1::CountTokensRequest& request) const {

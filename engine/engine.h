@@ -67,12 +67,13 @@ class Engine {
   // empty = the request's `user`.
   virtual absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
                                           std::shared_ptr<AnswerEvents> events, std::string tenant = "") = 0;
-  // The request's place and KV are free before the next step; OnError(CANCELLED) follows unless it had ended.
+  // The request's place and KV are free before the next step; OnError(CANCELLED) follows unless it had ended. An
+  // embedding ends before its next window, or leaves the queue at once.
   virtual void Cancel(uint64_t request) = 0;
 
-  // `done` is called once, from here or from a thread of its own; never blocks.
-  virtual void Embed(v1::EmbedRequest request, MonotonicTime deadline,
-                     std::function<void(absl::StatusOr<v1::EmbedResponse>)> done) = 0;
+  // `done` is called once, from here, from Cancel or from a thread of its own; never blocks. Returns the id for Cancel.
+  virtual uint64_t Embed(v1::EmbedRequest request, MonotonicTime deadline,
+                         std::function<void(absl::StatusOr<v1::EmbedResponse>)> done) = 0;
   virtual absl::StatusOr<int64_t> CountTokens(const v1::CountTokensRequest& request) const = 0;
   // A LoRA adapter under a name; an older one of that name gives way, and goes when nobody uses it any more.
   // INVALID_ARGUMENT, NOT_FOUND (file), RESOURCE_EXHAUSTED (kAdaptersMax), UNIMPLEMENTED.

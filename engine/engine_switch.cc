@@ -93,8 +93,8 @@ void EngineSwitch::Cancel(uint64_t request) {
   }
 }
 
-void EngineSwitch::Embed(v1::EmbedRequest request, MonotonicTime deadline,
-                         std::function<void(absl::StatusOr<v1::EmbedResponse>)> done) {
+uint64_t EngineSwitch::Embed(v1::EmbedRequest request, MonotonicTime deadline,
+                             std::function<void(absl::StatusOr<v1::EmbedResponse>)> done) {
   std::shared_ptr<Member> member;  // over the call
   {
     std::lock_guard lock(mutex_);
@@ -102,11 +102,13 @@ void EngineSwitch::Embed(v1::EmbedRequest request, MonotonicTime deadline,
     ++member->embeds;  // under the lock, so that Sweep sees it
   }
   // The callback counts and does not hold: it would free the engine on the engine's own thread.
-  member->engine->Embed(std::move(request), deadline,
-                        [member = member.get(), done = std::move(done)](absl::StatusOr<v1::EmbedResponse> made) {
-                          done(std::move(made));
-                          --member->embeds;
-                        });
+  const uint64_t id = member->engine->Embed(
+      std::move(request), deadline,
+      [member = member.get(), done = std::move(done)](absl::StatusOr<v1::EmbedResponse> made) {
+        done(std::move(made));
+        --member->embeds;
+      });
+  return id | member->number << kNumberShift;
 }
 
 absl::StatusOr<int64_t> EngineSwitch::CountTokens(const v1::CountTokensRequest& request) const {

@@ -34,8 +34,8 @@ class EngineSwitch final : public Engine {
   absl::StatusOr<uint64_t> Submit(v1::GenerateRequest request, MonotonicTime deadline,
                                   std::shared_ptr<AnswerEvents> events, std::string tenant) override;
   void Cancel(uint64_t request) override;
-  void Embed(v1::EmbedRequest request, MonotonicTime deadline,
-             std::function<void(absl::StatusOr<v1::EmbedResponse>)> done) override;
+  uint64_t Embed(v1::EmbedRequest request, MonotonicTime deadline,
+                 std::function<void(absl::StatusOr<v1::EmbedResponse>)> done) override;
   absl::StatusOr<int64_t> CountTokens(const v1::CountTokensRequest& request) const override;
   // Of the newest.
   absl::Status LoadAdapter(const std::string& name, const std::string& file) override;

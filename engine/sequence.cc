@@ -119,6 +119,7 @@ v1::Finish Sequence::ParseAndSend(const RandomBytes& random) {
   if (!options_.hold || !options_.chat) return finish;
 
   v1::Message message = backend_.ParseAnswer(*options_.chat, held_);
+  finish.mutable_usage()->set_reasoning_tokens(TokensWithin(message.reasoning_content()));
   v1::Delta delta = std::exchange(noted_, {});
   delta.set_reasoning_content(std::move(*message.mutable_reasoning_content()));
   delta.set_content(std::move(*message.mutable_content()));
@@ -136,6 +137,19 @@ v1::Finish Sequence::ParseAndSend(const RandomBytes& random) {
   delta.set_choice(options_.choice);
   options_.events->OnDelta(std::move(delta));
   return finish;
+}
+
+// How many of the answer's tokens made this part of the held text.
+int32_t Sequence::TokensWithin(const std::string& part) const {
+  const size_t begin = part.empty() ? std::string::npos : held_.find(part);
+  if (begin == std::string::npos) return 0;
+  int32_t count = 0;
+  size_t at = 0;
+  for (int32_t i = prompt_tokens_; i < size() && at < begin + part.size(); ++i) {
+    at += backend_.Piece(token(i)).size();
+    if (at > begin) ++count;
+  }
+  return count;
 }
 
 void Sequence::SendError(absl::Status status) { options_.events->OnError(std::move(status)); }

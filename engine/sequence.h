@@ -129,6 +129,7 @@ class Sequence {
   void Send(std::string text);
   void Note(int32_t row_index, Token token);
   v1::Finish ParseAndSend(const RandomBytes& random);
+  int32_t TokensWithin(const std::string& part) const;
 
   SequenceOptions options_;
   const Backend& backend_;

@@ -340,6 +340,7 @@ Likelihood ReferenceBackend::LikelihoodOf(int32_t row_index, Token chosen, int32
 
 // Each token's vector by hashing; their mean.
 absl::StatusOr<std::vector<float>> ReferenceBackend::Embed(absl::Span<const Token> tokens) {
+  if (config_.on_embed) config_.on_embed();
   std::vector<float> mean(kEmbeddingSize, 0);
   for (const Token token : tokens) {
     for (size_t i = 0; i < mean.size(); ++i) {

@@ -23,6 +23,8 @@ struct ReferenceConfig {
   int32_t sequences_max = 32;
   // Called at the start of each Decode with the number of rows: tests and the emulator of slow hardware pace with it.
   std::function<void(int32_t rows)> on_decode = nullptr;
+  // The same for each window of an embedding.
+  std::function<void()> on_embed = nullptr;
   // Deliberate error for tests of the tests: sequences 0 and 1 read each other's cells.
   bool swap_cells = false;
   int32_t cache_sequences = 16;

@@ -98,6 +98,7 @@ void AddSchedulingOptions(CLI::App& app, EngineFlags& flags, int& step_target_ms
 EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<int>* exit_code) {
   EngineFlags flags;
   double drain_seconds = absl::ToDoubleSeconds(flags.drain);
+  double step_age_seconds = absl::ToDoubleSeconds(flags.step_age_max);
   int reference_step_ms = 0;
   int watch_ms = static_cast<int>(absl::ToInt64Milliseconds(flags.watch));
   int step_target_ms = static_cast<int>(absl::ToInt64Milliseconds(flags.step_target));
@@ -110,6 +111,9 @@ EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<in
   app.add_option("--metrics", flags.metrics, "IP:PORT of /metrics and /healthz (HTTP)")->capture_default_str();
   app.add_option("--drain-seconds", drain_seconds, "On SIGTERM, time for accepted requests to finish")
       ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  app.add_option("--step-age-max-seconds", step_age_seconds, "A step that takes longer turns health to NOT_SERVING")
+      ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
   app.add_option("--tls-cert", flags.tls.certificate_file, "Server certificate, PEM; turns TLS on");
   app.add_option("--tls-key", flags.tls.key_file, "Its key, PEM");
@@ -125,6 +129,7 @@ EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<in
   try {
     app.parse(argc, argv);
     flags.drain = absl::Seconds(drain_seconds);
+    flags.step_age_max = absl::Seconds(step_age_seconds);
     flags.step_target = absl::Milliseconds(step_target_ms);
     flags.reference_step = absl::Milliseconds(reference_step_ms);
     flags.watch = absl::Milliseconds(watch_ms);

@@ -46,6 +46,7 @@ struct EngineFlags {
   std::string encrypt_to;          // write --model there, encrypted, and end
   bool write_manifest = false;     // write it and end
   absl::Duration drain = absl::Seconds(30);
+  absl::Duration step_age_max = absl::Seconds(30);  // a step older than this = not healthy
   TlsConfig tls;                   // all three listeners' gRPC ones
   bool reflection = false;         // development only
   absl::Duration reference_step;   // --reference: how long a step takes

@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/trace.h"
+#include "services/grpc_message.h"
 #include "services/grpc_status.h"
 
 namespace headgate::services {
@@ -56,27 +57,34 @@ using OpenCalls = std::shared_ptr<std::atomic<int>>;
 
 int ChoicesOf(const v1::GenerateRequest& request) { return std::max(request.n(), 1); }
 
-// A call's request in the engine. A cancel may come before the engine has given it an id.
+absl::Status Refused(absl::Status status) {
+  const bool later = absl::IsResourceExhausted(status) || absl::IsUnavailable(status);
+  return later ? WithRetryAfter(std::move(status), kRetryAfter) : status;
+}
+
+// A call's request in the engine. A cancel may come before the engine has given it its ids.
 class Submission {
  public:
   explicit Submission(OpenCalls open_calls) : open_calls_(std::move(open_calls)) { ++*open_calls_; }
   ~Submission() { --*open_calls_; }
 
-  absl::Status Submit(engine::Engine& engine, const v1::GenerateRequest& request,
-                      const grpc::CallbackServerContext& context, std::shared_ptr<engine::AnswerEvents> events) {
+  absl::Status Submit(engine::Engine& engine, v1::GenerateRequest request, const grpc::CallbackServerContext& context,
+                      std::shared_ptr<engine::AnswerEvents> events) {
     LogTrace(context);
-    auto id = engine.Submit(request, DeadlineOf(context), std::move(events),
-                            MetadataOf(context, kTenantKey, kTenantBytesMax));
-    if (absl::IsResourceExhausted(id.status()) || absl::IsUnavailable(id.status())) {
-      return WithRetryAfter(id.status(), kRetryAfter);
-    }
-    if (!id.ok()) return id.status();
+    const int choices = ChoicesOf(request);
+    const auto id = engine.Submit(std::move(request), DeadlineOf(context), std::move(events),
+                                  MetadataOf(context, kTenantKey, kTenantBytesMax));
+    if (!id.ok()) return Refused(id.status());
+    Known(engine, *id, choices);
+    return absl::OkStatus();
+  }
+  // `request` and those behind it, `count` in all.
+  void Known(engine::Engine& engine, uint64_t request, int count) {
     std::lock_guard lock(mutex_);
     engine_ = &engine;
-    id_ = *id;
-    choices_ = ChoicesOf(request);
+    id_ = request;
+    count_ = count;
     if (cancelled_) CancelAll();
-    return absl::OkStatus();
   }
   void Cancel() {
     std::lock_guard lock(mutex_);
@@ -86,26 +94,28 @@ class Submission {
 
  private:
   void CancelAll() {
-    for (int i = 0; i < choices_; ++i) engine_->Cancel(id_ + static_cast<uint64_t>(i));
+    for (int i = 0; i < count_; ++i) engine_->Cancel(id_ + static_cast<uint64_t>(i));
   }
 
   const OpenCalls open_calls_;
   std::mutex mutex_;
   engine::Engine* engine_ = nullptr;
   uint64_t id_ = 0;
-  int choices_ = 1;
+  int count_ = 1;
   bool cancelled_ = false;
 };
 
 // Both kinds of call live until gRPC is done with them and the engine has sent its last event.
-class StreamCall final : public grpc::ServerWriteReactor<v1::GenerateStreamResponse>, public engine::AnswerEvents {
+class StreamCall final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public engine::AnswerEvents {
  public:
   StreamCall(const OpenCalls& open_calls, int choices) : submission_(open_calls), choices_left_(choices) {}
-  static StreamCall* Start(engine::Engine& engine, const v1::GenerateRequest& request,
+  static StreamCall* Start(engine::Engine& engine, const grpc::ByteBuffer& bytes,
                            const grpc::CallbackServerContext& context, const OpenCalls& open_calls) {
+    v1::GenerateRequest request;
+    absl::Status status = ReadMessage(bytes, request);
     auto call = std::make_shared<StreamCall>(open_calls, ChoicesOf(request));
     call->self_ = call;
-    const absl::Status status = call->submission_.Submit(engine, request, context, call);
+    if (status.ok()) status = call->submission_.Submit(engine, std::move(request), context, call);
     if (!status.ok()) call->OnError(status);
     return call.get();
   }
@@ -151,10 +161,11 @@ class StreamCall final : public grpc::ServerWriteReactor<v1::GenerateStreamRespo
   void Continue(std::unique_lock<std::mutex>& lock) {
     if (writing_ || finished_) return;
     if (!waiting_.empty()) {
-      written_ = std::move(waiting_.front());
+      const absl::Status made = WriteMessage(waiting_.front(), written_);
       waiting_.pop_front();
       writing_ = true;
       lock.unlock();
+      if (!made.ok()) HG_LOG(Error, "event not written error=", made.ToString());
       StartWrite(&written_);
     } else if (end_) {
       finished_ = true;
@@ -168,7 +179,7 @@ class StreamCall final : public grpc::ServerWriteReactor<v1::GenerateStreamRespo
   std::mutex mutex_;
   int choices_left_;
   std::deque<v1::GenerateStreamResponse> waiting_;
-  v1::GenerateStreamResponse written_;  // gRPC reads it until OnWriteDone
+  grpc::ByteBuffer written_;  // gRPC reads it until OnWriteDone
   bool writing_ = false;
   bool finished_ = false;
   std::optional<grpc::Status> end_;
@@ -208,6 +219,7 @@ class WholeAnswer : public engine::AnswerEvents {
     usage.set_prompt_tokens(usage.prompt_tokens() + finish.usage().prompt_tokens());
     usage.set_cached_tokens(usage.cached_tokens() + finish.usage().cached_tokens());
     usage.set_completion_tokens(usage.completion_tokens() + finish.usage().completion_tokens());
+    usage.set_reasoning_tokens(usage.reasoning_tokens() + finish.usage().reasoning_tokens());
     if (--choices_left_ == 0) OnEnd(absl::OkStatus());
   }
   void OnError(absl::Status status) override { OnEnd(std::move(status)); }
@@ -224,18 +236,36 @@ class WholeAnswer : public engine::AnswerEvents {
   int choices_left_;
 };
 
-class UnaryCall final : public grpc::ServerUnaryReactor, public WholeAnswer {
+// A call with one answer, sent at its end.
+template <typename Response>
+class WholeCall : public grpc::ServerUnaryReactor {
  public:
-  UnaryCall(v1::GenerateResponse& response, int choices, const OpenCalls& open_calls)
-      : WholeAnswer(response, choices), submission_(open_calls) {}
-  static UnaryCall* Start(engine::Engine& engine, const v1::GenerateRequest& request,
-                          const grpc::CallbackServerContext& context, v1::GenerateResponse& response,
+  explicit WholeCall(grpc::ByteBuffer& out) : out_(out) {}
+
+ protected:
+  void End(absl::Status status) {
+    if (status.ok()) status = WriteMessage(answer_, out_);
+    Finish(ToGrpc(status));
+  }
+  Response answer_;
+
+ private:
+  grpc::ByteBuffer& out_;  // alive until Finish
+};
+
+class UnaryCall final : public WholeCall<v1::GenerateResponse>, public WholeAnswer {
+ public:
+  UnaryCall(grpc::ByteBuffer& out, int choices, const OpenCalls& open_calls)
+      : WholeCall(out), WholeAnswer(answer_, choices), submission_(open_calls) {}
+  static UnaryCall* Start(engine::Engine& engine, const grpc::ByteBuffer& bytes,
+                          const grpc::CallbackServerContext& context, grpc::ByteBuffer& out,
                           const OpenCalls& open_calls) {
+    v1::GenerateRequest request;
+    absl::Status status = ReadMessage(bytes, request);
     // Out of range is refused below; until then it must not make answers.
-    const int choices = std::min(ChoicesOf(request), kChoicesMax);
-    auto call = std::make_shared<UnaryCall>(response, choices, open_calls);
+    auto call = std::make_shared<UnaryCall>(out, std::min(ChoicesOf(request), kChoicesMax), open_calls);
     call->self_ = call;
-    const absl::Status status = call->submission_.Submit(engine, request, context, call);
+    if (status.ok()) status = call->submission_.Submit(engine, std::move(request), context, call);
     if (!status.ok()) call->OnError(status);
     return call.get();
   }
@@ -244,37 +274,74 @@ class UnaryCall final : public grpc::ServerUnaryReactor, public WholeAnswer {
   void OnDone() override { self_.reset(); }
 
  private:
-  void OnEnd(absl::Status status) override { Finish(ToGrpc(status)); }
+  void OnEnd(absl::Status status) override { End(std::move(status)); }
 
   Submission submission_;
   std::shared_ptr<UnaryCall> self_;
 };
 
-// Many requests as one call: its end is when the last has ended.
-class BatchCall final : public grpc::ServerUnaryReactor {
+class EmbedCall final : public WholeCall<v1::EmbedResponse> {
  public:
-  static BatchCall* Start(engine::Engine& engine, const v1::GenerateBatchRequest& request,
-                          const grpc::CallbackServerContext& context, v1::GenerateBatchResponse& response,
+  EmbedCall(grpc::ByteBuffer& out, const OpenCalls& open_calls) : WholeCall(out), submission_(open_calls) {}
+  static EmbedCall* Start(engine::Engine& engine, const grpc::ByteBuffer& bytes,
+                          const grpc::CallbackServerContext& context, grpc::ByteBuffer& out,
                           const OpenCalls& open_calls) {
-    auto call = std::make_shared<BatchCall>();
+    v1::EmbedRequest request;
+    const absl::Status status = ReadMessage(bytes, request);
+    auto call = std::make_shared<EmbedCall>(out, open_calls);
     call->self_ = call;
-    if (request.requests().empty() || request.requests_size() > kBatchMax) {
-      call->Finish(ToGrpc(absl::InvalidArgumentError(absl::StrCat(
-          "requests: has ", request.requests_size(), " entries; allowed are 1 to ", kBatchMax))));
+    if (!status.ok()) {
+      call->End(status);
+      return call.get();
+    }
+    const uint64_t id = engine.Embed(std::move(request), DeadlineOf(context),
+                                     [call](absl::StatusOr<v1::EmbedResponse> made) {
+                                       if (made.ok()) call->answer_ = *std::move(made);
+                                       call->End(Refused(made.status()));
+                                     });
+    call->submission_.Known(engine, id, 1);
+    return call.get();
+  }
+
+  void OnCancel() override { submission_.Cancel(); }
+  void OnDone() override { self_.reset(); }
+
+ private:
+  Submission submission_;
+  std::shared_ptr<EmbedCall> self_;
+};
+
+// Many requests as one call: its end is when the last has ended.
+class BatchCall final : public WholeCall<v1::GenerateBatchResponse> {
+ public:
+  using WholeCall::WholeCall;
+  static BatchCall* Start(engine::Engine& engine, const grpc::ByteBuffer& bytes,
+                          const grpc::CallbackServerContext& context, grpc::ByteBuffer& out,
+                          const OpenCalls& open_calls) {
+    auto call = std::make_shared<BatchCall>(out);
+    call->self_ = call;
+    v1::GenerateBatchRequest request;
+    absl::Status status = ReadMessage(bytes, request);
+    if (status.ok() && (request.requests().empty() || request.requests_size() > kBatchMax)) {
+      status = absl::InvalidArgumentError(absl::StrCat("requests: has ", request.requests_size(),
+                                                       " entries; allowed are 1 to ", kBatchMax));
+    }
+    if (!status.ok()) {
+      call->End(status);
       return call.get();
     }
     call->left_ = request.requests_size();
-    for (int i = 0; i < request.requests_size(); ++i) response.add_results();
+    for (int i = 0; i < request.requests_size(); ++i) call->answer_.add_results();
     for (int i = 0; i < request.requests_size(); ++i) {
-      v1::GenerateRequest one = request.requests(i);
+      v1::GenerateRequest& one = *request.mutable_requests(i);
       if (one.priority() == v1::PRIORITY_UNSPECIFIED) one.set_priority(v1::PRIORITY_BATCH);
-      auto item = std::make_shared<Item>(call, *response.mutable_results(i), std::min(ChoicesOf(one), kChoicesMax),
-                                         open_calls);
+      auto item = std::make_shared<Item>(call, *call->answer_.mutable_results(i),
+                                         std::min(ChoicesOf(one), kChoicesMax), open_calls);
       {
         std::lock_guard lock(call->mutex_);
         call->items_.push_back(item);
       }
-      const absl::Status status = item->submission.Submit(engine, one, context, item);
+      status = item->submission.Submit(engine, std::move(one), context, item);
       if (!status.ok()) item->OnError(status);
     }
     return call.get();
@@ -305,7 +372,7 @@ class BatchCall final : public grpc::ServerUnaryReactor {
     v1::BatchResult& result;
   };
   void OneEnded() {
-    if (--left_ == 0) Finish(grpc::Status::OK);
+    if (--left_ == 0) End(absl::OkStatus());
   }
 
   std::atomic<int> left_{0};
@@ -326,43 +393,36 @@ InferenceService::InferenceService(engine::Engine& engine)
     : engine_(engine), started_unix_seconds_(absl::ToUnixSeconds(RealTime().WallTime())) {}
 
 grpc::ServerUnaryReactor* InferenceService::Generate(grpc::CallbackServerContext* context,
-                                                     const v1::GenerateRequest* request,
-                                                     v1::GenerateResponse* response) {
+                                                     const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
   return UnaryCall::Start(engine_, *request, *context, *response, open_calls_);
 }
 
-grpc::ServerWriteReactor<v1::GenerateStreamResponse>* InferenceService::GenerateStream(
-    grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
+grpc::ServerWriteReactor<grpc::ByteBuffer>* InferenceService::GenerateStream(grpc::CallbackServerContext* context,
+                                                                             const grpc::ByteBuffer* request) {
   return StreamCall::Start(engine_, *request, *context, open_calls_);
 }
 
 grpc::ServerUnaryReactor* InferenceService::GenerateBatch(grpc::CallbackServerContext* context,
-                                                          const v1::GenerateBatchRequest* request,
-                                                          v1::GenerateBatchResponse* response) {
+                                                          const grpc::ByteBuffer* request,
+                                                          grpc::ByteBuffer* response) {
   return BatchCall::Start(engine_, *request, *context, *response, open_calls_);
 }
 
-grpc::ServerUnaryReactor* InferenceService::Embed(grpc::CallbackServerContext* context, const v1::EmbedRequest* request,
-                                                  v1::EmbedResponse* response) {
-  auto* const reactor = context->DefaultReactor();
-  engine_.Embed(*request, DeadlineOf(*context), [reactor, response](absl::StatusOr<v1::EmbedResponse> made) {
-    absl::Status status = made.status();
-    if (made.ok()) *response = *std::move(made);
-    if (absl::IsResourceExhausted(status) || absl::IsUnavailable(status)) status = WithRetryAfter(status, kRetryAfter);
-    reactor->Finish(ToGrpc(status));
-  });
-  return reactor;
+grpc::ServerUnaryReactor* InferenceService::Embed(grpc::CallbackServerContext* context,
+                                                  const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  return EmbedCall::Start(engine_, *request, *context, *response, open_calls_);
 }
 
 grpc::ServerUnaryReactor* InferenceService::CountTokens(grpc::CallbackServerContext* context,
-                                                        const v1::CountTokensRequest* request,
-                                                        v1::CountTokensResponse* response) {
-  const auto tokens = engine_.CountTokens(*request);
-  if (tokens.ok()) {
-    response->set_tokens(*tokens);
-    response->set_model(engine_.info().model);
-  }
-  return Answer(context, tokens.status());
+                                                        const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  v1::CountTokensRequest count;
+  if (absl::Status status = ReadMessage(*request, count); !status.ok()) return Answer(context, status);
+  const auto tokens = engine_.CountTokens(count);
+  if (!tokens.ok()) return Answer(context, tokens.status());
+  v1::CountTokensResponse counted;
+  counted.set_tokens(*tokens);
+  counted.set_model(engine_.info().model);
+  return Answer(context, WriteMessage(counted, *response));
 }
 
 grpc::ServerUnaryReactor* InferenceService::ListModels(grpc::CallbackServerContext* context,

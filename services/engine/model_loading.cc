@@ -42,6 +42,7 @@ std::unique_ptr<engine::Backend> Reference(const EngineFlags& flags, const std::
   config.cache_sequences = flags.prefix_cache_entries;
   if (flags.reference_step > absl::ZeroDuration()) {
     config.on_decode = [step = flags.reference_step](int32_t) { Pace(step); };
+    config.on_embed = [step = flags.reference_step] { Pace(step); };
   }
   return engine::MakeReferenceBackend(config);
 }
@@ -156,6 +157,7 @@ engine::EngineConfig EngineConfigOf(const EngineFlags& flags) {
   config.queue_max = flags.queue_max;
   config.step_prefill_tokens = flags.step_prefill_tokens;
   config.step_target = flags.step_target;
+  config.step_age_max = flags.step_age_max;
   config.batch_rank_rows = flags.batch_rank_rows;
   config.prefix_cache_tokens = flags.prefix_cache_tokens;
   config.share_between_tenants = flags.share_between_tenants;

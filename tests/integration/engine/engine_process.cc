@@ -3,14 +3,39 @@
 
 #include "tests/integration/engine/engine_process.h"
 
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/byte_buffer.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <future>
 
 #include "absl/strings/str_cat.h"
 
 namespace headgate {
+
+grpc::Status EngineProcess::Call(const std::string& method, const std::string& request, std::string* response) {
+  grpc::GenericStub stub(Channel());
+  grpc::ClientContext context;
+  grpc::Slice slice(request);
+  grpc::ByteBuffer in(&slice, 1);
+  grpc::ByteBuffer out;
+  std::promise<grpc::Status> done;
+  stub.UnaryCall(&context, method, {}, &in, &out, [&](grpc::Status status) { done.set_value(std::move(status)); });
+  const grpc::Status status = done.get_future().get();
+  grpc::Slice flat;
+  if (status.ok() && out.DumpToSingleSlice(&flat).ok()) response->assign(flat.begin(), flat.end());
+  return status;
+}
+
+std::string EngineProcess::Health(const std::string& service) {
+  std::string response;
+  const std::string request = absl::StrCat("\x0a", std::string(1, static_cast<char>(service.size())), service);
+  const auto status = Call("/grpc.health.v1.Health/Check", request, &response);
+  return status.ok() ? response : absl::StrCat("error ", status.error_message());
+}
 
 std::string EngineProcess::Http(const std::string& target) {
   const std::string& at = address("metrics");

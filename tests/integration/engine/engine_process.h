@@ -43,6 +43,12 @@ class EngineProcess {
   std::unique_ptr<v1::Engine::Stub> Load() { return v1::Engine::NewStub(Channel()); }
   std::unique_ptr<v1::Engine::Stub> Admin() { return v1::Engine::NewStub(Channel("admin")); }
 
+  // A unary call by name with raw bytes.
+  grpc::Status Call(const std::string& method, const std::string& request, std::string* response);
+  // gRPC health of a service: kServing, kNotServing, or what went wrong.
+  std::string Health(const std::string& service);
+  static constexpr char kServing[] = "\x08\x01";
+  static constexpr char kNotServing[] = "\x08\x02";
   // The body of GET `target` on the metrics port.
   std::string Http(const std::string& target);
   // Reads loads until one fits; false when the stream ends before.

@@ -5,8 +5,6 @@
 
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
-#include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/support/byte_buffer.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -32,30 +30,6 @@ StreamEnd Stream(EngineProcess& engine, const v1::GenerateRequest& request) {
   grpc::ClientContext context;
   const auto stub = engine.Inference();
   return ReadAll(*stub->GenerateStream(&context, request));
-}
-
-// A unary call by name with raw bytes.
-grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& method, const std::string& request,
-                  std::string* response) {
-  grpc::GenericStub stub(channel);
-  grpc::ClientContext context;
-  grpc::Slice slice(request);
-  grpc::ByteBuffer in(&slice, 1);
-  grpc::ByteBuffer out;
-  std::promise<grpc::Status> done;
-  stub.UnaryCall(&context, method, {}, &in, &out, [&](grpc::Status status) { done.set_value(std::move(status)); });
-  const grpc::Status status = done.get_future().get();
-  grpc::Slice flat;
-  if (status.ok() && out.DumpToSingleSlice(&flat).ok()) response->assign(flat.begin(), flat.end());
-  return status;
-}
-
-// SERVING = "\x08\x01", NOT_SERVING = "\x08\x02".
-std::string Health(EngineProcess& engine, const std::string& service) {
-  std::string response;
-  const std::string request = absl::StrCat("\x0a", std::string(1, static_cast<char>(service.size())), service);
-  const auto status = Call(engine.Channel(), "/grpc.health.v1.Health/Check", request, &response);
-  return status.ok() ? response : absl::StrCat("error ", status.error_message());
 }
 
 TEST(EngineService, ManyStreamsEqualTheirAloneAnswers) {
@@ -243,8 +217,8 @@ TEST(EngineService, LoadsKeepComingDuringASlowStep) {
 TEST(EngineService, SigtermFinishesStreamsAndEndsWithZero) {
   EngineProcess engine({"--reference-step-ms=20"});
   const auto stub = engine.Inference();
-  EXPECT_EQ(Health(engine, ""), "\x08\x01");
-  EXPECT_EQ(Health(engine, "headgate.v1.Inference"), "\x08\x01");
+  EXPECT_EQ(engine.Health(""), EngineProcess::kServing);
+  EXPECT_EQ(engine.Health("headgate.v1.Inference"), EngineProcess::kServing);
   std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
   std::vector<std::unique_ptr<grpc::ClientReader<v1::GenerateStreamResponse>>> streams;
   v1::GenerateStreamResponse event;
@@ -258,7 +232,7 @@ TEST(EngineService, SigtermFinishesStreamsAndEndsWithZero) {
   const auto refused = Stream(engine, Ask("late"));
   EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(refused.status.error_message(), "the engine is draining");
-  EXPECT_EQ(Health(engine, "headgate.v1.Inference"), "\x08\x02");
+  EXPECT_EQ(engine.Health("headgate.v1.Inference"), EngineProcess::kNotServing);
   EXPECT_THAT(engine.Http("/healthz"), HasSubstr("503"));
   for (auto& stream : streams) {
     const StreamEnd end = ReadAll(*stream);
@@ -352,6 +326,62 @@ TEST(EngineService, RefusalsNameTheField) {
   EXPECT_THAT(loads->Finish().error_message(), testing::StartsWith("interval_ms: "));
 }
 
+TEST(EngineService, WhatDoesNotParseIsSaidToBeSo) {
+  EngineProcess engine;
+  const std::string content("\x12\x06\x08\x02\x12\x02\xff\xfe", 8);  // messages[0]: role USER, content of two bytes
+  const struct {
+    const char* name;
+    const char* method;
+    std::string bytes;
+    const char* message;
+  } rows[] = {
+      {"generate", "Generate", content, "messages[0].content: not valid UTF-8"},
+      {"stream", "GenerateStream", content, "messages[0].content: not valid UTF-8"},
+      {"batch", "GenerateBatch", "\x0a\x08" + content, "requests[0].messages[0].content: not valid UTF-8"},
+      {"embed", "Embed", "\x12\x01\xff", "input[0]: not valid UTF-8"},
+      {"count", "CountTokens", "\x12\x06\x08\x02\x12\x02\xff\xfe", "messages[0].content: not valid UTF-8"},
+      {"cut_short", "Generate", "\x1a\x7f" "abc", "request: is cut short or no GenerateRequest"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    std::string response;
+    const grpc::Status status =
+        engine.Call(absl::StrCat("/headgate.v1.Inference/", row.method), row.bytes, &response);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(status.error_message(), row.message);
+    EXPECT_THAT(status.error_details(), HasSubstr("type.googleapis.com/google.rpc.ErrorInfo"));
+  }
+}
+
+// 4,000 windows of 50 ms would keep the one thread busy for 200 s.
+TEST(EngineService, AnEmbeddingThatNobodyWaitsForEnds) {
+  EngineProcess engine({"--reference-step-ms=50"});
+  const auto stub = engine.Inference();
+  v1::EmbedRequest request;
+  request.add_input(std::string(250 << 10, 'x'));
+  v1::EmbedResponse response;
+  grpc::ClientContext impatient;
+  impatient.set_deadline(std::chrono::system_clock::now() + std::chrono::hours(1));
+  std::promise<grpc::Status> left;
+  stub->async()->Embed(&impatient, &request, &response, [&](grpc::Status status) { left.set_value(std::move(status)); });
+  // Until it runs: what comes behind it has to wait.
+  v1::EmbedRequest next;
+  next.add_input("hello");
+  for (grpc::StatusCode code = grpc::StatusCode::OK; code == grpc::StatusCode::OK;) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(300));
+    v1::EmbedResponse none;
+    code = stub->Embed(&context, next, &none).error_code();
+  }
+  impatient.TryCancel();
+  EXPECT_EQ(left.get_future().get().error_code(), grpc::StatusCode::CANCELLED);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+  v1::EmbedResponse made;
+  const grpc::Status status = stub->Embed(&context, next, &made);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
 // Too large for gRPC, or for the context: each is refused clearly, and who is being answered notices nothing.
 TEST(EngineService, MegabytesOfPromptDisturbNobody) {
   EngineProcess engine({"--context-tokens=4096"});
@@ -373,9 +403,9 @@ TEST(EngineService, ReflectionIsOffUnlessAskedFor) {
   const std::string list_services("\x3a\x01*", 3);
   std::string response;
   EngineProcess plain;
-  EXPECT_EQ(Call(plain.Channel(), method, list_services, &response).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(plain.Call(method, list_services, &response).error_code(), grpc::StatusCode::UNIMPLEMENTED);
   EngineProcess development({"--reflection"});
-  EXPECT_TRUE(Call(development.Channel(), method, list_services, &response).ok());
+  EXPECT_TRUE(development.Call(method, list_services, &response).ok());
   EXPECT_THAT(response, HasSubstr("headgate.v1.Inference"));
 }
 

@@ -267,7 +267,7 @@ TEST_F(ModelTakeoverTest, AdaptersFromTheFolderAndByCall) {
   EXPECT_EQ(Generate(Ask(3, "called"), &text).error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
-TEST_F(ModelTakeoverTest, TheWarmUpListIsCachedBeforeAndOnDemand) {
+TEST_F(ModelTakeoverTest, TheWarmUpListIsCached) {
   std::string system;
   for (int i = 0; i < 40; ++i) absl::StrAppend(&system, "rule ", i, " is to be kept. ");
   std::ofstream(Path("warm.jsonl")) << R"({"system": ")" << system << R"(", "tenant": "t"})" << "\n";

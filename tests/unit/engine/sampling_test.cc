@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <future>
 #include <map>
@@ -169,6 +171,22 @@ TEST_F(SamplingTest, NAnswersAreAcceptedTogetherOrNotAtAll) {
   EXPECT_TRUE(running->WaitEnd().ok());
 }
 
+TEST_F(SamplingTest, OneFailureOfNAnswersEndsTheOthers) {
+  Start({}, {}, [](absl::Span<const BatchRow> rows, const Backend&) {
+    const bool second = std::any_of(rows.begin(), rows.end(), [](const BatchRow& row) { return row.sequence == 1; });
+    return second ? absl::InternalError("poison") : absl::OkStatus();
+  });
+  auto request = Ask(" forever", 4000);
+  request.set_n(3);
+  const auto choices = std::make_shared<Choices>(3);
+  ASSERT_TRUE(engine_->Submit(request, kNever, choices).ok());
+  EXPECT_EQ(choices->ended.get_future().get().code(), absl::StatusCode::kInternal);
+  ASSERT_TRUE(Submit(Ask("x", 5))->WaitEnd().ok());
+  EXPECT_EQ(engine_->CurrentLoad().running(), 0) << "answers are made for nobody";
+  Labels aborted = {{"model_name", "reference"}, {"engine", "0"}, {"finished_reason", "abort"}};
+  EXPECT_EQ(Value("vllm:request_success_total", aborted), 2);
+}
+
 absl::StatusOr<v1::EmbedResponse> Embed(Engine& engine, const std::vector<std::string>& texts,
                                         MonotonicTime deadline = kNever) {
   v1::EmbedRequest request;
@@ -202,6 +220,86 @@ TEST_F(SamplingTest, EmbeddingsRefuseWhatIsWrong) {
   EXPECT_THAT(std::string(Embed(*engine_, {"a", ""}).status().message()), HasSubstr("input[1]: "));
   EXPECT_EQ(Embed(*engine_, std::vector<std::string>(257, "x")).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Embed(*engine_, {"a"}, clock_.Monotonic()).status().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(SamplingTest, ACancelledEmbeddingEndsAndGivesUpItsPlace) {
+  std::atomic<int> windows{0};
+  ReferenceConfig config;
+  config.on_embed = [&] {
+    ++windows;
+    gate_.Pass();
+  };
+  Start(config);
+  struct Job {
+    uint64_t id = 0;
+    std::promise<absl::Status> ended;
+    std::future<absl::Status> status = ended.get_future();
+  };
+  const auto begin = [&](size_t bytes) {
+    auto job = std::make_shared<Job>();
+    v1::EmbedRequest request;
+    request.add_input(std::string(bytes, 'x'));
+    job->id = engine_->Embed(request, kNever, [job](auto made) { job->ended.set_value(made.status()); });
+    return job;
+  };
+  gate_.Close();
+  const auto running = begin(100000);
+  gate_.WaitArrived(1);
+  std::vector<std::shared_ptr<Job>> waiting;
+  for (size_t i = 0; i < EmbeddingLoop::kWaitingMax; ++i) waiting.push_back(begin(1));
+  EXPECT_EQ(begin(1)->status.get().code(), absl::StatusCode::kResourceExhausted);
+
+  engine_->Cancel(waiting[5]->id);
+  EXPECT_EQ(waiting[5]->status.get().code(), absl::StatusCode::kCancelled) << "at once";
+  waiting[5] = begin(1);  // its place
+  engine_->Cancel(running->id);
+  gate_.Open();
+  EXPECT_EQ(running->status.get().code(), absl::StatusCode::kCancelled);
+  for (const auto& job : waiting) EXPECT_TRUE(job->status.get().ok());
+  EXPECT_EQ(windows, 1 + static_cast<int>(waiting.size())) << "windows were computed for nobody";
+  engine_->Cancel(running->id);  // too late: nothing
+  EXPECT_TRUE(Embed(*engine_, {"a"}).ok());
+}
+
+// Thinks until the first space.
+class ThinkingBackend : public ForwardingBackend {
+ public:
+  ThinkingBackend() : ForwardingBackend(MakeReferenceBackend({})) {}
+  absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& request) const override {
+    auto chat = inner().RenderChat(request);
+    if (chat.ok()) chat->plain = false;
+    return chat;
+  }
+  v1::Message ParseAnswer(const RenderedChat&, const std::string& text) const override {
+    v1::Message message;
+    const size_t end = std::min(text.find(' ', text.size() / 2), text.size());
+    message.set_reasoning_content(text.substr(0, end));
+    message.set_content(text.substr(end));
+    return message;
+  }
+};
+
+TEST(Reasoning, ItsTokensAreCounted) {
+  Metrics metrics;
+  const auto engine = *Engine::Start({}, std::make_unique<ThinkingBackend>(), metrics);
+  auto request = Ask("tell me", 40);
+  request.set_logprobs(0);  // the tokens and their text
+  const auto answer = std::make_shared<Answer>();
+  ASSERT_TRUE(engine->Submit(request, kNever, answer).ok());
+  ASSERT_TRUE(answer->WaitEnd().ok());
+  const size_t thought = answer->deltas().at(0).reasoning_content().size();
+  ASSERT_GT(thought, 0u);
+  EXPECT_GT(answer->text().size(), 0u);
+  int64_t tokens = 0;
+  size_t bytes = 0;
+  for (const auto& logprob : Logprobs(*answer)) {
+    if (bytes >= thought) break;
+    bytes += logprob.token().size();
+    ++tokens;
+  }
+  EXPECT_GT(tokens, 1);
+  EXPECT_EQ(answer->finish().usage().reasoning_tokens(), tokens);
+  EXPECT_LT(tokens, answer->finish().usage().completion_tokens());
 }
 
 }  // namespace
