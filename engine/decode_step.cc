@@ -159,9 +159,7 @@ bool DecodeLoop::Sample(const Part& part, int32_t row) {
   sequence.SetComputed(sequence.computed() + held);
   backend_.Truncate(part.slot, sequence.computed());
   sequence.lookup().Observe(part.drafts, held);
-  metrics_.drafts.Increment();
-  metrics_.draft_tokens.Increment(part.drafts);
-  metrics_.draft_accepted.Increment(held);
+  metrics_.CountDraft(part.drafts, held);
   if (held > 0) {
     std::lock_guard lock(mutex_);
     tenants_.ServedAnswer(sequence.tenant_index, held);
@@ -180,7 +178,7 @@ void DecodeLoop::CountToken(Sequence& sequence) {
     metrics_.time_to_first_token.Observe(Seconds(now - sequence.submitted()));
     metrics_.prefill_time.Observe(Seconds(now - sequence.admitted.value_or(now)));
   } else {
-    metrics_.inter_token_latency.Observe(Seconds(now - sequence.last_token));
+    metrics_.ObserveGap(Seconds(now - sequence.last_token));
   }
   sequence.last_token = now;
 }

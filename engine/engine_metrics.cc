@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/engine.h"
+#include "engine/prompt_lookup.h"
 
 namespace headgate::engine {
 namespace {
@@ -72,9 +73,6 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
       rejections(m.GetCounter("vllm:admission_rejections", "Requests refused: queue full or draining", labels)),
       swaps_out(m.GetCounter("headgate_engine_swaps_out_total", "Preempted sequences whose state was kept", labels)),
       swaps_in(m.GetCounter("headgate_engine_swaps_in_total", "Sequences that went on from a kept state", labels)),
-      drafts(m.GetCounter("vllm:spec_decode_num_drafts_total", "Guesses at next tokens by prompt lookup", labels)),
-      draft_tokens(m.GetCounter("vllm:spec_decode_num_draft_tokens_total", "Tokens guessed", labels)),
-      draft_accepted(m.GetCounter("vllm:spec_decode_num_accepted_tokens_total", "Guessed tokens that held", labels)),
       adapter_switches(m.GetCounter("headgate_engine_adapter_switches_total",
                                     "Steps with another adapter than the last", labels)),
       prefix_queries(m.GetCounter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache",
@@ -82,8 +80,6 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
       prefix_hits(m.GetCounter("vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache", labels)),
       time_to_first_token(m.GetHistogram("vllm:time_to_first_token_seconds", "Acceptance to first token", kFirstToken,
                                          labels)),
-      inter_token_latency(m.GetHistogram("vllm:inter_token_latency_seconds", "Time between two tokens of an answer",
-                                         kInterToken, labels)),
       e2e_latency(m.GetHistogram("vllm:e2e_request_latency_seconds", "Acceptance to end", kLatency, labels)),
       queue_time(m.GetHistogram("vllm:request_queue_time_seconds", "Acceptance to batch", kLatency, labels)),
       inference_time(m.GetHistogram("vllm:request_inference_time_seconds", "Batch to end", kLatency, labels)),
@@ -105,7 +101,20 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
       cancel_to_free(m.GetHistogram("headgate_engine_cancel_to_free_seconds",
                                     "Cancellation of a running request until its place and KV cells are free", kShort,
                                     labels)),
-      metrics_(m) {
+      metrics_(m),
+      drafts_(m.GetCounter("vllm:spec_decode_num_drafts_total", "Guesses at next tokens by prompt lookup", labels)),
+      draft_tokens_(m.GetCounter("vllm:spec_decode_num_draft_tokens_total", "Tokens guessed", labels)),
+      draft_accepted_(m.GetCounter("vllm:spec_decode_num_accepted_tokens_total", "Guessed tokens that held", labels)),
+      inter_token_latency_(m.GetHistogram("vllm:inter_token_latency_seconds", "Time between two tokens of an answer",
+                                          kInterToken, labels)),
+      inter_token_latency_old_name_(m.GetHistogram("vllm:time_per_output_token_seconds",
+                                                   "The old name of vllm:inter_token_latency_seconds", kInterToken,
+                                                   labels)) {
+  for (int32_t position = 0; position < PromptLookup::kLengthMax; ++position) {
+    accepted_at_.push_back(&m.GetCounter("vllm:spec_decode_num_accepted_tokens_per_pos_total",
+                                         "Guessed tokens that held, by their place in the guess",
+                                         With(labels, "position", absl::StrCat(position))));
+  }
   const char* const reasons[] = {"stop", "length", "abort", "error"};
   for (size_t i = 0; i < 4; ++i) {
     ended_[i] = &m.GetCounter("vllm:request_success_total", "Requests that ended",
@@ -131,6 +140,18 @@ void EngineMetrics::ShowAdapters(const std::set<std::string>& running, const std
                     {"running_lora_adapters", absl::StrJoin(running, ",")},
                     {"waiting_lora_adapters", absl::StrJoin(waiting, ",")}},
                    absl::ToDoubleSeconds(now - absl::UnixEpoch()));
+}
+
+void EngineMetrics::CountDraft(int32_t drafted, int32_t held) const {
+  drafts_.Increment();
+  draft_tokens_.Increment(drafted);
+  draft_accepted_.Increment(held);
+  for (int32_t position = 0; position < held; ++position) accepted_at_[static_cast<size_t>(position)]->Increment();
+}
+
+void EngineMetrics::ObserveGap(double seconds) {
+  inter_token_latency_.Observe(seconds);
+  inter_token_latency_old_name_.Observe(seconds);
 }
 
 Gauge& EngineMetrics::DecodeRateOf(int32_t answers) {

@@ -9,6 +9,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "common/metrics.h"
@@ -24,6 +25,10 @@ struct EngineMetrics {
   Counter& Ended(Ending ending) const;
   // vLLM's gauge of adapters: its labels name those that running and waiting requests use, its value is the time.
   void ShowAdapters(const std::set<std::string>& running, const std::set<std::string>& waiting, absl::Time now);
+  // Of `drafted` guesses in a row the first `held` held.
+  void CountDraft(int32_t drafted, int32_t held) const;
+  // Between two tokens of an answer.
+  void ObserveGap(double seconds);
   // Tokens a second of so many answers at a time.
   Gauge& DecodeRateOf(int32_t answers);
   // An engine that ends takes its gauges back to 0: another may live on under other names.
@@ -48,14 +53,10 @@ struct EngineMetrics {
   Counter& rejections;
   Counter& swaps_out;
   Counter& swaps_in;
-  Counter& drafts;
-  Counter& draft_tokens;
-  Counter& draft_accepted;
   Counter& adapter_switches;
   Counter& prefix_queries;
   Counter& prefix_hits;
   Histogram& time_to_first_token;
-  Histogram& inter_token_latency;
   Histogram& e2e_latency;
   Histogram& queue_time;
   Histogram& inference_time;
@@ -75,6 +76,12 @@ struct EngineMetrics {
  private:
   Metrics& metrics_;
   Counter* ended_[4];
+  Counter& drafts_;
+  Counter& draft_tokens_;
+  Counter& draft_accepted_;
+  std::vector<Counter*> accepted_at_;  // by position in the draft
+  Histogram& inter_token_latency_;
+  Histogram& inter_token_latency_old_name_;
 };
 
 }  // namespace headgate::engine

@@ -379,34 +379,6 @@ TEST_F(EngineTest, InteractiveGoesFirst) {
   EXPECT_TRUE(later->WaitEnd().ok());
 }
 
-TEST_F(EngineTest, ExportsTheStandardNames) {
-  Start();
-  ASSERT_TRUE(Submit(Ask("x", 3))->WaitEnd().ok());
-  engine_->RefreshMetrics();
-  const std::string text = metrics_.Text();
-  const std::string labels = "{engine=\"0\",model_name=\"reference\"";
-  for (const char* gauge : {"vllm:num_requests_waiting", "vllm:num_requests_running", "vllm:kv_cache_usage_perc"}) {
-    EXPECT_THAT(text, HasSubstr(absl::StrCat("# TYPE ", gauge, " gauge\n"))) << gauge;
-    EXPECT_THAT(text, HasSubstr(absl::StrCat("\n", gauge, labels, "} 0\n"))) << gauge;
-  }
-  for (const char* counter : {"vllm:prompt_tokens_total", "vllm:generation_tokens_total", "vllm:num_preemptions_total",
-                              "vllm:request_success_total", "vllm:admission_rejections"}) {
-    EXPECT_THAT(text, HasSubstr(absl::StrCat("# TYPE ", counter, " counter\n"))) << counter;
-  }
-  EXPECT_THAT(text, HasSubstr("vllm:request_success_total{engine=\"0\",finished_reason=\"length\","
-                              "model_name=\"reference\"} 1\n"));
-  for (const char* histogram :
-       {"vllm:time_to_first_token_seconds", "vllm:inter_token_latency_seconds", "vllm:e2e_request_latency_seconds",
-        "vllm:request_queue_time_seconds", "vllm:request_inference_time_seconds", "vllm:request_prefill_time_seconds",
-        "vllm:request_decode_time_seconds", "vllm:request_prompt_tokens", "vllm:request_generation_tokens",
-        "vllm:iteration_tokens_total", "headgate_engine_step_duration_seconds"}) {
-    EXPECT_THAT(text, HasSubstr(absl::StrCat("# TYPE ", histogram, " histogram\n"))) << histogram;
-    EXPECT_THAT(text, testing::Not(HasSubstr(absl::StrCat(histogram, "_count", labels, "} 0\n")))) << histogram;
-  }
-  EXPECT_THAT(text, HasSubstr("vllm:cache_config_info{block_size=\"1\",engine=\"0\",model_name=\"reference\","
-                              "num_gpu_blocks=\"4096\"} 1\n"));
-}
-
 TEST(EngineStart, RefusesSenselessConfiguration) {
   Metrics metrics;
   const auto start = [&](EngineConfig config, ReferenceConfig backend = {}) {

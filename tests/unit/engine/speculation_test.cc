@@ -13,6 +13,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "engine/prompt_lookup.h"
 #include "tests/unit/engine/engine_harness.h"
 
 namespace headgate::engine {
@@ -51,6 +52,15 @@ TEST_F(SpeculationTest, AnswersAreThoseWithout) {
   EXPECT_GT(Value("vllm:spec_decode_num_accepted_tokens_total"), 60) << "nothing was guessed: nothing is tested";
   EXPECT_GT(Value("vllm:spec_decode_num_draft_tokens_total"), Value("vllm:spec_decode_num_accepted_tokens_total"))
       << "nothing was refused";
+  double by_place = 0;
+  double before = Value("vllm:spec_decode_num_drafts_total");
+  for (int place = 0; place < PromptLookup::kLengthMax; ++place) {
+    const double held = Value("vllm:spec_decode_num_accepted_tokens_per_pos_total",
+                              {{"model_name", "reference"}, {"engine", "0"}, {"position", absl::StrCat(place)}});
+    EXPECT_LE(held, before) << "a guess counts only after those before it";
+    by_place += before = held;
+  }
+  EXPECT_EQ(by_place, Value("vllm:spec_decode_num_accepted_tokens_total"));
   // The steps that were saved.
   EXPECT_LT(static_cast<double>(rows_.size()), Value("vllm:generation_tokens_total"));
 }
