@@ -286,13 +286,14 @@ int32_t DecodeLoop::PromptLeft(int32_t slot) const {
 }
 
 // Begins with another sequence each turn: where not all fit, each has its turn.
-std::vector<RunningSequence> DecodeLoop::Running() const {
+std::vector<RunningSequence> DecodeLoop::Running(MonotonicTime now) const {
   std::vector<RunningSequence> running;
   for (size_t i = 0; i < slots_.size(); ++i) {
     const auto slot = static_cast<int32_t>((i + turns_) % slots_.size());
     const Sequence* const sequence = at(slot);
     if (sequence == nullptr) continue;
     const Slot& place = slots_[static_cast<size_t>(slot)];
+    const int32_t aged = AgedRank(RankOf(sequence->priority()), now - sequence->submitted(), config_.aging);
     running.push_back({.request = sequence->request(),
                        .sequence = slot,
                        .prompt_left = sequence->decoding() ? 0 : PromptLeft(slot),
@@ -300,7 +301,8 @@ std::vector<RunningSequence> DecodeLoop::Running() const {
                        .cells_held = cells_.reserved(slot) - cells_.shared(slot),
                        .cells_short = CellsShort(*sequence, slot),
                        .waits = place.donor != 0,
-                       .adapter = sequence->adapter() == nullptr ? 0 : sequence->adapter()->id});
+                       .adapter = sequence->adapter() == nullptr ? 0 : sequence->adapter()->id,
+                       .risen = std::max(place.rank - aged, 0)});
   }
   return running;
 }
@@ -322,7 +324,7 @@ StepLimits DecodeLoop::Limits(const std::vector<RunningSequence>& running) {
 Step DecodeLoop::Plan(MonotonicTime now) {
   for (;;) {
     ServeWaits();
-    const auto running = Running();
+    const auto running = Running(now);
     if (running.empty()) admission_blocked_ = false;
     StepLimits limits = Limits(running);
     std::vector<WaitingRequest> waiting;

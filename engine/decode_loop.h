@@ -91,7 +91,7 @@ class DecodeLoop {
   void DropDead(MonotonicTime now);
   Step Plan(MonotonicTime now);
   int32_t PromptLeft(int32_t slot) const;
-  std::vector<RunningSequence> Running() const;
+  std::vector<RunningSequence> Running(MonotonicTime now) const;
   StepLimits Limits(const std::vector<RunningSequence>& running);
   void Admit(const std::vector<uint64_t>& requests, MonotonicTime now);
   int32_t CellsShort(const Sequence& sequence, int32_t slot) const;

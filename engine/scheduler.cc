@@ -74,6 +74,8 @@ void PlanAdmission(const std::vector<RunningSequence>& running, std::vector<Wait
   }
 }
 
+int32_t PromptRank(const RunningSequence& sequence) { return std::max(sequence.rank - sequence.risen, 0); }
+
 // Shares `budget` rows among the prompts of one rank: the same for each, and what a short one leaves over goes to the
 // others. Rows that cannot be shared evenly go to the first. Returns what is left of the budget.
 int32_t SharePrefill(const std::vector<RunningSequence>& running, int32_t adapter, int32_t rank, int32_t budget,
@@ -81,7 +83,8 @@ int32_t SharePrefill(const std::vector<RunningSequence>& running, int32_t adapte
   std::vector<Chunk> chunks;
   std::vector<int32_t> left;
   for (const auto& sequence : running) {
-    if (sequence.prompt_left <= 0 || sequence.waits || sequence.rank != rank || sequence.adapter != adapter) continue;
+    if (sequence.prompt_left <= 0 || sequence.waits || sequence.adapter != adapter) continue;
+    if (PromptRank(sequence) != rank) continue;
     chunks.push_back({sequence.sequence, 0});
     left.push_back(sequence.prompt_left);
   }

@@ -5,8 +5,8 @@
 // out. Decode first: every running sequence gets its one row; what is left of the token budget goes to prompts, the
 // better class first and evenly within one, so a long prompt never stalls the others.
 //
-// Classes: rank 0 interactive, 1 normal, 2 batch. A waiting request rises by one for every `aging` it has waited, so
-// that none starves. Within a rank the tenant that has been served least comes first (virtual token counter: Sheng et
+// Classes: rank 0 interactive, 1 normal, 2 batch. A waiting request rises by one for every `aging` it has waited, and
+// so does the claim of an admitted prompt to rows, so that none starves. Within a rank the tenant that has been served least comes first (virtual token counter: Sheng et
 // al., "Fairness in Serving Large Language Models", OSDI 24), then the older request.
 //
 // Thread-safety: pure functions.
@@ -37,6 +37,7 @@ struct RunningSequence {
   int32_t cells_short = 0;        // cells to be reserved before its next row
   bool waits = false;             // for a prefix that another one computes: gets no rows
   int32_t adapter = 0;            // a step has rows of one adapter only
+  int32_t risen = 0;              // by age since it was admitted: classes, for the rows of its prompt alone
 };
 struct WaitingRequest {
   uint64_t request = 0;           // grows with each request: the order of arrival

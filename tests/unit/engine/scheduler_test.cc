@@ -33,6 +33,14 @@ RunningSequence Prompt(int32_t sequence, int32_t left, int32_t rank = 1, bool wa
 RunningSequence Short(int32_t sequence, int32_t cells_short, int32_t rank = 1) {
   return {static_cast<uint64_t>(sequence + 1), sequence, 0, rank, 100, cells_short, false};
 }
+RunningSequence Old(RunningSequence prompt, int32_t risen) {
+  prompt.risen = risen;
+  return prompt;
+}
+RunningSequence With(int32_t adapter, RunningSequence sequence) {
+  sequence.adapter = adapter;
+  return sequence;
+}
 // {request, rank, rank_own, tenant, cells_needed}
 WaitingRequest Waits(uint64_t request, int32_t rank, int32_t cells, int32_t tenant = 0) {
   return {request, rank, rank, tenant, cells};
@@ -45,7 +53,7 @@ struct Row {
   const char* name;
   std::vector<RunningSequence> running;
   std::vector<WaitingRequest> waiting;
-  StepLimits limits;  // batch, prefill, sequences, cells, batch rank rows, batch yields, tenants
+  StepLimits limits;  // batch, prefill, sequences, cells, batch rank rows, batch yields, tenants, adapter
   std::vector<uint64_t> admit = {};
   std::vector<int32_t> decode = {};
   std::vector<Chunk> prefill = {};
@@ -69,6 +77,17 @@ const Row kRows[] = {
      {{0, 1}, {1, 1}}},
     {"the_better_class_first", {Prompt(0, 60, 2), Prompt(1, 60, 0), Prompt(2, 60)}, {}, {100, 50, 8, 1000}, {}, {},
      {{1, 60}, {2, 40}}},
+    {"an_old_prompt_is_as_good_as_a_better_class", {Old(Prompt(0, 60, 2), 2), Prompt(1, 60, 0), Prompt(2, 60)}, {},
+     {100, 50, 8, 1000}, {}, {}, {{0, 50}, {1, 50}}},
+    {"but_batch_does_not_stand_aside_for_it", {Decoding(0, 2), Old(Prompt(1, 60), 1)}, {}, {100, 50, 8, 1000}, {}, {0},
+     {{1, 50}}},
+    {"nor_is_it_safe_from_being_displaced", {Old(Prompt(0, 60, 2), 2)}, {Waits(9, 0, 50)}, {512, 128, 0, 1000}, {}, {},
+     {}, 0},
+    {"rows_of_one_adapter_only", {With(1, Decoding(0)), Decoding(1), With(1, Prompt(2, 60)), Prompt(3, 60)}, {},
+     {100, 50, 8, 1000, 0, true, {}, 1}, {}, {0}, {{2, 50}}},
+    {"answers_of_another_adapter_wait_for_the_step", {With(1, Decoding(0)), Prompt(1, 90)}, {}, {100, 50, 8, 1000}, {},
+     {}, {{1, 50}}},
+    {"prompts_of_another_do_not", {With(1, Prompt(0, 90)), Prompt(1, 90)}, {}, {100, 50, 8, 1000}, {}, {}, {{1, 90}}},
     {"who_waits_for_a_prefix_gets_no_rows", {Prompt(0, 60), Prompt(1, 60, 0, true)}, {}, {100, 50, 8, 1000}, {}, {},
      {{0, 60}}},
     {"batch_stands_aside_for_interactive", {Decoding(0, 2), Prompt(1, 60, 0), Decoding(2)}, {}, {100, 50, 8, 1000}, {},
@@ -221,19 +240,23 @@ class Oracle {
     bool interactive = false;
     for (const auto& s : running_) interactive |= s.rank == 0 && s.prompt_left > 0 && !s.waits;
     int32_t batch_rows = limits_.batch_rank_rows_max == 0 ? 1000 : limits_.batch_rank_rows_max;
+    bool others = false;  // answers of another adapter
+    for (const auto& s : running_) others |= s.prompt_left == 0 && s.adapter != limits_.adapter;
     for (const auto& s : running_) {
-      if (s.prompt_left > 0 || rows == 0) continue;
+      if (s.prompt_left > 0 || rows == 0 || s.adapter != limits_.adapter) continue;
       if (s.rank == 2 && ((interactive && limits_.batch_yields) || batch_rows-- <= 0)) continue;
       step.decode.push_back(s.sequence);
       --rows;
     }
-    if (!step.decode.empty()) rows = std::min(rows, limits_.prefill_tokens_max);
+    if (!step.decode.empty() || others) rows = std::min(rows, limits_.prefill_tokens_max);
     for (int32_t rank = 0; rank <= 2; ++rank) {
       std::map<size_t, int32_t> given;  // a row each, in turn, until rows or prompts are used up
       for (bool any = true; any && rows > 0;) {
         any = false;
         for (size_t i = 0; i < running_.size() && rows > 0; ++i) {
-          if (running_[i].rank != rank || running_[i].waits || given[i] >= running_[i].prompt_left) continue;
+          const RunningSequence& s = running_[i];
+          if (s.waits || s.adapter != limits_.adapter || given[i] >= s.prompt_left) continue;
+          if (s.rank - s.risen != rank && !(s.risen > s.rank && rank == 0)) continue;
           ++given[i];
           --rows;
           any = true;
@@ -260,7 +283,8 @@ TEST(PlanStep, EqualsTheOracle) {
     for (int32_t i = 0, n = up_to(6); i < n; ++i) {
       const bool decoding = up_to(1) == 0;
       running.push_back({static_cast<uint64_t>(i + 1), i, decoding ? 0 : 1 + up_to(40), up_to(2), up_to(40),
-                         decoding && up_to(3) == 0 ? 1 + up_to(30) : 0, !decoding && up_to(4) == 0});
+                         decoding && up_to(3) == 0 ? 1 + up_to(30) : 0, !decoding && up_to(4) == 0,
+                         round % 2 == 0 ? 0 : up_to(2), up_to(3) == 0 ? up_to(2) : 0});
     }
     std::shuffle(running.begin(), running.end(), random);
     std::vector<WaitingRequest> waiting;
@@ -270,7 +294,8 @@ TEST(PlanStep, EqualsTheOracle) {
     }
     std::shuffle(waiting.begin(), waiting.end(), random);
     const StepLimits limits{1 + up_to(60), 1 + up_to(30), up_to(4), up_to(120), up_to(2), up_to(1) == 0,
-                            {static_cast<double>(up_to(60)), static_cast<double>(up_to(60))}};
+                            {static_cast<double>(up_to(60)), static_cast<double>(up_to(60))},
+                            round % 2 == 0 ? 0 : up_to(2)};
     const Step got = PlanStep(running, waiting, limits);
     const Step want = Oracle(running, waiting, limits).Plan();
     ASSERT_EQ(got.preempt, want.preempt) << "round " << round;

@@ -203,6 +203,26 @@ TEST_F(SchedulingTest, WaitingLongBeatsAClass) {
   EXPECT_TRUE(interactive->WaitEnd().ok());
 }
 
+// Admitted, but without rows while prompts of a better class take the whole step.
+TEST_F(SchedulingTest, AnAdmittedPromptAgesToo) {
+  Start({.batch_tokens_max = 64, .sequences_max = 4}, {.aging = absl::Seconds(10)});
+  gate_.Close();
+  const auto normal = Submit(Ask(std::string(1200, 'n'), 1));
+  gate_.WaitArrived(1);
+  const auto batch = Submit(With(v1::PRIORITY_BATCH, Ask(std::string(100, 'b'), 1)));
+  gate_.Allow(6);
+  gate_.WaitArrived(7);
+  EXPECT_EQ(engine_->CurrentLoad().running(), 2);
+  EXPECT_FALSE(batch->ended());
+  clock_.Advance(absl::Seconds(21));  // both are of the best class now, and share
+  gate_.Allow(7);
+  gate_.WaitArrived(14);
+  EXPECT_TRUE(batch->ended());
+  EXPECT_FALSE(normal->ended());
+  gate_.Open();
+  EXPECT_TRUE(normal->WaitEnd().ok());
+}
+
 TEST_F(SchedulingTest, ATenantWithManyRequestsDoesNotHoldUpAnother) {
   Start({.sequences_max = 1});
   gate_.Close();

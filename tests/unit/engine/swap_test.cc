@@ -7,6 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+
 #include "absl/strings/str_cat.h"
 #include "tests/unit/engine/engine_harness.h"
 
@@ -60,10 +63,18 @@ TEST_F(SwapTest, WithoutRoomItIsComputedAgain) {
 }
 
 TEST_F(SwapTest, TheBoundHolds) {
-  Start(Small(), {.answer_cells = 16, .swap_bytes_max = 4000});  // one answer at a time
+  std::atomic<double> peak{0};
+  Start(Small(), {.answer_cells = 16, .swap_bytes_max = 4000},  // one answer at a time
+        [&](absl::Span<const BatchRow>, const Backend&) {
+          peak = std::max(peak.load(), Bytes());
+          return absl::OkStatus();
+        });
   Crowd();
   EXPECT_EQ(In(), Out());
   EXPECT_EQ(Bytes(), 0);
+  EXPECT_LE(peak, 4000);
+  EXPECT_GT(peak, 0);
+  EXPECT_LT(Out(), Value("vllm:num_preemptions_total")) << "there was room for all: nothing is tested";
 }
 
 TEST_F(SwapTest, AStateThatCannotBePutBackIsComputedAgain) {
