@@ -216,6 +216,29 @@ void ReadCookie(const Evidence& evidence, const Evidence::Hit& label, Report rep
   report("COOKIE", {begin, end}, kScoreLabelled);
 }
 
+// What opens doors and safes, right behind its label: `gate code #4482`, `safe combination: 31-07-52`, 门禁 #2580*1.
+void ReadAccessCode(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  constexpr size_t kDigitsMin = 4, kDigitsMax = 8;
+  const std::string_view text = evidence.text();
+  const Connector connector = SkipConnector(text, label.end);
+  const size_t begin = connector.value_begin;
+  size_t end = begin, digits = 0, signs = 0;
+  while (end < text.size() && end - begin <= 2 * kDigitsMax && (IsDigit(text[end]) || text[end] == '-' ||
+                                                                text[end] == '*' || text[end] == '#')) {
+    IsDigit(text[end++]) ? ++digits : ++signs;
+  }
+  const std::string_view between = text.substr(label.end, begin - label.end);
+  const bool keyed = signs > 0 || between.find('#') != std::string_view::npos;
+  if (digits < kDigitsMin || digits > kDigitsMax || TouchesLetter(text, {begin, end})) return;
+  if (end < text.size() && (text[end] == '.' || text[end] == '/') && end + 1 < text.size() && IsDigit(text[end + 1]))
+    return;
+  const std::string_view word = text.substr(label.begin, label.end - label.begin);
+  const bool code = word.ends_with("code") || word.ends_with("码") || word.find("comb") != std::string_view::npos;
+  const bool year = digits == 4 && (text.substr(begin, 2) == "20" || text.substr(begin, 2) == "19");
+  if (!keyed && !connector.strong && (!code || year)) return;
+  report("PASSWORD", {begin, end}, kScoreLikely);
+}
+
 // `?token=...` in a URL.
 void ReadTokenParameter(const Evidence& evidence, const Evidence::Hit& label, Report report) {
   const std::string_view text = evidence.text();
@@ -245,6 +268,9 @@ void ReadCredentials(const Evidence& evidence, Report report) {
         break;
       case Cue::kSeedPhrase:
         ReadSeedPhrase(evidence, hit, report);
+        break;
+      case Cue::kAccessCode:
+        ReadAccessCode(evidence, hit, report);
         break;
       case Cue::kCommand:
         ReadCommand(evidence, hit, report);

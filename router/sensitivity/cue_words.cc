@@ -40,7 +40,7 @@ constexpr CueRow kRows[] = {
      "my number|cin|numero de securite sociale|sozialversicherungsnummer|personalausweis|alien registration|"
      "resident registration|sin number|voter id|state id|government id|tfn|medicare number|"
      "medicare card|medicare no|medicare #|mbi|a-number|alien number|"
-     "pesel|sin|health card|uscis|receipt number|bsn|nric no|emirates id"},
+     "pesel|nin|sin|health card|uscis|receipt number|bsn|nric no|emirates id"},
     {Cue::kCaseNumber, "案号|案件编号|立案号|case no|case number|docket no|docket number|docket|cause no|case id"},
     {Cue::kBarNumber, "律师执业证|执业证号|执业证书号|bar no|bar number|bar id|state bar|bar registration"},
     {Cue::kEmployeeNo,
@@ -123,6 +123,11 @@ constexpr CueRow kRows[] = {
      "podman login|helm registry login|az login|oc login|sqlcmd|ldapsearch|smbclient|snmpget|ipmitool|mongo|"
      "rabbitmqctl|influx"},
     {Cue::kSeedPhrase, "助记词|seed phrase|mnemonic|recovery phrase|secret phrase|seed words"},
+    {Cue::kAccessCode,
+     "key safe|key safe code|keysafe|lockbox|lock box|lockbox code|gate code|door code|alarm code|keypad code|"
+     "entry code|building code|garage code|vault code|safe code|safe combination|safe combo|locker combination|"
+     "combination to the safe|combination of the safe|combination lock|vault combination|门禁|门禁密码|门禁码|保险柜|"
+     "保险柜密码|保险箱|保险箱密码|密码锁|密码柜|钥匙盒|开门密码|柜子密码"},
     {Cue::kTokenParameter,
      "access_token=|token=|sig=|signature=|api_key=|apikey=|key=|auth=|secret=|sessionid=|x-amz-signature=|code=|"
      "passwd=|pwd=|password="},

@@ -64,6 +64,7 @@ enum class Cue : uint8_t {
   kBearer,
   kCommand,
   kSeedPhrase,
+  kAccessCode,
   kTokenParameter,
   // Persons
   kNameLabel,

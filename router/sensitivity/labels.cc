@@ -301,6 +301,11 @@ Connector SkipConnector(std::string_view text, size_t at) {
   Connector connector;
   const size_t limit = std::min(text.size(), at + kConnectorBytesMax);
   size_t newlines = 0;
+  // `policy no. KD-449120-7`: the sign is the word's.
+  if (at >= 2 && at + 1 < text.size() && text[at] == '.' && text[at + 1] == ' ' && LowerAscii(text[at - 2]) == 'n' &&
+      LowerAscii(text[at - 1]) == 'o') {
+    ++at;
+  }
   while (at < limit) {
     const char c = text[at];
     if (c == ':' || c == '=' || c == '>' || c == '|') {

@@ -255,6 +255,28 @@ TEST(Rules, LeaveLookAlikesAlone) {
   for (const NegativeRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
 }
 
+TEST(Rules, FindCodesOfDoorsAndSafes) {
+  const PositiveRow rows[] = {
+      {"gate", "the gate code is 4482, leave it behind the bins", "PASSWORD 4482"},
+      {"keyed", "gate code #4482", "PASSWORD 4482"},
+      {"combination", "safe combination: 31-07-52, two-person rule", "PASSWORD 31-07-52"},
+      {"key_safe", "key safe: 0852 beside the meter", "PASSWORD 0852"},
+      {"door_zh", "门禁 #2580*1 快递员要进", "PASSWORD 2580*1"},
+      {"lock_zh", "开门密码是0419#", "PASSWORD 0419#"},
+  };
+  for (const PositiveRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), Contains(row.found)) << row.name;
+  const NegativeRow others[] = {
+      {"conduct", "door code of conduct 2024 edition"},
+      {"review", "gate code review for PR 4482"},
+      {"fault", "alarm code E0419 on the boiler, what does it mean"},
+      {"elsewhere", "error code 4482 at the gate"},
+      {"standard", "building code 2021 edition, section 1003.2"},
+      {"year", "lockbox 2024 model or key safe 2023"},
+      {"size_zh", "保险柜 600mm 高，门禁 2024 款"},
+  };
+  for (const NegativeRow& row : others) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
+}
+
 TEST(Rules, LeaveLinesOfCompaniesAndInventedPersonsAlone) {
   const NegativeRow rows[] = {
       {"toll_free", "call 1-800-829-1040 or +1 888 362 4478, is it the real one"},
@@ -298,6 +320,9 @@ TEST(Rules, FindPlatesAndMarkingsButNotTalkOfThem) {
       {"plate_us", "plate 7KLM482 California, parked across my driveway", "CN_PLATE 7KLM482"},
       {"plate_uk", "rental return, reg KX21 VTB, left mirror broken", "CN_PLATE KX21 VTB"},
       {"school_register", "学籍号G320106201205170023填哪一栏", "EMPLOYEE_NO G320106201205170023"},
+      {"label_with_a_full_stop", "NI no. QT 48 21 73 C in payroll", "UK_NINO QT 48 21 73 C"},
+      {"policy_with_a_full_stop", "policy no. KD-449120-7, claim letter", "INSURANCE_NO KD-449120-7"},
+      {"national_number_in_json", "{\"nin\": \"61049273815\"}", "NATIONAL_ID 61049273815"},
       {"licence_file_number", "驾驶证档案编号320508114729，怎么查扣分", "DRIVER_LICENCE 320508114729"},
       {"phone_before_letters", "my cell 415-226-9013-Bob", "PHONE_US 415-226-9013"},
       {"messenger_at", "telegram me at @kestrel_ivanov88 when it is done", "MESSENGER_ID kestrel_ivanov88"},
