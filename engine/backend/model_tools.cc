@@ -286,6 +286,7 @@ absl::Status RunPipeline(const Pipeline& pipeline, PipelineFigures& figures) {
   ASSIGN_OR_RETURN(const auto manifest, ReadManifest(pipeline.from));
   if (manifest) {
     RETURN_IF_ERROR(VerifyModel(pipeline.from, *manifest));
+    figures.verified = true;
     if (name.empty()) name = manifest->name;
   }
   RETURN_IF_ERROR(QuantizeModel(pipeline.from, pipeline.to, pipeline.type, pipeline.threads));

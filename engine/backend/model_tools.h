@@ -67,6 +67,7 @@ struct Pipeline {
   int threads = 0;                  // 0 = the cores of this process
 };
 struct PipelineFigures {
+  bool verified = false;            // there was a manifest to verify by
   ModelFigures before;
   ModelFigures after;
 };

@@ -80,6 +80,9 @@ absl::Status RunPipelineCommand(const ModelOptions& options) {
   ASSIGN_OR_RETURN(job.text, Text(options.text_file));
   engine::PipelineFigures figures;
   const absl::Status status = engine::RunPipeline(job, figures);
+  if (figures.after.tokens > 0) {
+    std::cout << job.from << (figures.verified ? ": good\n" : ": has no manifest, so it was not verified\n");
+  }
   if (figures.after.tokens > 0) PrintChange(figures.before, figures.after);
   RETURN_IF_ERROR(status);
   std::cout << "promoted " << job.to << " in " << job.served << "\n";

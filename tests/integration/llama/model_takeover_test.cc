@@ -332,6 +332,7 @@ TEST_F(ModelTakeoverTest, TheCommandLineMakesWhatTheEngineServes) {
   passed.insert(passed.end(), {"--perplexity-rise-max", "1"});
   ran = Headgate(passed);
   EXPECT_EQ(ran.code, 0) << ran.error;
+  EXPECT_THAT(ran.out, HasSubstr("one.gguf: has no manifest, so it was not verified"));
   WaitServed([](const v1::Model& model) { return model.id() == "quantised"; });
 
   ASSERT_EQ(setenv("HEADGATE_TEST_COMMAND_KEY", std::string(64, 'c').c_str(), 1), 0);
