@@ -159,7 +159,7 @@ bool DecodeLoop::Sample(const Part& part, int32_t row) {
   sequence.SetComputed(sequence.computed() + held);
   backend_.Truncate(part.slot, sequence.computed());
   sequence.lookup().Observe(part.drafts, held);
-  metrics_.CountDraft(part.drafts, held);
+  metrics_.drafts.Count(part.drafts, held);
   if (held > 0) {
     std::lock_guard lock(mutex_);
     tenants_.ServedAnswer(sequence.tenant_index, held);

@@ -32,8 +32,8 @@ class EmbeddingLoop {
   EmbeddingLoop(Backend& backend, const Clock& clock);
   ~EmbeddingLoop();  // waiting ones end with UNAVAILABLE
 
-  // `done` is called once, from here (refused: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED), from Cancel or from
-  // the thread. `id` for Cancel, never used twice.
+  // `done` is called once: from here (refused: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNIMPLEMENTED), from Cancel, or
+  // from the thread. `id` is for Cancel; never used twice.
   void Embed(uint64_t id, v1::EmbedRequest request, MonotonicTime deadline, Done done);
   // CANCELLED: at once in the queue, after the present window when it is being computed. Nothing when it has ended.
   void Cancel(uint64_t id);

@@ -47,6 +47,24 @@ Labels With(Labels labels, const std::string& name, const std::string& value) {
 
 }  // namespace
 
+DraftMetrics::DraftMetrics(Metrics& m, const Labels& labels)
+    : drafts_(m.GetCounter("vllm:spec_decode_num_drafts_total", "Guesses at next tokens by prompt lookup", labels)),
+      tokens_(m.GetCounter("vllm:spec_decode_num_draft_tokens_total", "Tokens guessed", labels)),
+      accepted_(m.GetCounter("vllm:spec_decode_num_accepted_tokens_total", "Guessed tokens that held", labels)) {
+  for (int32_t place = 0; place < PromptLookup::kLengthMax; ++place) {
+    accepted_at_.push_back(&m.GetCounter("vllm:spec_decode_num_accepted_tokens_per_pos_total",
+                                         "Guessed tokens that held, by their place in the guess",
+                                         With(labels, "position", absl::StrCat(place))));
+  }
+}
+
+void DraftMetrics::Count(int32_t drafted, int32_t held) const {
+  drafts_.Increment();
+  tokens_.Increment(drafted);
+  accepted_.Increment(held);
+  for (int32_t place = 0; place < held; ++place) accepted_at_[static_cast<size_t>(place)]->Increment();
+}
+
 EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
     : labels({{"model_name", info.model}, {"engine", "0"}}),
       waiting(m.GetGauge("vllm:num_requests_waiting", "Requests waiting to be processed", labels)),
@@ -73,6 +91,7 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
       rejections(m.GetCounter("vllm:admission_rejections", "Requests refused: queue full or draining", labels)),
       swaps_out(m.GetCounter("headgate_engine_swaps_out_total", "Preempted sequences whose state was kept", labels)),
       swaps_in(m.GetCounter("headgate_engine_swaps_in_total", "Sequences that went on from a kept state", labels)),
+      drafts(m, labels),
       adapter_switches(m.GetCounter("headgate_engine_adapter_switches_total",
                                     "Steps with another adapter than the last", labels)),
       prefix_queries(m.GetCounter("vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache",
@@ -102,19 +121,10 @@ EngineMetrics::EngineMetrics(Metrics& m, const BackendInfo& info)
                                     "Cancellation of a running request until its place and KV cells are free", kShort,
                                     labels)),
       metrics_(m),
-      drafts_(m.GetCounter("vllm:spec_decode_num_drafts_total", "Guesses at next tokens by prompt lookup", labels)),
-      draft_tokens_(m.GetCounter("vllm:spec_decode_num_draft_tokens_total", "Tokens guessed", labels)),
-      draft_accepted_(m.GetCounter("vllm:spec_decode_num_accepted_tokens_total", "Guessed tokens that held", labels)),
       inter_token_latency_(m.GetHistogram("vllm:inter_token_latency_seconds", "Time between two tokens of an answer",
                                           kInterToken, labels)),
       inter_token_latency_old_name_(m.GetHistogram("vllm:time_per_output_token_seconds",
-                                                   "The old name of vllm:inter_token_latency_seconds", kInterToken,
-                                                   labels)) {
-  for (int32_t position = 0; position < PromptLookup::kLengthMax; ++position) {
-    accepted_at_.push_back(&m.GetCounter("vllm:spec_decode_num_accepted_tokens_per_pos_total",
-                                         "Guessed tokens that held, by their place in the guess",
-                                         With(labels, "position", absl::StrCat(position))));
-  }
+                                                   "As vllm:inter_token_latency_seconds", kInterToken, labels)) {
   const char* const reasons[] = {"stop", "length", "abort", "error"};
   for (size_t i = 0; i < 4; ++i) {
     ended_[i] = &m.GetCounter("vllm:request_success_total", "Requests that ended",
@@ -140,13 +150,6 @@ void EngineMetrics::ShowAdapters(const std::set<std::string>& running, const std
                     {"running_lora_adapters", absl::StrJoin(running, ",")},
                     {"waiting_lora_adapters", absl::StrJoin(waiting, ",")}},
                    absl::ToDoubleSeconds(now - absl::UnixEpoch()));
-}
-
-void EngineMetrics::CountDraft(int32_t drafted, int32_t held) const {
-  drafts_.Increment();
-  draft_tokens_.Increment(drafted);
-  draft_accepted_.Increment(held);
-  for (int32_t position = 0; position < held; ++position) accepted_at_[static_cast<size_t>(position)]->Increment();
 }
 
 void EngineMetrics::ObserveGap(double seconds) {

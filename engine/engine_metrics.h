@@ -19,14 +19,26 @@ namespace headgate::engine {
 
 enum class Ending { kStop, kLength, kAbort, kError };
 
+// Guesses at next tokens.
+class DraftMetrics {
+ public:
+  DraftMetrics(Metrics& metrics, const Labels& labels);
+  // Of `drafted` guesses in a row the first `held` held.
+  void Count(int32_t drafted, int32_t held) const;
+
+ private:
+  Counter& drafts_;
+  Counter& tokens_;
+  Counter& accepted_;
+  std::vector<Counter*> accepted_at_;  // by place in the draft
+};
+
 struct EngineMetrics {
   EngineMetrics(Metrics& metrics, const BackendInfo& info);
 
   Counter& Ended(Ending ending) const;
   // vLLM's gauge of adapters: its labels name those that running and waiting requests use, its value is the time.
   void ShowAdapters(const std::set<std::string>& running, const std::set<std::string>& waiting, absl::Time now);
-  // Of `drafted` guesses in a row the first `held` held.
-  void CountDraft(int32_t drafted, int32_t held) const;
   // Between two tokens of an answer.
   void ObserveGap(double seconds);
   // Tokens a second of so many answers at a time.
@@ -53,6 +65,7 @@ struct EngineMetrics {
   Counter& rejections;
   Counter& swaps_out;
   Counter& swaps_in;
+  DraftMetrics drafts;
   Counter& adapter_switches;
   Counter& prefix_queries;
   Counter& prefix_hits;
@@ -76,10 +89,6 @@ struct EngineMetrics {
  private:
   Metrics& metrics_;
   Counter* ended_[4];
-  Counter& drafts_;
-  Counter& draft_tokens_;
-  Counter& draft_accepted_;
-  std::vector<Counter*> accepted_at_;  // by position in the draft
   Histogram& inter_token_latency_;
   Histogram& inter_token_latency_old_name_;
 };

@@ -6,8 +6,9 @@
 // better class first and evenly within one, so a long prompt never stalls the others.
 //
 // Classes: rank 0 interactive, 1 normal, 2 batch. A waiting request rises by one for every `aging` it has waited, and
-// so does the claim of an admitted prompt to rows, so that none starves. Within a rank the tenant that has been served least comes first (virtual token counter: Sheng et
-// al., "Fairness in Serving Large Language Models", OSDI 24), then the older request.
+// so does the claim of an admitted prompt to rows, so that none starves. Within a rank the tenant that has been served
+// least comes first (virtual token counter: Sheng et al., "Fairness in Serving Large Language Models", OSDI 24), then
+// the older request.
 //
 // Thread-safety: pure functions.
 #pragma once

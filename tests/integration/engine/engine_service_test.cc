@@ -328,7 +328,7 @@ TEST(EngineService, RefusalsNameTheField) {
 
 TEST(EngineService, WhatDoesNotParseIsSaidToBeSo) {
   EngineProcess engine;
-  const std::string content("\x12\x06\x08\x02\x12\x02\xff\xfe", 8);  // messages[0]: role USER, content of two bytes
+  const std::string content("\x12\x06\x08\x02\x12\x02\xff\xfe", 8);  // messages[0] with two bytes of content
   const struct {
     const char* name;
     const char* method;
@@ -363,7 +363,7 @@ TEST(EngineService, AnEmbeddingThatNobodyWaitsForEnds) {
   grpc::ClientContext impatient;
   impatient.set_deadline(std::chrono::system_clock::now() + std::chrono::hours(1));
   std::promise<grpc::Status> left;
-  stub->async()->Embed(&impatient, &request, &response, [&](grpc::Status status) { left.set_value(std::move(status)); });
+  stub->async()->Embed(&impatient, &request, &response, [&](grpc::Status status) { left.set_value(status); });
   // Until it runs: what comes behind it has to wait.
   v1::EmbedRequest next;
   next.add_input("hello");
