@@ -190,8 +190,10 @@ void FakeEngine::ReportLoad(absl::Duration interval) {
 void FakeEngine::ReportLoad(v1::Load load) {
   if (dead_) return;
   load.set_sequence_number(++load_sequence_);
-  const std::vector<Client*> clients = clients_;  // a report may connect or disconnect
-  for (Client* client : clients) client->OnLoad(load);
+  courier_([this, load] {
+    const std::vector<Client*> clients = clients_;  // a report may connect or disconnect
+    for (Client* client : clients) client->OnLoad(load);
+  });
 }
 
 void FakeEngine::Kill() {

@@ -99,6 +99,8 @@ class FakeEngine {
   void ReportLoad(absl::Duration interval = absl::ZeroDuration());
   void ReportLoad(v1::Load load);  // exactly this, once
   void StopReporting() { timer_.reset(); }
+  // Load reports go through it: it calls what it is given at once, later, twice or not at all.
+  void set_courier(std::function<void(std::function<void()> deliver)> courier) { courier_ = std::move(courier); }
   // All streams fail with UNAVAILABLE at once, as do new ones, and no more load is reported; until Start.
   void Kill();
   void Start() { dead_ = false; }
@@ -119,6 +121,7 @@ class FakeEngine {
   uint64_t load_sequence_ = 0;
   std::shared_ptr<Cancellation> death_ = std::make_shared<Cancellation>();  // of the streams; a new one after each Kill
   std::shared_ptr<int> live_ = std::make_shared<int>(0);
+  std::function<void(std::function<void()> deliver)> courier_ = [](const std::function<void()>& deliver) { deliver(); };
   std::vector<Client*> clients_;
   std::vector<std::string> request_ids_;
   std::vector<v1::GenerateRequest> requests_;

@@ -13,102 +13,14 @@
 #include "boost/asio/co_spawn.hpp"
 #include "boost/asio/detached.hpp"
 #include "common/mailbox.h"
-#include "router/router.h"
 #include "router/upstream/upstream_error.h"
-#include "tests/fakes/fake_lease_store.h"
-#include "tests/fakes/fake_upstreams.h"
-#include "tests/fakes/manual_clock.h"
+#include "tests/sim/sim_router.h"
 
 namespace headgate::router {
 namespace {
 
 using absl::Milliseconds;
 using absl::Seconds;
-
-class SimStore : public AuditStore {
- public:
-  SimStore(Clock& clock, SimTrace& trace, const bool& broken, uint64_t seed)
-      : clock_(clock), trace_(trace), broken_(broken), dice_(seed) {}
-  ~SimStore() override {
-    for (const auto& timer : timers_) timer->reset();
-  }
-  absl::Status Append(const std::string& line) override {
-    trace_.audit.push_back({line, !broken_, clock_.Monotonic()});
-    return broken_ ? absl::UnavailableError("no space left") : absl::OkStatus();
-  }
-  // The medium takes a while, now and then too long.
-  void Sync(std::function<void(absl::Status)> done) override {
-    const auto took = Milliseconds(dice_.Chance(0.01) ? 3000 : dice_.Below(12));
-    auto timer = std::make_shared<std::unique_ptr<Timer>>();
-    timers_.push_back(timer);
-    *timer = clock_.CallAt(clock_.Monotonic() + took, [this, timer, done, lines = trace_.audit.size()] {
-      if (!broken_) trace_.lines_on_medium = std::max(trace_.lines_on_medium, lines);
-      done(broken_ ? absl::UnavailableError("input/output error") : absl::OkStatus());
-      timer->reset();
-    });
-  }
-
- private:
-  Clock& clock_;
-  SimTrace& trace_;
-  const bool& broken_;
-  Dice dice_;
-  std::vector<std::shared_ptr<std::unique_ptr<Timer>>> timers_;
-};
-
-// Redis, as this router sees it: down, slow, deaf after it has acted, or restarted without its memory.
-class SimLeases : public LeaseStore {
- public:
-  SimLeases(FakeLeases& leases, Executor executor, Clock& clock, const SimPlan::StoreSpell* const& fault)
-      : store_(leases, executor, clock, "sim"), executor_(executor), clock_(clock), fault_(fault) {}
-  Task<absl::StatusOr<std::vector<double>>> Exchange(std::vector<LeaseAsk> asks, MonotonicTime deadline) override {
-    using Fault = SimPlan::StoreSpell::Fault;
-    const std::optional<Fault> fault = fault_ == nullptr ? std::nullopt : std::optional<Fault>(fault_->fault);
-    if (fault == Fault::kDown) co_return absl::UnavailableError("down");
-    Cancellation never;
-    if (fault == Fault::kSlow) {
-      const absl::Status slept =
-          co_await SleepUntil(executor_, clock_, clock_.Monotonic() + Milliseconds(300), never);
-      if (!slept.ok()) co_return slept;
-    }
-    auto given = co_await store_.Exchange(std::move(asks), deadline);
-    if (fault != Fault::kRepliesLost) co_return given;
-    const absl::Status slept = co_await SleepUntil(executor_, clock_, deadline, never);
-    co_return slept.ok() ? absl::DeadlineExceededError("no reply") : slept;
-  }
-
- private:
-  FakeLeaseStore store_;
-  Executor executor_;
-  Clock& clock_;
-  const SimPlan::StoreSpell* const& fault_;
-};
-
-class SimSink : public AnswerSink {
- public:
-  SimSink(Executor executor, Clock& clock, const SimRequest& request, SimSeen& seen, Cancellation& cancellation)
-      : executor_(executor), clock_(clock), request_(request), seen_(seen), cancellation_(cancellation) {}
-  Task<absl::Status> Write(const v1::GenerateStreamResponse& event) override {
-    if (request_.write_delay > absl::ZeroDuration()) {
-      absl::Status slept =
-          co_await SleepUntil(executor_, clock_, clock_.Monotonic() + request_.write_delay, cancellation_);
-      if (!slept.ok()) co_return slept;
-    }
-    if (cancellation_.cancelled()) co_return cancellation_.reason();
-    seen_.out_of_order |= seen_.finishes > 0 || event.has_route() != seen_.routes.empty();
-    if (event.has_route()) seen_.routes.push_back(event.route());
-    if (event.has_delta()) seen_.text += event.delta().content();
-    if (event.has_finish()) ++seen_.finishes, seen_.finish = event.finish().reason();
-    co_return absl::OkStatus();
-  }
-
- private:
-  Executor executor_;
-  Clock& clock_;
-  const SimRequest& request_;
-  SimSeen& seen_;
-  Cancellation& cancellation_;
-};
 
 class BlindDetectors : public Detectors {
  public:
@@ -149,47 +61,30 @@ std::shared_ptr<const Rules> MakeRules(const RouterConfig& config, bool blind) {
 class RouterSim {
  public:
   RouterSim(const SimPlan& plan, std::shared_ptr<const Rules> rules, std::shared_ptr<const Rules> reloaded)
-      : plan_(plan), dice_(plan.seed ^ 0x5eed), reloaded_(std::move(reloaded)) {
+      : plan_(plan), dice_(plan.seed ^ 0x5eed), rules_(std::move(rules)), reloaded_(std::move(reloaded)) {
     trace_.seen.resize(plan.requests.size());
     trace_.audit_key = std::string(32, 'k');
-    registry_.emplace(io_.get_executor(), clock_, SeededRandom(plan.seed + 1), plan.config.local, fleet_.connect(),
-                      fleet_.resolve(), metrics_);
-    boost::asio::co_spawn(io_.get_executor(), registry_->Run(stop_), boost::asio::detached);
+    away_.resize(static_cast<size_t>(plan.engines));
+    Name();
+    for (int i = 0; i < plan.routers; ++i) {
+      routers_.push_back(std::make_unique<SimRouter>(
+          world_, i, [this](const CloudPrompt& prompt, size_t lines) { return CloudScript(prompt, lines); }));
+      routers_.back()->Start(rules_);
+    }
     clock_.RunUntilIdle();
-    // Every other run waits for the medium before anything leaves.
-    AuditConfig audit;
-    if (plan.seed % 2 == 0) audit.durability = AuditConfig::Durability::kBeforeEgress;
-    waits_for_medium_ = plan.seed % 2 == 0;
-    audit_.emplace(clock_, trace_.audit_key, std::make_unique<SimStore>(clock_, trace_, audit_broken_, plan.seed + 3),
-                   "sim", metrics_, audit);
-    if (plan.shares) {
-      SharingConfig sharing;
-      sharing.redis = "sim";
-      sharing.routers = kSimRouters;
-      sharing_.emplace(io_.get_executor(), clock_, sharing, store_, metrics_);
-    }
-    router_.emplace(RouterParts{io_.get_executor(), clock_, SeededRandom(plan.seed + 2), metrics_, *registry_, &cloud_,
-                                *audit_, "cache key",
-                                std::vector<CloudUpstream*>(plan.config.clouds.size(), &cloud_),
-                                sharing_ ? &*sharing_ : nullptr},
-                    std::move(rules));
-    if (sharing_) {
-      boost::asio::co_spawn(io_.get_executor(), sharing_->Run(stop_), boost::asio::detached);
-      clock_.RunUntilIdle();
-    }
     for (int i = 0; i < plan.engines; ++i) {
       const auto places = static_cast<int>(1 + dice_.Below(8));
       trace_.open_places += places;
       engine(i).set_running_max(places);
       engine(i).set_answerer(
           [this](const Prompt& prompt, const CallOptions& call) { return LocalScript(prompt, call); });
+      engine(i).set_courier([this](std::function<void()> deliver) { Deliver(std::move(deliver)); });
       engine(i).ReportLoad(Milliseconds(100));
     }
     const double share = std::min(plan.config.local.reserved_share, plan.reloaded.local.reserved_share);
     const auto reserve = static_cast<int64_t>(std::ceil(share * static_cast<double>(trace_.open_places) - 1e-9));
     // Without a reserve an engine's own queue is open too.
     trace_.open_places = share > 0 ? trace_.open_places - std::min(reserve, trace_.open_places - 1) : 1'000'000;
-    cloud_.set_answerer([this](const CloudPrompt& prompt) { return CloudScript(prompt); });
     Schedule();
   }
 
@@ -209,29 +104,20 @@ class RouterSim {
     }
     events_.clear();
     for (int i = 0; i < plan_.engines; ++i) engine(i).StopReporting();
+    reports_.clear();
     clock_.RunUntilIdle();
-    trace_.leftovers += static_cast<int>(router_->in_flight()) + cloud_.live_streams() + fleet_.live_streams();
-    for (const auto& endpoint : registry_->endpoints()) trace_.leftovers += static_cast<int>(endpoint->in_flight);
-    for (const TenantConfig& tenant : plan_.config.tenants) {
-      const double cost = metrics_
-                              .GetCounter("headgate_router_cost_micro_units_total",
-                                          "Cloud cost in millionths of the currency.",
-                                          {{"tenant", tenant.name}, {"currency", kSimCurrency}})
-                              .Value();
-      trace_.cost[tenant.name] = static_cast<int64_t>(cost);
-    }
-    router_.reset();  // the chain's end
-    audit_.reset();
-    stop_.Cancel(absl::CancelledError("end of run"));
+    trace_.leftovers += fleet_.live_streams();
+    for (const auto& one : routers_) one->CountLeftovers();
+    for (const auto& one : routers_) one->Stop();
     clock_.RunUntilIdle();
-    if (sharing_) clock_.Advance(Seconds(1));  // its last exchange
-    registry_.reset();  // its loop has ended; the timer of its last wait goes with it
+    if (plan_.shares) clock_.Advance(Seconds(1));  // the last exchanges
+    routers_.clear();
     trace_.leftovers += static_cast<int>(clock_.timers());
     return trace_;
   }
 
  private:
-  FakeEngine& engine(int number) { return fleet_.engine(plan_.config.local.endpoints[number].address); }
+  FakeEngine& engine(int number) { return fleet_.engine(absl::StrCat(SimEngineAddress(number), ":8090")); }
 
   void At(absl::Duration when, std::function<void()> call) {
     events_.push_back(clock_.CallAt(start_ + when, std::move(call)));
@@ -239,8 +125,8 @@ class RouterSim {
 
   void Schedule() {
     for (const SimPlan::Spell& spell : plan_.audit_fails) {
-      At(spell.begin, [this] { audit_broken_ = true; });
-      At(spell.end, [this] { audit_broken_ = false; });
+      At(spell.begin, [this] { world_.audit_broken = true; });
+      At(spell.end, [this] { world_.audit_broken = false; });
     }
     for (const SimPlan::EngineSpell& spell : plan_.engine_fails) {
       At(spell.begin, [this, spell] {
@@ -258,16 +144,74 @@ class RouterSim {
     }
     for (const SimPlan::StoreSpell& spell : plan_.store_fails) {
       At(spell.begin, [this, &spell] {
-        store_fault_ = &spell;
-        if (spell.fault == SimPlan::StoreSpell::Fault::kForgets) leases_.rates.clear(), leases_.held.clear();
+        world_.store_fault = &spell;
+        if (spell.fault != SimPlan::StoreSpell::Fault::kForgets) return;
+        world_.leases.rates.clear(), world_.leases.held.clear(), world_.leases.caps.clear();
       });
-      At(spell.end, [this] { store_fault_ = nullptr; });
+      At(spell.end, [this] { world_.store_fault = nullptr; });
     }
     for (const SimPlan::Step& step : plan_.clock_steps) {
       At(step.at, [this, step] { clock_.JumpWall(step.by); });
     }
-    At(plan_.reload_at, [this] { router_->Apply(reloaded_); });
-    At(plan_.drain_at, [this] { router_->Drain(); });
+    ScheduleChange();
+    At(plan_.reload_at, [this] {
+      rules_ = reloaded_;
+      Everywhere([this](Router& router) { router.Apply(reloaded_); });
+    });
+    At(plan_.drain_at, [this] { Everywhere([](Router& router) { router.Drain(); }); });
+  }
+
+  void ScheduleChange() {
+    for (const SimPlan::EngineSpell& spell : plan_.engine_away) {
+      At(spell.begin, [this, spell] {
+        ++away_[static_cast<size_t>(spell.engine)];
+        Name();
+        if (spell.dead) engine(spell.engine).Kill();
+      });
+      At(spell.end, [this, spell] {
+        --away_[static_cast<size_t>(spell.engine)];
+        Name();
+        engine(spell.engine).Start();
+        engine(spell.engine).ReportLoad(Milliseconds(100));
+      });
+    }
+    for (const SimPlan::Crash& crash : plan_.crashes) {
+      SimRouter& one = *routers_[static_cast<size_t>(crash.router)];
+      At(crash.begin, [&one] { one.Crash(); });
+      At(crash.end, [this, &one] {
+        if (one.router() == nullptr) one.Start(rules_);
+      });
+    }
+    for (const SimPlan::Declared& declared : plan_.profiles) {
+      At(declared.at, [this, &declared] {
+        v1::SetProfileRequest request;
+        request.set_profile(declared.profile);
+        Everywhere([&request](Router& router) { (void)router.SetProfile(request); });
+      });
+    }
+  }
+
+  void Everywhere(const std::function<void(Router&)>& call) {
+    for (const auto& one : routers_) {
+      if (one->router() != nullptr) call(*one->router());
+    }
+  }
+
+  // What the engines' name resolves to.
+  void Name() {
+    std::vector<std::string> there;
+    for (int i = 0; i < plan_.engines; ++i) {
+      if (away_[static_cast<size_t>(i)] == 0) there.push_back(SimEngineAddress(i));
+    }
+    fleet_.SetName(kSimEngineName, there);
+  }
+
+  // A load report: at once, or late, perhaps behind a later one, perhaps twice.
+  void Deliver(std::function<void()> deliver) {
+    if (!dice_.Chance(plan_.reports_disordered)) return deliver();
+    for (uint64_t times = 1 + dice_.Below(2); times > 0; --times) {
+      reports_.push_back(clock_.CallAt(clock_.Monotonic() + Milliseconds(dice_.Below(400)), deliver));
+    }
   }
 
   Task<void> Client(const SimRequest& request, SimSeen& seen, Cancellation& cancellation) {
@@ -285,26 +229,38 @@ class RouterSim {
       leaving = clock_.CallAt(head.received + request.leaves,
                               [&cancellation] { cancellation.Cancel(absl::CancelledError("the client left")); });
     }
-    absl::Status status = waited;
-    if (request.api == SimRequest::Api::kCountTokens) {
-      v1::CountTokensRequest count;
-      *count.mutable_messages() = request.content.messages();
-      auto counted = co_await router_->CountTokens(head, count, cancellation);
-      status = counted.status();
-    } else if (request.api == SimRequest::Api::kEmbed) {
-      v1::EmbedRequest embed;
-      embed.add_input(request.content.messages(0).content());
-      auto embedded = co_await router_->Embed(head, embed, cancellation);
-      status = embedded.status();
-    } else {
-      const Prompt prompt(request.content);
-      SimSink sink(io_.get_executor(), clock_, request, seen, cancellation);
-      status = co_await router_->Generate(head, prompt, sink, cancellation);
+    SimRouter& target = *routers_[static_cast<size_t>(request.router)];
+    absl::Status status = absl::UnavailableError("nobody is there");
+    seen.crashed = true;
+    if (Router* router = target.router()) {
+      const auto leave = target.Enter(cancellation);
+      status = co_await Ask(*router, request, head, seen, cancellation);
+      seen.crashed = leave();
     }
     ++seen.ends;
     seen.status = status;
     seen.ended = clock_.Monotonic() - start_;
     ++ended_;
+  }
+
+  Task<absl::Status> Ask(Router& router, const SimRequest& request, const RequestHead& head, SimSeen& seen,
+                         Cancellation& cancellation) {
+    if (request.api == SimRequest::Api::kCountTokens) {
+      v1::CountTokensRequest count;
+      *count.mutable_messages() = request.content.messages();
+      auto counted = co_await router.CountTokens(head, count, cancellation);
+      co_return counted.status();
+    }
+    if (request.api == SimRequest::Api::kEmbed) {
+      v1::EmbedRequest embed;
+      embed.add_input(request.content.messages(0).content());
+      auto embedded = co_await router.Embed(head, embed, cancellation);
+      co_return embedded.status();
+    }
+    const Prompt prompt(request.content);
+    SimSink sink(io_.get_executor(), clock_, request, seen, cancellation);
+    const absl::Status status = co_await router.Generate(head, prompt, sink, cancellation);
+    co_return status;
   }
 
   // Now and then not the answer but trouble, at the start or in the middle.
@@ -325,7 +281,12 @@ class RouterSim {
     prompt.ForEachText([&](const std::string&, std::string_view text) {
       if (marker.empty()) marker = FindMarker(std::string(text));
     });
-    trace_.open_at_engines_max = std::max(trace_.open_at_engines_max, registry_->open_in_flight());
+    int64_t all = 0;
+    for (const auto& one : routers_) {
+      trace_.open_at_engines_max = std::max(trace_.open_at_engines_max, one->open_in_flight());
+      all += one->open_in_flight();
+    }
+    trace_.open_of_all_max = std::max(trace_.open_of_all_max, all);
     trace_.local_first.try_emplace(call.request_id, trace_.cloud.size());
     for (const SimRequest& request : plan_.requests) {
       if (request.id == call.request_id && request.marker != marker) trace_.engine_mixups.push_back(request.id);
@@ -335,9 +296,11 @@ class RouterSim {
     return Paced(Trouble(answer, {absl::UnavailableError("gone"), absl::ResourceExhaustedError("queue full")}));
   }
 
-  Script CloudScript(const CloudPrompt& prompt) {
-    trace_.cloud.push_back({prompt.content().SerializeAsString(), clock_.Monotonic(),
-                            waits_for_medium_ ? trace_.lines_on_medium : trace_.audit.size()});
+  Script CloudScript(const CloudPrompt& prompt, size_t lines_before) {
+    trace_.cloud.push_back({prompt.content().SerializeAsString(), clock_.Monotonic(), lines_before});
+    int64_t in_flight = 1;
+    for (const auto& one : routers_) in_flight += one->cloud_in_flight();
+    trace_.cloud_in_flight_max = std::max(trace_.cloud_in_flight_max, in_flight);
     const std::vector<std::string> answer = SimAnswer(FindMarker(trace_.cloud.back().content), "cloud");
     if (storms_ == 0 && !dice_.Chance(plan_.cloud_faults)) return Paced(Script::Answer(answer));
     std::vector<absl::Status> failures = {
@@ -366,22 +329,13 @@ class RouterSim {
   boost::asio::io_context io_;
   ManualClock clock_{io_};
   const MonotonicTime start_ = clock_.Monotonic();
-  Metrics metrics_;
   FakeFleet fleet_{io_.get_executor(), clock_};
-  FakeCloud cloud_{io_.get_executor(), clock_};
-  Cancellation stop_;
-  bool audit_broken_ = false;
-  bool waits_for_medium_ = false;
+  SimWorld world_{plan_, io_, clock_, fleet_, trace_};
   int storms_ = 0;
-  const SimPlan::StoreSpell* store_fault_ = nullptr;
-  FakeLeases leases_;
-  SimLeases store_{leases_, io_.get_executor(), clock_, store_fault_};
-  std::optional<SharedLimits> sharing_;
-  std::shared_ptr<const Rules> reloaded_;
-  std::optional<EndpointRegistry> registry_;
-  std::optional<Audit> audit_;
-  std::optional<Router> router_;
-  std::vector<std::unique_ptr<Timer>> events_;
+  std::vector<int> away_;  // by engine: spells that keep it out of the name
+  std::shared_ptr<const Rules> rules_, reloaded_;
+  std::vector<std::unique_ptr<SimRouter>> routers_;
+  std::vector<std::unique_ptr<Timer>> events_, reports_;
   size_t ended_ = 0;
 };
 

@@ -52,7 +52,10 @@ TEST(RouterSim, WhatMustAlwaysHoldHolds) {
                                      "status DEADLINE_EXCEEDED", "status UNAVAILABLE", "status UNAUTHENTICATED",
                                      "status INVALID_ARGUMENT", "status RESOURCE_EXHAUSTED",
                                      "runs with the open places full", "of the second cloud", "lost attempts booked",
-                                     "kept local by the budget"};
+                                     "decided budget_exhausted", "decided cheaper_local", "decided bridge",
+                                     "decided profile_cloud_outage", "decided profile_no_local",
+                                     "runs of several routers", "routers that began again", "cut off by a crash",
+                                     "runs with the cloud's cap reached"};
   // Of a few runs perhaps none hedges.
   if (seeds.size() >= 100) needed.insert(needed.end(), {"hedged", "hedges lost", "hedges won"});
   for (const std::string& name : needed) EXPECT_GT(counts[name], 0) << name;

@@ -117,7 +117,53 @@ void MakeClient(SimRequest& request, Dice& dice, absl::Duration burst) {
   if (dice.Chance(0.15)) request.write_delay = dice.Between(Milliseconds(1), Seconds(1));
 }
 
-RouterConfig MakeConfig(Dice& dice, int engines) {
+// Money: cost as a mode, and what an answer late at an engine counts.
+void MakeCost(RouterConfig& config, Dice& dice) {
+  config.policy.mode = PolicyConfig::Mode::kCost;
+  config.policy.delay_price = dice.Of(std::vector<int64_t>{10, 1'000, 1'000'000});
+  config.policy.first_token_objective = dice.Of(std::vector<absl::Duration>{Milliseconds(100), Seconds(2)});
+  config.scaling.replica_hour_micro_units = 3'600'000;
+  config.scaling.prefill_tokens_per_second = 1'000;
+  config.scaling.decode_tokens_per_second = 10;
+}
+
+void MakePolicy(RouterConfig& config, Dice& dice) {
+  config.policy.cloud_qps_threshold = dice.Of(std::vector<double>{0, 2, 5, 20, 200});
+  if (dice.Chance(0.2)) {
+    config.policy.mode = PolicyConfig::Mode::kSwitch;
+    config.policy.switch_window = Seconds(2);
+    config.policy.switch_dwell = Seconds(1);
+  } else if (dice.Chance(0.25)) {
+    MakeCost(config, dice);
+  }
+  config.policy.bridge = dice.Chance(0.3);
+  if (dice.Chance(0.15)) {
+    using Profile = PolicyConfig::Profile;
+    config.policy.profile = dice.Of(std::vector<Profile>{Profile::kCloudOutage, Profile::kNoLocal});
+  }
+  if (dice.Chance(0.4)) {
+    config.policy.hedge_share = 1;  // far more than configuration allows, so that it happens
+    config.policy.hedge_delay_min = Milliseconds(5);
+    config.policy.cloud_qps_threshold = 2;  // most that may leave is local
+  }
+}
+
+void MakePrices(RouterConfig& config) {
+  PriceRow row;
+  row.version = "sim";
+  row.model = config.cloud.model;
+  row.currency = kSimCurrency;
+  row.valid_from = absl::UnixEpoch();
+  // A token costs whole micro-units, and more at peak hours, which a clock step may reach.
+  row.cache_hit = 1'000'000, row.cache_miss = 2'000'000, row.output = 3'000'000;
+  row.peak_cache_hit = 2'000'000, row.peak_cache_miss = 4'000'000, row.peak_output = 6'000'000;
+  config.accounting.prices = {row};
+  row.model = "night";
+  config.accounting.prices.push_back(row);
+  config.accounting.reserve_output_tokens = 10;
+}
+
+RouterConfig MakeConfig(Dice& dice, int engines, bool by_name) {
   RouterConfig config;
   config.version = absl::StrCat("v", dice.Below(1000));
   config.limits.deadline_default = Seconds(40);
@@ -134,20 +180,12 @@ RouterConfig MakeConfig(Dice& dice, int engines) {
   tenant("bucket").requests_per_second = 0.3;
   config.sensitivity.keyword_lists.push_back(
       {"projects", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, {"project bluebird"}});
-  config.policy.cloud_qps_threshold = dice.Of(std::vector<double>{0, 2, 5, 20, 200});
-  if (dice.Chance(0.2)) {
-    config.policy.mode = PolicyConfig::Mode::kSwitch;
-    config.policy.switch_window = Seconds(2);
-    config.policy.switch_dwell = Seconds(1);
+  MakePolicy(config, dice);
+  if (by_name) config.local.endpoints.push_back({"engines", absl::StrCat(kSimEngineName, ":8090")});
+  for (int i = 0; i < engines && !by_name; ++i) {
+    config.local.endpoints.push_back({absl::StrCat("engine-", i), absl::StrCat(SimEngineAddress(i), ":8090")});
   }
-  if (dice.Chance(0.4)) {
-    config.policy.hedge_share = 1;  // far more than configuration allows, so that it happens
-    config.policy.hedge_delay_min = Milliseconds(5);
-    config.policy.cloud_qps_threshold = 2;  // most that may leave is local
-  }
-  for (int i = 0; i < engines; ++i) {
-    config.local.endpoints.push_back({absl::StrCat("engine-", i), absl::StrCat("10.0.0.", i + 1, ":8090")});
-  }
+  if (by_name) config.local.resolve_interval = Milliseconds(500);
   config.local.reserved_share = dice.Of(std::vector<double>{0, 0.3, 0.3, 0.6});
   config.local.queue_max = dice.Of(std::vector<int64_t>{3, 20, 1000});
   config.local.queue_interval = dice.Of(std::vector<absl::Duration>{Milliseconds(500), Seconds(2), Seconds(30)});
@@ -166,21 +204,39 @@ RouterConfig MakeConfig(Dice& dice, int engines) {
     config.clouds = {night};
     config.cloud_choice = {{{}, CloudChoiceConfig::Scenario::kBatch, "night"}};
   }
-  PriceRow row;
-  row.version = "sim";
-  row.model = config.cloud.model;
-  row.currency = kSimCurrency;
-  row.valid_from = absl::UnixEpoch();
-  // A token costs whole micro-units, and more at peak hours, which a clock step may reach.
-  row.cache_hit = 1'000'000, row.cache_miss = 2'000'000, row.output = 3'000'000;
-  row.peak_cache_hit = 2'000'000, row.peak_cache_miss = 4'000'000, row.peak_output = 6'000'000;
-  config.accounting.prices = {row};
-  row.model = "night";
-  config.accounting.prices.push_back(row);
-  config.accounting.reserve_output_tokens = 10;
+  MakePrices(config);
   config.output_guard.word_lists.push_back({"stop", GuardWordList::Action::kStop, {kStopWord}});
   config.cache.bytes_max = dice.Chance(0.5) ? 1 << 20 : 0;
   return config;
+}
+
+SimPlan::EngineSpell MakeEngineSpell(const SimPlan& plan, Dice& dice) {
+  SimPlan::EngineSpell spell;
+  spell.begin = dice.Between(absl::ZeroDuration(), kRun);
+  spell.end = spell.begin + dice.Between(Milliseconds(1), Seconds(4));
+  spell.engine = static_cast<int>(dice.Below(static_cast<uint64_t>(plan.engines)));
+  spell.dead = dice.Chance(0.5);
+  return spell;
+}
+
+// What comes and goes: engines, the order of their reports, routers, an operator's word.
+void MakeChange(SimPlan& plan, Dice& dice) {
+  if (plan.found_by_name) {
+    for (uint64_t i = dice.Below(5); i > 0; --i) plan.engine_away.push_back(MakeEngineSpell(plan, dice));
+  }
+  plan.reports_disordered = dice.Of(std::vector<double>{0, 0.1, 0.6});
+  plan.routers = plan.shares && dice.Chance(0.6) ? 2 : 1;
+  for (uint64_t i = dice.Chance(0.4) ? 1 + dice.Below(2) : 0; i > 0; --i) {
+    SimPlan::Crash crash;
+    crash.begin = dice.Between(Seconds(1), kRun);
+    crash.end = crash.begin + dice.Between(Milliseconds(20), Seconds(2));
+    crash.router = static_cast<int>(dice.Below(static_cast<uint64_t>(plan.routers)));
+    plan.crashes.push_back(crash);
+  }
+  static const std::vector<std::string> profiles = {"cloud_outage", "no_local", "none", ""};
+  for (uint64_t i = dice.Chance(0.3) ? 1 + dice.Below(3) : 0; i > 0; --i) {
+    plan.profiles.push_back({dice.Between(absl::ZeroDuration(), kRun), dice.Of(profiles)});
+  }
 }
 
 void MakeTrouble(SimPlan& plan, Dice& dice) {
@@ -200,12 +256,7 @@ void MakeTrouble(SimPlan& plan, Dice& dice) {
         {dice.Between(absl::ZeroDuration(), kRun), dice.Between(absl::Hours(-30), absl::Hours(30))});
   }
   for (uint64_t i = dice.Below(4); i > 0; --i) {
-    SimPlan::EngineSpell spell;
-    spell.begin = dice.Between(absl::ZeroDuration(), kRun);
-    spell.end = spell.begin + dice.Between(Milliseconds(1), Seconds(4));
-    spell.engine = static_cast<int>(dice.Below(static_cast<uint64_t>(plan.engines)));
-    spell.dead = dice.Chance(0.5);
-    plan.engine_fails.push_back(spell);
+    plan.engine_fails.push_back(MakeEngineSpell(plan, dice));
   }
   plan.shares = dice.Chance(0.4);
   for (uint64_t i = plan.shares ? dice.Below(4) : 0; i > 0; --i) {
@@ -225,17 +276,21 @@ SimPlan MakeSimPlan(uint64_t seed, int requests) {
   SimPlan plan;
   plan.seed = seed;
   plan.engines = static_cast<int>(1 + dice.Below(4));
-  plan.config = MakeConfig(dice, plan.engines);
-  plan.reloaded = MakeConfig(dice, plan.engines);
+  plan.found_by_name = dice.Chance(0.5);
+  plan.config = MakeConfig(dice, plan.engines, plan.found_by_name);
+  plan.reloaded = MakeConfig(dice, plan.engines, plan.found_by_name);
   plan.reloaded.clouds = plan.config.clouds;  // read at start only
   plan.reloaded.cloud_choice = plan.config.cloud_choice;
   plan.reload_at = dice.Between(Seconds(1), kRun);
   plan.drain_at = dice.Between(kRun * 0.9, kRun + Seconds(5));
   MakeTrouble(plan, dice);
+  MakeChange(plan, dice);
   // The limit holds over a reload too when that does not change it.
   BudgetConfig budget;
   budget.limit_micro_units = dice.Of(std::vector<int64_t>{0, 0, 1100, 2000});
   plan.config.accounting.budget = plan.reloaded.accounting.budget = budget;
+  budget.limit_micro_units = dice.Of(std::vector<int64_t>{0, 0, 700, 1100});
+  plan.config.tenants[0].budget = plan.reloaded.tenants[0].budget = budget;
   const absl::Duration burst = dice.Between(absl::ZeroDuration(), kRun);
   for (size_t i = 0; i < static_cast<size_t>(requests); ++i) {
     SimRequest request = MakeRequest(i, dice);
@@ -249,16 +304,21 @@ SimPlan MakeSimPlan(uint64_t seed, int requests) {
       }
     }
     MakeClient(request, dice, burst);
+    request.router = static_cast<int>(dice.Below(static_cast<uint64_t>(plan.routers)));
     if (i > 0 && dice.Chance(0.05)) {
       // A client that sends the same twice at once.
       const std::string id = request.id;
+      const int router = request.router;
       request = plan.requests.back();
       request.id = id;
+      request.router = router;
     }
     plan.requests.push_back(std::move(request));
   }
   return plan;
 }
+
+std::string SimEngineAddress(int engine) { return absl::StrCat("10.0.0.", engine + 1); }
 
 std::vector<std::string> SimAnswer(const std::string& marker, const std::string& side) {
   // One in five answers runs into the output guard, split over two pieces.

@@ -51,6 +51,7 @@ struct SimRequest {
   absl::Duration deadline = absl::InfiniteDuration();  // from its arrival
   absl::Duration leaves = absl::InfiniteDuration();    // from its arrival
   absl::Duration write_delay;                          // of its sink, every event
+  int router = 0;                                      // that it is sent to
 };
 
 struct SimPlan {
@@ -76,8 +77,23 @@ struct SimPlan {
     bool dead = false;  // else it reports no load
   };
   std::vector<EngineSpell> engine_fails;
-  // This router is one of kSimRouters that share their limits through Redis; the others are idle.
+  // Engines that go out of the name that they are found by, and come back.
+  bool found_by_name = false;
+  std::vector<EngineSpell> engine_away;
+  double reports_disordered = 0;  // share of load reports that come late, twice or after a later one
+  // A router ends in the middle of everything and begins again with the audit log that it left.
+  struct Crash : Spell {
+    int router = 0;
+  };
+  std::vector<Crash> crashes;
+  struct Declared {
+    absl::Duration at;
+    std::string profile;  // contingency.h
+  };
+  std::vector<Declared> profiles;
+  // kSimRouters share their limits through Redis; `routers` of them get requests.
   bool shares = false;
+  int routers = 1;
   struct StoreSpell : Spell {
     enum class Fault { kDown, kSlow, kRepliesLost, kForgets };
     Fault fault = Fault::kDown;
@@ -88,6 +104,8 @@ struct SimPlan {
 SimPlan MakeSimPlan(uint64_t seed, int requests);
 inline constexpr char kSimCurrency[] = "CNY";
 inline constexpr int kSimRouters = 3;
+inline constexpr char kSimEngineName[] = "engines.sim";
+std::string SimEngineAddress(int engine);  // without its port, 8090
 
 // The whole answer of `side` (`cloud` or `local`) to a request with this marker, in pieces.
 std::vector<std::string> SimAnswer(const std::string& marker, const std::string& side);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -72,13 +73,12 @@ class Checker {
       if (kind == "decision") {
         ++story.decisions;
         story.decided = target;
-        for (const json& reason : record["route"]["reasons"]) {
-          report_.counts["kept local by the budget"] += reason == "budget_exhausted";
-        }
+        const std::string reason = record["route"]["reasons"][0];
+        ++report_.counts["decided " + reason];
         if (target == "cloud" && trace_.audit[i].stored) {
           story.cloud_decisions.push_back(i);
-          const bool hedge = record["route"]["reasons"][0] == "hedge";  // has a budget of its own
-          (hedge ? story.hedges.push_back(i) : admissions_.push_back(trace_.audit[i].at));
+          if (reason == "hedge") story.hedges.push_back(i);  // has a budget of its own
+          if (reason == "everyday") admissions_.push_back(trace_.audit[i].at);  // within the threshold
         }
       } else {
         ++story.outcomes;
@@ -114,12 +114,29 @@ class Checker {
   }
 
   void CheckChain() {
-    std::vector<std::string> stored;
+    std::map<std::string, std::vector<std::string>> chains;
     for (const auto& written : trace_.audit) {
-      if (written.stored) stored.push_back(written.line);
+      if (written.stored) chains[written.chain].push_back(written.line);
     }
-    const absl::Status chain = VerifyAuditChain(trace_.audit_key, stored);
-    if (!chain.ok()) Violation("audit", std::string(chain.message()));
+    for (const auto& [name, stored] : chains) {
+      const absl::Status chain = VerifyAuditChain(trace_.audit_key, stored);
+      if (!chain.ok()) Violation(name, std::string(chain.message()));
+    }
+    report_.counts["routers that began again"] = static_cast<int>(chains.size()) - plan_.routers;
+  }
+
+  // Its router ended under it: of what the client saw only the beginning of an answer counts, of the records that
+  // there is at most one of its end.
+  void CheckCrashed(const std::string& name, const SimRequest& request, const SimSeen& seen, const Story& story) {
+    ++report_.counts["cut off by a crash"];
+    if (story.outcomes > 1) Violation(name, absl::StrCat(story.outcomes, " audit outcomes"));
+    if (seen.routes.empty()) {
+      if (!seen.text.empty()) Violation(name, "an answer without a route");
+      return;
+    }
+    const bool cloud = seen.routes[0].target() == v1::Route::TARGET_CLOUD;
+    const std::string expected = SimExpected(request.marker, cloud ? "cloud" : "local");
+    if (expected.compare(0, seen.text.size(), seen.text) != 0) Violation(name, "not the beginning of an answer");
   }
 
   void CheckRequests() {
@@ -129,6 +146,10 @@ class Checker {
       const Story& story = stories_[request.id];
       const std::string name = absl::StrCat(request.id, " (", request.kind, ")");
       if (seen.ends != 1) Violation(name, absl::StrCat("ended ", seen.ends, " times"));
+      if (seen.crashed) {
+        CheckCrashed(name, request, seen, story);
+        continue;
+      }
       // Of those without a key some are only counted, together.
       if (story.outcomes == 0 && seen.status.code() == absl::StatusCode::kUnauthenticated) {
         --counted_;
@@ -144,7 +165,9 @@ class Checker {
       CheckOutcome(name, request, seen);
       if (request.api == SimRequest::Api::kGenerate) CheckAnswer(name, request, seen, story);
     }
-    if (counted_ != 0) Violation("audit", "another number of refusals than there were");
+    // What was only counted when a router ended is lost with it.
+    const bool fits = plan_.crashes.empty() ? counted_ == 0 : counted_ <= 0;
+    if (!fits) Violation("audit", "another number of refusals than there were");
   }
 
   // What the client did decides which ends are right.
@@ -193,14 +216,15 @@ class Checker {
       if (cloud && story.status == "OK") report_.counts["priced"] += story.cost > 0;
     }
     for (const auto& [tenant, cost] : trace_.cost) {
-      if (audited[tenant] != cost) {
+      // A router that ended had booked attempts of requests that it wrote no end of.
+      const bool fits = plan_.crashes.empty() ? audited[tenant] == cost : audited[tenant] <= cost;
+      if (!fits) {
         Violation(tenant, absl::StrCat("metrics say it cost ", cost, ", the audit ", audited[tenant]));
       }
     }
-    // A clock step may reach another month.
-    const int64_t limit = plan_.config.accounting.budget.limit_micro_units;
-    if (limit > 0 && plan_.clock_steps.empty() && all > limit) {
-      Violation("budget", absl::StrCat("spent ", all, " of ", limit));
+    CheckBudget("all", all, plan_.config.accounting.budget);
+    for (const TenantConfig& tenant : plan_.config.tenants) {
+      CheckBudget(tenant.name, audited[tenant.name], tenant.budget);
     }
     std::map<std::string, int> booked;
     for (const SimRequest& request : plan_.requests) booked[request.marker] += stories_[request.id].lost;
@@ -210,6 +234,19 @@ class Checker {
       report_.counts["lost attempts booked"] += count;
       if (count > most) Violation(marker, absl::StrCat(count, " lost attempts booked, there were ", most));
     }
+  }
+
+  // Of all routers and over crashes. A clock step may reach another month, and of a store that forgets several routers
+  // lease the same money again.
+  void CheckBudget(const std::string& whose, int64_t spent, const BudgetConfig& budget) {
+    const int64_t limit = budget.limit_micro_units;
+    const auto forgets = [](const SimPlan::StoreSpell& spell) {
+      return spell.fault == SimPlan::StoreSpell::Fault::kForgets;
+    };
+    const auto& fails = plan_.store_fails;
+    const bool forgotten = plan_.routers > 1 && std::any_of(fails.begin(), fails.end(), forgets);
+    if (limit <= 0 || !plan_.clock_steps.empty() || forgotten) return;
+    if (spent > limit) Violation("budget", absl::StrCat(whose, " spent ", spent, " of ", limit));
   }
 
   void CheckAnswer(const std::string& name, const SimRequest& request, const SimSeen& seen, const Story& story) {
@@ -263,12 +300,17 @@ class Checker {
       }
     }
     std::map<std::string, int> attempts;
-    for (const SimRequest& request : plan_.requests) {
+    std::set<std::string> untold;  // a router ended before it could say
+    for (size_t i = 0; i < plan_.requests.size(); ++i) {
+      const SimRequest& request = plan_.requests[i];
       attempts[request.marker] += stories_[request.id].cloud_attempts;
+      if (trace_.seen[i].crashed) untold.insert(request.marker);
     }
     for (const auto& [marker, count] : attempts) {
-      if (calls[marker] != count) Violation(marker, "the audit counts other cloud attempts than the cloud");
+      const bool fits = untold.contains(marker) ? calls[marker] >= count : calls[marker] == count;
+      if (!fits) Violation(marker, "the audit counts other cloud attempts than the cloud");
     }
+    CheckCap();
     for (const auto& [id, story] : stories_) {
       if (story.hedges.size() > 1) Violation(id, "hedged more than once");
       report_.counts["hedged"] += story.hedges.empty() ? 0 : 1;
@@ -278,12 +320,25 @@ class Checker {
     report_.counts["cloud calls"] = static_cast<int>(trace_.cloud.size());
   }
 
+  // Of all routers together, as long as they hear of each other.
+  void CheckCap() {
+    const int64_t cap = std::max(plan_.config.cloud.concurrency_max, plan_.reloaded.cloud.concurrency_max) *
+                        static_cast<int64_t>(1 + plan_.config.clouds.size());
+    report_.counts["runs with the cloud's cap reached"] = trace_.cloud_in_flight_max >= cap;
+    if (trace_.cloud_in_flight_max > cap && plan_.store_fails.empty()) {
+      Violation("cloud", absl::StrCat(trace_.cloud_in_flight_max, " answers under way at a cap of ", cap));
+    }
+  }
+
   void CheckReserve() {
+    // Of several routers each knows the others' by load reports (docs/decisions/0015).
+    if (trace_.open_of_all_max > trace_.open_places * plan_.routers) Violation("reserve", "several routers");
     if (trace_.open_at_engines_max > trace_.open_places) {
       Violation("reserve", absl::StrCat(trace_.open_at_engines_max, " requests that are not sensitive at engines, ",
                                         trace_.open_places, " places are theirs"));
     }
     report_.counts["runs with the open places full"] = trace_.open_at_engines_max == trace_.open_places;
+    report_.counts["runs of several routers"] = plan_.routers > 1;
   }
 
   // GCRA's promise. The threshold may change on reload: the higher one bounds both.
@@ -294,7 +349,8 @@ class Checker {
     }
     const double threshold =
         std::max(plan_.config.policy.cloud_qps_threshold, plan_.reloaded.policy.cloud_qps_threshold);
-    size_t most = threshold <= 0 ? 0 : static_cast<size_t>(std::floor(threshold * 1.25)) + 1;
+    size_t most = threshold <= 0 ? 0 : static_cast<size_t>(std::floor(threshold * 1.25)) + plan_.routers;
+    most *= 1 + plan_.crashes.size();  // a router that begins has its burst again
     // When the store is lost the own share takes over in the middle of a second, and a store that forgot begins anew.
     if (plan_.shares && !plan_.store_fails.empty()) most *= 1 + plan_.store_fails.size();
     for (size_t begin = 0, end = 0; begin < admissions_.size(); ++begin) {

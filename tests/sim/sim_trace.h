@@ -28,6 +28,7 @@ struct SimSeen {
   v1::FinishReason finish = v1::FINISH_REASON_UNSPECIFIED;
   bool out_of_order = false;  // an event before the route or after the finish
   MonotonicTime ended;
+  bool crashed = false;  // its router ended before it did, or was not there
 };
 
 struct SimTrace {
@@ -35,20 +36,22 @@ struct SimTrace {
     std::string line;
     bool stored = false;
     MonotonicTime at;
+    std::string chain;  // of one process
   };
   struct Sent {  // a call of the cloud
     std::string content;
     MonotonicTime at;
-    size_t lines_before = 0;  // audit attempts so far; where the audit waits for the medium, those that are on it
+    size_t lines_before = 0;  // audit attempts so far; where the audit waits for the medium, those on it
   };
-  size_t lines_on_medium = 0;
   std::vector<SimSeen> seen;  // by request
   std::vector<Written> audit;
   std::vector<Sent> cloud;
   std::map<std::string, size_t> local_first;  // request id -> cloud calls before its first call of an engine
   std::vector<std::string> engine_mixups;     // an engine was given another request's content
-  std::map<std::string, int64_t> cost;        // tenant -> micro-units, as the metrics say
-  int64_t open_at_engines_max = 0;            // requests that are not sensitive, at engines at a time
+  std::map<std::string, int64_t> cost;        // tenant -> micro-units, as the metrics say, of all processes
+  int64_t cloud_in_flight_max = 0;            // of all routers
+  int64_t open_at_engines_max = 0;            // requests that are not sensitive, at engines at a time, of one router
+  int64_t open_of_all_max = 0;                // of all
   int64_t open_places = 0;                    // that the reserve leaves for them
   std::map<std::string, int> lost;            // marker -> attempts that broke off and may be paid for
   int leftovers = 0;                          // streams, in-flight counts after the end
