@@ -27,11 +27,21 @@ int ThreadCount::Look(const CpuTimes& times) {
   // `threads` of ours and n others share the cores evenly: each waits n / (threads + n) of its time.
   const double share = ran > 0 ? std::min<double>(threads_ * waited / ran, most_) : 0;
   const int others = static_cast<int>(std::lround(share));
-  if (others > 0 && threads_ > 1) {
+  const bool all = threads_ == most_;
+  if (others == 0) {
+    crowded_ = false;
+    if (all) {
+      retry_ = kRetrySeconds;
+    } else if (fewer_for_ >= retry_) {
+      threads_ = most_;
+      crowded_ = true;  // one window tells whether they are still there
+      retry_ = std::min(2 * retry_, kRetrySecondsMax);
+    }
+  } else if (all && !crowded_) {
+    crowded_ = true;  // for a moment, perhaps
+  } else {
     threads_ = std::max(1, threads_ - others);
     fewer_for_ = 0;
-  } else if (threads_ < most_ && fewer_for_ >= kRetrySeconds) {
-    threads_ = most_;
   }
   return threads_;
 }

@@ -3,8 +3,8 @@
 
 // How many threads a step has beside other processes. The threads of a step wait for each other at every node of the
 // graph, so on two cores a busy neighbour takes two thirds of the speed of two threads, but a quarter of that of one.
-// The kernel says how long a thread waited for a core: each neighbour that shows there costs a thread, and every few
-// seconds all are tried again. On a machine of its own nothing changes.
+// The kernel says how long a thread waited for a core: each neighbour that shows there in two windows costs a thread,
+// and all are tried again for a window after a second, two, four and so on. On a machine of its own nothing changes.
 //
 // Thread-safety: none: the decode thread only.
 #pragma once
@@ -25,7 +25,8 @@ std::optional<CpuTimes> CpuTimesOfThread();
 class ThreadCount {
  public:
   static constexpr double kWindowSeconds = 0.25;  // of steps, between two looks
-  static constexpr double kRetrySeconds = 5;      // of steps, with fewer threads than `most`
+  static constexpr double kRetrySeconds = 1;      // of steps, with fewer threads than `most`; doubled each time
+  static constexpr double kRetrySecondsMax = 8;
 
   explicit ThreadCount(int most) : most_(most), threads_(most) {}
 
@@ -40,6 +41,8 @@ class ThreadCount {
   int threads_;
   double window_ = 0;
   double fewer_for_ = 0;
+  double retry_ = kRetrySeconds;
+  bool crowded_ = false;  // all threads waited in the last window, or are tried
   CpuTimes last_;
 };
 

@@ -68,14 +68,15 @@ TEST(ThreadCountTest, OneFewerForEachNeighbour) {
     std::vector<Window> windows;
   } rows[] = {
       {"alone", 2, {{.25, .002, 2}, {.25, .01, 2}}},
-      {"callers on the same cores for a moment", 2, {{.22, .03, 2}}},
-      {"a neighbour on two cores", 2, {{.15, .1, 1}, {.25, 0, 1}}},
-      {"one on sixteen", 16, {{.235, .015, 15}, {.249, .001, 15}}},
-      {"four on sixteen", 16, {{.2, .05, 12}}},
-      {"one more comes", 4, {{.2, .05, 3}, {.19, .06, 2}}},
-      {"more than there are threads", 4, {{.01, .24, 1}, {.01, .24, 1}}},
-      {"one thread has nothing to give", 1, {{.1, .15, 1}}},
-      {"no time at all", 2, {{0, .25, 2}}},
+      {"callers on the same cores", 2, {{.22, .03, 2}, {.22, .03, 2}}},
+      {"a neighbour for a moment", 2, {{.15, .1, 2}, {.25, 0, 2}, {.15, .1, 2}, {.25, 0, 2}}},
+      {"a neighbour on two cores", 2, {{.15, .1, 2}, {.15, .1, 1}, {.25, 0, 1}}},
+      {"one on sixteen", 16, {{.235, .015, 16}, {.235, .015, 15}, {.249, .001, 15}}},
+      {"four on sixteen", 16, {{.2, .05, 16}, {.2, .05, 12}}},
+      {"one more comes", 4, {{.2, .05, 4}, {.2, .05, 3}, {.19, .06, 2}}},
+      {"more than there are threads", 4, {{.01, .24, 4}, {.01, .24, 1}, {.01, .24, 1}}},
+      {"one thread has nothing to give", 1, {{.1, .15, 1}, {.1, .15, 1}}},
+      {"no time at all", 2, {{0, .25, 2}, {0, .25, 2}}},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
@@ -92,25 +93,31 @@ TEST(ThreadCountTest, OneFewerForEachNeighbour) {
 }
 
 TEST(ThreadCountTest, AllAreTriedAgain) {
+  constexpr double kWindow = ThreadCount::kWindowSeconds;
   ThreadCount count(2);
-  CpuTimes times = {.15, .1};
-  count.Ran(ThreadCount::kWindowSeconds);
-  ASSERT_EQ(count.Look(times), 1);
-  const auto windows = [&](double waited) {  // until all are tried, and what comes of it
-    int passed = 0;
-    for (int threads = 1; threads == 1; ++passed) {
-      times.ran += ThreadCount::kWindowSeconds;
-      count.Ran(ThreadCount::kWindowSeconds);
-      threads = count.Look(times);
-    }
-    EXPECT_EQ(passed, static_cast<int>(ThreadCount::kRetrySeconds / ThreadCount::kWindowSeconds));
-    times.ran += .15;
+  CpuTimes times;
+  const auto look = [&](double waited) {
+    times.ran += kWindow - waited;
     times.waited += waited;
-    count.Ran(ThreadCount::kWindowSeconds);
+    count.Ran(kWindow);
     return count.Look(times);
   };
-  EXPECT_EQ(windows(.1), 1) << "still there";
-  EXPECT_EQ(windows(0), 2) << "gone";
+  const auto seconds_with_one = [&] {
+    int windows = 1;
+    while (look(0) == 1) ++windows;
+    return windows * kWindow;
+  };
+  look(.1);
+  ASSERT_EQ(look(.1), 1);
+  for (const double seconds : {1, 2, 4, 8, 8}) {
+    EXPECT_EQ(seconds_with_one(), seconds);
+    EXPECT_EQ(look(.1), 1) << "still there";
+  }
+  EXPECT_EQ(seconds_with_one(), 8);
+  EXPECT_EQ(look(0), 2) << "gone";
+  EXPECT_EQ(look(.1), 2);
+  EXPECT_EQ(look(.1), 1);
+  EXPECT_EQ(seconds_with_one(), 1);
 }
 
 TEST(ThreadCountTest, TheKernelTells) {
