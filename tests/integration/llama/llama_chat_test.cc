@@ -48,6 +48,16 @@ constexpr char kToolTemplate[] = R"({%- if tools %}
 {%- endfor %}
 {%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %})";
 
+// Thoughts between tags, before the answer.
+constexpr char kThinkingTemplate[] = R"({%- for message in messages %}
+    {{- '<|im_start|>' + message.role + '\n' }}
+    {%- if message.role == "assistant" and message.reasoning_content %}
+        {{- '<think>\n' + message.reasoning_content + '\n</think>\n\n' }}
+    {%- endif %}
+    {{- message.content + '<|im_end|>\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %})";
+
 class LlamaChatTest : public LlamaBackendTest {
  protected:
   static ptrdiff_t Count(const Backend& backend, const std::vector<Token>& tokens, const char* special) {
@@ -276,6 +286,36 @@ TEST_F(LlamaChatTest, ToolCallsAreSeparatedFromContent) {
   ASSERT_EQ(message.tool_calls_size(), 1);
   EXPECT_EQ(message.tool_calls(0).name(), "get_weather");
   EXPECT_EQ(nlohmann::json::parse(message.tool_calls(0).arguments()), nlohmann::json({{"city", "Rome"}}));
+}
+
+TEST_F(LlamaChatTest, ThoughtsAreSeparatedFromContent) {
+  // As DeepSeek-R1 has it: the template begins the thought, the model ends it.
+  const std::string begun =
+      absl::StrReplaceAll(kThinkingTemplate, {{R"(assistant\n' }})", R"(assistant\n<think>\n' }})"}});
+  ASSERT_NE(begun, kThinkingTemplate);
+  const struct {
+    const char* name;
+    std::string chat_template;
+    const char* text;
+    const char* reasoning;
+    const char* content;
+  } rows[] = {
+      {"thought and answer", kThinkingTemplate, "<think>\nA bridge? No.\n</think>\n\nA lock.", "A bridge? No.\n",
+       "A lock."},
+      {"cut within the thought", kThinkingTemplate, "<think>\nA bridge? N", "A bridge? N", ""},
+      {"no thought", kThinkingTemplate, "A lock.", "", "A lock."},
+      {"begun by the template", begun, "A bridge? No.\n</think>\n\nA lock.", "A bridge? No.\n", "A lock."},
+      {"begun and cut", begun, "A bridge? N", "A bridge? N", ""},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    Backend& backend = WithTemplate(row.chat_template);
+    const RenderedChat chat = Render(backend, Ask("What is in the canal?"));
+    EXPECT_FALSE(chat.plain) << "thoughts would be sent as they come";
+    const v1::Message message = backend.ParseAnswer(chat, row.text);
+    EXPECT_EQ(message.reasoning_content(), row.reasoning);
+    EXPECT_EQ(message.content(), row.content);
+  }
 }
 
 TEST_F(LlamaChatTest, UnparsableAnswersStayText) {
