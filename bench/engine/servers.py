@@ -3,6 +3,7 @@
 """The two servers under test, and one caller of each: both stream, both report a token at a time."""
 
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -23,6 +24,12 @@ pb, services = grpc.protos_and_services("headgate/v1/inference.proto")
 PRIORITY = {"interactive": pb.PRIORITY_INTERACTIVE, "normal": pb.PRIORITY_NORMAL, "batch": pb.PRIORITY_BATCH}
 CONTEXT = 32768
 PARALLEL = 32
+callers = itertools.count(int(time.time() * 1000) % 10**7)
+
+
+def own_system():
+    """In place of the template's own system message, which all prompts would share in everybody's cache."""
+    return f"{str(next(callers))[::-1]} is my number. You are a helpful assistant who answers at length."
 
 
 class Answer:
@@ -100,17 +107,16 @@ class Headgate(Server):
         self.channel = grpc.insecure_channel(self.addresses["grpc"])
         self.stub = services.InferenceStub(self.channel)
 
-    def ask(self, text, tokens, system="", priority="normal", schema="", cancel_after=0, answer=None):
+    def ask(self, text, tokens, system="", priority="normal", schema="", cancel_after=0, timeout=None, answer=None):
         answer = answer or Answer()
         request = pb.GenerateRequest(max_tokens=tokens, priority=PRIORITY[priority])
         request.sampling.temperature = 0
-        if system:
-            request.messages.add(role=pb.ROLE_SYSTEM, content=system)
+        request.messages.add(role=pb.ROLE_SYSTEM, content=system or own_system())
         request.messages.add(role=pb.ROLE_USER, content=text)
         if schema:
             request.response_format.type = pb.ResponseFormat.TYPE_JSON_SCHEMA
             request.response_format.json_schema = schema
-        call = self.stub.GenerateStream(request)
+        call = self.stub.GenerateStream(request, timeout=timeout)
         try:
             for message in call:
                 if message.HasField("delta"):
@@ -159,8 +165,7 @@ class LlamaServer(Server):
     def ask(self, text, tokens, system="", priority="normal", schema="", cancel_after=0, answer=None):
         del priority  # it has none
         answer = answer or Answer()
-        messages = [{"role": "system", "content": system}] if system else []
-        messages.append({"role": "user", "content": text})
+        messages = [{"role": "system", "content": system or own_system()}, {"role": "user", "content": text}]
         body = {"messages": messages, "max_tokens": tokens, "temperature": 0, "stream": True,
                 "stream_options": {"include_usage": True}}
         if schema:
