@@ -1,17 +1,32 @@
 # Copyright 2026 The Headgate Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Callers for faults_test.py: each asks again and again and notes how every request ended, exactly."""
+"""Callers for faults_test.py, over HTTP and gRPC: each asks again and again and notes how every request ended, exactly.
+gRPC's need grpcio and grpcio-tools (HEADGATE_TEST_PYTHON); without them all are HTTP's."""
 
 import asyncio
 import dataclasses
 import hashlib
 import json
+import os
+import pathlib
 import random
+import sys
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # programs are started beside it
+try:
+    import grpc
+    sys.path.append(str(pathlib.Path(__file__).resolve().parents[3] / "proto"))
+    pb = grpc.protos("headgate/v1/inference.proto")
+except (ImportError, NotImplementedError):
+    grpc = None
 
 # Of nobody.
 RESIDENT = "11010519491231002X"
 KINDS = ("everyday", "everyday", "sensitive")
 TOKENS = 12
+GRPC_SHARE = 4  # every so many callers
+# What gRPC's library says of a connection that ended; a status with other words came from the router.
+CONNECTION_ENDED = ("Socket closed", "reset by peer", "GOAWAY", "Broken pipe", "recvmsg", "RST_STREAM", "connect")
 
 
 @dataclasses.dataclass
@@ -24,6 +39,7 @@ class Asked:
     marker: str
     phase: str
     began: float
+    api: str = "http"
     ended: float = 0
     end: str = ""
     status: int = 0
@@ -42,28 +58,29 @@ class Load:
         self.tasks = []
 
     def start(self):
-        self.tasks = [asyncio.ensure_future(self.call()) for _ in range(self.callers)]
+        self.tasks = [asyncio.ensure_future(self.call("grpc" if grpc and number % GRPC_SHARE == 0 else "http"))
+                      for number in range(self.callers)]
 
-    async def call(self):
+    async def call(self, api):
         while not self.stopped:
-            one = await self.ask(self.random.choice(KINDS), self.random.random() < 0.6)
+            one = await self.ask(self.random.choice(KINDS), self.random.random() < 0.6, api=api)
             await asyncio.sleep(self.random.random() * (0.5 if one.end == "nobody" else 0.02))
 
     async def stop(self):
         self.stopped = True
         await asyncio.gather(*self.tasks)
 
-    async def ask(self, kind, stream, seconds=0):
+    async def ask(self, kind, stream, seconds=0, api="http"):
         """One request; `seconds`: cancelled by its caller's own fault when it takes longer (0: never)."""
         number = len(self.asked)
         # Letters, so that it looks like no number.
         marker = "mark" + "".join("bcdfghjklmnpqrstvwxz"[number // 20 ** k % 20] for k in range(5))
-        one = Asked(f"ask-{number}", kind, stream, marker, self.phase, self.now())
+        one = Asked(f"ask-{number}", kind, stream, marker, self.phase, self.now(), api)
         self.asked.append(one)
         text = f"Tell me about {marker}" + (f" and {RESIDENT}" if kind == "sensitive" else "")
         limit = seconds or 200 * self.here.scale
         try:
-            await asyncio.wait_for(self.talk(one, text), limit)
+            await asyncio.wait_for((self.talk_grpc if api == "grpc" else self.talk)(one, text), limit)
         except asyncio.TimeoutError:
             one.end, one.wrong = "hung", f"no end after {limit} s"
         one.ended = self.now()
@@ -92,6 +109,48 @@ class Load:
         finally:
             writer.close()
 
+    async def talk_grpc(self, one, text):
+        request = pb.GenerateRequest(messages=[pb.Message(role=pb.ROLE_USER, content=text)], max_tokens=TOKENS)
+        metadata, content, finishes = [("x-request-id", one.id)], "", 0
+        # A connection of its own, as over HTTP; no waiting for one that has failed before.
+        channel = grpc.aio.insecure_channel(self.here.router.listening["grpc"], [("grpc.use_local_subchannel_pool", 1)])
+        async with channel:
+            kind = channel.unary_stream if one.stream else channel.unary_unary
+            call = kind("/headgate.v1.Inference/" + ("GenerateStream" if one.stream else "Generate"),
+                        request_serializer=pb.GenerateRequest.SerializeToString,
+                        response_deserializer=(pb.GenerateStreamResponse if one.stream else pb.GenerateResponse)
+                        .FromString)(request, metadata=metadata)
+            try:
+                if one.stream:
+                    async for event in call:
+                        if event.HasField("route"):
+                            self.went(one, event.route)
+                        content += event.delta.content
+                        finishes += event.HasField("finish")
+                else:
+                    whole = await call
+                    self.went(one, whole.route)
+                    content, finishes = whole.message.content, whole.finish_reason != 0
+                one.end = "whole"
+            except grpc.RpcError as error:
+                self.failed(one, error, dict(error.initial_metadata() or ()), bool(content or one.route))
+        self.belongs(one, text, content, finishes)
+
+    @staticmethod
+    def went(one, route):
+        one.route = "cloud" if route.target == pb.Route.TARGET_CLOUD else "local"
+        one.reasons = ",".join(route.reasons)
+
+    @staticmethod
+    def failed(one, error, initial, begun):
+        by_router = initial.get("x-request-id") == one.id
+        if any(words in (error.details() or "") for words in CONNECTION_ENDED):
+            one.end = "cut" if begun or by_router else "nobody"
+        else:
+            one.end = "error" if begun else "refused"
+        unavailable, late = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED
+        one.status = {unavailable: 503, late: 504}.get(error.code(), 500)
+
     async def answer(self, one, text, reader):
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         one.status = int(head[0].split()[1])
@@ -114,8 +173,8 @@ class Load:
             one.wrong = "bytes after the end"
         self.judge(one, text, body.decode())
 
-    @staticmethod
-    def judge(one, text, body):
+    @classmethod
+    def judge(cls, one, text, body):
         content, finishes = "", 0
         if one.status != 200:
             one.end = "refused"
@@ -137,6 +196,12 @@ class Load:
                 for choice in chunk.get("choices", []):
                     content += choice.get("delta", {}).get("content") or ""
                     finishes += bool(choice.get("finish_reason"))
+        cls.belongs(one, text, content, finishes)
+
+    @staticmethod
+    def belongs(one, text, content, finishes):
+        if one.end in ("refused", "cut", "nobody"):
+            return
         if finishes != (one.end == "whole"):
             one.wrong = f"{finishes} finishes"
         digest = "[sha8:" + hashlib.sha256(text.encode()).hexdigest()[:8] + "]"

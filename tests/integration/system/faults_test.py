@@ -16,6 +16,7 @@ import collections
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -133,6 +134,12 @@ class Faults:
             self.here.router.signal(signal.SIGHUP)
             await self.pass_time(0.2)
 
+    async def router_stopped(self):
+        """As a machine that is swapped out: the world goes on, then all that was due comes at once."""
+        self.here.router.signal(signal.SIGSTOP)
+        await asyncio.sleep(3 * self.here.scale)  # beyond the cloud's time-outs and the age of load reports
+        self.here.router.signal(signal.SIGCONT)
+
     async def router_terminated(self):
         self.here.router.signal(signal.SIGTERM)
         code = await asyncio.wait_for(self.here.router.process.wait(), 60 * self.here.scale)
@@ -167,6 +174,7 @@ PHASES = {
     "disk_full": ALL_WHOLE,
     "clock_stepped": ALL_WHOLE,
     "reloaded": ALL_WHOLE,
+    "router_stopped": ends_of(WHOLE | {"error"}, WHOLE, WHOLE, WHOLE),
     "router_terminated": ends_of(*[STOPPED] * 4),
     "router_killed": ends_of(*[STOPPED] * 4),
 }
@@ -259,6 +267,31 @@ def check_audit(here, load, faults, findings):
         findings.append("headgate audit verify: " + done.stdout[-500:] + done.stderr[-500:])
 
 
+def check_money(here, spent, findings):
+    """Each answer of the cloud costs its tokens (one micro-unit each, in this price table), each attempt that broke off
+    its prompt, nothing else anything; and what the last router says that it spent is the sum of its records."""
+    cost_of, last, answers = collections.Counter(), "", 0
+    for path in sorted((here.folder / "audit").glob("audit-*.jsonl"), key=lambda path: path.stat().st_mtime):
+        last = path.stem.rsplit("-", 1)[0]  # the chain: one process
+        for line in path.read_text().splitlines():
+            record = json.loads(line)
+            if record["kind"] != "outcome":
+                continue
+            cost, usage = int(record.get("cost", {}).get("micro_units", 0)), record.get("usage", {})
+            cloud = record.get("route", {}).get("target") == "cloud"
+            tokens = int(usage.get("prompt_tokens", 0)) + int(usage.get("completion_tokens", 0)) if cloud else 0
+            lost = re.search(r"usage of (\d+) failed cloud attempts", record.get("detail", ""))
+            tokens += int(lost.group(1)) * (int(record["text_bytes"]) // 4) if lost else 0
+            if cost != tokens:
+                findings.append(f"{record['request_id']}: cost {cost}, its tokens {tokens}: {record.get('detail')}")
+            cost_of[last] += cost
+            answers += cloud and record["status"] == "OK" and cost > 0
+    if not answers:
+        findings.append("no answer of the cloud was paid for: the sum says nothing")
+    if cost_of[last] != spent:
+        findings.append(f"the last router says that it spent {spent}, its records {cost_of[last]}")
+
+
 def table(load):
     def went(one):
         why = one.reasons.split(",")[0] if one.kind == "everyday" and one.route == "local" else ""
@@ -274,6 +307,7 @@ async def run(binaries, library, scale, folder):
     here = fault_world.FaultWorld(binaries, folder, library, scale)
     load = fault_load.Load(here, int(setting("CALLERS", 16)), int(setting("SEED", 1)))
     findings = []
+    spent = None
     try:
         await here.start()
         faults = Faults(here, load)
@@ -293,6 +327,7 @@ async def run(binaries, library, scale, folder):
         load.phase = "calm"
         await load.stop()
         await check_rest(here, findings)
+        spent = await here.metric("headgate_router_cost_micro_units_total")
     except AssertionError as e:
         findings.append(str(e))
     finally:
@@ -302,6 +337,12 @@ async def run(binaries, library, scale, folder):
     check_requests(load, faults, findings)
     check_cloud(here, load, findings)
     check_audit(here, load, faults, findings)
+    if spent is not None:
+        check_money(here, spent, findings)
+    over_grpc = sum(one.api == "grpc" for one in load.asked)
+    if fault_load.grpc and not over_grpc:
+        findings.append("nobody asked over gRPC")
+    print(f"over gRPC: {over_grpc if fault_load.grpc else 'none, no grpcio here'}")
     print(f"{len(load.asked)} requests, {len(findings)} findings", flush=True)
     for finding in findings[:40]:
         print("  " + finding, flush=True)
