@@ -64,8 +64,8 @@ class Admission {
   void Share(SharedLimits& limits);
 
   // UNAUTHENTICATED: no or unknown key. RESOURCE_EXHAUSTED (with RetryAfter, upstream/upstream_error.h): the tenant's
-  // bucket is empty or too many requests are in flight (for batch work: nine tenths of that). UNAVAILABLE: draining. INVALID_ARGUMENT: ValidateRequest.
-  // DEADLINE_EXCEEDED: the deadline has passed.
+  // bucket is empty or too many requests are in flight (for batch work: nine tenths of that). UNAVAILABLE: draining.
+  // INVALID_ARGUMENT: ValidateRequest. DEADLINE_EXCEEDED: the deadline has passed.
   absl::StatusOr<Ticket> Admit(const RequestHead& head, const Prompt& prompt);
   // The tenant only, without consuming quota: Explain and ListModels.
   absl::StatusOr<std::shared_ptr<const TenantConfig>> Authenticate(const RequestHead& head) const;

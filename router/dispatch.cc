@@ -234,11 +234,23 @@ LocalQueue::Work Dispatch::WorkOf(const Exchange& exchange) const {
   return work;
 }
 
+bool Dispatch::MayRetryLocally(int deaths, std::optional<RetryBudget::Hold>& retry) {
+  // One engine's death is nobody's fault: whoever was at it goes to another one. Beyond that all may be failing.
+  if (deaths == 1) return true;
+  retry.reset();
+  auto hold = deaths < kLocalDeathsMax ? local_retries_.Retry() : std::nullopt;
+  if (!hold) return false;
+  retry.emplace(*std::move(hold));
+  return true;
+}
+
 Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exchange) {
   const MonotonicTime deadline = exchange.ticket.deadline;
   LocalQueue::Work work = WorkOf(exchange);
   absl::Duration backoff = kEndpointPollMin;
   int deaths = 0;
+  RetryBudget::Hold active = local_retries_.Begin();
+  std::optional<RetryBudget::Hold> retry;
   while (true) {
     auto place = co_await queue_.Enter(work, exchange.cancellation);
     if (!place.ok()) co_return place.status();
@@ -250,6 +262,7 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exch
     Begun begun = co_await answer->Begin(deadline, exchange.cancellation);
     switch (begun.outcome) {
       case Outcome::kOk:
+        answer->Keep(std::move(active));
         co_return std::move(answer);
       case Outcome::kCancelled:
         co_return exchange.cancellation.reason();
@@ -258,7 +271,7 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exch
       case Outcome::kCallerError:
         co_return begun.why;
       case Outcome::kUnavailable:
-        if (healthy && ++deaths == kLocalDeathsMax) {
+        if (healthy && !MayRetryLocally(++deaths, retry)) {
           co_return WithRetryAfter(absl::UnavailableError("local engines failed"), kLocalRetryAfter);
         }
         break;

@@ -136,6 +136,9 @@ class Dispatch {
   std::optional<absl::Status> FinalCloudStatus(const Begun& begun, const Exchange& exchange,
                                                std::string& fallback) const;
   void CountRefusedRetry();
+  // After the death of a healthy engine, the so manieth of one request: whether it may be sent once more. `retry` then
+  // holds what that takes of the budget.
+  bool MayRetryLocally(int deaths, std::optional<RetryBudget::Hold>& retry);
   void CountAttempt(bool cloud, Outcome outcome);
   static constexpr size_t kSentMax = 1 << 16;
   struct Cloud {
@@ -165,6 +168,7 @@ class Dispatch {
   Metrics& metrics_;
   std::vector<std::unique_ptr<Cloud>> clouds_;
   LocalQueue queue_;
+  RetryBudget local_retries_;
   Hedging hedging_{PolicyConfig()};
   const uint64_t prefix_secret_;
 };

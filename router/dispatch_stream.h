@@ -98,7 +98,7 @@ class Dispatch::StreamAnswer : public Answer {
   std::shared_ptr<const CloudPrompt> prompt_;  // null: local
   CloudAttempt attempt_;                       // at the cloud
   std::optional<EndpointUse> use_;             // none: cloud
-  std::optional<RetryBudget::Hold> active_;    // at the cloud
+  std::optional<RetryBudget::Hold> active_;    // of its side's retries
   int64_t output_tokens_ = 0;                  // one a delta, until the usage says it better
   std::deque<Event> held_;
   std::unique_ptr<AnswerStream> stream_;  // null: ended

@@ -292,6 +292,35 @@ TEST(DispatchCloud, RetriesHaveABudget) {
   EXPECT_GT(world.metrics.GetCounter("headgate_router_retries_refused_total", "").Value(), 0);
 }
 
+// Engines that all fail everything: each request is sent a second time, only a few a third time.
+TEST(DispatchOverload, LocalRetriesHaveABudget) {
+  Busy world(64);
+  world.fleet.engine("10.0.0.1:1").set_running_max(500);
+  world.EnginesAnswer({Script::Fail(kDown).After(Milliseconds(50))});
+  world.fleet.engine(kEngine).ReportLoad(Milliseconds(10));
+  for (int i = 0; i < 100; ++i) world.Start(absl::StrCat(i), /*sensitive=*/true, Seconds(60));
+  world.clock.Advance(Seconds(60));
+  int attempts = 0, thrice = 0;
+  for (const auto& request : world.requests) {
+    ASSERT_TRUE(request->result.has_value());
+    EXPECT_EQ(request->result->status.code(), StatusCode::kUnavailable);
+    EXPECT_TRUE(RetryAfter(request->result->status).has_value());
+    attempts += request->result->attempts.local;
+    thrice += request->result->attempts.local == 3;
+  }
+  EXPECT_GE(attempts, 200);
+  EXPECT_GT(thrice, 0);
+  EXPECT_LE(thrice, 45) << "without a budget 100";
+}
+
+// sglang#13894: workers live, and callers get 503 all the same.
+TEST(DispatchOverload, AStormOfCallersIsServedWhileTheEnginesHaveRoom) {
+  Busy world(2048);
+  for (int i = 0; i < 2048; ++i) world.Start(absl::StrCat(i), /*sensitive=*/true);
+  world.clock.Advance(Seconds(2));
+  EXPECT_EQ(world.order.size(), 2048u);
+}
+
 TEST(DispatchCloud, TodaysCallsSurviveARestart) {
   World world;
   world.cloud_config.calls_per_day = 10;
