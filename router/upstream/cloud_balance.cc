@@ -19,6 +19,7 @@ namespace {
 constexpr size_t kBodyBytesMax = 64 << 10;
 constexpr size_t kAmountsMax = 8;
 constexpr long kTimeoutMs = 30'000;
+constexpr absl::Duration kFirstAfter = absl::Seconds(1);
 
 // "110.00" in millionths, exactly; what is beyond them is cut off.
 std::optional<int64_t> MicroUnits(const std::string& decimal) {
@@ -70,8 +71,11 @@ BalancePoll::BalancePoll(Clock& clock, CurlMulti& multi, const CloudConfig& conf
       config_(config),
       url_(absl::StrCat(config.base_url, "/user/balance")),
       configure_(std::move(configure)),
-      metrics_(metrics) {
-  Wait();
+      metrics_(metrics),
+      low_gauge_(metrics.GetGauge("headgate_router_cloud_balance_low",
+                                  "1 while the cloud's balance is below cloud.balance_min_micro_units or spent.",
+                                  CloudLabels(config))) {
+  Wait(std::min(config_.balance_interval, kFirstAfter));
 }
 
 BalancePoll::~BalancePoll() {
@@ -80,14 +84,14 @@ BalancePoll::~BalancePoll() {
   curl_easy_cleanup(easy_);
 }
 
-void BalancePoll::Wait() {
+void BalancePoll::Wait(absl::Duration until) {
   if (config_.balance_interval <= absl::ZeroDuration()) return;
-  timer_ = clock_.CallAt(clock_.Monotonic() + config_.balance_interval, [this] { Ask(); });
+  timer_ = clock_.CallAt(clock_.Monotonic() + until, [this] { Ask(); });
 }
 
 void BalancePoll::Ask() {
   easy_ = curl_easy_init();
-  if (easy_ == nullptr) return Wait();
+  if (easy_ == nullptr) return Wait(config_.balance_interval);
   body_.clear();
   configure_(easy_);
   curl_easy_setopt(easy_, CURLOPT_URL, url_.c_str());
@@ -119,7 +123,7 @@ void BalancePoll::Done(CURLcode result) {
   if (!balance.ok() && !failed_) HG_LOG(Warning, "the cloud's balance is not known, status=", status);
   failed_ = !balance.ok();
   if (balance.ok()) Show(*balance);
-  Wait();
+  Wait(config_.balance_interval);
 }
 
 void BalancePoll::Show(const CloudBalance& balance) {
@@ -139,6 +143,7 @@ void BalancePoll::Show(const CloudBalance& balance) {
            " available=", balance.available);
   }
   low_ = low;
+  low_gauge_.Set(low ? 1 : 0);
 }
 
 }  // namespace headgate::router

@@ -37,14 +37,15 @@ class BalancePoll {
  public:
   // Prepares a transfer as every other one, with the key of now.
   using Configure = std::function<void(CURL*)>;
-  // First after one balance_interval. `clock`, `multi` and `metrics` must outlive it.
+  // First after a second: a balance that is low is known soon after the start. `clock`, `multi` and `metrics` must
+  // outlive it.
   BalancePoll(Clock& clock, CurlMulti& multi, const CloudConfig& config, Configure configure, Metrics& metrics);
   ~BalancePoll();
   BalancePoll(const BalancePoll&) = delete;
   BalancePoll& operator=(const BalancePoll&) = delete;
 
  private:
-  void Wait();
+  void Wait(absl::Duration until);
   void Ask();
   void Done(CURLcode result);
   void Show(const CloudBalance& balance);
@@ -56,6 +57,7 @@ class BalancePoll {
   const std::string url_;
   const Configure configure_;
   Metrics& metrics_;
+  Gauge& low_gauge_;
   CURL* easy_ = nullptr;  // while a question is open
   std::string body_;
   bool low_ = false;

@@ -25,6 +25,9 @@ CloudLimit::CloudLimit(const Clock& clock, const CloudConfig& config, Metrics& m
                                   "Answers that may be under way on the cloud now.", CloudLabels(config))),
       calls_gauge_(metrics.GetGauge("headgate_router_cloud_calls_today", "Calls of the cloud on this UTC day.",
                                     CloudLabels(config))),
+      used_up_gauge_(metrics.GetGauge("headgate_router_cloud_calls_used_up",
+                                      "1 while the cloud is closed because the calls of this UTC day are used up.",
+                                      CloudLabels(config))),
       cap_(static_cast<double>(config.concurrency_max)) {
   SetGauges();
 }
@@ -149,6 +152,7 @@ void CloudLimit::Ended() {
 void CloudLimit::SetGauges() {
   cap_gauge_.Set(std::floor(cap_));
   calls_gauge_.Set(static_cast<double>(calls_));
+  used_up_gauge_.Set(CallsLeft() ? 0 : 1);
 }
 
 }  // namespace headgate::router

@@ -66,6 +66,7 @@ class CloudLimit {
   SharedLimits::Lease* shared_cap_ = nullptr;
   Gauge& cap_gauge_;
   Gauge& calls_gauge_;
+  Gauge& used_up_gauge_;
   double cap_;
   int64_t in_flight_ = 0;
   int64_t successes_ = 0;  // since the cap last moved

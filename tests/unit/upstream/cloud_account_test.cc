@@ -159,6 +159,15 @@ TEST_F(CloudAccountTest, TheBalanceIsAskedForAgainAndAgainWithoutABody) {
   EXPECT_FALSE(absl::StrContains(All(), "Content-Length"));
 }
 
+TEST_F(CloudAccountTest, ALowBalanceIsShownSoonAfterTheStart) {
+  config_.balance_interval = absl::Minutes(5);
+  config_.balance_min_micro_units = 1'000'000;
+  Start({}, CloudSecrets("sk-one"));
+  emulator_->SetBalance(0, 999'000'000);
+  Gauge& low = metrics_.GetGauge("headgate_router_cloud_balance_low", "");
+  EXPECT_TRUE(RunUntil([&] { return low.Value() == 1; }));
+}
+
 TEST(NamedConcurrencyLimit, Table) {
   const std::vector<std::pair<std::string, std::optional<int64_t>>> rows = {
       {"exceeds your concurrency limit of 39 based on", 39},
