@@ -399,7 +399,7 @@ std::string FormatBudgets(const AuditLog& log, const std::vector<BudgetProposal>
     totals[p.currency] += p.limit_micro_units;
     absl::StrAppend(&text, "  budget:\n    period: month\n    limit_micro_units: ", p.limit_micro_units, "  # ",
                     absl::StrFormat("%.2f", static_cast<double>(p.limit_micro_units) / kMicro), " ", p.currency,
-                    "\n    hourly_profile: [", absl::StrJoin(p.hourly_profile, ", "), "]\n");
+                    "\n    hourly_profile: [", absl::StrJoin(p.hourly_profile, ", "), "]  # for policy.mode cost\n");
   }
   if (proposals.empty()) text += "# Nothing was spent on the cloud: no budget can be proposed.\n";
   for (const auto& [currency, total] : totals) {

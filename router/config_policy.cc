@@ -98,7 +98,9 @@ void ReadHourlyProfile(YamlMap& map, std::vector<double>* out) {
     sum += weight;
     out->push_back(weight);
   }
-  if (sum == 0) map.Complain("hourly_profile", "all weights are zero");
+  if (sum > 0) return;
+  map.Complain("hourly_profile", "all weights are zero");
+  out->clear();
 }
 
 bool OneCurrency(const std::vector<PriceRow>& prices) {
@@ -225,6 +227,16 @@ void CheckBudgets(Reading& reading) {
   bool any = config.accounting.budget.limit_micro_units > 0;
   for (const TenantConfig& tenant : config.tenants) any = any || tenant.budget.limit_micro_units > 0;
   if (!any) return;
+  // Only mode cost weighs the shadow price, in which the profile shows.
+  const auto paced = [&](const std::string& path, const BudgetConfig& budget) {
+    if (budget.hourly_profile.empty() || config.policy.mode == PolicyConfig::Mode::kCost) return;
+    reading.root.Complain("accounting",
+                          absl::StrCat(path, "hourly_profile: unreachable rule: policy.mode is not cost"));
+  };
+  paced("budget.", config.accounting.budget);
+  for (const TenantConfig& tenant : config.tenants) {
+    paced(absl::StrCat("budget of tenant ", tenant.name, ": "), tenant.budget);
+  }
   // Money of two currencies does not add up, and an unknown price could be any amount.
   if (config.accounting.prices.empty()) {
     reading.root.Complain("accounting", "a budget needs accounting.prices: without a price nothing can be counted");
