@@ -89,6 +89,35 @@ TEST(Clouds, OneThatFailsIsReplacedByTheEnginesAndByNoOtherCloud) {
   EXPECT_EQ(world.cloud.calls(), 1);
 }
 
+// bifrost#2578: limits belong to a provider, not to the gateway.
+TEST(Clouds, TheLimitsOfOneAreNotTheOthers) {
+  struct Row {
+    const char* name;
+    std::function<void(CloudConfig&)> limit;
+  };
+  const Row rows[] = {{"calls of a day", [](CloudConfig& cloud) { cloud.calls_per_day = 1; }},
+                      {"concurrency", [](CloudConfig& cloud) { cloud.concurrency_max = 1; }}};
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    CloudsWorld world([&](RouterConfig& config) { row.limit(config.clouds[0]); });
+    world.night.set_answerer([](const CloudPrompt&) { return Script::Answer({"night"}).After(Seconds(10)); });
+    const RequestHead head = world.Head();
+    const Prompt prompt(CloudsWorld::Batch());
+    Client first;
+    Cancellation never;
+    std::optional<absl::Status> ended;
+    Spawn(world.io, world.router->Generate(head, prompt, first, never), &ended);
+    world.clock.RunUntilIdle();
+    EXPECT_EQ(world.night.calls(), 1);
+    EXPECT_EQ(world.Ask(CloudsWorld::Batch()).reasons(), "cloud_at_cap") << "the second one";
+    EXPECT_EQ(world.Ask(World::Everyday()).route.endpoint(), "deepseek");
+    EXPECT_EQ(world.Ask(World::Everyday(), AsRich).route.endpoint(), "fine");
+    EXPECT_EQ(world.night.calls(), 1);
+    world.clock.Advance(Seconds(20));
+    EXPECT_TRUE(ended.has_value());
+  }
+}
+
 TEST(Clouds, NothingSensitiveToAnyOfThem) {
   CloudsWorld world;
   v1::GenerateRequest request = CloudsWorld::Batch();

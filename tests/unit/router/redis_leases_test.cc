@@ -16,6 +16,7 @@
 #include "router/upstream/redis_connection.h"
 #include "tests/fakes/fake_lease_store.h"
 #include "tests/fakes/redis_server.h"
+#include "tests/fakes/tcp_sockets.h"
 #include "tests/unit/upstream/real_loop.h"
 #include "tests/unit/upstream/test_certificate.h"
 
@@ -142,6 +143,7 @@ TEST(RedisLeases, OverTlsOnlyWithTheRightServer) {
   config.tls.ca_file = right.cert_file();
   const auto store = MakeRedisLeases(loop.io.get_executor(), *loop.clock, config, "", "a");
   EXPECT_EQ(Ask(loop, *store, {{Kind::kPlaces, "p", 10, 0, 7}})[0], 7);
+  EXPECT_EQ(HeldBack(port, TcpSide::kMade), 0) << "Nagle";
   config.tls.ca_file = other.cert_file();
   const auto misled = MakeRedisLeases(loop.io.get_executor(), *loop.clock, config, "", "b");
   EXPECT_FALSE(

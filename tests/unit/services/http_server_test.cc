@@ -18,6 +18,7 @@
 #include "absl/strings/str_replace.h"
 #include "boost/asio/executor_work_guard.hpp"
 #include "common/mailbox.h"
+#include "tests/fakes/tcp_sockets.h"
 
 namespace headgate::services {
 namespace {
@@ -147,6 +148,9 @@ TEST_F(HttpServerTest, ServesRequestsOneAfterAnotherOnOneConnection) {
                                                EndsWith("POST /a 5 hello")));
   client.Send("GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_THAT(client.ReadUntil("/b 0 "), EndsWith("GET /b 0 "));
+  int port = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(address_.substr(address_.rfind(':') + 1), &port));
+  EXPECT_EQ(HeldBack(port, TcpSide::kAccepted), 0) << "Nagle";
 }
 
 TEST_F(HttpServerTest, ReadsWhateverTheChunking) {

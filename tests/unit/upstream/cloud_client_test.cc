@@ -11,6 +11,7 @@
 #include "boost/asio/ip/tcp.hpp"
 #include "nlohmann/json.hpp"
 #include "router/upstream/upstream_error.h"
+#include "tests/fakes/tcp_sockets.h"
 #include "tests/unit/upstream/cloud_client_fixture.h"
 #include "tests/unit/upstream/test_certificate.h"
 
@@ -333,6 +334,9 @@ TEST_F(CloudClientTest, ServerIsVerified) {
     EXPECT_EQ(outcome.status.code(), row.ok ? StatusCode::kOk : StatusCode::kUnavailable)
         << row.name << ": " << outcome.status;
     EXPECT_EQ(emulator_->Records().empty(), !row.ok) << row.name;
+    if (row.ok) {
+      EXPECT_EQ(HeldBack(emulator_->port(), TcpSide::kMade), 0) << "Nagle";
+    }
   }
 }
 

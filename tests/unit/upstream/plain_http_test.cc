@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "boost/asio/ip/tcp.hpp"
 #include "boost/asio/write.hpp"
+#include "tests/fakes/tcp_sockets.h"
 #include "tests/unit/upstream/real_loop.h"
 
 namespace headgate::router {
@@ -297,6 +298,7 @@ TEST_F(PlainHttpTest, HeldBytesComeAgainAndRefusedOnesEndIt) {
   EXPECT_TRUE(got.exchange->Resume().ok());
   ASSERT_TRUE(loop_.RunUntil([&] { return got.end.has_value(); }));
   EXPECT_EQ(got.body, "ok");
+  EXPECT_EQ(HeldBack(server.port(), TcpSide::kMade), 0) << "Nagle";
   refused.refuse = true;
   Ask(refused);
   EXPECT_EQ(refused.end->code(), StatusCode::kUnavailable);
