@@ -164,22 +164,30 @@ size_t NextLine(std::string_view text, size_t line, size_t end) {
 class BlobReader {
  public:
   explicit BlobReader(std::string_view text) : text_(text) {}
-  // False when [begin, end) holds no text.
-  bool Read(size_t begin, size_t end) {
+  // False when [begin, end) holds no text; `strict`: nothing but text.
+  bool Read(size_t begin, size_t end, bool strict = false) {
     if (!MayBeText(begin, end)) return false;
     std::string_view run = text_.substr(begin, end - begin);
     std::string unwrapped;
     if (run.find('\n') != std::string_view::npos) run = unwrapped = BlobBytes(run);
+    std::optional<std::string> bytes = DecodeDecimal(run);
+    const auto read = [&](auto decode) {
+      if (!bytes || !IsReadable(*bytes)) bytes = decode(run);
+      return bytes && IsReadable(*bytes);
+    };
     // Hex reads as base64 as well, and some of it even as text.
-    const std::optional<std::string> hex = DecodeHex(run);
-    std::optional<std::string> bytes = hex;
-    if (!bytes || !IsReadable(*bytes)) bytes = DecodeBase64(run);
-    if (bytes && !IsReadable(*bytes)) bytes = TextWithin(*bytes);
-    if (!bytes && hex) bytes = TextWithin(*hex);
-    if (!bytes) bytes = DecodeBase32(run);
-    if (!bytes || !IsReadable(*bytes)) bytes = DecodeBits(run);
-    if (const std::optional<std::string> decimal = DecodeDecimal(run)) bytes = decimal;
-    if (!bytes || !IsReadable(*bytes)) return false;
+    if (!read(DecodeHex) && !read(DecodeBase64) && !read(DecodeBase32) && !read(DecodeBits)) {
+      if (strict) return false;
+      // Letters glued to it shift what it decodes to, and some of that may look like text.
+      if (ReadGlued(begin, end, true) || ReadHexWithin(begin, end, true)) return true;
+      const auto text_in = [](auto decode) {
+        return [decode](std::string_view code) {
+          const std::optional<std::string> decoded = decode(code);
+          return decoded ? TextWithin(*decoded) : std::nullopt;
+        };
+      };
+      if (!read(text_in(DecodeBase64)) && !read(text_in(DecodeHex))) return false;
+    }
     std::vector<uint32_t> origin(bytes->size());
     for (size_t i = 0; i < origin.size(); ++i) {
       origin[i] = static_cast<uint32_t>(begin + i * (end - begin) / origin.size());
@@ -212,18 +220,7 @@ class BlobReader {
   // `tried`: as a whole, in vain.
   void ReadPart(size_t begin, size_t end, bool tried) {
     if (!tried && Read(begin, end)) return;
-    // The longest stretch of hex, whatever is glued to it.
-    size_t longest = begin, length = 0;
-    for (size_t at = begin; at < end;) {
-      const size_t from = at;
-      while (at < end && HexNumber(text_, at, 1) >= 0) ++at;
-      if (at - from > length) longest = from, length = at - from;
-      at = std::max(at, from + 1);
-    }
-    if (length >= kHexBytesMin) {
-      const size_t even = length - length % 2;
-      if (Read(longest, longest + even) || Read(longest + length - even, longest + length)) return;
-    }
+    if (ReadHexWithin(begin, end)) return;
     constexpr size_t kTrailMax = 4096;
     if (ReadGlued(begin, end) || !MayBeText(begin, end)) return;
     for (size_t dropped = 1; dropped <= 3 && end - begin > kBlobBytesMin + dropped; ++dropped) {
@@ -232,15 +229,29 @@ class BlobReader {
     }
   }
 
+  // The longest stretch of hex, whatever is glued to it.
+  bool ReadHexWithin(size_t begin, size_t end, bool strict = false) {
+    size_t longest = begin, length = 0;
+    for (size_t at = begin; at < end;) {
+      const size_t from = at;
+      while (at < end && HexNumber(text_, at, 1) >= 0) ++at;
+      if (at - from > length) longest = from, length = at - from;
+      at = std::max(at, from + 1);
+    }
+    if (length < kHexBytesMin || length == end - begin) return false;
+    const size_t even = length - length % 2;
+    return Read(longest, longest + even, strict) || Read(longest + length - even, longest + length, strict);
+  }
+
   // With letters glued to it on both sides, as many as shift what it decodes to.
-  bool ReadGlued(size_t begin, size_t end) {
+  bool ReadGlued(size_t begin, size_t end, bool strict = false) {
     constexpr size_t kGlueMax = 3, kPartMax = 4096;
     if (end - begin > kPartMax) return false;
     for (size_t lead = begin + 1; lead <= begin + kGlueMax && lead + kBlobBytesMin <= end && IsLetter(text_[lead - 1]);
          ++lead) {
       if (!BeginsAsText(lead, end)) continue;
       for (size_t glue = 0; glue <= kGlueMax && lead + kBlobBytesMin + glue <= end; ++glue) {
-        if (Read(lead, end - glue)) return true;
+        if (Read(lead, end - glue, strict)) return true;
         if (!IsLetter(text_[end - glue - 1])) break;
       }
     }

@@ -16,9 +16,11 @@
 #include "router/sensitivity/disguised_numbers.h"
 #include "router/sensitivity/escapes.h"
 #include "router/sensitivity/even_cuts.h"
+#include "router/sensitivity/gapped_runs.h"
 #include "router/sensitivity/markup.h"
 #include "router/sensitivity/numerals.h"
 #include "router/sensitivity/rewriter.h"
+#include "router/sensitivity/scattered_keys.h"
 #include "router/sensitivity/scattered_numbers.h"
 #include "router/sensitivity/spoken_numbers.h"
 #include "router/sensitivity/validators.h"
@@ -155,24 +157,77 @@ Edits WithoutTokensOf(const Edits& escapes, Edits blobs, std::string_view text) 
   return blobs;
 }
 
+// Goes over `edits`, which stand in order, along with another list of the same.
+class Along {
+ public:
+  explicit Along(const Edits& edits) : edits_(edits) {}
+  // The bytes of those within `edit` or across its ends; `first` is the first of them. REQUIRES: behind the last one
+  // asked for.
+  size_t BytesWithin(const Edits::Edit& edit, const Edits::Edit** first) {
+    const auto& list = edits_.list;
+    while (next_ < list.size() && list[next_].end <= edit.begin) ++next_;
+    *first = next_ < list.size() && list[next_].begin < edit.end ? &list[next_] : nullptr;
+    size_t bytes = 0;
+    for (size_t i = next_; i < list.size() && list[i].begin < edit.end; ++i) bytes += list[i].end - list[i].begin;
+    return bytes;
+  }
+
+ private:
+  const Edits& edits_;
+  size_t next_ = 0;
+};
+
+// Those of `edits` that touch none of `others`: several numerals in a row are no part of anything encoded.
+Edits Without(Edits edits, const Edits& others) {
+  Along along(others);
+  const auto touches = [&](const Edits::Edit& edit) {
+    const Edits::Edit* first = nullptr;
+    return along.BytesWithin(edit, &first) > 0;
+  };
+  edits.list.erase(std::remove_if(edits.list.begin(), edits.list.end(), touches), edits.list.end());
+  return edits;
+}
+
+// Those of `coded` that are not made of escapes, and are not read as a blob that says more of a number, or fewer signs.
+Edits WithoutAccidents(Edits coded, const Edits& escapes, const Edits& blobs) {
+  const auto number_then_letters = [](const Edits& edits, const Edits::Edit& edit) {
+    const std::string_view bytes = std::string_view(edits.bytes).substr(edit.from, edit.to - edit.from);
+    return std::pair(std::count_if(bytes.begin(), bytes.end(), IsDigit),
+                     -std::count_if(bytes.begin(), bytes.end(), [](char c) { return !IsAlnum(c); }));
+  };
+  Along along_escapes(escapes), along_blobs(blobs);
+  const auto is_accident = [&](const Edits::Edit& edit) {
+    const Edits::Edit* first = nullptr;
+    const auto most = [&](size_t bytes) { return bytes * 4 >= (edit.end - edit.begin) * 3; };
+    if (most(along_escapes.BytesWithin(edit, &first))) return true;
+    return most(along_blobs.BytesWithin(edit, &first)) &&
+           number_then_letters(blobs, *first) > number_then_letters(coded, edit);
+  };
+  coded.list.erase(std::remove_if(coded.list.begin(), coded.list.end(), is_accident), coded.list.end());
+  return coded;
+}
+
 // The surest first: what touches what another has read waits for the next round. An escape beside a run of codes or of
 // digits would tear it, so those are read once no escape is left.
 Edits ReadAll(std::string_view text, const Hints& hints, bool& dump) {
   Edits edits;
   if (hints.digits >= kCodesDigitsMin) edits = ReadHexDumps(text);
   dump = !edits.empty();
+  edits.Merge(ReadScatteredKeys(text));
   // Without its digits a code may read as something else.
   const Numerals numerals = hints.Has(kNumeral) ? ReadNumerals(text) : Numerals();
   edits.Merge(numerals.codes);
-  // Its signs may look like an escape, and what decodes to nothing but text is no accident.
-  const Edits coded = hints.longest_token >= kBase85BytesMin || hints.Has(kNewline) ? ReadBase85(text) : Edits();
+  // Its signs may look like an escape, and what decodes to nothing but text is no accident, unless it is short.
   const Edits escaped = hints.Has(kEscapeStart) ? ReadEscapes(text) : Edits();
+  const Edits blobs = hints.longest_blob >= kBlobBytesMin ? Without(ReadBlobs(text), numerals.runs) : Edits();
+  Edits coded = hints.longest_token >= kBase85BytesMin || hints.Has(kNewline) ? ReadBase85(text) : Edits();
+  coded = WithoutAccidents(Without(std::move(coded), numerals.runs), escaped, blobs);
   edits.Merge(coded);
   edits.Merge(escaped);
   const bool escapes = !coded.empty() || !escaped.empty(), digits = hints.digits >= kNumberDigitsMin;
   if (!escapes && hints.digits >= kCodesDigitsMin) edits.Merge(ReadCharacterCodes(text));
   if (!escapes && hints.Has(kEquals)) edits.Merge(ReadQuotedPrintable(text));
-  if (hints.longest_blob >= kBlobBytesMin) edits.Merge(WithoutTokensOf(edits, ReadBlobs(text), text));
+  if (!blobs.empty()) edits.Merge(WithoutTokensOf(edits, blobs, text));
   const bool numbers = digits || hints.Has(kNumeral);
   if (!escapes && numbers && hints.Has(kQuote)) edits.Merge(ReadConcatenations(text));
   if (!escapes && numbers && hints.Has(kTag)) edits.Merge(ReadTags(text));

@@ -96,7 +96,7 @@ Escape BackslashEscape(std::string_view text, size_t at) {
 }
 
 Escape NumericEntity(std::string_view text, size_t at) {
-  constexpr size_t kEntityBytesMax = 12;
+  constexpr size_t kEntityBytesMax = 12, kDigitsMax = 3;
   const bool hex = at + 1 < text.size() && LowerAscii(text[at + 1]) == 'x';
   const size_t first = at + (hex ? 2 : 1);
   size_t end = first;
@@ -107,9 +107,13 @@ Escape NumericEntity(std::string_view text, size_t at) {
     value = value * (hex ? 16 : 10) + digit;
   }
   const bool closed = end < text.size() && text[end] == ';';
-  // What is escaped in another way may go on with it: that comes off first.
-  const bool may_go_on = !closed && end < text.size() && (text[end] == '\\' || text[end] == '%');
-  if (end == first || may_go_on) return {};
+  // What is escaped in another way, or cut by a sign, may go on with it: that comes off first.
+  size_t behind = std::min(end + 1, text.size());
+  while (behind < text.size() && behind - end <= kDigitsMax && IsDigit(text[behind])) ++behind;
+  const bool cut = text.substr(behind, 1) == ";";
+  const bool may_go_on = !closed && end < text.size() && (text[end] == '\\' || text[end] == '%' || cut);
+  const bool control = value < ' ' && value != '\n' && value != '\r' && value != '\t';
+  if (end == first || may_go_on || control) return {};
   return CodePoint(value, end - at + (closed ? 1 : 0));
 }
 

@@ -117,9 +117,10 @@ constexpr Alphabet kAlphabets[] = {
     {6, ValuesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", false)},
 };
 
-// A number, perhaps escaped, or a few letters with one. Most words are settled by their first byte.
+// A number, perhaps escaped, or a few letters with one; any text that is long enough. Most words are settled by their
+// first byte.
 bool SaysNumber(std::string_view code, const Alphabet& alphabet) {
-  constexpr size_t kNumberMin = 6;
+  constexpr size_t kNumberMin = 6, kTextMin = 12;
   size_t digits = 0, bytes = 0;
   uint32_t read = 0;
   int bits = 0;
@@ -133,7 +134,7 @@ bool SaysNumber(std::string_view code, const Alphabet& alphabet) {
     digits += IsDigit(byte);
     ++bytes;
   }
-  return bytes >= kNumberMin && digits * 5 >= bytes * 2;
+  return bytes >= kTextMin || (bytes >= kNumberMin && digits * 5 >= bytes * 2);
 }
 bool HidesNumber(std::string_view code) {
   if (code.size() < kBlobBytesMin) return false;
@@ -194,8 +195,6 @@ bool MayHide(const Chain& chain) {
   if (others > 0 || words || (letters > 0 && (single || digits > 0))) return true;
   return (letters == 0 && digits > kNumberMax) || IsShortCode(chain);
 }
-
-bool AllLetters(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), IsLetter); }
 
 // A blank that stands there again three times: what follows is bounded by the first that does not.
 bool ComesAgain(std::string_view text, size_t at) {
@@ -259,7 +258,8 @@ class CutReader {
       if (!few && chain.signs < kSignsMin[apart]) continue;
       // Of single characters set apart every second sign is as even.
       if (apart > 1 && Repeats(text_, second, sign, 1 + length) >= kSinglesMin) continue;
-      if (IsRead(chain)) {
+      // A short code with signs of base64 between its groups may read as base64 by accident.
+      if (!(few && IsBase64Byte(sign[0])) && IsRead(chain)) {
         read_end_ = std::max(read_end_, chain.last());
         continue;
       }
@@ -279,14 +279,32 @@ class CutReader {
   void Take(const Chain& chain) {
     const size_t at = chain.begin, length = chain.sign;
     const bool blank = length == 1 && (text_[at] == ' ' || text_[at] == '\n');
-    const bool first = blank && at >= chain.apart && AllLetters(text_.substr(at - chain.apart, chain.apart));
-    const bool last = blank && AllLetters(text_.substr(chain.last() + length, chain.apart));
-    edges_ |= first || last;
+    const Edge first = blank ? EdgeOf(LettersBefore(at), chain.apart) : Edge::kGroup;
+    const Edge last = blank ? EdgeOf(LettersAt(chain.last() + length), chain.apart) : Edge::kGroup;
+    edges_ |= first == Edge::kEither || last == Edge::kEither;
     for (size_t i = 0; i < chain.signs; ++i) {
       const size_t sign = at + i * chain.period();
-      cuts_.all.Add(sign, sign + length, "", sign);
-      if (i + (last ? 1 : 0) < chain.signs && (i > 0 || !first)) cuts_.inner.Add(sign, sign + length, "", sign);
+      const Edge edge = i == 0 ? first : i + 1 == chain.signs ? last : Edge::kGroup;
+      if (edge != Edge::kWord) cuts_.all.Add(sign, sign + length, "", sign);
+      if (edge == Edge::kGroup) cuts_.inner.Add(sign, sign + length, "", sign);
     }
+  }
+  static constexpr size_t kGlueMax = 3, kLettersMax = kApartMax + kGlueMax + 1;
+  // What stands beyond the first or the last blank: a group, a word that is longer than one with letters glued to it,
+  // or either.
+  enum class Edge { kGroup, kWord, kEither };
+  static Edge EdgeOf(size_t letters, size_t apart) {
+    return letters == 0 ? Edge::kGroup : letters > apart + kGlueMax ? Edge::kWord : Edge::kEither;
+  }
+  size_t LettersBefore(size_t at) const {
+    size_t letters = 0;
+    while (letters < kLettersMax && letters < at && IsLetter(text_[at - letters - 1])) ++letters;
+    return letters;
+  }
+  size_t LettersAt(size_t at) const {
+    size_t letters = 0;
+    while (letters < kLettersMax && at + letters < text_.size() && IsLetter(text_[at + letters])) ++letters;
+    return letters;
   }
 
   const std::string_view text_;

@@ -4,6 +4,8 @@
 // Identity numbers that have a form of their own. Those with a check digit that little else has count wherever they
 // stand; the others need their word within kContextChars. Contra-words are not asked: a number that passes its check is
 // one.
+#include <algorithm>
+
 #include "router/sensitivity/number_shape.h"
 #include "router/sensitivity/rule.h"
 
@@ -27,9 +29,21 @@ std::optional<Value> OldResidentId(const Match& match) {
   return Value{range, kScoreLabelled};
 }
 
+// A letter or digit on neither side, or a few small letters that are glued to a code without any (`no9135...ok`).
+bool StandsAloneOrGlued(std::string_view text, TextRange range) {
+  constexpr size_t kGlueMax = 8;
+  const std::string_view code = text.substr(range.begin, range.end - range.begin);
+  if (StandsAlone(text, range)) return true;
+  if (std::any_of(code.begin(), code.end(), IsLower)) return false;
+  TextRange glued = range;
+  while (glued.begin > 0 && range.begin - glued.begin < kGlueMax && IsLower(text[glued.begin - 1])) --glued.begin;
+  while (glued.end < text.size() && glued.end - range.end < kGlueMax && IsLower(text[glued.end])) ++glued.end;
+  return StandsAlone(text, glued);
+}
+
 std::optional<Value> Usci(const Match& match) {
   const TextRange range{match.begin, match.end};
-  if (!StandsAlone(match.text(), range)) return std::nullopt;
+  if (!StandsAloneOrGlued(match.text(), range)) return std::nullopt;
   const std::string_view code = match.text().substr(match.begin, 18);
   if (!IsUsci(code) || IsCnResidentId(code)) return std::nullopt;
   return Value{range};
@@ -149,10 +163,7 @@ std::optional<Value> NationalInsurance(const Match& match) {
 std::optional<Value> Medicare(const Match& match) {
   const std::string_view text = match.text();
   const Collected id = CollectAlnum(text, match.begin, 11);
-  if (!IsMedicareNumber(id.characters) || (id.range.end < text.size() && IsAlnum(text[id.range.end])) ||
-      (match.begin > 0 && IsAlnum(text[match.begin - 1]))) {
-    return std::nullopt;
-  }
+  if (!IsMedicareNumber(id.characters) || !StandsAloneOrGlued(text, id.range)) return std::nullopt;
   const std::string_view written = text.substr(id.range.begin, id.range.end - id.range.begin);
   const bool groups = written.size() == 13 && written[4] == '-' && written[8] == '-';
   if (!groups && !match.evidence.Near(Cue::kInsuranceNo, id.range)) return std::nullopt;

@@ -14,7 +14,6 @@ namespace {
 
 constexpr size_t kNumeralsMin = 6;
 constexpr size_t kCodeMin = 11;  // numerals and capitals
-constexpr size_t kGappedTokenMax = 6;
 
 struct Numeral {
   char16_t character = 0;
@@ -95,6 +94,33 @@ size_t WordAt(std::string_view text, size_t at, char* digit) {
   return size;
 }
 
+// A sign between numerals that no number is written with: one of ASCII, or an emoji; its length, or 0.
+size_t OddSignLength(std::string_view text, size_t at) {
+  if (std::string_view("#:;~+=^!?@$").find(text[at]) != std::string_view::npos) return 1;
+  return static_cast<uint8_t>(text[at]) >= 0xF0 && at + 4 <= text.size() ? 4 : 0;
+}
+
+// The same with a sign or a blank between any two of its letters, which are of one case.
+size_t CutWordAt(std::string_view text, size_t at, char* digit) {
+  const auto next = [text](size_t i) {
+    const size_t separator = SeparatorLength(text, i);
+    return i + (separator > 0 || i >= text.size() ? separator : OddSignLength(text, i));
+  };
+  const size_t second = next(at + 1);
+  if (second >= text.size()) return 0;
+  const Spelled spelled = SpelledBy(LowerAscii(text[at]), LowerAscii(text[second]));
+  const bool small = IsLower(text[second]);
+  if (spelled.rest.empty() || (IsLower(text[at]) && !small)) return 0;  // `oh` is two letters as well
+  size_t end = second + 1;
+  for (const char c : spelled.rest) {
+    end = next(end);
+    if (end >= text.size() || text[end] != (small ? c : UpperAscii(c))) return 0;
+    ++end;
+  }
+  *digit = spelled.digit;
+  return end - at;
+}
+
 // A word of small letters ends where a capital follows, and begins behind one.
 bool WordMayBeginAt(std::string_view text, size_t at) {
   return at == 0 || !IsLetter(text[at - 1]) || !IsLetter(text[at]) || (IsUpper(text[at - 1]) && IsLower(text[at]));
@@ -118,6 +144,15 @@ size_t NumeralLength(std::string_view text, size_t at, char* digit) {
   return SpelledAt(text, at, digit);
 }
 
+// The same, perhaps cut by signs.
+size_t CutLength(std::string_view text, size_t at, char* digit) {
+  const size_t length = NumeralLength(text, at, digit);
+  if (length > 0 || static_cast<uint8_t>(text[at]) >= 0x80) return length;
+  const size_t end = at + CutWordAt(text, at, digit);
+  char next = 0;
+  return end < text.size() && IsLetter(text[end]) && CutWordAt(text, end, &next) == 0 ? 0 : end - at;
+}
+
 constexpr std::array<bool, 256> kBegins = [] {
   std::array<bool, 256> begins{};
   for (const char c : {'z', 'o', 't', 'f', 's', 'e', 'n'}) {
@@ -125,14 +160,6 @@ constexpr std::array<bool, 256> kBegins = [] {
   }
   for (size_t byte = 0xE2; byte <= 0xE9; ++byte) begins[byte] = true;
   return begins;
-}();
-
-// What a token of a gapped run is made of.
-constexpr std::array<bool, 256> kPart = [] {
-  std::array<bool, 256> part{};
-  for (size_t i = 0; i < 256; ++i) part[i] = IsAlnum(static_cast<char>(i));
-  for (const char c : {'+', '=', '@', ':', '(', ')'}) part[static_cast<uint8_t>(c)] = true;
-  return part;
 }();
 
 // Letters of a code such as `GB82 WEST 1234`: one, or a few capitals. 0 when it is another word.
@@ -145,12 +172,6 @@ size_t CodeLettersAt(std::string_view text, size_t at) {
   char digit = 0;
   const bool goes_on = end < text.size() && IsLetter(text[end]) && WordAt(text, end, &digit) == 0;
   return end - at > kCapitalsMax || goes_on ? 0 : end - at;
-}
-
-// A sign between numerals that no number is written with: one of ASCII, or an emoji; its length, or 0.
-size_t OddSignLength(std::string_view text, size_t at) {
-  if (std::string_view("#:;~+=^!?@$").find(text[at]) != std::string_view::npos) return 1;
-  return static_cast<uint8_t>(text[at]) >= 0xF0 && at + 4 <= text.size() ? 4 : 0;
 }
 
 // Between two ways to read one run.
@@ -174,23 +195,42 @@ std::string_view LettersBefore(std::string_view text, size_t begin) {
   return text.substr(from, begin - from);
 }
 
-// Words that are glued to letters on their outer side (`noone one ... seven sevenok`) belong to the run, or do not
-// (`phone one three eight`): it is read both ways.
-void AddGlued(std::string_view text, NumeralRun& run) {
-  constexpr size_t kWordMin = 3, kWordMax = 5;
-  size_t before = run.begin, end = run.end;
-  while (before > 0 && run.begin - before < 2 && SeparatorLength(text, before - 1) == 1) --before;
-  char lead = 0, trail = 0, digit = 0;
+// What stands beside a run, glued to letters on its outer side: a numeral (`noone one ... seven sevenok`) or the last
+// letter of a code (`Qok`). It belongs to the run, or does not (`phone one three eight`).
+struct Glued {
+  char lead = 0, trail = 0;
+  std::string_view letters;  // of a code, between `lead` and the run
+  size_t size() const { return letters.size() / 2 + (lead != 0) + (trail != 0); }
+};
+Glued GluedTo(std::string_view text, size_t begin, size_t end) {
+  constexpr size_t kWordMin = 3, kWordMax = 5, kGlueMax = 3;
+  Glued glued;
+  glued.letters = LettersBefore(text, begin);
+  const size_t first = begin - glued.letters.size();
+  size_t before = first;
+  while (before > 0 && first - before < 2 && SeparatorLength(text, before - 1) == 1) --before;
+  char digit = 0;
   for (size_t size = kWordMin; size <= kWordMax && size < before; ++size) {
-    if (WordAt(text, before - size, &digit) == size && IsLetter(text[before - size - 1])) lead = digit;
+    if (WordAt(text, before - size, &digit) == size && IsLetter(text[before - size - 1])) glued.lead = digit;
   }
-  if (end < text.size() && IsLetter(text[end])) WordAt(text, end, &trail);
-  if (lead == 0 && trail == 0) return;
+  if (end >= text.size() || !IsLetter(text[end])) return glued;
+  size_t small = end + 1;
+  while (small < text.size() && IsLower(text[small]) && small - end <= kGlueMax) ++small;
+  if (WordAt(text, end, &digit) > 0) {
+    glued.trail = digit;
+  } else if (IsUpper(text[end]) && small - end > 1 && small - end <= kGlueMax + 1) {
+    glued.trail = text[end];
+  }
+  return glued;
+}
+
+// The run is read both ways.
+void AddGlued(const Glued& by, NumeralRun& run) {
+  if (by.lead == 0 && by.trail == 0) return;
   std::string glued(kOrGlued);
-  if (lead != 0) glued.append(1, lead).append(" ");
-  if (lead == 0) glued += LettersBefore(text, run.begin);
-  glued += run.text;
-  if (trail != 0) glued.append(1, trail).append("\n");
+  if (by.lead != 0) glued.append(1, by.lead).append(" ");
+  glued.append(by.letters).append(run.text);
+  if (by.trail != 0) glued.append(1, by.trail).append("\n");
   run.text += glued;
   run.origin.resize(run.text.size(), static_cast<uint32_t>(run.end));
 }
@@ -295,6 +335,13 @@ NumeralRun CodeRunAt(std::string_view text, size_t at, size_t floor) {
 
 }  // namespace
 
+size_t CutNumeralAt(std::string_view text, size_t at, char* digit) {
+  const auto first = static_cast<uint8_t>(text[at]);
+  if (first < 0x80) return kBegins[first] ? CutWordAt(text, at, digit) : 0;
+  *digit = NumeralAt(text, at);
+  return *digit != 0 ? 3 : 0;
+}
+
 size_t CountNumerals(std::string_view text, size_t most) {
   char digit = 0;
   size_t count = 0;
@@ -320,16 +367,15 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
   for (size_t at = 0; at < text.size();) {
     char digit = 0;
     // Most bytes begin no numeral; this must be cheap.
-    if (!kBegins[static_cast<uint8_t>(text[at])] || !WordMayBeginAt(text, at) ||
-        NumeralLength(text, at, &digit) == 0) {
+    if (!kBegins[static_cast<uint8_t>(text[at])] || !WordMayBeginAt(text, at) || CutLength(text, at, &digit) == 0) {
       ++at;
       continue;
     }
-    if (at >= code_end) {
+    if (at >= code_end && NumeralLength(text, at, &digit) > 0) {
       NumeralRun code = CodeRunAt(text, at, code_end);
       code_end = code.end;
       if (!code.text.empty()) {
-        AddGlued(text, code);
+        AddGlued(GluedTo(text, code.begin, code.end), code);
         visit(code);
         at = code.end;
         continue;
@@ -345,12 +391,11 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
       run.origin.resize(run.text.size(), static_cast<uint32_t>(at));
     };
     while (at < text.size()) {
-      if (const size_t length = NumeralLength(text, at, &digit); length > 0) {
+      if (const size_t length = CutLength(text, at, &digit); length > 0) {
         append({&digit, 1});
         at += length;
         ++numerals;
-      } else if (IsDigit(text[at]) || LowerAscii(text[at]) == 'x') {
-        capitals += text[at] == 'X';
+      } else if (IsDigit(text[at])) {
         append(text.substr(at, 1));
         ++at;
       } else if (const size_t letters = CodeLettersAt(text, at); letters > 0) {
@@ -366,8 +411,8 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
         append(between_words ? " " : text.substr(at, gap));
         at += gap;
       } else if (const size_t sign = OddSignLength(text, at); sign > 0) {
-        const size_t next = at + sign;
-        if (next >= text.size() || !(NumeralLength(text, next, &digit) > 0 || CodeLettersAt(text, next) > 0)) break;
+        const size_t next = at + sign + SeparatorLength(text, at + sign);
+        if (next >= text.size() || !(CutLength(text, next, &digit) > 0 || CodeLettersAt(text, next) > 0)) break;
         append(" ");
         at = next;
       } else {
@@ -375,83 +420,13 @@ void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const Numer
       }
     }
     run.end = at;
-    if (numerals < kNumeralsMin && numerals + capitals < kCodeMin) continue;
+    const Glued glued = GluedTo(text, run.begin, run.end);
+    if (numerals < kNumeralsMin && numerals + capitals + glued.size() < kCodeMin) continue;
     if (other_gaps) CloseWordGaps(word_gaps, run);
-    AddGlued(text, run);
+    AddGlued(glued, run);
     visit(run);
     code_end = std::max(code_end, run.end);
   }
-}
-
-size_t NextMayBeGapped(std::string_view text, size_t at) {
-  const auto part = [&](size_t i) { return kPart[static_cast<uint8_t>(text[i])]; };
-  size_t begin = 0, end = 0, gap_end = SIZE_MAX;  // of the token before, and where the separator behind it ends
-  while (true) {
-    while (at < text.size() && !part(at)) ++at;
-    if (at >= text.size()) return at;
-    const size_t first = at;
-    while (at < text.size() && part(at)) ++at;
-    const size_t size = at - first;
-    if (gap_end == first && (end - begin == size || end - begin == 1)) return begin;
-    begin = first, end = at;
-    gap_end = size > kGappedTokenMax ? SIZE_MAX : at + SeparatorLength(text, at);
-    if (gap_end == at) gap_end = SIZE_MAX;
-  }
-}
-
-GappedRun GappedRunAt(std::string_view text, size_t at) {
-  constexpr size_t kTokenMax = kGappedTokenMax, kTokensMin = 3, kSinglesMin = 8, kCharactersMin = 8, kDigitsMin = 4,
-                   kCharactersMax = 2048, kNumberMax = 20, kHexMin = 16;
-  const auto part = [&](size_t i) { return i < text.size() && kPart[static_cast<uint8_t>(text[i])]; };
-  GappedRun run;
-  run.end = run.next = at + 1;
-  if (!part(at) || (at > 0 && part(at - 1))) return run;
-  // Most words are settled here: the next token has another length.
-  size_t first = at;
-  while (part(first) && first - at <= kTokenMax) ++first;
-  run.next = first;
-  const size_t first_gap = SeparatorLength(text, first);
-  if (first - at > kTokenMax || first_gap == 0) return run;
-  size_t second = first + first_gap;
-  while (part(second) && second - first - first_gap <= kTokenMax) ++second;
-  if (first - at > 1 && second - first - first_gap != first - at) return run;
-  size_t length = 0, tokens = 0, digits = 0, letters = 0, characters = 0, last = 0;
-  std::string_view separator;
-  for (size_t i = at; i < text.size() && characters < kCharactersMax;) {
-    const size_t begin = i;
-    // With single characters, signs of the value stand alone as well (`s k - a`).
-    if (!part(i) && length == 1 && text[i] > ' ' && static_cast<uint8_t>(text[i]) < 0x7F) ++i;
-    while (part(i) && i - begin <= kTokenMax) ++i;
-    const size_t size = i - begin;
-    if (size == 0 || size > kTokenMax || (tokens > 0 && size > length)) break;
-    if (tokens == 0) length = size;
-    ++tokens;
-    characters += size;
-    for (size_t k = begin; k < i; ++k) digits += IsDigit(text[k]), letters += IsLetter(text[k]);
-    run.end = i;
-    const size_t gap = SeparatorLength(text, i);
-    if (gap == 0 || size < length) break;
-    const std::string_view here = text.substr(i, gap);
-    if (separator.empty()) separator = here;
-    if (here != separator) {
-      last = begin;  // another run may begin with it
-      break;
-    }
-    i += gap;
-  }
-  run.next = std::max(last > at ? last : run.end, at + 1);
-  const bool enough = tokens >= (length == 1 ? kSinglesMin : kTokensMin);
-  const bool code = letters >= 1 || digits > kNumberMax || (digits >= kHexMin && length % 2 == 0 && text[at] == '3');
-  if (!enough || characters < kCharactersMin || digits < kDigitsMin || !code) return run;
-  run.next = run.end;
-  // What is written without the separators: tokens of `length`, the last perhaps shorter.
-  for (size_t begin = at; begin < run.end; begin += length + separator.size()) {
-    for (size_t k = begin; k < std::min(begin + length, run.end); ++k) {
-      run.closed += text[k];
-      run.origin.push_back(static_cast<uint32_t>(k));
-    }
-  }
-  return run;
 }
 
 }  // namespace headgate::router

@@ -50,20 +50,6 @@ bool IsGlued(std::string_view text, size_t begin) {
   return begin - glue <= kGlueMax && (glue == 0 || !(IsTokenChar(text[glue - 1]) || IsBase64(text[glue - 1])));
 }
 
-// Small and capital letters and digits, mixed: no word, name or number is. Capitals and digits alone only where the
-// prefix is of capitals too.
-bool LooksRandom(std::string_view body, bool capitals) {
-  constexpr size_t kLooked = 32, kMin = 16, kOfEach = 2, kSinglesMin = 3;
-  body = body.substr(0, kLooked);
-  size_t digits = 0, upper = 0, lower = 0, singles = 0;  // of small letters, which names of several words hardly have
-  for (size_t i = 0; i < body.size() && IsAlnum(body[i]); ++i) {
-    digits += IsDigit(body[i]), upper += IsUpper(body[i]), lower += IsLower(body[i]);
-    singles += i >= 2 && IsUpper(body[i - 2]) && IsLower(body[i - 1]) && IsUpper(body[i]);
-  }
-  return digits + upper + lower >= kMin && upper >= kOfEach && (capitals || lower >= kOfEach) &&
-         (digits > 0 || singles >= kSinglesMin);
-}
-
 }  // namespace
 
 const std::vector<KeyPrefix>& KeyPrefixes() {
@@ -151,6 +137,22 @@ bool LooksGenerated(std::string_view body) {
   // What is left of a placeholder is short.
   const std::string rest = WithoutPlaceholders(body);
   return rest.size() * 5 >= body.size() * 3;
+}
+
+bool LooksRandom(std::string_view body, bool capitals) {
+  constexpr size_t kLooked = 32, kMin = 16, kOfEach = 2, kSinglesMin = 3, kChangesMin = 6, kBeyondHexMin = 4;
+  body = body.substr(0, kLooked);
+  size_t digits = 0, upper = 0, lower = 0, singles = 0;  // of small letters, which names of several words hardly have
+  size_t changes = 0, beyond_hex = 0;                    // from letters to digits and back; letters behind F
+  for (size_t i = 0; i < body.size() && IsAlnum(body[i]); ++i) {
+    digits += IsDigit(body[i]), upper += IsUpper(body[i]), lower += IsLower(body[i]);
+    singles += i >= 2 && IsUpper(body[i - 2]) && IsLower(body[i - 1]) && IsUpper(body[i]);
+    changes += i >= 1 && IsDigit(body[i - 1]) != IsDigit(body[i]);
+    beyond_hex += UpperAscii(body[i]) > 'F';
+  }
+  const bool mixed = upper >= kOfEach || (changes >= kChangesMin && beyond_hex >= kBeyondHexMin);
+  return digits + upper + lower >= kMin && mixed && (capitals || lower >= kOfEach) &&
+         (digits > 0 || singles >= kSinglesMin);
 }
 
 bool LooksLikePassword(std::string_view value, bool quoted) {

@@ -35,6 +35,9 @@ std::optional<TextRange> JwtAt(std::string_view text, size_t begin);
 
 // A generated token: many different characters, of more than one kind, no placeholder, no words joined by hyphens.
 bool LooksGenerated(std::string_view body);
+// Small and capital letters and digits, mixed: no word, name or number is. Capitals and digits alone only where the
+// prefix is of `capitals` too.
+bool LooksRandom(std::string_view body, bool capitals);
 // What stands after `password=` could be one: no placeholder, variable, type or function call. Without quotes, a word
 // of letters only is taken for prose.
 bool LooksLikePassword(std::string_view value, bool quoted);

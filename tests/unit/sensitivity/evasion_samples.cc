@@ -401,9 +401,10 @@ const std::vector<Identifier>& AllIdentifiers() {
 
 namespace {
 
-bool IsOneOf(const Evasion& evasion, std::string_view names) {
-  return (Text(" ") + Text(names) + " ").find(Text(" ") + evasion.name + " ") != Text::npos;
+bool IsIn(std::string_view name, std::string_view names) {
+  return (Text(" ") + Text(names) + " ").find(Text(" ").append(name).append(" ")) != Text::npos;
 }
+bool IsOneOf(const Evasion& evasion, std::string_view names) { return IsIn(evasion.name, names); }
 // Puts signs of a format between the characters themselves.
 bool IsStructure(const Evasion& evasion) {
   return IsOneOf(evasion, "groups_hash groups_emoji cells markdown_cells breaks concatenated list_of_strings");
@@ -412,6 +413,19 @@ bool IsBase85(const Evasion& evasion) { return IsOneOf(evasion, "ascii85 rfc1924
 bool IsOfWords(const Evasion& evasion) { return IsOneOf(evasion, "chinese financial traditional spoken english"); }
 
 }  // namespace
+
+bool IsPlainEvasion(const Evasion& evasion) {
+  return IsOneOf(evasion,
+                 "full_width circled math_bold keycap arabic_indic chinese financial traditional spoken english "
+                 "look_alikes zero_width soft_hyphen bidi single_spaces groups_space groups_hyphen groups_dot "
+                 "groups_slash groups_underscore groups_comma newlines glued_chinese glued_latin json_value json_key "
+                 "table xml code base64 hex url html json_u");
+}
+bool IsChecked(const Identifier& identifier) {
+  return IsIn(identifier.name,
+              "resident_id union_pay visa mastercard_2 hk_id tw_id nhs routing iban_de iban_gb old_resident_id usci "
+              "mbi api_key github aliyun jwt");
+}
 
 bool Fits(const Identifier& identifier, const Evasion& evasion) {
   // Brackets are not digits, nor parts of a list's items.

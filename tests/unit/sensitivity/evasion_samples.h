@@ -26,6 +26,9 @@ struct Evasion {
   std::function<std::string(const std::string& value)> write;
 };
 const std::vector<Evasion>& AllEvasions();
+// The digits, separators, frames and encodings that people use as well: what has a check digit or a prefix of its own
+// is found under any two of them.
+bool IsPlainEvasion(const Evasion& evasion);
 const Evasion& EvasionNamed(std::string_view name);
 
 struct Identifier {
@@ -35,6 +38,8 @@ struct Identifier {
   std::function<std::string(std::mt19937& random)> make;
   bool code = false;  // its letters, case and signs count: no numerals, no separators of its own in other places
 };
+// A check digit, a prefix of its own, or a form that little else has.
+bool IsChecked(const Identifier& identifier);
 const std::vector<Identifier>& AllIdentifiers();
 
 // Whether a reader can still tell what the value is.

@@ -17,52 +17,12 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "router/classification.h"
-#include "router/screening.h"
+#include "tests/unit/sensitivity/evasion_checks.h"
 #include "tests/unit/sensitivity/evasion_samples.h"
 
 namespace headgate::router {
 namespace {
 
-using Text = std::string;
-
-v1::Message& Say(v1::GenerateRequest& request, v1::Role role, const Text& content) {
-  v1::Message& message = *request.add_messages();
-  message.set_role(role);
-  message.set_content(content);
-  return message;
-}
-
-int unread = 0;  // texts that were given up rather than read: sensitive too, but not because of what they hold
-
-using Types = std::set<Text>;
-
-// What it is found as: the types of what was found, empty when it is not sensitive.
-Types Found(v1::GenerateRequest request) {
-  // Rules alone: a model that takes a strange text for something else proves nothing.
-  static const auto classification = [] {
-    SensitivityConfig config;
-    config.detector_levels["CN_USCI"] = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;  // otherwise it decides nothing
-    auto detectors = MakePatternDetectors(config);
-    EXPECT_TRUE(detectors.ok()) << detectors.status();
-    return std::make_unique<Classification>(config, *std::move(detectors));
-  }();
-  static const Screening screening{LimitsConfig{}};
-  const Prompt prompt(std::move(request));
-  const Sensitivity sensitivity =
-      classification->Classify(v1::SENSITIVITY_LEVEL_UNSPECIFIED, {}, screening.Screen(prompt));
-  unread += sensitivity.state != ClassificationState::kClassified;
-  Types types;
-  for (const v1::Finding& finding : sensitivity.findings) {
-    if (sensitivity.sensitive() && finding.level() >= sensitivity.threshold) types.insert(finding.type());
-  }
-  return types;
-}
-Types Found(const Text& text) {
-  v1::GenerateRequest request;
-  Say(request, v1::ROLE_USER, text);
-  return Found(std::move(request));
-}
 // As what it is without any evasion: a number that is taken for another kind of number was not read.
 bool IsFound(const Identifier& identifier, const Types& found) {
   static std::map<Text, Types> plain;
@@ -79,40 +39,6 @@ bool IsFound(const Identifier& identifier, const Types& found) {
   return std::any_of(found.begin(), found.end(), [&](const Text& type) { return types.contains(type); });
 }
 bool IsFound(const Identifier& identifier, const Text& text) { return IsFound(identifier, Found(text)); }
-
-// Counts what was missed, by pair, and names an example of each.
-class Misses {
- public:
-  // One in `allowed_of` may be missed; 0: none.
-  explicit Misses(int allowed_of = 0) : allowed_of_(allowed_of) { unread = 0; }
-  ~Misses() {
-    EXPECT_LE(unread, 2 + tried_ / 400);
-    int missed = 0;
-    for (const auto& [what, count] : counts_) missed += count;
-    const bool few = allowed_of_ > 0 && missed <= tried_ / allowed_of_;
-    for (const auto& [what, example] : examples_) {
-      if (few) {
-        std::cout << what << " (" << counts_[what] << "): " << example << "\n";
-      } else {
-        ADD_FAILURE() << what << " (" << counts_[what] << "): " << example;
-      }
-    }
-    EXPECT_GT(tried_, 0);
-  }
-  void Check(bool found, const Text& what, const Text& example) {
-    ++tried_;
-    if (found) return;
-    ++counts_[what];
-    examples_.emplace(what, example);
-  }
-  int tried() const { return tried_; }
-
- private:
-  const int allowed_of_;
-  int tried_ = 0;
-  std::map<Text, int> counts_;
-  std::map<Text, Text> examples_;
-};
 
 TEST(Evasion, EachIdentifierIsFoundUnderEach) {
   std::mt19937 random(20261122);
@@ -133,7 +59,8 @@ TEST(Evasion, EachIdentifierIsFoundUnderEach) {
 }
 
 // Glued to letters, what has no check digit, or one that any tenth number has, may be a part of any code: it is found
-// as it is written, and not in disguise; nor is a gap within brackets one that a number is written with.
+// as it is written, and not in every disguise as what it is, nor over several messages; nor is a gap within brackets
+// one that a number is written with.
 bool IsGluedCode(const Identifier& identifier, const Text& first, const Text& second) {
   const std::set<Text> unchecked = {"mo_id",   "ssn", "itin", "nino",           "mobile",
                                     "routing", "mbi", "usci", "old_resident_id"};
@@ -181,8 +108,8 @@ TEST(Evasion, EachIdentifierIsFoundUnderPairs) {
   EXPECT_GT(misses.tried(), 8000);
 }
 
-bool IsGlued(const Evasion& evasion) {
-  return std::set<Text>{"glued_latin", "ascii85", "rfc1924", "z85"}.contains(evasion.name);
+bool IsBase85(const Evasion& evasion) {
+  return std::set<Text>{"ascii85", "rfc1924", "z85"}.contains(evasion.name);
 }
 
 // What no reader undoes: dumps of which the digits are in words or the columns cut again, base85 whose letters are set
@@ -194,26 +121,23 @@ bool IsUnread(const Text& first, const Text& second) {
          (first == "english" && second == "concatenated");
 }
 
-// Any two in either order, whether a person would still understand it or not: one in four, or all of them as often as
-// HEADGATE_ALL_EVASIONS says, of which one in a thousand may be missed.
+// Any two of all in either order, whether a person would still understand it or not: one in four, or all of them as
+// often as HEADGATE_ALL_EVASIONS says, of which one in a thousand may be missed.
 TEST(Evasion, CheckedIdentifiersAreFoundUnderAnyTwo) {
   constexpr size_t kOneIn = 4;
-  const std::set<Text> checked = {"resident_id", "union_pay", "visa",    "mastercard_2", "hk_id",           "tw_id",
-                                  "nhs",         "routing",   "iban_de", "iban_gb",      "old_resident_id", "mbi",
-                                  "usci"};
-  const char* all = std::getenv("HEADGATE_ALL_EVASIONS");
+  const size_t all = RoundsOfAll();
   std::mt19937 random(31), chosen(37);
-  Misses misses(all == nullptr ? 0 : 1000);
-  for (int round = 0; round < (all == nullptr ? 1 : std::atoi(all)); ++round) {
+  Misses misses(all == 0 ? 0 : 1000);
+  for (size_t round = 0; round < std::max<size_t>(all, 1); ++round) {
     for (const Identifier& identifier : AllIdentifiers()) {
-      if (!checked.contains(identifier.name)) continue;
+      if (!IsChecked(identifier) || identifier.code) continue;
       for (const Evasion& first : AllEvasions()) {
         for (const Evasion& second : AllEvasions()) {
           const Text value = identifier.make(random), once = first.write(value), twice = second.write(once);
-          if (once == value || twice == once || (chosen() % kOneIn != 0 && all == nullptr)) continue;
-          // Glued to letters, or in base85, these two may be any code.
-          const bool glued = IsGlued(first) || IsGlued(second);
-          if (glued && (identifier.name == Text("usci") || identifier.name == Text("mbi"))) continue;
+          if (once == value || twice == once || (chosen() % kOneIn != 0 && all == 0)) continue;
+          // In base85 these two may be any code.
+          const bool base85 = IsBase85(first) || IsBase85(second);
+          if (base85 && (identifier.name == Text("usci") || identifier.name == Text("mbi"))) continue;
           if (IsUnread(first.name, second.name)) continue;
           const Text what = absl::StrCat(identifier.name, " ", first.name, " then ", second.name);
           const Text text = identifier.before + twice + identifier.after;
@@ -225,22 +149,6 @@ TEST(Evasion, CheckedIdentifiersAreFoundUnderAnyTwo) {
   EXPECT_GT(misses.tried(), 7000);
 }
 
-// Where a value may stand in a request, and what it is wrapped in there.
-struct Place {
-  const char* name;
-  std::function<void(const Text& text, v1::GenerateRequest& request)> put;
-};
-Text Dump(const Text& text, bool ascii) {
-  return nlohmann::json({{"query", {{"note", text}, {"limit", 3}}}}).dump(-1, ' ', ascii);
-}
-void PutArguments(const Text& arguments, v1::GenerateRequest& request) {
-  Say(request, v1::ROLE_USER, "Look it up.");
-  v1::ToolCall& call = *Say(request, v1::ROLE_ASSISTANT, "").add_tool_calls();
-  call.set_id("call_1");
-  call.set_name("lookup");
-  call.set_arguments(arguments);
-  Say(request, v1::ROLE_TOOL, "sunny").set_tool_call_id("call_1");
-}
 const Place kPlaces[] = {
     {"arguments", [](const Text& text, auto& request) { PutArguments(Dump(text, false), request); }},
     {"arguments_ascii", [](const Text& text, auto& request) { PutArguments(Dump(text, true), request); }},

@@ -1,0 +1,251 @@
+// Copyright 2026 The Headgate Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "router/sensitivity/scattered_keys.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "router/sensitivity/canonical_text.h"
+#include "router/sensitivity/numerals.h"
+#include "router/sensitivity/secrets.h"
+#include "router/sensitivity/validators.h"
+
+namespace headgate::router {
+namespace {
+
+constexpr std::string_view kTokenPrefix = "eyJ";  // `{"` of a web token
+constexpr size_t kNone = std::string_view::npos;
+constexpr int kGapMax = 6;  // separators of two kinds, and a point of a token's own
+
+// A prefix is looked for at its anchor, a character that texts have little of: a sign or a capital, not the first.
+struct Prefix {
+  std::string_view text;
+  size_t anchor = 0;
+  size_t body_min = 0;
+  bool hex = false;       // of small letters
+  bool capitals = false;  // no small letters
+  size_t word_min = 3;    // letters of a word that is no piece of it
+};
+size_t AnchorOf(std::string_view prefix) {
+  const auto is_sign = [](char c) { return !IsAlnum(c); };
+  const auto sign = std::find_if(prefix.begin(), prefix.end(), is_sign);
+  const auto anchor = sign != prefix.end() ? sign : std::find_if(prefix.begin() + 1, prefix.end(), IsUpper);
+  return static_cast<size_t>((anchor != prefix.end() ? anchor : prefix.end() - 1) - prefix.begin());
+}
+
+// By their anchors.
+class Prefixes {
+ public:
+  static const Prefixes& Get() {
+    static const Prefixes prefixes;
+    return prefixes;
+  }
+  bool IsAnchor(char c) const { return is_anchor_[static_cast<uint8_t>(c)]; }
+  const std::vector<Prefix>& At(char anchor) const { return by_anchor_[static_cast<uint8_t>(anchor)]; }
+
+ private:
+  Prefixes() {
+    for (const KeyPrefix& key : KeyPrefixes()) {
+      const std::string_view text = key.prefix, body = key.body;
+      if (text.starts_with("EAA")) continue;  // so does much that is encoded
+      Add({text, 0, static_cast<size_t>(key.body_bytes_min), body == "[a-f0-9]", body.find('a') == kNone});
+    }
+    Add({kTokenPrefix, 0, /*body_min=*/48, false, false, /*word_min=*/6});  // and shows by itself what it is
+  }
+  void Add(Prefix prefix) {
+    prefix.anchor = AnchorOf(prefix.text);
+    const auto anchor = static_cast<uint8_t>(prefix.text[prefix.anchor]);
+    by_anchor_[anchor].push_back(prefix);
+    is_anchor_[anchor] = true;
+  }
+  std::array<bool, 256> is_anchor_{};
+  std::array<std::vector<Prefix>, 256> by_anchor_;
+};
+
+// The last letter or digit before `at`, over a few separators; kNone: there is none.
+size_t AlnumBefore(std::string_view text, size_t at) {
+  for (int signs = 0; at > 0; ++signs) {
+    size_t character = at - 1;
+    if (IsAlnum(text[character])) return character;
+    while (character > 0 && (static_cast<uint8_t>(text[character]) & 0xC0) == 0x80) --character;
+    if (signs == kGapMax || SeparatorLength(text, character) == 0) break;
+    at = character;
+  }
+  return kNone;
+}
+
+// What comes behind a few separators.
+size_t BehindGap(std::string_view text, size_t at) {
+  for (int signs = 0; signs < kGapMax && at < text.size() && !IsAlnum(text[at]); ++signs) {
+    at += SeparatorLength(text, at);
+  }
+  return at;
+}
+
+// A body in one piece, and how it is written.
+struct Body {
+  std::string characters;
+  std::vector<uint32_t> origin;
+  size_t end = 0;
+  size_t pieces = 0, words = 0;  // tokens between separators; those of small letters only, perhaps after a capital
+  bool cut = false;              // by a separator, or its digits are in words
+};
+
+class KeyReader {
+ public:
+  explicit KeyReader(std::string_view text) : text_(text) {}
+  Edits Read() {
+    const Prefixes& prefixes = Prefixes::Get();
+    for (size_t at = 1; at < text_.size(); ++at) {
+      if (!prefixes.IsAnchor(text_[at])) continue;
+      if (in_vain_ > kInVainMax && at < last_in_vain_ + kInVainBytes) continue;
+      const size_t before = AlnumBefore(text_, at);
+      if (before == kNone) continue;
+      for (const Prefix& prefix : prefixes.At(text_[at])) {
+        if (text_[before] != prefix.text[prefix.anchor - 1]) continue;
+        if (const size_t end = ReadAt(prefix, at); end > 0) {
+          at = end - 1;
+          break;
+        }
+      }
+    }
+    return std::move(edits_);
+  }
+
+ private:
+  static constexpr size_t kBodyMax = 512, kBodyJudged = 64;
+  // Of a text that is full of prefixes fewer are looked at, and less of what follows.
+  static constexpr size_t kInVainMax = 16, kInVainBytes = 16;
+
+  // The key with the anchor of its prefix at `at`; where it ends, 0 when there is none.
+  size_t ReadAt(const Prefix& prefix, size_t at) {
+    size_t begin = at, behind = at + 1;
+    for (size_t i = prefix.anchor; i-- > 0;) {
+      begin = AlnumBefore(text_, begin);
+      if (begin == kNone || text_[begin] != prefix.text[i]) return 0;
+    }
+    if (!edits_.empty() && begin < edits_.list.back().end) return 0;
+    // `convert_hf_to_gguf`: a part of a name.
+    const bool sign = begin > 1 && (text_[begin - 1] == '_' || text_[begin - 1] == '-');
+    if (sign && IsAlnum(text_[begin - 2])) return 0;
+    for (const char c : prefix.text.substr(prefix.anchor + 1)) {
+      if (behind >= text_.size() || text_[behind] != c) behind = BehindGap(text_, behind);
+      if (behind >= text_.size() || text_[behind] != c) return 0;
+      ++behind;
+    }
+    const bool token = prefix.text == kTokenPrefix;
+    Body body = BodyAt(behind, prefix, token && in_vain_ <= kInVainMax ? kBodyMax : kBodyJudged);
+    if (body.characters.size() < prefix.body_min || !(body.cut || behind - begin > prefix.text.size())) return 0;
+    std::string key(prefix.text);
+    if (token ? !AppendToken(body.characters, key) : !IsBody(prefix, body)) {
+      ++in_vain_;
+      last_in_vain_ = at;
+      return 0;
+    }
+    if (!token) {
+      body = BodyAt(behind, prefix, kBodyMax);
+      key += body.characters;
+    }
+    if (text_.substr(begin, key.size()) == key) return 0;  // one already
+    std::vector<uint32_t> origin(prefix.text.size(), static_cast<uint32_t>(begin));
+    if (sign) {  // is no part of it
+      key.insert(0, 1, ' ');
+      origin.insert(origin.begin(), static_cast<uint32_t>(begin));
+    }
+    origin.insert(origin.end(), body.origin.begin(), body.origin.end());
+    origin.resize(key.size(), static_cast<uint32_t>(body.end));  // behind the points of a token
+    edits_.Add(begin, body.end, key, origin);
+    return body.end;
+  }
+
+  // A piece of a body, from `begin` to where it ends.
+  struct Piece {
+    size_t end = 0, digits = 0, upper = 0, lower = 0;
+    bool words = false, capital = false;  // some digits are in words; begins with a capital
+    // Letters of one case, or a capital and small ones.
+    bool MayBeWord() const { return digits == 0 && (upper == 0 || lower == 0 || (upper == 1 && capital)); }
+  };
+  Piece PieceAt(size_t begin, Body& body) const {
+    Piece piece;
+    size_t at = begin;
+    while (at < text_.size()) {
+      char character = 0;
+      const size_t length = MayBeginNumeral(text_[at]) ? CutNumeralAt(text_, at, &character) : 0;
+      if (length == 0 && !IsAlnum(text_[at])) break;
+      if (length == 0) character = text_[at];
+      piece.words |= length > 0;
+      piece.digits += IsDigit(character), piece.upper += IsUpper(character), piece.lower += IsLower(character);
+      piece.capital |= at == begin && IsUpper(character);
+      body.characters += character;
+      body.origin.push_back(static_cast<uint32_t>(at));
+      at += std::max<size_t>(length, 1);
+    }
+    piece.end = at;
+    return piece;
+  }
+  // `most` characters and the rest of their piece.
+  Body BodyAt(size_t at, const Prefix& prefix, size_t most) const {
+    constexpr size_t kFirstWordMin = 5;
+    Body body;
+    body.end = at;
+    while (at < text_.size() && body.characters.size() < most) {
+      const size_t begin = BehindGap(text_, at), before = body.characters.size();
+      const Piece piece = PieceAt(begin, body);
+      if (piece.end == begin) break;
+      const bool word = piece.MayBeWord() && piece.upper + piece.lower >= prefix.word_min && !prefix.capitals;
+      // Prose, or what comes behind the key.
+      const bool prose = (body.words + 1) * 3 > body.pieces + 3 || (before == 0 && piece.lower >= kFirstWordMin);
+      if ((word && (before >= prefix.body_min || prose)) || (prefix.capitals && piece.lower > 0)) {
+        body.characters.resize(before);
+        body.origin.resize(before);
+        break;
+      }
+      body.cut |= piece.words || (begin > at && before > 0 && before < prefix.body_min);  // later gaps are behind it
+      ++body.pieces;
+      body.words += word;
+      body.end = at = piece.end;
+    }
+    return body;
+  }
+
+  static bool IsBody(const Prefix& prefix, const Body& body) {
+    const std::string_view characters = body.characters;
+    const auto is_hex = [](char c) { return IsDigit(c) || (c >= 'a' && c <= 'f'); };
+    if (prefix.hex) {
+      const std::string_view least = characters.substr(0, prefix.body_min);
+      return std::all_of(least.begin(), least.end(), is_hex);
+    }
+    // Capitals alone with hardly a digit are the name of a constant.
+    const auto count = [characters](bool (*is)(char)) { return std::count_if(characters.begin(), characters.end(), is); };
+    const bool no_name = prefix.capitals || count(IsLower) > 1 || count(IsDigit) * 5 > std::ssize(characters);
+    return no_name && LooksGenerated(characters) && LooksRandom(characters, IsUpper(prefix.text[0]));
+  }
+
+  // Its parts with points between them: where the header ends it says itself, the other two are not told apart.
+  static bool AppendToken(std::string_view body, std::string& token) {
+    constexpr size_t kBehindMin = 24;
+    const std::string all = token + std::string(body);
+    const std::optional<std::string> decoded = DecodeBase64(std::string_view(all).substr(0, all.size() / 4 * 4));
+    const size_t close = decoded ? decoded->find('}') : kNone;
+    if (close == kNone || decoded->substr(0, close).find("\"alg\"") == std::string::npos) return false;
+    const size_t header = (close + 1) * 8 / 6 + ((close + 1) * 8 % 6 > 0 ? 1 : 0);
+    if (header + kBehindMin > all.size()) return false;
+    constexpr size_t kPayload = 5;
+    token = all.substr(0, header) + "." + all.substr(header, kPayload) + "." + all.substr(header + kPayload);
+    return true;
+  }
+
+  const std::string_view text_;
+  Edits edits_;
+  size_t in_vain_ = 0, last_in_vain_ = 0;
+};
+
+}  // namespace
+
+Edits ReadScatteredKeys(std::string_view text) { return KeyReader(text).Read(); }
+
+}  // namespace headgate::router
