@@ -28,7 +28,8 @@ inline constexpr size_t kGbnfBytesMax = 16 * 1024;
 inline constexpr int kGbnfAlternativesMax = 150;  // see gbnf_literals.h, which is applied first
 inline constexpr int kGbnfRepetitionsMax = 2000;  // of one rule: the product of its nested or neighbouring counts
 
-// OK for a JSON schema within these limits and those of schema_limits.h; INVALID_ARGUMENT "<field>: ..." otherwise. Never quotes the text.
+// OK for a JSON schema within these limits and those of schema_limits.h; INVALID_ARGUMENT "<field>: ..." otherwise.
+// Never quotes the text.
 absl::Status CheckSchema(const std::string& field, const std::string& text);
 
 }  // namespace headgate::engine

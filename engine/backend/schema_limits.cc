@@ -67,7 +67,8 @@ class SchemaWalk {
       const common_json* const list = Find(node, key);
       if (list != nullptr && list->is_array()) alternatives_ += list->size();
     }
-    if (const common_json* const list = Find(node, "enum"); list != nullptr && list->is_array()) values_ += list->size();
+    const common_json* const list = Find(node, "enum");
+    if (list != nullptr && list->is_array()) values_ += list->size();
     if (const common_json* const pattern = Find(node, "pattern"); pattern != nullptr && pattern->is_string()) {
       pattern_bytes_ += pattern->get<std::string>().size();
     }
