@@ -103,8 +103,9 @@ size_t OddSignLength(std::string_view text, size_t at) {
 // The same with a sign or a blank between any two of its letters, which are of one case.
 size_t CutWordAt(std::string_view text, size_t at, char* digit) {
   const auto next = [text](size_t i) {
+    if (i >= text.size() || IsLetter(text[i])) return i;  // most
     const size_t separator = SeparatorLength(text, i);
-    return i + (separator > 0 || i >= text.size() ? separator : OddSignLength(text, i));
+    return i + (separator > 0 ? separator : OddSignLength(text, i));
   };
   const size_t second = next(at + 1);
   if (second >= text.size()) return 0;

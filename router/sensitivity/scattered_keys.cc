@@ -220,7 +220,7 @@ class KeyReader {
       return std::all_of(least.begin(), least.end(), is_hex);
     }
     // Capitals alone with hardly a digit are the name of a constant.
-    const auto count = [characters](bool (*is)(char)) { return std::count_if(characters.begin(), characters.end(), is); };
+    const auto count = [&](bool (*is)(char)) { return std::count_if(characters.begin(), characters.end(), is); };
     const bool no_name = prefix.capitals || count(IsLower) > 1 || count(IsDigit) * 5 > std::ssize(characters);
     return no_name && LooksGenerated(characters) && LooksRandom(characters, IsUpper(prefix.text[0]));
   }
