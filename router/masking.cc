@@ -8,6 +8,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "router/sensitivity/canonical_text.h"
+#include "router/sensitivity/decoded_views.h"
 
 namespace headgate::router {
 namespace {
@@ -119,6 +121,44 @@ struct Span {
   bool operator<(const Span& other) const { return begin != other.begin ? begin < other.begin : end > other.end; }
 };
 
+constexpr size_t kPhoneTail = 8;  // digits: without country and area
+
+// Letters and digits of texts, one behind the other: a value may go on in the next text.
+struct Folded {
+  std::string alphanumerics, digits;
+  void Add(std::string_view text) {
+    for (const char c : text) {
+      if (absl::ascii_isalnum(c)) alphanumerics += absl::ascii_tolower(c);
+      if (absl::ascii_isdigit(c)) digits += c;
+    }
+  }
+  bool Holds(const std::string& placeholder, const std::string& value) const {
+    Folded key;
+    key.Add(value);
+    if (!absl::StartsWith(placeholder, "<PHONE")) return alphanumerics.find(key.alphanumerics) != std::string::npos;
+    const size_t tail = key.digits.size() - std::min(key.digits.size(), kPhoneTail);
+    return digits.find(key.digits.substr(tail)) != std::string::npos;
+  }
+};
+
+// What made a value a finding may be far from where it stands again, or be masked itself: the second look at the
+// request would not know it there. So no value may stand anywhere, however it is written.
+bool StandsElsewhere(const Prompt& masked, const Masked::Values& values) {
+  size_t bytes = 0;
+  masked.ForEachText([&](const std::string&, std::string_view text) { bytes += text.size(); });
+  DecodeBudget budget = DecodeBudgetFor(bytes);
+  Folded plain, decoded;
+  masked.ForEachText([&](const std::string&, std::string_view text) {
+    const CanonicalText canonical = CanonicalText::Make(text);
+    plain.Add(canonical.text());
+    for (const DecodedView& view : DecodeViews(canonical, budget)) decoded.Add(view.canonical.text());
+  });
+  return budget.exhausted || budget.too_deep ||
+         std::any_of(values.begin(), values.end(), [&](const auto& value) {
+           return plain.Holds(value.first, value.second) || decoded.Holds(value.first, value.second);
+         });
+}
+
 // False when a span is not what it should be.
 bool MaskField(std::vector<Span> spans, std::string& text, Placeholders& placeholders) {
   std::sort(spans.begin(), spans.end());
@@ -167,7 +207,9 @@ std::optional<Masked> Masking::Mask(const TenantConfig& tenant, const Prompt& pr
     const auto text = fields.find(field);
     if (text == fields.end() || !MaskField(in_field, *text->second, placeholders)) return std::nullopt;
   }
-  return Masked{Prompt(std::move(content)), placeholders.Take()};
+  Masked masked{Prompt(std::move(content)), placeholders.Take()};
+  if (StandsElsewhere(masked.prompt, masked.values)) return std::nullopt;
+  return masked;
 }
 
 Unmasking::Unmasking(const Masked::Values& values) {

@@ -36,7 +36,8 @@ class Masking {
  public:
   // Nothing when the tenant has not asked for it, or when any reason is not a maskable span: restricted, declared, a
   // floor, a conversation, a keyword, a seam between messages, a value in another encoding, a field that is not
-  // message text; and when the request already holds what looks like a placeholder.
+  // message text; when the request already holds what looks like a placeholder; and when a value stands anywhere else
+  // in it as well, however it is written, where nothing tells what it is.
   static std::optional<Masked> Mask(const TenantConfig& tenant, const Prompt& prompt, const Sensitivity& sensitivity);
 };
 

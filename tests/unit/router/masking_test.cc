@@ -134,6 +134,52 @@ TEST(Masking, WhatIsNeverMasked) {
   EXPECT_TRUE(Masking::Mask(Masks(), Prompt(Said(text)), Judged({phone})).has_value()) << "the control";
 }
 
+// What told that it is a phone's may be elsewhere, or be a placeholder now.
+TEST(Masking, NoValueStaysElsewhere) {
+  const std::string phone = "my phone is 13812345678";
+  const std::string mail = "write to wei@corp.cn";
+  const std::string address = "server ip address is 34.118.22.9";
+  struct Row {
+    const char* name;
+    std::string text;
+    v1::Finding finding;
+    std::function<void(v1::GenerateRequest&)> also;
+    bool masked = false;
+  };
+  const auto next_message = [](const std::string& text) {
+    return [text](v1::GenerateRequest& request) { request.add_messages()->set_content(text); };
+  };
+  const v1::Finding found = Found("PHONE_CN_MOBILE", phone, "13812345678");
+  const Row rows[] = {
+      {"nowhere else", phone, found, next_message("order 13812345670, 1381 of 2345"), true},
+      {"a number that is no phone's", phone + ", order number 13812345678", found, {}},
+      {"far away", phone + "." + std::string(1000, '.') + "ref 138-1234-5678", found, {}},
+      {"next message", phone, found, next_message("订单号13812345678")},
+      {"without its area", phone, found, next_message("extension 12345678")},
+      {"with its country", phone, found, next_message("ref 008613812345678")},
+      {"full-width", phone, found, next_message("编号１３８１２３４５６７８")},
+      {"in words", phone, found, next_message("编号一三八一二三四五六七八")},
+      {"base64", phone, found, next_message("ref MTM4MTIzNDU2Nzg=")},
+      {"two messages", phone, found, [](v1::GenerateRequest& request) {
+         request.add_messages()->set_content("1381234");
+         request.add_messages()->set_content("5678");
+       }},
+      {"a tool", phone, found, [](v1::GenerateRequest& request) {
+         request.add_tools()->set_description("looks 13812345678 up");
+       }},
+      {"a stop word", phone, found, [](v1::GenerateRequest& request) {
+         request.add_stop("13812345678");
+       }},
+      {"mail in capitals", mail, Found("EMAIL", mail, "wei@corp.cn"), next_message("WEI @ CORP.CN")},
+      {"an address as a version", address, Found("IPV4", address, "34.118.22.9"), next_message("version 34.118.22.9")},
+  };
+  for (const Row& row : rows) {
+    v1::GenerateRequest request = Said(row.text);
+    if (row.also) row.also(request);
+    EXPECT_EQ(Masking::Mask(Masks(), Prompt(request), Judged({row.finding})).has_value(), row.masked) << row.name;
+  }
+}
+
 struct Texts {
   std::string content, reasoning, arguments;
   int finishes = 0;
