@@ -28,7 +28,10 @@
 namespace headgate::router {
 namespace {
 
-constexpr absl::Duration kStalled = absl::Seconds(2);
+// A flush that takes longer than this is a disk that hangs. Counted in ticks of a timer: a process that was stopped and
+// goes on has missed the time, not the disk.
+constexpr absl::Duration kStallTick = absl::Milliseconds(500);
+constexpr int kStallTicks = 5;  // the first may come at once
 constexpr absl::Duration kRetryEvery = absl::Seconds(1);
 constexpr size_t kPredecessorsMax = 32;
 
@@ -166,7 +169,7 @@ class AuditFiles : public AuditStore {
   // Whether the medium has said no, or nothing for too long.
   absl::Status CheckMedium() const {
     if (!failed_.ok()) return failed_;
-    if (disk_.busy() && clock_.Monotonic() - sync_started_ > kStalled) {
+    if (disk_.busy() && stall_ticks_ >= kStallTicks) {
       return absl::UnavailableError(absl::StrCat(config_.directory, ": the disk does not answer"));
     }
     return absl::OkStatus();
@@ -233,10 +236,20 @@ class AuditFiles : public AuditStore {
     if (directory >= 0) descriptors.push_back(directory);
     dirty_ = new_file_ = false;
     joined_ = std::exchange(waiting_, {});
-    sync_started_ = clock_.Monotonic();
+    stall_ticks_ = 0;
+    if (!stall_timer_) TickStall();
     disk_.Start(descriptors, [this](const absl::Status& status) { Synced(status); });
     if (directory >= 0) ::close(directory);
     CloseFinished();  // the flush has its own
+  }
+
+  void TickStall() {
+    stall_timer_ = clock_.CallAt(clock_.Monotonic() + kStallTick, [this] {
+      stall_timer_.reset();
+      if (!disk_.busy()) return;
+      ++stall_ticks_;
+      TickStall();
+    });
   }
 
   void Synced(const absl::Status& status) {
@@ -286,7 +299,8 @@ class AuditFiles : public AuditStore {
   bool new_file_ = false;  // created since
   std::vector<int> finished_;  // complete files that the next flush covers
   absl::Status failed_;
-  MonotonicTime sync_started_;
+  int stall_ticks_ = 0;  // of the flush that runs
+  std::unique_ptr<Timer> stall_timer_;
   // Who waits for the flush that runs, and for the next. Bounded by the requests in flight.
   std::vector<std::function<void(absl::Status)>> joined_, waiting_;
   std::unique_ptr<Timer> sync_timer_, retry_timer_;
