@@ -16,15 +16,18 @@ constexpr size_t kFileBytesMax = 64 << 20;
 
 }  // namespace
 
-FileWatch::FileWatch(Clock& clock, std::vector<std::string> paths, absl::Duration interval,
+FileWatch::FileWatch(Clock& clock, std::vector<std::string> paths, std::string seen, absl::Duration interval,
                      std::function<void()> changed)
-    : clock_(clock), paths_(std::move(paths)), interval_(interval), changed_(std::move(changed)) {
-  last_ = Fingerprint();
+    : clock_(clock),
+      paths_(std::move(paths)),
+      interval_(interval),
+      changed_(std::move(changed)),
+      last_(std::move(seen)) {
   Schedule();
 }
 
 void FileWatch::CheckNow() {
-  std::string now = Fingerprint();
+  std::string now = Fingerprint(paths_);
   if (now == last_) return;
   last_ = std::move(now);
   // The callback may destroy this watch (other files to watch from now on): touch nothing of it afterwards.
@@ -39,9 +42,9 @@ void FileWatch::Schedule() {
   });
 }
 
-std::string FileWatch::Fingerprint() const {
+std::string FileWatch::Fingerprint(const std::vector<std::string>& paths) {
   std::string all;
-  for (const std::string& path : paths_) {
+  for (const std::string& path : paths) {
     const auto bytes = ReadFile(path, kFileBytesMax);
     // A file that vanished is a change as well; what to make of it is the callback's business.
     absl::StrAppend(&all, bytes.ok() ? Sha256(*bytes) : std::string("unreadable"));

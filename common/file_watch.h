@@ -1,8 +1,8 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// FileWatch: calls back on the executor when any of some files changed (content digest), checked every `interval` by
-// the injected clock. Polling is on purpose: a ConfigMap swap replaces a symlinked directory, which inotify on the file
+// FileWatch: calls back on the executor when any of some files is no longer what it was when it was read (content
+// digest), checked every `interval` by the injected clock. Polling is on purpose: a ConfigMap swap replaces a symlinked directory, which inotify on the file
 // misses. The callback may destroy the FileWatch.
 //
 // Thread-safety: none; executor thread only.
@@ -20,13 +20,16 @@ namespace headgate {
 
 class FileWatch {
  public:
-  FileWatch(Clock& clock, std::vector<std::string> paths, absl::Duration interval, std::function<void()> changed);
+  // `seen`: Fingerprint of the files as they were read; what has changed since then is a change.
+  FileWatch(Clock& clock, std::vector<std::string> paths, std::string seen, absl::Duration interval,
+            std::function<void()> changed);
+  // Of the bytes of all files.
+  static std::string Fingerprint(const std::vector<std::string>& paths);
   // Compares now, without waiting for the interval (SIGHUP).
   void CheckNow();
 
  private:
   void Schedule();
-  std::string Fingerprint() const;
   Clock& clock_;
   const std::vector<std::string> paths_;
   const absl::Duration interval_;

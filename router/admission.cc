@@ -36,6 +36,7 @@ Admission::Admission(const Clock& clock, const RouterConfig& config) : clock_(cl
 
 void Admission::Apply(const RouterConfig& config) {
   limits_ = config.limits;
+  version_ = config.version;
   anonymous_ = config.anonymous;
   by_key_sha256_.clear();
   by_peer_.clear();
@@ -143,7 +144,7 @@ absl::StatusOr<Ticket> Admission::Admit(const RequestHead& head, const Prompt& p
   RETURN_IF_ERROR(ValidateRequest(content, limits_));
   return Ticket{head.request_id, head.api, std::move(tenant), priority,
                 HigherLevel(head.declared_sensitivity, content.declared_sensitivity()), head.received, deadline,
-                InFlight(in_flight_), head.whole, head.trace, head.cacheable};
+                InFlight(in_flight_), head.whole, head.trace, head.cacheable, version_};
 }
 
 }  // namespace headgate::router

@@ -50,6 +50,7 @@ struct Ticket {
   bool whole = false;  // both as RequestHead's
   std::string trace = {};
   bool cacheable = false;
+  std::string policy_version = {};  // RouterConfig::version, by which it was admitted
 };
 
 // Range and enum checks of every field; INVALID_ARGUMENT names the field. Pure.
@@ -88,6 +89,7 @@ class Admission {
 
   const Clock& clock_;
   LimitsConfig limits_;
+  std::string version_;
   bool anonymous_ = false;
   bool draining_ = false;
   std::shared_ptr<int64_t> in_flight_ = std::make_shared<int64_t>(0);

@@ -80,7 +80,7 @@ Cache::Found Cache::Look(const std::string& key) {
 
 Cache::Found Cache::Find(const Ticket& ticket, const Prompt& prompt, const Sensitivity& sensitivity) {
   if (!Cacheable(ticket, prompt, sensitivity)) return nullptr;
-  Found found = Look(Key(ticket.tenant->name, prompt));
+  Found found = Look(Key(ticket.tenant->name, ticket.policy_version, prompt));
   Count(found != nullptr);
   return found;
 }
@@ -89,7 +89,7 @@ Task<absl::StatusOr<Cache::Found>> Cache::FindOrLead(Executor executor, const Ti
                                                      const Sensitivity& sensitivity, Flight& flight,
                                                      Cancellation& cancellation) {
   if (!Cacheable(ticket, prompt, sensitivity)) co_return Found();
-  const std::string key = Key(ticket.tenant->name, prompt);
+  const std::string key = Key(ticket.tenant->name, ticket.policy_version, prompt);
   // Those of another priority may be waited for much longer.
   const std::string flight_key = absl::StrCat(key, static_cast<int>(ticket.priority));
   const MonotonicTime join_until = clock_.Monotonic() + kJoinMax;
@@ -152,23 +152,25 @@ bool Cache::Keep(const std::string& key, Events events) {
 
 void Cache::Store(const Ticket& ticket, const Prompt& prompt, const Sensitivity& sensitivity, Events events) {
   if (!Cacheable(ticket, prompt, sensitivity) || !Complete(events)) return;
-  const std::string key = Key(ticket.tenant->name, prompt);
+  const std::string key = Key(ticket.tenant->name, ticket.policy_version, prompt);
   std::string sealed;
   if (store_ != nullptr && config_.shared) sealed = Sealed(key, events);
   if (Keep(key, std::move(events)) && !sealed.empty()) store_->Put(Hex(key), std::move(sealed), config_.ttl);
 }
 
-void Cache::Warm(const std::string& tenant, const Prompt& prompt, const std::string& answer) {
+void Cache::Warm(const std::string& tenant, const std::string& policy_version, const Prompt& prompt,
+                 const std::string& answer) {
   Events events(3);
   events[0].mutable_route()->set_target(v1::Route::TARGET_LOCAL);
   events[0].mutable_route()->set_endpoint("warm_up");
   events[1].mutable_delta()->set_content(answer);
   events[2].mutable_finish()->set_reason(v1::FINISH_REASON_STOP);
-  Keep(Key(tenant, prompt), std::move(events));
+  Keep(Key(tenant, policy_version, prompt), std::move(events));
 }
 
-std::string Cache::Key(const std::string& tenant, const Prompt& prompt) const {
-  return HmacSha256(key_, absl::StrCat(tenant, std::string(1, '\0'), prompt.digest()));
+std::string Cache::Key(const std::string& tenant, const std::string& policy_version, const Prompt& prompt) const {
+  return HmacSha256(key_, absl::StrCat(tenant, std::string(1, '\0'), policy_version, std::string(1, '\0'),
+                                       prompt.digest()));
 }
 
 // The events, each with its size, behind an HMAC under this router's key and the answer's: another tenant's answer, or

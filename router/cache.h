@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // cache: exact answers again, within one tenant. Only complete answers of not-sensitive requests with temperature 0, or
-// that the client marked as cacheable; keys are HMACs of tenant and content digest, so that they reveal nothing. Off
-// unless configured.
+// that the client marked as cacheable; keys are HMACs of tenant, policy version and content digest, so that they reveal
+// nothing, and an answer never passes an output guard that is newer than it. Off unless configured.
 //
 // Of several requests for the same answer one asks for it (it holds a Flight), the others wait until it has it: a
 // popular question costs one answer. Who waits is never held back by a request of a lower priority, and asks by itself
@@ -81,7 +81,8 @@ class Cache {
   // the whole).
   void Store(const Ticket& ticket, const Prompt& prompt, const Sensitivity& sensitivity, Events events);
   // An answer from the warm-up file, already shown not to be sensitive.
-  void Warm(const std::string& tenant, const Prompt& prompt, const std::string& answer);
+  void Warm(const std::string& tenant, const std::string& policy_version, const Prompt& prompt,
+            const std::string& answer);
 
  private:
   struct Entry {
@@ -91,7 +92,7 @@ class Cache {
     MonotonicTime expires;
   };
   using Waiters = std::vector<std::shared_ptr<Mailbox<bool>>>;
-  std::string Key(const std::string& tenant, const Prompt& prompt) const;
+  std::string Key(const std::string& tenant, const std::string& policy_version, const Prompt& prompt) const;
   Found Look(const std::string& key);
   bool Keep(const std::string& key, Events events);
   void Count(bool hit);

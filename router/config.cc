@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
+#include "common/file_watch.h"
 #include "common/status_macros.h"
 #include "common/tls.h"
 #include "common/yaml_reader.h"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr size_t kFileBytesMax = 16 << 20;
 constexpr size_t kVersionHexDigits = 16;
+constexpr int kReadsMax = 10;
 constexpr char kAnonymousTenant[] = "default";
 
 void ReadSections(Reading& reading) {
@@ -45,20 +47,19 @@ bool HasTenant(const RouterConfig& config, const std::string& name) {
                      [&](const TenantConfig& tenant) { return tenant.name == name; });
 }
 
-// Reads the tenants file, when there is one. Returns its text.
-std::string ReadTenantsFile(Reading& reading, std::optional<YamlReader>* tenants_reader) {
+// Reads the tenants file, when there is one.
+void ReadTenantsFile(Reading& reading, std::optional<YamlReader>* tenants_reader) {
   RouterConfig& config = reading.config;
-  if (!GetPath(reading.root, "tenants_file", reading.base, &config.tenants_file)) return "";
+  if (!GetPath(reading.root, "tenants_file", reading.base, &config.tenants_file)) return;
   config.files.push_back(config.tenants_file);
   auto text = ReadFile(config.tenants_file, kFileBytesMax);
   if (!text.ok()) {
     reading.root.Complain("tenants_file", std::string(text.status().message()));
-    return "";
+    return;
   }
   tenants_reader->emplace(config.tenants_file, *text);
   YamlMap root = (*tenants_reader)->Root();
   ReadTenants(reading, root);
-  return *std::move(text);
 }
 
 absl::Status Join(const absl::Status& first, const absl::Status& second) {
@@ -68,15 +69,7 @@ absl::Status Join(const absl::Status& first, const absl::Status& second) {
       absl::StrCat(std::string(first.message()), "\n", std::string(second.message())));
 }
 
-// Sizes first, so that bytes moved from one file to the other make another version.
-std::string Version(const std::string& text, const std::string& tenants_text) {
-  return Hex(Sha256(absl::StrCat(text.size(), " ", tenants_text.size(), " ", text, tenants_text)))
-      .substr(0, kVersionHexDigits);
-}
-
-}  // namespace
-
-absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const LoadOptions& options) {
+absl::StatusOr<RouterConfig> ReadOnce(const std::string& path, const LoadOptions& options) {
   ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kFileBytesMax));
   RouterConfig config;
   config.files.push_back(path);
@@ -85,7 +78,7 @@ absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const Loa
   Reading reading{root, std::filesystem::path(path).parent_path().string(), options, config};
   ReadSections(reading);
   std::optional<YamlReader> tenants_reader;
-  const std::string tenants_text = ReadTenantsFile(reading, &tenants_reader);
+  ReadTenantsFile(reading, &tenants_reader);
   CheckBudgets(reading);
   if (config.anonymous && !HasTenant(config, kAnonymousTenant)) {
     TenantConfig tenant;
@@ -99,8 +92,25 @@ absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const Loa
   }
   root.Finish();
   RETURN_IF_ERROR(Join(reader.status(), tenants_reader ? tenants_reader->status() : absl::OkStatus()));
-  config.version = Version(text, tenants_text);
   return config;
+}
+
+}  // namespace
+
+// Again, until no file has changed while they were read: what is in force is then what the version stands for, and
+// whoever watches the files misses nothing.
+absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const LoadOptions& options) {
+  std::string before;
+  for (int reads = 0; reads < kReadsMax; ++reads) {
+    ASSIGN_OR_RETURN(RouterConfig config, ReadOnce(path, options));
+    config.files_fingerprint = FileWatch::Fingerprint(config.files);
+    if (config.files_fingerprint == before) {
+      config.version = Hex(Sha256(before)).substr(0, kVersionHexDigits);
+      return config;
+    }
+    before = std::move(config.files_fingerprint);
+  }
+  return absl::UnavailableError(absl::StrCat(path, ": its files change while they are read"));
 }
 
 }  // namespace headgate::router

@@ -184,7 +184,7 @@ struct CacheConfig {
 };
 
 struct RouterConfig {
-  std::string version;                     // 16 hex digits of the SHA-256 of the bytes of all `files`
+  std::string version;                     // 16 hex digits of the SHA-256 of `files_fingerprint`
   ListenConfig listen;
   LimitsConfig limits;
   bool anonymous = false;                  // true: requests without a key belong to the tenant `default`
@@ -205,6 +205,7 @@ struct RouterConfig {
   AuditConfig audit;
   CacheConfig cache;
   std::vector<std::string> files;          // every file read, for watching
+  std::string files_fingerprint;           // FileWatch's, of `files` as they were read
 };
 
 // Loopback-only clouds: refuses any other base_url (tests, `./dev run` without a key).

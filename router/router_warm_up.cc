@@ -43,7 +43,7 @@ void Router::WarmUp() {
       ++left_out;
       continue;
     }
-    cache_.Warm((*tenant)->name, prompt, entry["answer"]);
+    cache_.Warm((*tenant)->name, rules_->config.version, prompt, entry["answer"]);
     ++kept;
   }
   HG_LOG(Info, "cache: warmed up, answers=", kept, " left out=", left_out);

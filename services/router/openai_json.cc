@@ -18,12 +18,13 @@
 namespace headgate::services {
 namespace {
 
-// A client's key may be shown back to it when it looks like a name; anything else could be content.
+// A client's key may be shown back to it when it looks like a field's name; anything else could be content.
 std::string Printable(std::string_view key) {
-  const bool plain = !key.empty() && key.size() <= 64 && std::all_of(key.begin(), key.end(), [](unsigned char c) {
+  constexpr std::ptrdiff_t kDigitsMax = 2;  // no number of anybody's
+  const bool plain = !key.empty() && key.size() <= 40 && std::all_of(key.begin(), key.end(), [](unsigned char c) {
     return absl::ascii_isalnum(c) || c == '_' || c == '-';
   });
-  return plain ? std::string(key) : std::string("(unusual name)");
+  return plain && std::count_if(key.begin(), key.end(), absl::ascii_isdigit) <= kDigitsMax ? std::string(key) : std::string("(unusual name)");
 }
 
 // RFC 8259, strictly, in one pass. nlohmann's lexer goes byte by byte through two buffers, which for a long prompt cost

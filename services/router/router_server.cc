@@ -377,10 +377,11 @@ void RouterServer::WatchReloadSignal() {
 }
 
 void RouterServer::WatchFiles() {
-  config_watch_ = std::make_unique<FileWatch>(*clock_, rules_->config.files, kWatchInterval,
-                                              [this] { Reload("file change"); });
+  config_watch_ = std::make_unique<FileWatch>(*clock_, rules_->config.files, rules_->config.files_fingerprint,
+                                              kWatchInterval, [this] { Reload("file change"); });
   if (tls_watch_ || !started_.listen.tls.enabled()) return;
-  tls_watch_ = std::make_unique<FileWatch>(*clock_, TlsFiles(started_.listen.tls), kWatchInterval,
+  const std::vector<std::string> files = TlsFiles(started_.listen.tls);
+  tls_watch_ = std::make_unique<FileWatch>(*clock_, files, FileWatch::Fingerprint(files), kWatchInterval,
                                            [this] { ReloadTls(); });
 }
 

@@ -42,7 +42,7 @@ class FileWatchTest : public testing::Test {
 TEST_F(FileWatchTest, SeesEachChangeOnce) {
   const std::string a = Write("a", "1");
   const std::string b = Write("b", "1");
-  FileWatch watch(clock_, {a, b}, absl::Seconds(5), [this] { ++changes_; });
+  FileWatch watch(clock_, {a, b}, FileWatch::Fingerprint({a, b}), absl::Seconds(5), [this] { ++changes_; });
   clock_.Advance(absl::Seconds(20));
   EXPECT_EQ(changes_, 0);
   Write("b", "2");
@@ -54,9 +54,19 @@ TEST_F(FileWatchTest, SeesEachChangeOnce) {
   EXPECT_EQ(changes_, 1);
 }
 
+// A large dictionary takes seconds to compile, and is written again meanwhile.
+TEST_F(FileWatchTest, SeesWhatChangedBetweenReadingAndWatching) {
+  const std::string a = Write("a", "1");
+  const std::string seen = FileWatch::Fingerprint({a});
+  Write("a", "2");
+  FileWatch watch(clock_, {a}, seen, absl::Seconds(5), [this] { ++changes_; });
+  clock_.Advance(absl::Seconds(20));
+  EXPECT_EQ(changes_, 1);
+}
+
 TEST_F(FileWatchTest, SeesFilesVanishAndComeBack) {
   const std::string a = Write("a", "1");
-  FileWatch watch(clock_, {a}, absl::Seconds(5), [this] { ++changes_; });
+  FileWatch watch(clock_, {a}, FileWatch::Fingerprint({a}), absl::Seconds(5), [this] { ++changes_; });
   fs::remove(a);
   clock_.Advance(absl::Seconds(5));
   EXPECT_EQ(changes_, 1);
@@ -71,7 +81,8 @@ TEST_F(FileWatchTest, SeesAConfigMapSwap) {
   Write("v2/a", "2");
   fs::create_directory_symlink("v1", folder_ / "data");
   fs::create_symlink("data/a", folder_ / "a");
-  FileWatch watch(clock_, {(folder_ / "a").string()}, absl::Seconds(5), [this] { ++changes_; });
+  const std::vector<std::string> paths = {(folder_ / "a").string()};
+  FileWatch watch(clock_, paths, FileWatch::Fingerprint(paths), absl::Seconds(5), [this] { ++changes_; });
   fs::create_directory_symlink("v2", folder_ / "data_tmp");
   fs::rename(folder_ / "data_tmp", folder_ / "data");
   clock_.Advance(absl::Seconds(5));
@@ -80,7 +91,7 @@ TEST_F(FileWatchTest, SeesAConfigMapSwap) {
 
 TEST_F(FileWatchTest, CheckNowDoesNotWait) {
   const std::string a = Write("a", "1");
-  FileWatch watch(clock_, {a}, absl::Hours(1), [this] { ++changes_; });
+  FileWatch watch(clock_, {a}, FileWatch::Fingerprint({a}), absl::Hours(1), [this] { ++changes_; });
   watch.CheckNow();
   EXPECT_EQ(changes_, 0);
   Write("a", "2");
@@ -91,10 +102,12 @@ TEST_F(FileWatchTest, CheckNowDoesNotWait) {
 TEST_F(FileWatchTest, TheCallbackMayDestroyTheWatch) {
   const std::string a = Write("a", "1");
   std::unique_ptr<FileWatch> watch;
-  watch = std::make_unique<FileWatch>(clock_, std::vector<std::string>{a}, absl::Seconds(5), [&] {
+  const auto forget = [&] {
     ++changes_;
     watch.reset();
-  });
+  };
+  watch = std::make_unique<FileWatch>(clock_, std::vector<std::string>{a}, FileWatch::Fingerprint({a}),
+                                      absl::Seconds(5), forget);
   Write("a", "2");
   clock_.Advance(absl::Seconds(60));
   EXPECT_EQ(changes_, 1);

@@ -151,6 +151,22 @@ TEST(Cache, ForgetsAfterItsTime) {
   EXPECT_TRUE(world.Has("p"));
 }
 
+// What an output guard has let pass may be forbidden since.
+TEST(Cache, AnswersOfAnotherPolicyAreNone) {
+  World world(1 << 20);
+  Ticket ticket = World::From("a");
+  const Sensitivity sensitivity = World::Level(v1::SENSITIVITY_LEVEL_PUBLIC);
+  ticket.policy_version = "1";
+  world.cache.Store(ticket, MakePrompt("p"), sensitivity, Answer(10));
+  world.cache.Warm("a", "1", MakePrompt("warm"), "answer");
+  for (const char* text : {"p", "warm"}) {
+    ticket.policy_version = "1";
+    EXPECT_NE(world.cache.Find(ticket, MakePrompt(text), sensitivity), nullptr) << text;
+    ticket.policy_version = "2";
+    EXPECT_EQ(world.cache.Find(ticket, MakePrompt(text), sensitivity), nullptr) << text;
+  }
+}
+
 TEST(Cache, ShrinksAndGoesOffOnReload) {
   World world(64 << 10);
   for (int i = 0; i < 10; ++i) world.Store(absl::StrCat("p", i), 1000);

@@ -16,6 +16,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "common/digest.h"
+#include "common/file_watch.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -185,6 +186,21 @@ TEST_F(ConfigTest, TheVersionIsOfAllFiles) {
   EXPECT_EQ(Load(yaml, tenants)->version, first);
   EXPECT_NE(Load(yaml + "# more\n", tenants)->version, first);
   EXPECT_NE(Load(yaml, tenants + "# more\n")->version, first);
+}
+
+TEST_F(ConfigTest, TheVersionIsOfDictionariesToo) {
+  const std::string yaml = std::string(kBase) + "sensitivity: {keyword_lists: [{name: projects, level: "
+                           "confidential, words_file: words.txt}]}\n";
+  Write("words.txt", "Bluebird\n");
+  const auto first = Load(yaml);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->files.size(), 2u);
+  EXPECT_EQ(first->files_fingerprint, FileWatch::Fingerprint(first->files));
+  Write("words.txt", "Bluebird\nRedwing\n");
+  const auto second = Load(yaml);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_NE(second->version, first->version);
+  EXPECT_THAT(second->sensitivity.keyword_lists[0].words, ElementsAre("Bluebird", "Redwing"));
 }
 
 TEST_F(ConfigTest, HashesAreReadInAnyCase) {

@@ -136,9 +136,11 @@ TEST(JsonFieldsTest, FirstComplaintWinsAndNamesTheField) {
 
 TEST(JsonFieldsTest, UnknownFieldsAreNamedOnlyWhenTheyLookLikeNames) {
   absl::Status status;
-  const auto odd = ParseJson(R"({"my secret is 42":1})");
-  JsonFields(*odd, "", status).Finish();
-  EXPECT_EQ(status.message(), "(unusual name): unknown field");
+  for (const char* odd : {R"({"my secret is 42":1})", R"({"11010519491231002X":1})", R"({"sk-4eC39HqLyjWDarjtT1":1})"}) {
+    status = absl::OkStatus();
+    JsonFields(*ParseJson(odd), "", status).Finish();
+    EXPECT_EQ(status.message(), "(unusual name): unknown field") << odd;
+  }
   status = absl::OkStatus();
   const auto plain = ParseJson(R"({"frobnicate":1})");
   JsonFields(*plain, "", status).Finish();
