@@ -95,7 +95,8 @@ Task<absl::StatusOr<std::optional<Sensitivity>>> Router::CleanRest(const Exchang
   if (!masked) co_return rest;
   auto inspected = co_await Inspect(x, masked->prompt, cancellation);
   if (!inspected.ok()) co_return inspected.status();
-  if (!inspected->sensitivity.sensitive()) rest = std::move(inspected->sensitivity);
+  const bool clean = !inspected->sensitivity.sensitive() && !Masking::Remains(masked->values, inspected->screened);
+  if (clean) rest = std::move(inspected->sensitivity);
   co_return rest;
 }
 

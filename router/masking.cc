@@ -8,8 +8,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "router/sensitivity/canonical_text.h"
-#include "router/sensitivity/decoded_views.h"
 
 namespace headgate::router {
 namespace {
@@ -141,24 +139,6 @@ struct Folded {
   }
 };
 
-// What made a value a finding may be far from where it stands again, or be masked itself: the second look at the
-// request would not know it there. So no value may stand anywhere, however it is written.
-bool StandsElsewhere(const Prompt& masked, const Masked::Values& values) {
-  size_t bytes = 0;
-  masked.ForEachText([&](const std::string&, std::string_view text) { bytes += text.size(); });
-  DecodeBudget budget = DecodeBudgetFor(bytes);
-  Folded plain, decoded;
-  masked.ForEachText([&](const std::string&, std::string_view text) {
-    const CanonicalText canonical = CanonicalText::Make(text);
-    plain.Add(canonical.text());
-    for (const DecodedView& view : DecodeViews(canonical, budget)) decoded.Add(view.canonical.text());
-  });
-  return budget.exhausted || budget.too_deep ||
-         std::any_of(values.begin(), values.end(), [&](const auto& value) {
-           return plain.Holds(value.first, value.second) || decoded.Holds(value.first, value.second);
-         });
-}
-
 // False when a span is not what it should be.
 bool MaskField(std::vector<Span> spans, std::string& text, Placeholders& placeholders) {
   std::sort(spans.begin(), spans.end());
@@ -207,9 +187,15 @@ std::optional<Masked> Masking::Mask(const TenantConfig& tenant, const Prompt& pr
     const auto text = fields.find(field);
     if (text == fields.end() || !MaskField(in_field, *text->second, placeholders)) return std::nullopt;
   }
-  Masked masked{Prompt(std::move(content)), placeholders.Take()};
-  if (StandsElsewhere(masked.prompt, masked.values)) return std::nullopt;
-  return masked;
+  return Masked{Prompt(std::move(content)), placeholders.Take()};
+}
+
+bool Masking::Remains(const Masked::Values& values, const Screened& masked) {
+  Folded plain, decoded;
+  for (const ScreenedField& field : masked.fields) (field.view.empty() ? plain : decoded).Add(field.text.text());
+  return std::any_of(values.begin(), values.end(), [&](const auto& value) {
+    return plain.Holds(value.first, value.second) || decoded.Holds(value.first, value.second);
+  });
 }
 
 Unmasking::Unmasking(const Masked::Values& values) {

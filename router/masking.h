@@ -22,6 +22,7 @@
 #include "router/classification.h"
 #include "router/config.h"
 #include "router/prompt.h"
+#include "router/screening.h"
 
 namespace headgate::router {
 
@@ -36,9 +37,11 @@ class Masking {
  public:
   // Nothing when the tenant has not asked for it, or when any reason is not a maskable span: restricted, declared, a
   // floor, a conversation, a keyword, a seam between messages, a value in another encoding, a field that is not
-  // message text; when the request already holds what looks like a placeholder; and when a value stands anywhere else
-  // in it as well, however it is written, where nothing tells what it is.
+  // message text; and when the request already holds what looks like a placeholder.
   static std::optional<Masked> Mask(const TenantConfig& tenant, const Prompt& prompt, const Sensitivity& sensitivity);
+  // Whether a value still stands anywhere in the masked request, however it is written. What told that it is a phone
+  // number may be far from there, or a placeholder now: no detector would know it.
+  static bool Remains(const Masked::Values& values, const Screened& masked);
 };
 
 // The way back, on the flowing answer: content, reasoning and each tool call's arguments are separate texts. What may

@@ -157,9 +157,9 @@ Task<absl::Status> Router::Mask(Exchange& x, const Prompt& prompt, Cancellation&
   if (!masked) co_return absl::OkStatus();
   auto inspected = co_await Inspect(x, masked->prompt, cancellation);
   if (!inspected.ok()) co_return inspected.status();
-  Sensitivity& sensitivity = inspected->sensitivity;
-  metrics_.Masked(!sensitivity.sensitive());
-  if (!sensitivity.sensitive()) x.mask.emplace(Exchange::Mask{*std::move(masked), std::move(sensitivity)});
+  const bool clean = !inspected->sensitivity.sensitive() && !Masking::Remains(masked->values, inspected->screened);
+  metrics_.Masked(clean);
+  if (clean) x.mask.emplace(Exchange::Mask{*std::move(masked), std::move(inspected->sensitivity)});
   co_return absl::OkStatus();
 }
 

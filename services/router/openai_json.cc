@@ -24,7 +24,8 @@ std::string Printable(std::string_view key) {
   const bool plain = !key.empty() && key.size() <= 40 && std::all_of(key.begin(), key.end(), [](unsigned char c) {
     return absl::ascii_isalnum(c) || c == '_' || c == '-';
   });
-  return plain && std::count_if(key.begin(), key.end(), absl::ascii_isdigit) <= kDigitsMax ? std::string(key) : std::string("(unusual name)");
+  const auto digits = std::count_if(key.begin(), key.end(), absl::ascii_isdigit);
+  return plain && digits <= kDigitsMax ? std::string(key) : std::string("(unusual name)");
 }
 
 // RFC 8259, strictly, in one pass. nlohmann's lexer goes byte by byte through two buffers, which for a long prompt cost

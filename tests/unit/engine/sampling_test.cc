@@ -261,7 +261,7 @@ TEST_F(SamplingTest, ACancelledEmbeddingEndsAndGivesUpItsPlace) {
   EXPECT_TRUE(Embed(*engine_, {"a"}).ok());
 }
 
-// Thinks until the first space.
+// Thinks between its second and its last words.
 class ThinkingBackend : public ForwardingBackend {
  public:
   ThinkingBackend() : ForwardingBackend(MakeReferenceBackend({})) {}
@@ -272,8 +272,9 @@ class ThinkingBackend : public ForwardingBackend {
   }
   v1::Message ParseAnswer(const RenderedChat&, const std::string& text) const override {
     v1::Message message;
-    const size_t end = std::min(text.find(' ', text.size() / 2), text.size());
-    message.set_reasoning_content(text.substr(0, end));
+    const size_t begin = text.find(' ', 1);
+    const size_t end = text.rfind(' ');
+    message.set_reasoning_content(text.substr(begin, end - begin));
     message.set_content(text.substr(end));
     return message;
   }
@@ -287,19 +288,22 @@ TEST(Reasoning, ItsTokensAreCounted) {
   const auto answer = std::make_shared<Answer>();
   ASSERT_TRUE(engine->Submit(request, kNever, answer).ok());
   ASSERT_TRUE(answer->WaitEnd().ok());
-  const size_t thought = answer->deltas().at(0).reasoning_content().size();
-  ASSERT_GT(thought, 0u);
-  EXPECT_GT(answer->text().size(), 0u);
+  const std::string thought = answer->deltas().at(0).reasoning_content();
+  ASSERT_FALSE(thought.empty());
+  std::string whole;
+  for (const auto& logprob : Logprobs(*answer)) whole += logprob.token();
+  const size_t begin = whole.find(thought);
+  ASSERT_NE(begin, std::string::npos);
   int64_t tokens = 0;
-  size_t bytes = 0;
+  size_t at = 0;
   for (const auto& logprob : Logprobs(*answer)) {
-    if (bytes >= thought) break;
-    bytes += logprob.token().size();
-    ++tokens;
+    const size_t end = at + logprob.token().size();
+    if (end > begin && at < begin + thought.size()) ++tokens;
+    at = end;
   }
   EXPECT_GT(tokens, 1);
   EXPECT_EQ(answer->finish().usage().reasoning_tokens(), tokens);
-  EXPECT_LT(tokens, answer->finish().usage().completion_tokens());
+  EXPECT_LT(tokens, answer->finish().usage().completion_tokens() - 1) << "not all of them thought";
 }
 
 }  // namespace

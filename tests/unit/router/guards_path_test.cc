@@ -132,6 +132,7 @@ TEST(MaskingPath, WhenItStaysLocal) {
   const Row rows[] = {
       {"not asked for", "to " + kPhone, "to 13812345678", [](RouterConfig&) {}},
       {"restricted beside it", "to " + kPhone + ", ID 11010519491231002X", "to 13812345678, ID 11010519491231002X"},
+      {"a second time, as an order's", "我的电话是" + kPhone + "。" + std::string(400, '.') + "订单号" + kPhone, "订单号"},
       {"declared", "to " + kPhone, "to 13812345678", Masks,
        [](RequestHead& head) { head.declared_sensitivity = v1::SENSITIVITY_LEVEL_PUBLIC; }},
       {"raised to restricted", "to " + kPhone, "to 13812345678",
