@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // FileWatch: calls back on the executor when any of some files is no longer what it was when it was read (content
-// digest), checked every `interval` by the injected clock. Polling is on purpose: a ConfigMap swap replaces a symlinked directory, which inotify on the file
-// misses. The callback may destroy the FileWatch.
+// digest), checked every `interval` by the injected clock. Polling is on purpose: a ConfigMap swap replaces a symlinked
+// directory, which inotify on the file misses. The callback may destroy the FileWatch.
 //
 // Thread-safety: none; executor thread only.
 #pragma once
