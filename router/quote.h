@@ -59,7 +59,8 @@ class QuoteBook {
   // between and without `scaling`. `replicas`: there or starting.
   std::optional<int64_t> Wanted(int64_t replicas);
   void Decided(const std::string& tenant, Quote::Side side);
-  // A local first token: what Offer predicted and what came. Not for sensitive requests: engines serve them first.
+  // A local first token: what Offer predicted and what came. Not for sensitive requests: places are kept for them, so
+  // they say nothing about the wait of others.
   void LocalFirstToken(double prompt_tokens, double predicted_seconds, double seconds);
   // What an answer turned out to be; `first_token` since it was sent, infinite when not seen. `cloud`: which, if one.
   void Answered(const std::string& tenant, Quote::Side side, const v1::Usage& usage, absl::Duration first_token,
