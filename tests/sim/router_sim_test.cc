@@ -46,18 +46,20 @@ TEST(RouterSim, WhatMustAlwaysHoldHolds) {
                   << "\nAgain: HEADGATE_SIM_SEED=" << seed << " router_sim_test";
   }
   std::cout << absl::StrJoin(counts, "\n", absl::PairFormatter(": ")) << "\n";
-  if (seeds.size() < kSeeds) return;
+  if (seeds.size() < 10) return;
   // A simulation in which nothing happens proves nothing.
   std::vector<std::string> needed = {"cloud", "local", "cached", "priced", "status OK", "status CANCELLED",
                                      "status DEADLINE_EXCEEDED", "status UNAVAILABLE", "status UNAUTHENTICATED",
                                      "status INVALID_ARGUMENT", "status RESOURCE_EXHAUSTED",
-                                     "runs with the open places full", "of the second cloud", "lost attempts booked",
-                                     "decided budget_exhausted", "decided cheaper_local", "decided bridge",
-                                     "decided profile_cloud_outage", "decided profile_no_local",
-                                     "runs of several routers", "routers that began again", "cut off by a crash",
-                                     "runs with the cloud's cap reached"};
-  // Of a few runs perhaps none hedges.
-  if (seeds.size() >= 100) needed.insert(needed.end(), {"hedged", "hedges lost", "hedges won"});
+                                     "runs with the open places full", "of the second cloud",
+                                     "decided budget_exhausted", "runs of several routers", "routers that began again",
+                                     "cut off by a crash"};
+  // What a few runs need not meet.
+  if (seeds.size() >= 100) {
+    needed.insert(needed.end(), {"hedged", "hedges lost", "hedges won", "lost attempts booked",
+                                 "decided cheaper_local", "decided bridge", "decided profile_cloud_outage",
+                                 "decided profile_no_local", "runs with the cloud's cap reached"});
+  }
   for (const std::string& name : needed) EXPECT_GT(counts[name], 0) << name;
 }
 

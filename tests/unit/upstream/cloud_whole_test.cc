@@ -163,7 +163,9 @@ TEST_F(CloudWholeTest, WhatBrokeOffMayBePaidFor) {
       const CloudOutcome outcome = Ask(UserSays("paid"), absl::Seconds(30), whole);
       EXPECT_FALSE(outcome.status.ok()) << row.name;
       EXPECT_EQ(outcome.paid_for.has_value(), row.paid) << row.name << " whole " << whole;
-      if (whole) EXPECT_EQ(outcome.paid_for.value_or(0) > 0, row.output) << row.name;
+      if (whole) {
+        EXPECT_EQ(outcome.paid_for.value_or(0) > 0, row.output) << row.name;
+      }
     }
   }
   config_.base_url = "http://127.0.0.1:1";
