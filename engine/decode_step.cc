@@ -221,9 +221,12 @@ void DecodeLoop::DecodeOneByOne(const std::vector<Part>& parts) {
     Resync(part.slot);
     if (sequence.computed() != before) continue;  // lost some: the next plan computes them again
     const auto rows = absl::MakeConstSpan(rows_).subspan(part.first, static_cast<size_t>(part.count + part.drafts));
+    in_step_ = {&sequence};  // those before it may be gone
     const absl::Status status = backend_.Decode(rows);
     if (status.ok()) {
       Apply(part, 0);
+    } else if (absl::IsAborted(status)) {
+      Resync(part.slot);  // nobody waits for it: the next turn ends it
     } else {
       Fail(part.slot, absl::InternalError(absl::StrCat("the model failed: ", std::string(status.message()))),
            Ending::kError);

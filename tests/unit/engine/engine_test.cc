@@ -351,6 +351,26 @@ TEST_F(EngineTest, AFaultOfOneSequenceFailsOnlyThatOne) {
   EXPECT_EQ(third->text(), Alone(Ask("third")));
 }
 
+TEST_F(EngineTest, ACancelWhileEachIsTriedAloneIsNoFault) {
+  uint64_t doomed = 0;
+  Start({}, {}, [&](absl::Span<const BatchRow> rows, const Backend&) {
+    if (!std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row.sequence != rows[0].sequence; })) {
+      return absl::OkStatus();
+    }
+    engine_->Cancel(doomed);
+    return absl::InternalError("two at once");
+  });
+  gate_.Close();
+  const auto first = Submit(Ask(" forever", 4000));
+  doomed = last_;
+  gate_.WaitArrived(1);
+  const auto second = Submit(Ask("second"));
+  gate_.Open();
+  EXPECT_EQ(first->WaitEnd().code(), absl::StatusCode::kCancelled);
+  ASSERT_TRUE(second->WaitEnd().ok());
+  EXPECT_EQ(second->text(), Alone(Ask("second")));
+}
+
 TEST_F(EngineTest, NoticesALostCell) {
   Start();
   gate_.Close();
