@@ -144,6 +144,7 @@ void ReadLocal(Reading& reading) {
   if (out.queue_target > out.queue_interval) map->Complain("queue_target", "is above local.queue_interval");
   map->Get("resolve_interval", &out.resolve_interval, absl::Milliseconds(100), absl::Minutes(10));
   map->Get("load_age_max", &out.load_age_max, absl::Milliseconds(100), absl::Minutes(1));
+  map->Get("stall_timeout", &out.stall_timeout, absl::Seconds(1), absl::Minutes(10));
   map->Get("connect_timeout", &out.connect_timeout, absl::Milliseconds(1), absl::Minutes(1));
   map->Get("metrics_interval", &out.metrics_interval, absl::Milliseconds(50), absl::Seconds(10));
   const bool polled =

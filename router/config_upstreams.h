@@ -50,6 +50,7 @@ struct LocalConfig {
   absl::Duration queue_interval = absl::Seconds(30);
   absl::Duration resolve_interval = absl::Seconds(5);
   absl::Duration load_age_max = absl::Seconds(1);  // older = full
+  absl::Duration stall_timeout = absl::Seconds(10);  // without a sign of work before a first token; or 3 x the prompt
   absl::Duration connect_timeout = absl::Seconds(2);
   absl::Duration metrics_interval = absl::Milliseconds(250);  // kOpenAi: how often its load is read
   KubernetesConfig kubernetes;

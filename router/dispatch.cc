@@ -21,9 +21,9 @@ constexpr absl::Duration kRejectedOpen = absl::Minutes(1);  // key refused, bala
 constexpr absl::Duration kEndpointPollMin = absl::Milliseconds(10);
 constexpr absl::Duration kEndpointPollMax = absl::Milliseconds(250);
 constexpr absl::Duration kRefuseBefore = absl::Milliseconds(20);    // so that the refusal still arrives
-constexpr absl::Duration kLocalRetryAfter = absl::Seconds(1);
 // A request that saw this many healthy engines die before its first token may be what kills them.
 constexpr int kLocalDeathsMax = 3;
+constexpr int kLocalStallsMax = 2;
 constexpr uint64_t kItself = 1;  // in a cloud's table of beginnings
 
 uint64_t SecretFrom(const RandomBytes& random) {
@@ -31,10 +31,6 @@ uint64_t SecretFrom(const RandomBytes& random) {
   uint64_t secret = 0;
   std::memcpy(&secret, bytes.data(), std::min(bytes.size(), sizeof(secret)));
   return secret;
-}
-
-absl::Status NoLocalCapacity() {
-  return WithRetryAfter(absl::UnavailableError("no local capacity in time"), kLocalRetryAfter);
 }
 
 }  // namespace
@@ -244,11 +240,17 @@ bool Dispatch::MayRetryLocally(int deaths, std::optional<RetryBudget::Hold>& ret
   return true;
 }
 
+absl::Duration Dispatch::Patience(const Endpoint& engine, const LocalQueue::Work& work, int stalls) const {
+  // Whoever was moved twice stays: then all engines are slow, and beginning again only adds to that.
+  if (stalls >= kLocalStallsMax) return absl::InfiniteDuration();
+  return endpoints_.StallLimit(engine, work.ask.prompt_tokens) * std::exp2(stalls);
+}
+
 Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exchange) {
   const MonotonicTime deadline = exchange.ticket.deadline;
   LocalQueue::Work work = WorkOf(exchange);
   absl::Duration backoff = kEndpointPollMin;
-  int deaths = 0;
+  int deaths = 0, stalls = 0;
   RetryBudget::Hold active = local_retries_.Begin();
   std::optional<RetryBudget::Hold> retry;
   while (true) {
@@ -257,8 +259,9 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exch
     const std::string address = (*place)->address;
     const bool healthy = endpoints_.Fresh(**place);
     ++exchange.attempts.local;
-    auto answer =
-        std::make_unique<StreamAnswer>(*this, exchange.route, *std::move(place), exchange.prompt, exchange.ticket);
+    const absl::Duration patience = Patience(**place, work, stalls);
+    auto answer = std::make_unique<StreamAnswer>(*this, exchange.route, *std::move(place), exchange.prompt,
+                                                 exchange.ticket, work.ask, patience);
     Begun begun = co_await answer->Begin(deadline, exchange.cancellation);
     switch (begun.outcome) {
       case Outcome::kOk:
@@ -272,8 +275,14 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exch
         co_return begun.why;
       case Outcome::kUnavailable:
         if (healthy && !MayRetryLocally(++deaths, retry)) {
-          co_return WithRetryAfter(absl::UnavailableError("local engines failed"), kLocalRetryAfter);
+          co_return queue_.ComeAgain("local engines failed");
         }
+        break;
+      case Outcome::kTimeout:
+        ++stalls;
+        retry.reset();
+        retry.emplace(*std::move(begun.again));
+        work.until = LocalWaitEnd(work.ask.sensitive, clock_.Monotonic(), deadline);  // it had a place: it waits anew
         break;
       default:
         break;  // full: another one, or wait
@@ -295,7 +304,7 @@ Task<absl::StatusOr<std::shared_ptr<Endpoint>>> Dispatch::WaitForLocal(Monotonic
     if (cancellation.cancelled()) co_return cancellation.reason();
     if (auto endpoint = endpoints_.PickAny()) co_return endpoint;
     const MonotonicTime now = clock_.Monotonic();
-    if (now >= until) co_return NoLocalCapacity();
+    if (now >= until) co_return queue_.ComeAgain("no local capacity in time");
     const absl::Duration wait = backoff * (0.5 + RandomUnit(random_) / 2);
     absl::Status slept = co_await SleepUntil(executor_, clock_, std::min(until, now + wait), cancellation);
     if (!slept.ok()) co_return slept;

@@ -139,6 +139,8 @@ class Dispatch {
   // After the death of a healthy engine, the so manieth of one request: whether it may be sent once more. `retry` then
   // holds what that takes of the budget.
   bool MayRetryLocally(int deaths, std::optional<RetryBudget::Hold>& retry);
+  // How long the engine may show no work before the first token of a request that has met so many stalls.
+  absl::Duration Patience(const Endpoint& engine, const LocalQueue::Work& work, int stalls) const;
   void CountAttempt(bool cloud, Outcome outcome);
   static constexpr size_t kSentMax = 1 << 16;
   struct Cloud {

@@ -17,6 +17,8 @@ constexpr size_t kHeldMaxJson = 4096;  // blank ones
 // or busy beyond reason.
 constexpr absl::Duration kSilentMax = absl::Seconds(5);
 constexpr absl::Duration kLookEvery = absl::Seconds(1);
+// Of the time between two looks that much counts: a router that was stopped itself has not read what engines sent.
+constexpr absl::Duration kLookCounts = absl::Seconds(2);
 
 bool IsBlank(const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; }
 
@@ -26,7 +28,6 @@ Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, std::s
                                      CloudAttempt attempt, const Ticket& ticket)
     : dispatch_(dispatch),
       deadline_(ticket.deadline),
-      started_(dispatch.clock_.Monotonic()),
       idle_timeout_(attempt.cloud->config.idle_timeout),
       whole_(ticket.whole),
       cloud_json_(prompt->content().response_format().type() == v1::ResponseFormat::TYPE_JSON_OBJECT),
@@ -40,15 +41,15 @@ Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, std::s
 }
 
 Dispatch::StreamAnswer::StreamAnswer(Dispatch& dispatch, v1::Route route, EndpointUse place, const Prompt& prompt,
-                                     const Ticket& ticket)
+                                     const Ticket& ticket, const LocalAsk& ask, absl::Duration patience)
     : dispatch_(dispatch),
       deadline_(ticket.deadline),
-      started_(dispatch.clock_.Monotonic()),
       idle_timeout_(absl::InfiniteDuration()),
       whole_(ticket.whole),
       cloud_json_(false),
       tenant_(ticket.tenant->name),
-      use_(std::move(place)) {
+      use_(std::move(place)),
+      watched_({&ask, patience, dispatch.clock_.Monotonic(), (*use_)->reports, (*use_)->work_seen}) {
   route_ = std::move(route);
   route_.set_target(v1::Route::TARGET_LOCAL);
   route_.set_endpoint((*use_)->name);
@@ -70,7 +71,7 @@ Task<Dispatch::Begun> Dispatch::StreamAnswer::Begin(MonotonicTime first_by, Canc
     if (outcome != Outcome::kOk) {
       const std::optional<int64_t> paid_for = stream_->PaidFor();
       End(outcome, event.status());
-      co_return Begun{outcome, event.status(), paid_for};
+      co_return Begun{outcome, event.status(), paid_for, std::move(again_)};
     }
     if ((*event)->has_route()) continue;  // an upstream's own opinion
     Count(**event);
@@ -81,6 +82,7 @@ Task<Dispatch::Begun> Dispatch::StreamAnswer::Begin(MonotonicTime first_by, Canc
     co_return Begun{Outcome::kBlank, absl::OkStatus(), output_tokens_};
   }
   if (prompt_) attempt_.cloud->breaker.Answered(attempt_.breaker);
+  watched_.reset();
   co_return Begun{Outcome::kOk, absl::OkStatus()};
 }
 
@@ -108,15 +110,31 @@ Task<absl::StatusOr<std::optional<v1::GenerateStreamResponse>>> Dispatch::Stream
     const bool looked = use_ && absl::IsDeadlineExceeded(event.status()) && dispatch_.clock_.Monotonic() >= until &&
                         until < first_by && !cancellation.cancelled();
     if (!looked) co_return event;
-    if (EngineWentSilent()) co_return absl::UnavailableError("engine has gone silent");
+    if (LookAtEngine()) co_return absl::UnavailableError("engine has gone silent, or shows no work");
   }
 }
 
-bool Dispatch::StreamAnswer::EngineWentSilent() const {
+bool Dispatch::StreamAnswer::LookAtEngine() {
   const Endpoint& engine = **use_;
-  if (dispatch_.clock_.Monotonic() - std::max(engine.load_at, started_) < kSilentMax) return false;
-  // Only for another one that reports; without, waiting is as good.
-  const auto other = dispatch_.endpoints_.Pick(LocalAsk{.sensitive = true}, {engine.address});
+  Watched& w = *watched_;
+  const MonotonicTime now = dispatch_.clock_.Monotonic();
+  const absl::Duration since = std::min(now - std::exchange(w.at, now), kLookCounts);
+  const bool reported = std::exchange(w.reports, engine.reports) != engine.reports;
+  const bool worked = std::exchange(w.work, engine.work_seen) != engine.work_seen;
+  w.silent = reported ? absl::ZeroDuration() : w.silent + since;
+  w.stalled = worked ? absl::ZeroDuration() : w.stalled + since;
+  if (w.silent >= kSilentMax && AnotherCouldTakeIt()) return true;
+  // A whole answer is one event at its end: only the reports can show that it is worked on.
+  if (w.stalled < w.patience || (whole_ && !engine.reports_work) || !AnotherCouldTakeIt()) return false;
+  // Slow engines under load are not to be asked everything twice: without budget it stays where it is.
+  auto again = dispatch_.local_retries_.Retry();
+  if (again) again_.emplace(*std::move(again));
+  return again_.has_value();
+}
+
+// One that reports; without, waiting is as good.
+bool Dispatch::StreamAnswer::AnotherCouldTakeIt() const {
+  const auto other = dispatch_.endpoints_.Pick(*watched_->ask, {(*use_)->address});
   return other != nullptr && dispatch_.endpoints_.Fresh(*other);
 }
 
@@ -148,6 +166,7 @@ Task<absl::StatusOr<std::optional<v1::GenerateStreamResponse>>> Dispatch::Stream
 Dispatch::Outcome Dispatch::StreamAnswer::Judge(const absl::StatusOr<std::optional<Event>>& event,
                                                const Cancellation& cancellation) const {
   if (cancellation.cancelled()) return Outcome::kCancelled;
+  if (again_) return Outcome::kTimeout;
   if (event.ok() && event->has_value()) return Outcome::kOk;
   if (dispatch_.clock_.Monotonic() >= deadline_) return Outcome::kDeadline;
   const bool cloud = prompt_ != nullptr;
@@ -167,7 +186,7 @@ Dispatch::Outcome Dispatch::StreamAnswer::Judge(const absl::StatusOr<std::option
     case absl::StatusCode::kResourceExhausted:
       return Outcome::kExhausted;
     case absl::StatusCode::kDeadlineExceeded:
-      // No timer of ours runs on a local engine: it says that it cannot meet the deadline.
+      // Ours would say so (again_): the engine says that it cannot meet the deadline.
       return cloud ? Outcome::kTimeout : Outcome::kExhausted;
     default:
       return Outcome::kUnavailable;  // OK without an event too: cut before its finish
@@ -175,6 +194,7 @@ Dispatch::Outcome Dispatch::StreamAnswer::Judge(const absl::StatusOr<std::option
 }
 
 void Dispatch::StreamAnswer::Count(const Event& event) {
+  if (use_) (*use_)->Worked();
   if (event.has_delta()) ++output_tokens_;
   if (event.has_finish()) output_tokens_ = std::max(output_tokens_, event.finish().usage().completion_tokens());
 }
@@ -186,6 +206,7 @@ void Dispatch::StreamAnswer::End(Outcome outcome, const absl::Status& why) {
   if (prompt_) return dispatch_.TellCloud(attempt_, outcome, why);
   if (outcome == Outcome::kOk) dispatch_.endpoints_.ReportSuccess(**use_);
   if (outcome == Outcome::kUnavailable || outcome == Outcome::kDied) dispatch_.endpoints_.ReportFailure(**use_);
+  if (outcome == Outcome::kTimeout) dispatch_.endpoints_.ReportStall(**use_);
   if (outcome == Outcome::kExhausted && absl::IsResourceExhausted(why)) use_->Refused();
   dispatch_.queue_.Served(tenant_, output_tokens_);
   use_.reset();

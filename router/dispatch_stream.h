@@ -23,7 +23,7 @@ enum class Dispatch::Outcome {
   kCallerError,
   kExhausted,  // 429, engine full: busy, not broken
   kRejected,   // our key or balance
-  kTimeout,    // of a timer
+  kTimeout,    // of a timer; an engine showed no work, and another one could take it
   kUnavailable,
   kDied,      // after the commit point
   kOtherKey,  // one of our keys; another one is left
@@ -34,6 +34,7 @@ struct Dispatch::Begun {
   Outcome outcome;
   absl::Status why;
   std::optional<int64_t> paid_for = std::nullopt;  // not kOk, the cloud
+  std::optional<RetryBudget::Hold> again = std::nullopt;  // kTimeout of an engine: for the next attempt
   void Tell(Attempts& attempts) const {
     if (!paid_for) return;
     ++attempts.lost;
@@ -67,8 +68,9 @@ class Dispatch::StreamAnswer : public Answer {
   // To the cloud. Breaker and cap have given permission.
   StreamAnswer(Dispatch& dispatch, v1::Route route, std::shared_ptr<const CloudPrompt> prompt, CloudAttempt attempt,
                const Ticket& ticket);
-  // To a local engine.
-  StreamAnswer(Dispatch& dispatch, v1::Route route, EndpointUse place, const Prompt& prompt, const Ticket& ticket);
+  // To a local engine, which may show no work for `patience` before the first token. `ask` must outlive Begin.
+  StreamAnswer(Dispatch& dispatch, v1::Route route, EndpointUse place, const Prompt& prompt, const Ticket& ticket,
+               const LocalAsk& ask, absl::Duration patience);
   ~StreamAnswer() override;
 
   // Reads up to the commit point. Anything but kOk has ended the attempt.
@@ -82,15 +84,17 @@ class Dispatch::StreamAnswer : public Answer {
   bool Commits(const Event& event) const;
   bool Blank() const;
   Outcome Judge(const absl::StatusOr<std::optional<Event>>& event, const Cancellation& cancellation) const;
-  // The next event; for an engine also UNAVAILABLE when it has stopped reporting and another one could take over.
+  // The next event; for an engine also UNAVAILABLE when it has stopped reporting or working and another one could take
+  // over. It has sent nothing that the client saw.
   Task<absl::StatusOr<std::optional<Event>>> First(MonotonicTime first_by, Cancellation& cancellation);
-  bool EngineWentSilent() const;
+  // Once a second before the commit point; true: give it up.
+  bool LookAtEngine();
+  bool AnotherCouldTakeIt() const;
   void Count(const Event& event);
   void End(Outcome outcome, const absl::Status& why = absl::OkStatus());
 
   Dispatch& dispatch_;
   const MonotonicTime deadline_;
-  const MonotonicTime started_;
   const absl::Duration idle_timeout_;
   const bool whole_;
   const bool cloud_json_;  // the cloud replaces what is not JSON by white space
@@ -98,6 +102,15 @@ class Dispatch::StreamAnswer : public Answer {
   std::shared_ptr<const CloudPrompt> prompt_;  // null: local
   CloudAttempt attempt_;                       // at the cloud
   std::optional<EndpointUse> use_;             // none: cloud
+  struct Watched {                             // the engine, before the commit point
+    const LocalAsk* ask;
+    absl::Duration patience;
+    MonotonicTime at;                          // of the last look
+    int64_t reports, work;                     // as they were then
+    absl::Duration silent = {}, stalled = {};  // for so long, nothing new
+  };
+  std::optional<Watched> watched_;
+  std::optional<RetryBudget::Hold> again_;     // set: given up as stalled
   std::optional<RetryBudget::Hold> active_;    // of its side's retries
   int64_t output_tokens_ = 0;                  // one a delta, until the usage says it better
   std::deque<Event> held_;

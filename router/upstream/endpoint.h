@@ -54,10 +54,14 @@ struct Endpoint {
   double prompt_tokens_since_load = 0;                 // theirs
   int64_t failures = 0;                                // consecutive
   MonotonicTime retry_at = -absl::InfiniteDuration();  // after failures: ejected until then
+  int64_t work_seen = 0;                               // grows with every sign that it computes
+  bool reports_work = false;                           // its reports have shown such a sign
+  int64_t stalls = 0;                                  // in a row; above 0 it gets one request at a time
   bool full = false;                                   // it said so; until a report, or until a request there ends
   bool gone = false;                                   // no longer resolved; finishes what it has
 
   void Reported(const v1::Load& report, MonotonicTime now) {
+    const bool works = reports > 0 && ShowsWork(load, report);
     load = report;
     load_at = now;
     ++reports;
@@ -65,7 +69,25 @@ struct Endpoint {
     started_since_load = 0;
     ended_since_load = 0;
     prompt_tokens_since_load = 0;
+    reports_work |= works;
+    if (works) Worked();
     if (fleet->on_room) fleet->on_room();
+  }
+  // An answer there has gone on, or a report shows that something has been computed.
+  void Worked() {
+    ++work_seen;
+    if (stalls == 0) return;
+    stalls = 0;
+    if (failures == 0) retry_at = -absl::InfiniteDuration();
+  }
+
+ private:
+  // Rates are averages of what was measured, and cells are taken and given back by who computes. Arrivals and
+  // departures of requests prove nothing.
+  static bool ShowsWork(const v1::Load& before, const v1::Load& after) {
+    return before.prefill_tokens_per_second() != after.prefill_tokens_per_second() ||
+           before.decode_tokens_per_second() != after.decode_tokens_per_second() ||
+           before.kv_cells_free() != after.kv_cells_free();
   }
 };
 
@@ -113,6 +135,8 @@ class Places {
   virtual std::shared_ptr<Endpoint> Pick(const LocalAsk& ask, const std::vector<std::string>& exclude) = 0;
   // It was sent there. Returns the prompt tokens that must probably be read for it.
   virtual double Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) = 0;
+  // Until one of them would begin another prompt, by what they report; 1e6 when none reports.
+  virtual double WaitSeconds() { return 0; }
 };
 
 }  // namespace headgate::router

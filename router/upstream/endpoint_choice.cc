@@ -24,6 +24,9 @@ constexpr double kAgainWeight = 2;
 // Sums over small fleets are made anew for every request; over large ones they may be this old.
 constexpr size_t kSmallFleet = 64;
 constexpr absl::Duration kTotalsAgeMax = absl::Milliseconds(10);
+// For how long an engine may show no work: its rate may be half of what it said, and nobody may know it.
+constexpr double kStallFactor = 3;
+constexpr double kPrefillRateUnknown = 500;
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 // Reports lag behind a burst, own counting does not see other routers: the larger one counts.
@@ -46,6 +49,7 @@ EndpointChoice::EndpointChoice(const Clock& clock, RandomBytes random, const Loc
 void EndpointChoice::Apply(const LocalConfig& config) {
   reserved_share_ = config.reserved_share;
   load_age_max_ = config.load_age_max;
+  stall_timeout_ = config.stall_timeout;
 }
 
 bool EndpointChoice::Fresh(const Endpoint& endpoint) const {
@@ -83,7 +87,7 @@ bool EndpointChoice::OpenHasRoom(const Totals& totals) const {
 
 bool EndpointChoice::HasRoom(const Totals& totals, const Endpoint& endpoint, bool sensitive) const {
   const v1::Load& load = endpoint.load;
-  if (endpoint.full) return false;
+  if (endpoint.full || (endpoint.stalls > 0 && endpoint.in_flight > 0)) return false;
   if (load.kv_cells_total() > 0) {
     const double kept = sensitive ? 0 : std::min(reserved_share_, 0.95) * static_cast<double>(load.kv_cells_total());
     if (static_cast<double>(load.kv_cells_free()) <= kept) return false;
@@ -116,6 +120,15 @@ double EndpointChoice::FirstTokenSeconds(const Endpoint& endpoint, double prompt
   double wait = Occupancy(endpoint) / max;
   if (Occupancy(endpoint) >= max) wait += 1;  // a sequence must end first
   return wait + PromptSeconds(endpoint, prompt_tokens);
+}
+
+absl::Duration EndpointChoice::StallLimit(const Endpoint& endpoint, double prompt_tokens) const {
+  const double before = endpoint.reports_work
+                            ? 0
+                            : static_cast<double>(endpoint.load.prompt_tokens_waiting()) +
+                                  std::max(0.0, endpoint.prompt_tokens_since_load - prompt_tokens);
+  const double rate = Rate(endpoint) > 0 ? Rate(endpoint) : kPrefillRateUnknown;
+  return std::max(stall_timeout_, absl::Seconds(kStallFactor * (before + prompt_tokens) / rate));
 }
 
 double EndpointChoice::Uncached(const LocalAsk& ask, const std::vector<PrefixAffinity::Match>& matches,

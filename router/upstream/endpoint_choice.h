@@ -1,9 +1,9 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// EndpointChoice: which engine gets a request. Filter (gone, draining, ejected, silent, full), score (predicted seconds
-// to the first token, and the work of computing again what another engine knows: everybody behind pays for that), pick
-// (random among the best, so that routers with the same reports do not herd).
+// EndpointChoice: which engine gets a request. Filter (gone, draining, ejected, silent, stalled, full), score
+// (predicted seconds to the first token, and the work of computing again what another engine knows: everybody behind
+// pays for that), pick (random among the best, so that routers with the same reports do not herd).
 //
 // Reserve: of the sequences of all engines that report, `reserved_share` is kept for sensitive requests (rounded up,
 // but at least one sequence stays open unless the share is 1). Requests that are not sensitive are sent only while
@@ -52,6 +52,9 @@ class EndpointChoice {
   bool Ready(const Endpoints& endpoints, const Endpoint& endpoint, bool sensitive);
   // Predicted seconds to the first token.
   double FirstTokenSeconds(const Endpoint& endpoint, double prompt_tokens) const;
+  // How long it may show no work while a request with such a prompt waits there: stall_timeout, or three times what
+  // reading takes. An engine whose reports do not show its work may be reading for others before.
+  absl::Duration StallLimit(const Endpoint& endpoint, double prompt_tokens) const;
   // Until the first of them would begin another prompt, by their load reports; 1e6 when none has reported.
   double WaitSeconds(const Endpoints& endpoints) { return Sum(endpoints).wait_seconds; }
   // What the request would meet at the engine that it would be sent to; no random numbers are drawn. Over large fleets
@@ -80,7 +83,7 @@ class EndpointChoice {
   const Clock& clock_;
   RandomBytes random_;
   double reserved_share_;
-  absl::Duration load_age_max_;
+  absl::Duration load_age_max_, stall_timeout_;
   std::shared_ptr<const FleetCount> fleet_;
   PrefixAffinity affinity_;
   absl::flat_hash_map<uint64_t, std::weak_ptr<Endpoint>> known_;  // by id: those in affinity_

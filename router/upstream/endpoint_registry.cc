@@ -18,6 +18,8 @@ namespace {
 
 constexpr absl::Duration kBackoffBase = absl::Milliseconds(250);
 constexpr absl::Duration kBackoffMax = absl::Seconds(5);
+constexpr absl::Duration kStallBackoffBase = absl::Seconds(5);
+constexpr absl::Duration kStallBackoffMax = absl::Minutes(1);
 constexpr absl::Duration kGaugeInterval = absl::Seconds(1);
 constexpr size_t kAddressesMax = 4096;  // of one name
 constexpr size_t kComplaintsMax = 256;
@@ -285,6 +287,16 @@ void EndpointRegistry::ReportFailure(Endpoint& endpoint) {
   endpoint.retry_at = clock_.Monotonic() + std::min(kBackoffMax, kBackoffBase * std::exp2(doublings));
   endpoint.load_at = -absl::InfiniteDuration();  // what it said of itself is no longer believed
   resolve_soon_ = true;
+}
+
+void EndpointRegistry::ReportStall(Endpoint& endpoint) {
+  const MonotonicTime now = clock_.Monotonic();
+  if (endpoint.stalls > 0 && now < endpoint.retry_at) return;  // one stall, many requests
+  const double doublings = static_cast<double>(std::min<int64_t>(endpoint.stalls++, 10));
+  const absl::Duration alone = std::min(kStallBackoffMax, kStallBackoffBase * std::exp2(doublings));
+  endpoint.retry_at = std::max(endpoint.retry_at, now + alone);
+  HG_LOG(Warning, "engine reports its load but shows no work: name=", endpoint.name, " left alone for ",
+         absl::ToInt64Seconds(alone), " s");
 }
 
 int EndpointRegistry::ReadyCount(int most) {

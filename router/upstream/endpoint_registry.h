@@ -80,14 +80,20 @@ class EndpointRegistry final : public Places {
   void ReportSuccess(Endpoint& endpoint);
   // Ejects it: 250 ms, doubling with every failure in a row, at most 5 s, and until it has reported its load again.
   void ReportFailure(Endpoint& endpoint);
+  // It has shown no work while a request waited there for its first token. Leaves it alone for 5 s, doubling with every
+  // time in a row, at most a minute; then it is given one request at a time until it shows work.
+  void ReportStall(Endpoint& endpoint);
   // Called whenever an engine may have room again. One caller; empty = nobody.
   void SetOnRoom(std::function<void()> on_room) { fleet_->on_room = std::move(on_room); }
 
   int64_t open_in_flight() const { return fleet_->open_in_flight; }  // not sensitive, of this router
   // Endpoints that could take a request that is not sensitive; counts no further than `most`.
   int ReadyCount(int most = std::numeric_limits<int>::max());
-  double WaitSeconds() { return choice_.WaitSeconds(endpoints_); }
+  double WaitSeconds() override { return choice_.WaitSeconds(endpoints_); }
   Outlook Look(const LocalAsk& ask) { return choice_.Look(endpoints_, ask); }
+  absl::Duration StallLimit(const Endpoint& endpoint, double prompt_tokens) const {
+    return choice_.StallLimit(endpoint, prompt_tokens);
+  }
   // Its last load report is at most load_age_max old.
   bool Fresh(const Endpoint& endpoint) const { return choice_.Fresh(endpoint); }
   const std::vector<std::shared_ptr<Endpoint>>& endpoints() const { return endpoints_; }

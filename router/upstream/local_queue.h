@@ -32,6 +32,7 @@ class LocalQueue {
   using Work = WaitingLines::Work;
   // A place at an engine. UNAVAILABLE with RetryAfter: none in time, or none to be expected. The cancellation's reason.
   Task<absl::StatusOr<EndpointUse>> Enter(Work& work, Cancellation& cancellation);
+  absl::Status ComeAgain(const char* why) { return lines_.ComeAgain(why); }
   // An answer's tokens, for the fairness between tenants.
   void Served(const std::string& tenant, int64_t output_tokens) { lines_.Served(tenant, output_tokens); }
 

@@ -17,7 +17,10 @@ constexpr absl::Duration kPaceHalfLife = absl::Seconds(5);
 constexpr absl::Duration kPaceAfter = absl::Seconds(1);  // of waiting: less says nothing about the pace
 constexpr double kPaceMin = 0.02;                        // a second; below it, nothing is being served
 constexpr absl::Duration kRetryAfterMin = absl::Seconds(1);
-constexpr absl::Duration kRetryAfterMax = absl::Seconds(60);
+constexpr absl::Duration kRetryAfterMax = absl::Seconds(40);
+constexpr absl::Duration kRetryAfterNobody = absl::Seconds(5);  // no engine reports: one may be starting
+constexpr double kNobodyReports = 1e6;
+constexpr absl::Duration kRetrySpreadMin = absl::Seconds(3);    // HTTP's header knows whole seconds only
 // A pace that only just fails the deadline may be wrong.
 constexpr double kHopeless = 1.5;
 constexpr absl::Duration kNotSensitiveWaitMax = absl::Seconds(30);
@@ -121,12 +124,13 @@ std::optional<absl::Duration> WaitingLines::ExpectedWait(Band band) const {
   return absl::Seconds(ahead / *pace);
 }
 
-absl::Status WaitingLines::Overloaded(const char* why) {
-  // By then the queue is worked off; spread, so that they do not all come back at once.
-  const absl::Duration expected = ExpectedWait(Band::kBatch).value_or(kRetryAfterMin);
-  absl::Duration after = std::clamp(expected, kRetryAfterMin, kRetryAfterMax);
-  after = std::min(kRetryAfterMax, after * (1 + RandomUnit(random_) / 4));
-  return WithRetryAfter(absl::UnavailableError(why), after);
+absl::Status WaitingLines::ComeAgain(const char* why) {
+  const double reported = places_.WaitSeconds();
+  const absl::Duration by_engines = reported < kNobodyReports ? absl::Seconds(reported) : kRetryAfterNobody;
+  const absl::Duration expected =
+      std::clamp(ExpectedWait(Band::kBatch).value_or(by_engines), kRetryAfterMin, kRetryAfterMax);
+  const absl::Duration spread = std::max(kRetrySpreadMin, expected / 2) * RandomUnit(random_);
+  return WithRetryAfter(absl::UnavailableError(why), expected + spread);
 }
 
 void WaitingLines::Refuse(Waiter& waiter, const char* why) {
@@ -135,7 +139,7 @@ void WaitingLines::Refuse(Waiter& waiter, const char* why) {
                   {{"band", kBandNames[static_cast<size_t>(waiter.work.band)]}})
       .Increment();
   Leave(waiter);
-  waiter.Refused(Overloaded(why));
+  waiter.Refused(ComeAgain(why));
 }
 
 WaitingLines::Waiter* WaitingLines::Victim(Band highest) {
@@ -236,12 +240,12 @@ absl::StatusOr<std::optional<EndpointUse>> WaitingLines::Enter(Waiter& waiter) {
   const auto expected = ExpectedWait(work.band);
   const bool in_turn = work.band != Band::kSensitive && !line(work.band).newest_first;
   if (in_turn && expected && *expected > kHopeless * (work.until - waiter.since_)) {
-    return Overloaded("no local capacity before the deadline");
+    return ComeAgain("no local capacity before the deadline");
   }
   if (waiting() >= static_cast<size_t>(config_.queue_max)) {
     const auto below = static_cast<Band>(static_cast<size_t>(work.band) + 1);
     Waiter* victim = work.band == Band::kBatch ? nullptr : Victim(below);
-    if (victim == nullptr) return Overloaded("the queue for local engines is full");
+    if (victim == nullptr) return ComeAgain("the queue for local engines is full");
     Refuse(*victim, "the queue for local engines is full");
   }
   Add(waiter);

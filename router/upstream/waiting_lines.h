@@ -85,7 +85,10 @@ class WaitingLines {
   absl::StatusOr<std::optional<EndpointUse>> Enter(Waiter& waiter);
   void Leave(Waiter& waiter);  // nothing when it does not wait
   // The status of one that has waited until its end.
-  absl::Status OutOfTime() { return Overloaded("no local capacity in time"); }
+  absl::Status OutOfTime() { return ComeAgain("no local capacity in time"); }
+  // UNAVAILABLE with RetryAfter: when those who wait will have been served at the present pace, or by the engines' own
+  // reports; spread, so that a crowd does not come back together.
+  absl::Status ComeAgain(const char* why);
   // An answer's tokens, for the fairness between tenants.
   void Served(const std::string& tenant, int64_t output_tokens);
   // Gives places to waiters for as long as there are both. To be called when a place may have come free.
@@ -120,7 +123,6 @@ class WaitingLines {
   // Places given per second, lately; nullopt: nobody has waited for long enough to say.
   std::optional<double> Pace() const;
   std::optional<absl::Duration> ExpectedWait(Band band) const;
-  absl::Status Overloaded(const char* why);
   void SetGauge(Band band);
 
   const Clock& clock_;

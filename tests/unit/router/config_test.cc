@@ -130,6 +130,7 @@ TEST_F(ConfigTest, EveryKeyArrives) {
   EXPECT_EQ(loaded->policy.switch_dwell, absl::Seconds(30));
   EXPECT_EQ(loaded->local.endpoints.at(1).address, "[fd00::1]:9001");
   EXPECT_EQ(loaded->local.load_age_max, absl::Seconds(2));
+  EXPECT_EQ(loaded->local.stall_timeout, absl::Seconds(7));
   EXPECT_EQ(loaded->local.reserved_share, 0.5);
   EXPECT_EQ(loaded->local.queue_max, 9);
   EXPECT_EQ(loaded->local.queue_target, absl::Milliseconds(20));

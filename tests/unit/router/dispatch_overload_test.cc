@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <set>
 
 #include "router/audit_record.h"
 #include "tests/unit/router/dispatch_world.h"
@@ -192,6 +193,50 @@ TEST(DispatchOverload, ADeadlineThatCannotBeMetIsRefusedAtOnceWithAMeaningfulRet
   EXPECT_LE(*after, Seconds(60));
   EXPECT_FALSE(world.Start("patient", false, Seconds(600)).result.has_value());
   EXPECT_FALSE(world.Start("sensitive", true, Seconds(5)).result.has_value()) << "not even then";
+}
+
+// Without a pace of the queue the engines' reports say it. A crowd that is refused together does not come together.
+TEST(DispatchOverload, RetryAfterIsAnEstimateAndSpread) {
+  const struct {
+    const char* name;
+    std::optional<int64_t> prompt_tokens_waiting;  // without: no engine reports
+    absl::Duration min, max;
+  } rows[] = {
+      {"no engine reports", std::nullopt, Seconds(5), Seconds(8)},
+      {"nothing waits", 0, Seconds(1), Seconds(4)},
+      {"ten seconds of prompts", 10'000, Seconds(10), Seconds(15)},
+      {"an hour of prompts", 3'600'000, Seconds(40), Seconds(60)},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    World world({kEngine});
+    world.fleet.engine(kEngine).StopReporting();
+    world.clock.Advance(Seconds(2));
+    std::set<absl::Duration> asked;
+    for (int i = 0; i < 40; ++i) {
+      if (row.prompt_tokens_waiting) {
+        v1::Load full;
+        full.set_kv_cells_total(1000);
+        full.set_prefill_tokens_per_second(1000);
+        full.set_prompt_tokens_waiting(*row.prompt_tokens_waiting);
+        world.fleet.engine(kEngine).ReportLoad(full);
+      }
+      const Result refused = world.Local(/*sensitive=*/false, Milliseconds(200));
+      EXPECT_EQ(refused.status.code(), StatusCode::kUnavailable);
+      asked.insert(RetryAfter(refused.status).value_or(kNow));
+    }
+    EXPECT_GE(*asked.begin(), row.min);
+    EXPECT_LE(*asked.rbegin(), row.max);
+    EXPECT_GE(*asked.rbegin() - *asked.begin(), (row.max - row.min) / 2) << "spread";
+    EXPECT_GT(asked.size(), 30u);
+  }
+  // Engines that fail it: the same.
+  World world;
+  world.EnginesAnswer({Script::Fail(kDown)});
+  std::set<absl::Duration> asked;
+  for (int i = 0; i < 10; ++i) asked.insert(RetryAfter(world.Local(true).status).value_or(kNow));
+  EXPECT_GT(asked.size(), 5u);
+  EXPECT_GE(*asked.begin(), Seconds(1));
 }
 
 TEST(DispatchOverload, WhoLeavesTheQueueLeavesNoTrace) {
