@@ -8,5 +8,5 @@ headgate_test(router_guards_test LABEL unit
   DEPS headgate_fakes headgate_router)
 
 headgate_test(router_audit_test LABEL unit
-  SOURCES audit_group_test.cc audit_test.cc audit_verify_test.cc
+  SOURCES audit_group_test.cc audit_stall_test.cc audit_test.cc audit_verify_test.cc
   DEPS headgate_manual_clock headgate_router)
