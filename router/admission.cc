@@ -15,7 +15,6 @@
 namespace headgate::router {
 namespace {
 
-constexpr char kAnonymousTenant[] = "default";
 constexpr absl::Duration kBusyRetryAfter = absl::Seconds(1);
 constexpr double kBusySpread = 3;  // up to so many seconds later
 

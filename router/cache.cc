@@ -74,6 +74,7 @@ void Cache::Count(bool hit) {
 Cache::Found Cache::Look(const std::string& key) {
   const auto found = by_key_.find(key);
   if (found == by_key_.end() || found->second->expires <= clock_.Monotonic()) return nullptr;
+  if (found->second->warm_list != 0 && found->second->warm_list != warm_list_) return nullptr;
   lru_.splice(lru_.begin(), lru_, found->second);
   return found->second->events;
 }
@@ -134,7 +135,7 @@ Task<Cache::Found> Cache::LookFurther(std::string key) {
   co_return found;
 }
 
-bool Cache::Keep(const std::string& key, Events events) {
+bool Cache::Keep(const std::string& key, Events events, uint64_t warm_list) {
   const size_t bytes = Bytes(events);
   if (bytes > static_cast<size_t>(config_.bytes_max) / 16) return false;
   if (const auto found = by_key_.find(key); found != by_key_.end()) {
@@ -143,7 +144,8 @@ bool Cache::Keep(const std::string& key, Events events) {
     by_key_.erase(found);
   }
   Evict(static_cast<size_t>(config_.bytes_max) - bytes);
-  lru_.push_front({key, std::make_shared<const Events>(std::move(events)), bytes, clock_.Monotonic() + config_.ttl});
+  const MonotonicTime expires = warm_list == 0 ? clock_.Monotonic() + config_.ttl : absl::InfiniteDuration();
+  lru_.push_front({key, std::make_shared<const Events>(std::move(events)), bytes, expires, warm_list});
   by_key_.emplace(key, lru_.begin());
   bytes_ += bytes;
   bytes_gauge_.Set(static_cast<double>(bytes_));
@@ -158,14 +160,14 @@ void Cache::Store(const Ticket& ticket, const Prompt& prompt, const Sensitivity&
   if (Keep(key, std::move(events)) && !sealed.empty()) store_->Put(Hex(key), std::move(sealed), config_.ttl);
 }
 
-void Cache::Warm(const std::string& tenant, const std::string& policy_version, const Prompt& prompt,
+bool Cache::Warm(const std::string& tenant, const std::string& policy_version, const Prompt& prompt,
                  const std::string& answer) {
   Events events(3);
   events[0].mutable_route()->set_target(v1::Route::TARGET_LOCAL);
   events[0].mutable_route()->set_endpoint("warm_up");
   events[1].mutable_delta()->set_content(answer);
   events[2].mutable_finish()->set_reason(v1::FINISH_REASON_STOP);
-  Keep(Key(tenant, policy_version, prompt), std::move(events));
+  return Keep(Key(tenant, policy_version, prompt), std::move(events), warm_list_);
 }
 
 std::string Cache::Key(const std::string& tenant, const std::string& policy_version, const Prompt& prompt) const {

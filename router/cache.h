@@ -80,8 +80,11 @@ class Cache {
   // Ignored unless cacheable, complete (finish last, not CONTENT_FILTER) and within bounds (an entry at most 1/16 of
   // the whole).
   void Store(const Ticket& ticket, const Prompt& prompt, const Sensitivity& sensitivity, Events events);
-  // An answer from the warm-up file, already shown not to be sensitive.
-  void Warm(const std::string& tenant, const std::string& policy_version, const Prompt& prompt,
+  // A new warm-up list begins: what is there from an older one is no longer given.
+  void BeginWarmUp() { ++warm_list_; }
+  // An answer from the warm-up list, already shown not to be sensitive. It has no TTL: it stays until newer answers
+  // push it out. False: larger than an entry may be.
+  bool Warm(const std::string& tenant, const std::string& policy_version, const Prompt& prompt,
             const std::string& answer);
 
  private:
@@ -90,11 +93,12 @@ class Cache {
     Found events;
     size_t bytes = 0;
     MonotonicTime expires;
+    uint64_t warm_list = 0;  // that it comes from; 0 = none
   };
   using Waiters = std::vector<std::shared_ptr<Mailbox<bool>>>;
   std::string Key(const std::string& tenant, const std::string& policy_version, const Prompt& prompt) const;
   Found Look(const std::string& key);
-  bool Keep(const std::string& key, Events events);
+  bool Keep(const std::string& key, Events events, uint64_t warm_list = 0);
   void Count(bool hit);
   Task<Found> LookFurther(std::string key);
   std::string Sealed(const std::string& key, const Events& events) const;
@@ -115,6 +119,7 @@ class Cache {
   absl::flat_hash_map<std::string, std::list<Entry>::iterator> by_key_;
   absl::flat_hash_map<std::string, Waiters> flights_;
   size_t bytes_ = 0;
+  uint64_t warm_list_ = 0;
   const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };
 

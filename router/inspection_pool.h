@@ -37,6 +37,9 @@ class InspectionPool {
   // reason: it had not begun. A job that has begun is waited for in any case, since it may use what the caller owns.
   // INTERNAL: it threw.
   Task<absl::Status> Run(std::function<void()> job, Cancellation& cancellation);
+  // Runs `job` on another thread when no request waits for one; nobody is told. Never, when the pool ends before.
+  // Keep it short: a request that comes meanwhile has a thread less.
+  void RunIdle(std::function<void()> job);
 
  private:
   struct Work;
@@ -48,6 +51,7 @@ class InspectionPool {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::shared_ptr<Work>> waiting_;  // guarded by mutex_
+  std::deque<std::function<void()>> idle_;     // guarded by mutex_
   bool stop_ = false;                          // guarded by mutex_
   std::vector<std::thread> threads_;
 };

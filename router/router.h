@@ -77,7 +77,7 @@ struct RouterParts {
   std::vector<CloudUpstream*> clouds = {};  // of config.clouds, in that order
   SharedLimits* sharing = nullptr;          // null: every limit is this router's own
   CacheStore* cache_store = nullptr;        // null: the cache has one level
-  InspectionPool* inspection = nullptr;     // null: every request is read on the executor
+  InspectionPool* inspection = nullptr;     // null: all is read on the executor
 };
 
 class Router {
@@ -163,7 +163,12 @@ class Router {
   CloudUpstream* Upstream(size_t cloud) const;
   PolicyConfig::Profile Profile() const { return profile_.value_or(rules_->config.policy.profile); }
   void ShowProfile();
+  // The warm-up list of the cache is judged in slices: on the inspection threads when no request needs them, without
+  // these between requests. A newer list ends an older one.
+  struct WarmUpList;
   void WarmUp();
+  void WarmUpNext();
+  void TakeWarmed(const std::shared_ptr<WarmUpList>& list);
   v1::AuditRecord NewRecord(const Exchange& x, const Prompt& prompt, v1::AuditRecord::Kind kind) const;
   absl::Status RecordChain(v1::AuditRecord::Kind kind, const std::string& detail);
 
@@ -179,6 +184,8 @@ class Router {
   Accounting accounting_;
   QuoteBook quotes_;
   std::optional<PolicyConfig::Profile> profile_;  // declared at run time
+  std::shared_ptr<WarmUpList> warm_up_;           // null: none, or done
+  const std::shared_ptr<const bool> alive_ = std::make_shared<const bool>(true);
 };
 
 }  // namespace headgate::router

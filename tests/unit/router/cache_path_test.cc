@@ -145,6 +145,47 @@ TEST(CachePath, TheWarmUpFileIsThereFromTheStartButNothingSensitive) {
   EXPECT_NE(world.Ask(Greedy("unknown")).text, "warm");
 }
 
+TEST(CachePath, WarmAnswersOutliveTheTtlButNotTheirLine) {
+  const WarmUpFile file(absl::StrCat(Entry("known"), Entry("other")));
+  World world([&](RouterConfig& config) { config.cache.warm_up_file = file.path; });
+  EXPECT_EQ(world.Ask(Greedy("asked")).reasons(), "everyday");
+  EXPECT_EQ(world.Ask(Greedy("asked")).reasons(), "cached");
+  world.clock.Advance(world.config.cache.ttl + Seconds(1));
+  EXPECT_EQ(world.Ask(Greedy("asked")).reasons(), "everyday") << "the TTL of an answer that was given";
+  EXPECT_EQ(world.Ask(Greedy("known")).text, "warm");
+  EXPECT_EQ(world.Ask(Greedy("other")).text, "warm");
+  std::ofstream(file.path) << Entry("other");
+  world.router->Apply(*Rules::Make(world.config));  // of the same version
+  world.clock.RunUntilIdle();
+  EXPECT_NE(world.Ask(Greedy("known")).text, "warm");
+  EXPECT_EQ(world.Ask(Greedy("other")).text, "warm");
+}
+
+// A reload with a long list: whoever asks meanwhile is answered meanwhile, with threads for it and without.
+TEST(CachePath, RequestsDoNotWaitForTheWarmUpList) {
+  constexpr int kLines = 2000;
+  std::string entries;
+  for (int i = 0; i < kLines; ++i) absl::StrAppend(&entries, Entry(absl::StrCat("known ", i)));
+  const WarmUpFile file(entries);
+  const std::string last = absl::StrCat("known ", kLines - 1);
+  for (const size_t threads : {0, 1}) {
+    SCOPED_TRACE(threads);
+    World world([](RouterConfig& config) { config.cache.bytes_max = 64 << 20; }, threads);
+    world.config.cache.warm_up_file = file.path;
+    world.router->Apply(*Rules::Make(world.config));
+    if (threads == 0) {
+      EXPECT_NE(world.Ask(Greedy(last)).text, "warm") << "it came between two slices";
+    }
+    std::string text;
+    for (int i = 0; i < 100'000 && text != "warm"; ++i) text = world.Ask(Greedy(last)).text;
+    EXPECT_EQ(text, "warm");
+  }
+  // A list that another one replaces ends, and a router that ends does not wait for its list.
+  World world([](RouterConfig& config) { config.cache.bytes_max = 64 << 20; }, 1);
+  world.config.cache.warm_up_file = file.path;
+  for (int i = 0; i < 3; ++i) world.router->Apply(*Rules::Make(world.config));
+}
+
 // One engine that answers 80 a second (8 at a time, 100 ms each), asked as hard as possible for ten seconds.
 double Sustained(double known_share, const std::string& warm_up_file) {
   CrowdWorld world([&](RouterConfig& config) {

@@ -98,6 +98,7 @@ struct World {
       parts.inspection = &inspection.emplace(io.get_executor(), clock, inspect_threads, inspect_waiting);
     }
     router.emplace(std::move(parts), *std::move(rules));
+    clock.RunUntilIdle();  // the warm-up list, if there is one
   }
   ~World() {
     EXPECT_EQ(router ? router->in_flight() : 0, 0);
