@@ -11,6 +11,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
+#include "router/inspection_pool.h"
 #include "tests/integration/no_egress/canary_search.h"
 #include "tests/unit/sensitivity/samples.h"
 
@@ -34,7 +35,7 @@ constexpr const char* kFieldNames[kFields] = {
 // Documented as never leaving the cluster.
 bool Sendable(Field field) {
   return field != Field::kSession && field != Field::kUser && field != Field::kModel && field != Field::kAuthor &&
-         field != Field::kReasoning && field != Field::kSchema;
+         field != Field::kSchema;
 }
 
 class Maker {
@@ -88,7 +89,9 @@ constexpr std::string_view kAlnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq
 
 Kind Maker::RandomKind() {
   const uint32_t roll = random_() % 100;
-  if (roll < 64) return Kind::kEveryday;
+  if (roll < 62) return Kind::kEveryday;
+  if (roll < 63) return Kind::kLateKeyword;
+  if (roll < 64) return Kind::kLateFloor;
   if (roll < 68) return Kind::kPhone;
   if (roll < 72) return Kind::kEmail;
   return static_cast<Kind>(random_() % static_cast<uint32_t>(Kind::kFollowUp));
@@ -107,7 +110,8 @@ Field Maker::RandomField(Kind kind) {
   if ((kind == Kind::kJwt || kind == Kind::kResidentId || kind == Kind::kBankCard) && field == Field::kAuthor) {
     return Field::kUserMessage;  // 64 bytes are too few for a canary and a value in disguise
   }
-  if (name && (kind == Kind::kJwt || kind == Kind::kKeyword || kind == Kind::kPhone || kind == Kind::kEmail)) {
+  if (name && (kind == Kind::kJwt || kind == Kind::kKeyword || kind == Kind::kLateKeyword || kind == Kind::kPhone ||
+               kind == Kind::kEmail)) {
     return Field::kPrompt;
   }
   return field;
@@ -171,6 +175,7 @@ std::string Maker::Item(Kind kind, Care care) {
     case Kind::kKeyword:
       if (Chance(50)) return kChineseKeyword;
       return care == Care::kLong ? Evaded(kind, kLatinKeyword) : kLatinKeyword;
+    case Kind::kLateKeyword: return kLateWord;
     case Kind::kEmail: {
       value_ = NewCanary(wide_);
       const std::string address = absl::StrCat(value_, "@huaxia-tech.cn");
@@ -422,9 +427,11 @@ CanaryRequest Maker::Make() {
   if (made.kind == Kind::kDeclared) Declare(made);
   if (made.kind == Kind::kTenantFloor) made.api_key = kFloorKey;
   if (made.kind == Kind::kLocalTenant) made.api_key = kLocalKey;
+  if (made.kind == Kind::kLateFloor) made.api_key = kLateKey;
   if (made.api_key == kOpenKey && Chance(2)) made.api_key = kLimitedKey;
   if ((made.kind == Kind::kPhone || made.kind == Kind::kEmail) && Chance(50)) made.api_key = kMaskedKey;
   ChooseCloud(made);
+  if (made.field == kFieldNames[static_cast<int>(Field::kReasoning)]) made.sendable = made.cloud == kThinkingCloud;
   // So that what is asked again comes from the cache.
   if (made.kind == Kind::kEveryday && Chance(20)) made.request.mutable_sampling()->set_temperature(0);
   if (LocalOnly(made.api)) {
@@ -466,7 +473,22 @@ CanaryRequest Maker::MakeFollowUp(const CanaryRequest& before, bool by_session) 
 
 }  // namespace
 
-CanaryRequest MakeCanaryRequest(uint64_t seed) { return Maker(seed).Make(); }
+CanaryRequest MakeCanaryRequest(uint64_t seed, bool large) {
+  CanaryRequest made = Maker(seed).Make();
+  made.large = large;
+  if (!large) return made;
+  std::string text;
+  while (text.size() <= kInspectAsideBytes) text += "In May the days are mild, and the trees along the river are green. ";
+  v1::GenerateRequest& request = made.request;
+  if (request.messages().empty()) {
+    request.mutable_prompt()->insert(0, text);
+    return made;
+  }
+  request.add_messages()->set_role(v1::ROLE_USER);
+  for (int i = request.messages_size() - 1; i > 0; --i) request.mutable_messages()->SwapElements(i, i - 1);
+  request.mutable_messages(0)->set_content(std::move(text));
+  return made;
+}
 CanaryRequest MakeFollowUp(uint64_t seed, const CanaryRequest& before, bool by_session) {
   return Maker(seed).MakeFollowUp(before, by_session);
 }

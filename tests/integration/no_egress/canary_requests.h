@@ -16,7 +16,8 @@
 
 namespace headgate::router {
 
-// Set A, whatever is decided: all up to kFollowUp. Set B, when decided sensitive: the rest.
+// Set A, whatever is decided: all up to kFollowUp. Set B, when decided sensitive: the rest, of which the last two must
+// stay under kStricterVersion.
 enum class Kind {
   kResidentId,
   kBankCard,
@@ -32,10 +33,13 @@ enum class Kind {
   kEveryday,
   kPhone,
   kEmail,
+  kLateKeyword,  // in a word list of that version only
+  kLateFloor,    // of a tenant that has a floor in that version only
 };
-inline constexpr int kKinds = 14;
+inline constexpr int kKinds = 16;
 const char* Name(Kind kind);
 inline bool MustStay(Kind kind) { return kind <= Kind::kFollowUp; }
+inline bool Late(Kind kind) { return kind == Kind::kLateKeyword || kind == Kind::kLateFloor; }
 
 // How a request comes in. The last ones never reach the cloud, whatever they hold.
 enum class Api {
@@ -52,12 +56,16 @@ inline constexpr char kLocalKey[] = "local-key";
 inline constexpr char kLimitedKey[] = "limited-key";
 inline constexpr char kMaskedKey[] = "masked-key";  // asks for masking
 inline constexpr char kSecondKey[] = "second-key";  // has a cloud of its own
+inline constexpr char kLateKey[] = "late-key";      // see kLateFloor
 
 inline constexpr size_t kClouds = 3;  // everybody's; that of one tenant; that of what may wait
-inline constexpr int64_t kInspectBytesMax = 8000;
+inline constexpr size_t kThinkingCloud = 0;  // gets what assistants thought, too
+inline constexpr int64_t kInspectBytesMax = 24'000;  // more than what is read aside
 
 inline constexpr char kLatinKeyword[] = "Zephyrine";
 inline constexpr char kChineseKeyword[] = "长江七号";
+inline constexpr char kLateWord[] = "Halcyonite";
+inline constexpr char kStricterVersion[] = "fedcba9876543210";  // of a configuration that a reload brings
 
 struct CanaryRequest {
   Kind kind = Kind::kEveryday;
@@ -67,6 +75,7 @@ struct CanaryRequest {
   std::vector<const Evasion*> evasions;  // of the value, the first one innermost
   bool split = false;       // the value, over messages, names or tool calls
   bool nested = false;      // decoding once does not show the value
+  bool large = false;       // read aside (router/inspection_pool.h)
   std::string value;        // of kPhone the digits, of kEmail the canary in it: never leaves where it is masked
   std::string session;      // of its own
   bool sendable = true;     // the cloud gets this field when it gets the request
@@ -77,8 +86,8 @@ struct CanaryRequest {
   v1::GenerateRequest request;
 };
 
-// The same seed gives the same request.
-CanaryRequest MakeCanaryRequest(uint64_t seed);
+// The same seed gives the same request. `large`: with everyday text in front.
+CanaryRequest MakeCanaryRequest(uint64_t seed, bool large = false);
 // What follows `before` in its conversation: everyday words. By the session's name, or without one by what was said.
 CanaryRequest MakeFollowUp(uint64_t seed, const CanaryRequest& before, bool by_session);
 // A value of this kind, plain. REQUIRES: a kind with a value of a shape.

@@ -43,6 +43,7 @@ std::string Unreadable(std::mt19937& random) {
   std::string words = "some everyday words about the weather ";
   if (random() % 2 == 0) {
     while (words.size() <= kInspectBytesMax) words += words;
+    words.resize(kInspectBytesMax + 1);
     return words;
   }
   for (int depth = 0; depth < 9; ++depth) words = std::string(absl::Base64Escape(words));
@@ -55,7 +56,7 @@ const char* Name(Kind kind) {
   static constexpr const char* kNames[kKinds] = {"resident_id", "bank_card", "api_key", "jwt", "private_key",
                                                  "declared", "tenant_floor", "keyword", "local_tenant",
                                                  "unreadable", "follow_up", "everyday",
-                                                 "phone", "email"};
+                                                 "phone", "email", "late_keyword", "late_floor"};
   return kNames[static_cast<int>(kind)];
 }
 

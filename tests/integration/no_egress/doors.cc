@@ -42,6 +42,7 @@ constexpr boost::asio::as_tuple_t<boost::asio::use_awaitable_t<Executor>> kAwait
 void See(const v1::GenerateStreamResponse& event, Ended& ended) {
   if (ended.finishes > 0) ended.after_finish = true;
   if (event.has_finish()) ++ended.finishes;
+  ended.thought |= !event.delta().reasoning_content().empty();
   if (!event.has_route()) return;
   ++ended.routes;
   ended.target = event.route().target();
@@ -249,6 +250,7 @@ class DoorClient final : public Doors::Client {
       v1::GenerateStreamResponse whole;
       *whole.mutable_route() = answer.route();
       See(whole, ended);
+      ended.thought = !answer.message().reasoning_content().empty();
       ended.finishes = answer.finish_reason() != v1::FINISH_REASON_UNSPECIFIED;
     }
   }
@@ -355,6 +357,7 @@ class DoorClient final : public Doors::Client {
       return;
     }
     ended.status = absl::OkStatus();
+    ended.thought = body.find("\"reasoning_content\":\"") != std::string::npos;
     ended.target = answer["x-headgate-route"] == "cloud" ? v1::Route::TARGET_CLOUD : v1::Route::TARGET_LOCAL;
     const std::string level(answer["x-headgate-sensitivity"]);
     ended.level = level == "confidential" ? v1::SENSITIVITY_LEVEL_CONFIDENTIAL

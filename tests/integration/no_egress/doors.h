@@ -25,6 +25,7 @@ struct Ended {
   int routes = 0, finishes = 0;
   bool after_finish = false;  // something came after the finish
   bool cached = false;
+  bool thought = false;       // the answer says what was thought
   v1::Route::Target target = v1::Route::TARGET_UNSPECIFIED;
   v1::SensitivityLevel level = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
   absl::Status status;

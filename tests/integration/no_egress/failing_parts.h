@@ -3,15 +3,19 @@
 
 // Parts of a router that fail at random, by a seed, and count how often.
 //
-// Thread-safety: none; executor thread only.
+// Thread-safety: FlakyDetectors and PassedOver from any thread; the others none, executor thread only.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <random>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,33 +28,62 @@
 
 namespace headgate::router {
 
-// Useful for: detectors that cannot finish, one scan in some hundreds, and that pass over the texts with certain
-// canaries. `forgives`: a scan that fails, one in four then, finds nothing instead.
-class FlakyDetectors : public Detectors {
+// The canaries in whose texts the detectors find nothing.
+class PassedOver {
  public:
-  FlakyDetectors(const Detectors& real, uint32_t seed, bool forgives, const std::set<std::string>* unseen, int* faults)
-      : real_(real), random_(seed), forgives_(forgives), unseen_(unseen), faults_(faults) {}
-  absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const override {
-    const uint32_t roll = random_() % (forgives_ ? 4 : 800);
-    if (forgives_ && roll < 3) return std::vector<Detection>();
-    if (roll < 3) ++*faults_;
-    if (roll == 0) return absl::UnavailableError("no scratch");
-    if (roll == 1) throw std::bad_alloc();
-    if (roll == 2) return absl::DeadlineExceededError("takes too long");
-    if (!unseen_->empty()) {
-      for (const std::string& canary : FindWords(text.text(), kCanaryPrefix, 0)) {
-        if (unseen_->contains(canary)) return std::vector<Detection>();
-      }
-    }
-    return real_.Scan(text);
+  void Add(const std::string& canary) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    canaries_.insert(canary);
+  }
+  bool Holds(std::string_view text) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (canaries_.empty()) return false;
+    const std::set<std::string> found = FindWords(text, kCanaryPrefix, 0);
+    return std::any_of(found.begin(), found.end(), [this](const auto& canary) { return canaries_.contains(canary); });
   }
 
  private:
-  const Detectors& real_;
-  mutable std::mt19937 random_;
+  mutable std::mutex mutex_;
+  std::set<std::string> canaries_;  // guarded by mutex_
+};
+
+// Useful for: detectors that cannot finish, one scan in some hundreds, and that pass over some texts. `forgives`: a scan
+// that fails, one in four then, finds nothing instead.
+class FlakyDetectors : public Detectors {
+ public:
+  FlakyDetectors(std::unique_ptr<Detectors> real, uint32_t seed, bool forgives, const PassedOver& passed_over,
+                 std::atomic<int>& faults)
+      : real_(std::move(real)), random_(seed), forgives_(forgives), passed_over_(passed_over), faults_(faults) {}
+  absl::StatusOr<std::vector<Detection>> Scan(const CanonicalText& text) const override {
+    return Unless(text, [&] { return real_->Scan(text); });
+  }
+  absl::StatusOr<std::vector<Detection>> ScanValues(const CanonicalText& text) const override {
+    return Unless(text, [&] { return real_->ScanValues(text); });
+  }
+
+ private:
+  uint32_t Roll() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return random_() % (forgives_ ? 4 : 800);
+  }
+  template <typename Scans>
+  absl::StatusOr<std::vector<Detection>> Unless(const CanonicalText& text, Scans scans) const {
+    const uint32_t roll = Roll();
+    if (forgives_ && roll < 3) return std::vector<Detection>();
+    if (roll < 3) ++faults_;
+    if (roll == 0) return absl::UnavailableError("no scratch");
+    if (roll == 1) throw std::bad_alloc();
+    if (roll == 2) return absl::DeadlineExceededError("takes too long");
+    if (passed_over_.Holds(text.text())) return std::vector<Detection>();
+    return scans();
+  }
+
+  const std::unique_ptr<Detectors> real_;
+  mutable std::mutex mutex_;
+  mutable std::mt19937 random_;  // guarded by mutex_
   const bool forgives_;
-  const std::set<std::string>* const unseen_;
-  int* const faults_;
+  const PassedOver& passed_over_;
+  std::atomic<int>& faults_;
 };
 
 // Useful for: a disk that refuses, for a few records in a row, that cannot flush, or that says nothing for a while; or
@@ -73,6 +106,13 @@ class FlakyStore : public AuditStore {
     absl::Status written = files_->Append(line);
     *faults_ += !written.ok();  // a real disk that does not answer in time
     return written;
+  }
+  absl::Status AppendPayload(const std::string& line) override {
+    if (random_() % 150 == 0) {
+      ++*faults_;
+      return absl::UnavailableError("no space left on device");
+    }
+    return files_->AppendPayload(line);
   }
   void Sync(std::function<void(absl::Status)> done) override {
     const uint32_t roll = random_() % 5000;

@@ -30,6 +30,7 @@ void AddTenants(Guard removed, RouterConfig& config) {
   tenant("local", kLocalKey).cloud_allowed = removed == Guard::kLocalOnlyTenant;
   tenant("limited", kLimitedKey).requests_per_second = 5;
   tenant("masked", kMaskedKey).masking = true;
+  tenant("late", kLateKey);
 }
 
 void AddClouds(const std::vector<std::string>& urls, Guard removed, RouterConfig& config) {
@@ -44,13 +45,15 @@ void AddClouds(const std::vector<std::string>& urls, Guard removed, RouterConfig
   config.cloud.breaker_failures = 9;  // a storm opens it, chance hardly ever
   static constexpr const char* kNames[kClouds] = {"deepseek", "second", "night"};
   for (size_t i = 1; i < urls.size(); ++i) {
-    CloudConfig further = config.cloud;
+    CloudConfig further = config.cloud;  // which do not think
     further.further = true;
     further.name = further.model = kNames[i];
     further.base_url = urls[i];
     if (i == 1) further.dialect = CloudConfig::Dialect::kOpenAi;
     config.clouds.push_back(std::move(further));
   }
+  static_assert(kThinkingCloud == 0);
+  config.cloud.thinking = true;
   using Scenario = CloudChoiceConfig::Scenario;
   if (removed == Guard::kCloudChoice) return;
   if (removed == Guard::kDetectorsAtSecond) config.cloud_choice = {{{}, Scenario::kAny, kNames[1]}};
@@ -74,10 +77,19 @@ RouterConfig MakeFirst(const std::string& folder, const std::string& redis, Guar
   config.output_guard.word_lists = {{"words", GuardWordList::Action::kRedact, {"everyday"}}};
   config.audit.directory = folder + "/audit";
   config.audit.segment_bytes_max = 1 << 20;
+  config.audit.payload.tenants = {"second", "masked", "floor"};
   config.cache.bytes_max = 1 << 16;
   config.cache.shared = !redis.empty();
   config.sharing.redis = redis.empty() ? "" : "unix:" + redis;
   return config;
+}
+
+// What must stay from now on and might leave before.
+void MakeStricter(RouterConfig& config) {
+  config.sensitivity.keyword_lists[0].words.emplace_back(kLateWord);
+  for (TenantConfig& tenant : config.tenants) {
+    if (tenant.name == "late") tenant.sensitivity_floor = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
+  }
 }
 
 }  // namespace
@@ -91,7 +103,8 @@ std::vector<RouterConfig> MakeConfigs(const std::vector<std::string>& cloud_urls
   AddClouds(cloud_urls, removed, first);
 
   RouterConfig other = first;
-  other.version = "fedcba9876543210";
+  other.version = kStricterVersion;
+  if (removed != Guard::kReload) MakeStricter(other);
   other.policy.cloud_qps_threshold = 2000;
   other.cache.bytes_max = 1 << 12;  // of one answer a sixteenth: it keeps none, and looks into Redis
   other.cloud.attempts_max = 2;

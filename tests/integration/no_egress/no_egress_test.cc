@@ -77,11 +77,13 @@ TEST(NoEgress, NothingLeavesWhateverFails) {
   }
   std::vector<std::string> needed = {"at cloud 1", "at cloud 2", "retries", "fallbacks", "completions answered",
                                      "tools answered", "split answered", "ended in admission", "ended in dispatch",
-                                     "ended in output_guard"};
+                                     "ended in output_guard", "large answered", "thought of",
+                                     "payloads with their canary", "left before the reload",
+                                     "stayed after the reload"};
   const bool redis = RedisServer::Installed();
   if (redis) needed.emplace_back("in Redis");
   if (requests >= 10'000) needed.insert(needed.end(), {"hedges won", "hedges failed"});
-  if (requests >= 400'000) needed.emplace_back("hedges lost");
+  if (requests >= 400'000) needed.insert(needed.end(), {"hedges lost", "not read"});
   if (redis && requests >= 10'000) needed.emplace_back("cache faults");
   if (redis && requests >= 400'000) needed.emplace_back("hits in Redis");
   for (const std::string& what : needed) EXPECT_GT(report.seen[what], 0) << what;
@@ -102,8 +104,8 @@ TEST(NoEgress, AMissingGuardIsNoticed) {
   const std::set<Kind> numbers = {kId, kCardKind, kNext};
   const std::set<Kind> split = {kId, kCardKind, kKey, kNext};
   const std::set<Kind> written = {kId, kCardKind, kKey, Kind::kKeyword, kNext};
-  const std::set<Kind> free = {Kind::kEveryday, Kind::kPhone, Kind::kEmail};
-  const std::set<Kind> detected = {kId,   kCardKind,      kKey,          Kind::kJwt,
+  const std::set<Kind> free = {Kind::kEveryday, Kind::kPhone, Kind::kEmail, Kind::kLateKeyword, Kind::kLateFloor};
+  const std::set<Kind> detected = {kId,   kCardKind,      kKey,          Kind::kJwt,         Kind::kLateKeyword,
                                    kNext, Kind::kKeyword, Kind::kPhone, Kind::kEmail, Kind::kPrivateKey};
   std::set<Kind> all;
   for (int kind = 0; kind < kKinds; ++kind) all.insert(static_cast<Kind>(kind));
@@ -127,6 +129,7 @@ TEST(NoEgress, AMissingGuardIsNoticed) {
       {Guard::kClosedFields, 500, {Kind::kEveryday}},
       {Guard::kClosedHeaders, 200, {}, "a request id or a trace left the cluster"},
       {Guard::kInspectionLimit, 600, {Kind::kUnreadable, kNext}},
+      {Guard::kReload, 2000, {Kind::kLateKeyword, Kind::kLateFloor}},
       {Guard::kCloudChoice, 300, free},
       {Guard::kDetectorsAtSecond, 400, detected},
       {Guard::kDetectorsAtHedges, 2500, detected},

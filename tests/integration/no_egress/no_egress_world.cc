@@ -3,6 +3,7 @@
 
 #include "tests/integration/no_egress/no_egress_world.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
@@ -44,8 +45,10 @@ using absl::Milliseconds;
 
 constexpr int kAtATime = 64;
 constexpr size_t kReloadEvery = 300, kStormEvery = 1000;
+constexpr size_t kLargeEvery = 500, kLargeInARow = 8;  // more than the pool takes
+constexpr size_t kInspectThreads = 1, kInspectWaiting = 1;
 constexpr size_t kBefore = 190;  // so many requests ago: most of those have ended
-const std::string kAuditKey(32, 'k');
+const std::string kAuditKey(32, 'k'), kPayloadKey(32, 'p');
 
 [[noreturn]] void Die(const absl::Status& status) { throw std::runtime_error(std::string(status.message())); }
 
@@ -81,7 +84,8 @@ class World {
   void StartClouds(const RouterConfig& config);
   void StartSharing(const RouterConfig& config);
   void StartAudit(AuditConfig config);
-  std::shared_ptr<const Rules> MakeRules(RouterConfig config, const Detectors& detectors);
+  std::unique_ptr<Detectors> MakeDetectors(const RouterConfig& config, std::shared_ptr<const TextModels> models);
+  std::shared_ptr<const Rules> MakeRules(const RouterConfig& config, std::shared_ptr<const TextModels> models);
   Script EngineScript(const Prompt& prompt);
   // What a router without this guard would do with a prompt at this point.
   std::optional<Script> Misbehave(const std::string& text);
@@ -90,6 +94,7 @@ class World {
   Task<void> CloudReady();
   Task<void> RunOne(size_t index, Doors::Client& client);
   uint64_t SeedOf(size_t index) const { return options_.seed * 1'000'003 + index; }
+  CanaryRequest Make(size_t index) const { return MakeCanaryRequest(SeedOf(index), index % kLargeEvery < kLargeInARow); }
   void FollowUp(size_t index, CanaryRequest& made) const;
   void Storm();
   void Finish();
@@ -107,7 +112,6 @@ class World {
   Metrics metrics_;
   FakeFleet fleet_{io_.get_executor(), *clock_};
   Cancellation stop_;
-  std::unique_ptr<Detectors> real_detectors_;
   std::vector<std::shared_ptr<const Rules>> rules_;  // a reload takes the next
   std::optional<EndpointRegistry> registry_;
   std::vector<std::unique_ptr<CloudUpstream>> clouds_;
@@ -115,12 +119,14 @@ class World {
   std::unique_ptr<LeaseStore> leases_;
   std::optional<SharedLimits> sharing_;
   std::unique_ptr<Audit> audit_;
+  std::optional<InspectionPool> inspection_;
   std::optional<Router> router_;
   std::optional<Doors> doors_;
 
   size_t next_ = 0;
   int working_ = 0;
-  std::set<std::string> unseen_;  // canaries that the detectors pass over
+  PassedOver passed_over_;
+  std::atomic<int> detector_faults_ = 0;
   Observed observed_;
 };
 
@@ -148,20 +154,21 @@ World::World(const NoEgressOptions& options) : options_(options), random_(static
   const std::vector<RouterConfig> configs =
       MakeConfigs(urls, folder_, redis_ ? redis_->socket() : "", options.removed);
   const RouterConfig& config = configs[0];
-  auto detectors = MakePatternDetectors(config.sensitivity);
-  if (!detectors.ok()) Die(detectors.status());
-  real_detectors_ = *std::move(detectors);
-  for (const RouterConfig& one : configs) rules_.push_back(MakeRules(one, *real_detectors_));
+  auto models = TextModels::Builtin();
+  if (!models.ok()) Die(models.status());
+  const std::shared_ptr<const TextModels> read_by = *std::move(models);
+  for (const RouterConfig& one : configs) rules_.push_back(MakeRules(one, read_by));
   StartClouds(config);
   StartSharing(config);
   StartAudit(config.audit);
 
   registry_.emplace(io_.get_executor(), *clock_, SeededRandom(options.seed), config.local, fleet_.connect(),
                     fleet_.resolve(), metrics_);
+  inspection_.emplace(io_.get_executor(), *clock_, kInspectThreads, kInspectWaiting);
   router_.emplace(RouterParts{io_.get_executor(), *clock_, SeededRandom(options.seed + 1), metrics_, *registry_,
                               clouds_[0].get(), *audit_, std::string(32, 'c'),
                               {clouds_[1].get(), clouds_[2].get()}, sharing_ ? &*sharing_ : nullptr,
-                              cache_store_.get()},
+                              cache_store_.get(), &*inspection_},
                   rules_[0]);
   doors_.emplace(io_.get_executor(), *clock_, SeededRandom(options.seed + 2), *router_, metrics_);
   if (!doors_->Open()) Die(absl::InternalError("the doors do not open"));
@@ -210,16 +217,23 @@ void World::StartAudit(AuditConfig config) {
                                                                           : FlakyStore::Lies::kNone;
   auto store = std::make_unique<FlakyStore>(*std::move(files), *clock_, random_(), lies, &observed_.audit_faults);
   audit_ = std::make_unique<Audit>(*clock_, kAuditKey, std::move(store), "chain", metrics_, config);
+  audit_->KeepPayloads(kPayloadKey, SeededRandom(options_.seed + 3));
+  observed_.payload_key = kPayloadKey;
 }
 
-std::shared_ptr<const Rules> World::MakeRules(RouterConfig config, const Detectors& detectors) {
-  const auto flaky = [&] {
-    return std::make_unique<FlakyDetectors>(detectors, random_(), options_.removed == Guard::kFailClosed, &unseen_,
-                                            &observed_.detector_faults);
-  };
-  auto guard = OutputGuard::Make(config.output_guard, flaky());
+std::unique_ptr<Detectors> World::MakeDetectors(const RouterConfig& config, std::shared_ptr<const TextModels> models) {
+  auto detectors = MakePatternDetectors(config.sensitivity, std::move(models));
+  if (!detectors.ok()) Die(detectors.status());
+  return std::make_unique<FlakyDetectors>(*std::move(detectors), random_(), options_.removed == Guard::kFailClosed,
+                                          passed_over_, detector_faults_);
+}
+
+// As Rules::Make does, but with detectors that fail.
+std::shared_ptr<const Rules> World::MakeRules(const RouterConfig& config, std::shared_ptr<const TextModels> models) {
+  auto guard = OutputGuard::Make(config.output_guard, MakeDetectors(config, nullptr));
   if (!guard.ok()) Die(guard.status());
-  auto classification = std::make_unique<Classification>(config.sensitivity, flaky());
+  auto classification =
+      std::make_unique<Classification>(config.sensitivity, MakeDetectors(config, std::move(models)));
   return std::make_shared<const Rules>(Rules{config, Screening(config.limits), std::move(classification),
                                              Policy(config.policy), *std::move(guard)});
 }
@@ -281,7 +295,13 @@ Script World::EngineScript(const Prompt& prompt) {
     default: break;
   }
   // Few enough that late ones are rare, or a hedge would not be worth it.
-  return Script::Answer({"local ", echo}).After(Milliseconds(random_() % 25 == 0 ? 60 : random_() % 3));
+  Script answer = Script::Answer({"local ", echo}).After(Milliseconds(random_() % 25 == 0 ? 60 : random_() % 3));
+  if (random_() % 4 == 0) {
+    v1::GenerateStreamResponse thought;
+    thought.mutable_delta()->set_reasoning_content(echo);
+    answer.events.insert(answer.events.begin(), std::move(thought));
+  }
+  return answer;
 }
 
 void World::Storm() {
@@ -300,7 +320,7 @@ void World::FollowUp(size_t index, CanaryRequest& made) const {
     const bool stayed = MustStay(before.kind) && before.api_key == kOpenKey && !LocalOnly(before.api);
     if (!stayed || before.kind == Kind::kFollowUp || ended.times != 1 || !ended.status.ok()) continue;
     const bool by_history = before.kind == Kind::kDeclared && at % 16 != 15;
-    const CanaryRequest earlier = by_history ? MakeCanaryRequest(SeedOf(at)) : before;
+    const CanaryRequest earlier = by_history ? Make(at) : before;
     if (by_history ? earlier.request.messages().empty() : earlier.session.empty()) continue;
     made = MakeFollowUp(SeedOf(index), earlier, !by_history);
     return;
@@ -311,17 +331,20 @@ Task<void> World::RunOne(size_t index, Doors::Client& client) {
   CanaryRequest& made = observed_.requests[index];
   // Some ask what was asked before, so that the cache has something to answer.
   const bool again = index % 16 == 15 && index > kBefore;
-  made = MakeCanaryRequest(SeedOf(index - (again ? kBefore : 0)));
+  made = Make(index - (again ? kBefore : 0));
   if (!again && index % 8 == 7 && index > kBefore) FollowUp(index, made);
   if (options_.removed == Guard::kDeclaredLevel) {
     made.declared = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
     made.request.clear_declared_sensitivity();
   }
-  if (Unseen(options_.removed, made)) unseen_.insert(made.canary);
+  if (Unseen(options_.removed, made)) passed_over_.Add(made.canary);
   if (options_.removed == Guard::kClosedFields && !made.sendable && made.kind == Kind::kEveryday) {
     SendRaw(absl::StrCat(made.request.user(), made.request.session(), made.request.model()));
   }
-  if (options_.removed == Guard::kDetectorsAtSecond) made.cloud = 1;
+  if (options_.removed == Guard::kDetectorsAtSecond) {
+    made.cloud = 1;
+    made.sendable &= made.field != "reasoning";  // it does not think
+  }
   if (options_.removed == Guard::kClosedHeaders) SendRaw(RequestIdOf(index));
   if (options_.removed == Guard::kMasking && made.api_key == kMaskedKey) SendRaw(made.value);
   // Short for some, and some arrive too late; some clients leave, at an event or at a moment.
@@ -407,6 +430,7 @@ void World::ReadFiles() {
     observed_.received.push_back(emulator->Records());
     observed_.received_all &= emulator->stats().bytes_dropped == 0;
   }
+  observed_.detector_faults = detector_faults_;
   observed_.redis_hits = cache_store_ ? cache_store_->hits() : 0;
   observed_.log = stderr_->Text();
   observed_.metrics = metrics_.Text();
@@ -414,7 +438,11 @@ void World::ReadFiles() {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_)) {
     const std::string path = entry.path().string();
     if (!entry.is_regular_file() || path == Name("stderr")) continue;
-    if (absl::StartsWith(path, Name("audit/")) && absl::EndsWith(path, ".jsonl")) {
+    if (absl::StartsWith(path, Name("audit/payload-"))) {
+      for (const auto line : absl::StrSplit(ReadAll(path), '\n', absl::SkipEmpty())) {
+        observed_.payloads.emplace_back(line);
+      }
+    } else if (absl::StartsWith(path, Name("audit/")) && absl::EndsWith(path, ".jsonl")) {
       segments.insert(entry.path());
     } else if (redis_ && absl::StartsWith(path, redis_->folder().string())) {
       absl::StrAppend(&observed_.redis, path, "\n", ReadAll(path), "\n");

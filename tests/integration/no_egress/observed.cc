@@ -10,8 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "common/digest.h"
 #include "nlohmann/json.hpp"
 #include "router/audit.h"
+#include "router/audit_payload.h"
 #include "tests/integration/no_egress/canary_search.h"
 
 namespace headgate::router {
@@ -21,6 +23,8 @@ struct Decided {
   bool cloud = false, sensitive = true;
   bool masked = false;  // sensitive as it was, and not with placeholders
   bool left = false;    // by an earlier decision: a line of a batch is asked again
+  bool strict = false;  // under kStricterVersion, this one or an earlier one for the cloud
+  bool kept = false;    // what it was about is
   bool may_leave() const { return cloud && (!sensitive || masked); }
 };
 
@@ -37,6 +41,7 @@ class Judgement {
     report_.seen["hits in Redis"] = observed_.redis_hits;
     report_.seconds_run = observed_.seconds;
     ReadReceived();
+    ReadPayloads();
     ReadAudit();
     for (size_t i = 0; i < observed_.requests.size(); ++i) JudgeOne(i);
     JudgeOutcomes();
@@ -92,7 +97,11 @@ class Judgement {
       const std::string level = record.value("sensitivity", "restricted");
       Decided& decided = decisions_[id];
       decided.left |= decided.may_leave();
+      const bool stricter = record.value("policy_version", "") == kStricterVersion;
+      decided.strict = stricter || (decided.strict && decided.cloud);
       decided.cloud = record["route"].value("target", "") == "cloud";
+      decided.kept = ReadKept(record);
+      report_.seen["not read"] += line.find("NOT_INSPECTABLE:busy") != std::string::npos;
       decided.sensitive =
           record.value("classification_state", "") != "classified" || (level != "public" && level != "internal");
       for (const auto& reason : record["route"].value("reasons", nlohmann::json::array())) {
@@ -116,6 +125,24 @@ class Judgement {
       if (found->second.may_leave() || again) went_.insert(request.canary);
       (found->second.sensitive ? closed_ : open_).insert({request.canary, request.value});
     }
+  }
+
+  // Who has the key can open them.
+  void ReadPayloads() {
+    for (const std::string& line : observed_.payloads) {
+      const auto payload = OpenPayload(observed_.payload_key, line);
+      if (!payload.ok()) Complain("a payload that cannot be opened");
+      kept_.insert(Hex(Sha256(line)));
+      report_.seen["payloads with their canary"] += payload.ok() && !FindWords(payload->text).empty();
+    }
+    if (!FindWords(absl::StrJoin(observed_.payloads, "\n")).empty()) Complain("a canary is in a payload, in clear");
+  }
+  bool ReadKept(const nlohmann::json& record) {
+    const std::string digest = record.value("input_digest", "");
+    if (digest.empty()) return false;
+    const auto kept = kept_.find(digest);
+    if (kept == kept_.end()) Complain("a record's payload is missing");
+    return kept != kept_.end();
   }
 
   void ReadOutcome(const std::string& id, const nlohmann::json& record) {
@@ -175,6 +202,8 @@ class Judgement {
     report_.seen["completions answered"] += http && request.field == "prompt";
     report_.seen["tools answered"] += request.field.starts_with("tool") || request.field.starts_with("call");
     report_.seen["split answered"] += request.split;
+    report_.seen["large answered"] += request.large;
+    report_.seen["thought of"] += ended.thought;
   }
 
   void JudgeOne(size_t index) {
@@ -190,6 +219,10 @@ class Judgement {
                                })];
     }
     JudgeMasked(index);
+    const auto made = decisions_.find(IdOf(index));
+    if (Late(request.kind) && made != decisions_.end() && !made->second.cloud && made->second.strict) {
+      ++report_.seen["stayed after the reload"];
+    }
     bool found = false, elsewhere = false;
     for (size_t cloud = 0; cloud < received_.size(); ++cloud) {
       if (!received_[cloud].contains(request.canary)) continue;
@@ -205,18 +238,27 @@ class Judgement {
     if (LocalOnly(request.api)) return Leak(request, "a call that only the cluster answers");
     if (!request.sendable) return Leak(request, "a field that is never sent");
     if (!request.valid) return Leak(request, "an invalid request");
+    if (made != decisions_.end()) JudgeDecision(request, made->second);
     if (elsewhere) return Leak(request, "at another cloud than its own");
     if (went_.contains(request.canary)) return;
-    const auto decision = decisions_.find(IdOf(index));
     // Nobody read how its line ended, so nobody knows what it was called.
     if (request.api == Api::kHttpBatch && observed_.ended[index].request_id.empty()) {
       ++report_.seen["batches without an end"];
       return;
     }
-    if (decision == decisions_.end() || !decision->second.cloud) {
+    if (made == decisions_.end() || !made->second.cloud) {
       return Leak(request, "no record of a decision for the cloud");
     }
     Leak(request, "decided sensitive");
+  }
+
+  // Of a request that left.
+  void JudgeDecision(const CanaryRequest& request, const Decided& decided) {
+    if (!decided.cloud) return;
+    if (Late(request.kind)) ++report_.seen["left before the reload"];
+    if (Late(request.kind) && decided.strict) Leak(request, "must stay by the version that decided");
+    const bool keep = request.api_key == kSecondKey || request.api_key == kMaskedKey;
+    if (keep && !decided.kept) Complain("left, and its content is not kept");
   }
 
   // What the tenant wants masked may leave only where nothing was found at all.
@@ -288,6 +330,7 @@ class Judgement {
   std::set<std::string> known_, went_, open_, closed_;
   std::set<std::string> numbers_;                  // received
   std::map<std::string, Decided> decisions_;       // by request id
+  std::set<std::string> kept_;                     // digests of payloads
   std::map<std::string, int> outcomes_;
   NoEgressReport report_;
 };
@@ -304,7 +347,7 @@ const char* Name(Guard guard) {
       "none", "detectors", "folding", "decoding", "seams", "joining", "numerals", "recursion", "memory", "masking",
       "declared_level", "tenant_floor",
       "local_only_tenant", "fail_closed", "audit_first", "less_trust", "closed_fields", "closed_headers",
-      "inspection_limit", "cloud_choice", "detectors_at_second", "detectors_at_hedges", "hedge_record", "quiet_log",
+      "inspection_limit", "reload", "cloud_choice", "detectors_at_second", "detectors_at_hedges", "hedge_record", "quiet_log",
       "quiet_metrics", "quiet_errors", "quiet_audit", "quiet_files", "quiet_redis"};
   return kNames[static_cast<int>(guard)];
 }

@@ -37,13 +37,14 @@ enum class Guard {
   kClosedFields,     // user, session and author go along
   kClosedHeaders,    // request id and trace context go along
   kInspectionLimit,  // of what is too long only a part is read
+  kReload,           // a new version has the old one's words and floors
   kCloudChoice,      // everything goes to the first cloud
   kDetectorsAtSecond,  // they find nothing, and all that leaves goes to the second cloud
   kDetectorsAtHedges,  // they find nothing, and all that leaves is a hedge
   kHedgeRecord,      // records of hedges are lost, and said to be written
   kQuietLog, kQuietMetrics, kQuietErrors, kQuietAudit, kQuietFiles, kQuietRedis,  // they repeat a prompt
 };
-inline constexpr int kGuards = 29;
+inline constexpr int kGuards = 30;
 const char* Name(Guard guard);
 
 // Everything else that could repeat a request must not either.
@@ -61,9 +62,10 @@ struct Observed {
   bool received_all = true;             // nothing of it was dropped
   std::string log, metrics;
   std::vector<std::string> audit;       // lines
+  std::vector<std::string> payloads;    // lines: content that must be kept, encrypted
   std::string redis;                    // every write there, and all that Redis has on disk
   std::string files;                    // all others: names and content
-  std::string audit_key;
+  std::string audit_key, payload_key;
   int detector_faults = 0, audit_faults = 0, cache_faults = 0, reloads = 0;
   int redis_hits = 0;                   // of the cache's second level
   double seconds = 0;
