@@ -4,6 +4,7 @@
 #include "router/upstream/cloud_balance.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -64,7 +65,7 @@ absl::StatusOr<CloudBalance> ParseCloudBalance(std::string_view body) {
   return balance;
 }
 
-BalancePoll::BalancePoll(Clock& clock, CurlMulti& multi, const CloudConfig& config, Configure configure,
+BalancePoll::BalancePoll(Clock& clock, CurlMulti& multi, const CloudConfig& config, size_t keys, Configure configure,
                          Metrics& metrics)
     : clock_(clock),
       multi_(multi),
@@ -74,7 +75,8 @@ BalancePoll::BalancePoll(Clock& clock, CurlMulti& multi, const CloudConfig& conf
       metrics_(metrics),
       low_gauge_(metrics.GetGauge("headgate_router_cloud_balance_low",
                                   "1 while the cloud's balance is below cloud.balance_min_micro_units or spent.",
-                                  CloudLabels(config))) {
+                                  CloudLabels(config))),
+      accounts_(keys) {
   Wait(std::min(config_.balance_interval, kFirstAfter));
 }
 
@@ -93,7 +95,7 @@ void BalancePoll::Ask() {
   easy_ = curl_easy_init();
   if (easy_ == nullptr) return Wait(config_.balance_interval);
   body_.clear();
-  configure_(easy_);
+  configure_(easy_, key_);
   curl_easy_setopt(easy_, CURLOPT_URL, url_.c_str());
   curl_easy_setopt(easy_, CURLOPT_HTTPGET, 1L);
   curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, kTimeoutMs);
@@ -120,30 +122,38 @@ void BalancePoll::Done(CURLcode result) {
   }
   absl::StatusOr<CloudBalance> balance = absl::UnavailableError("no answer");
   if (result == CURLE_OK && status == 200) balance = ParseCloudBalance(body_);
-  if (!balance.ok() && !failed_) HG_LOG(Warning, "the cloud's balance is not known, status=", status);
-  failed_ = !balance.ok();
+  Account& account = accounts_[key_];
+  if (!balance.ok() && !account.failed) {
+    HG_LOG(Warning, "the cloud's balance is not known, key=", key_ + 1, " status=", status);
+  }
+  account.failed = !balance.ok();
   if (balance.ok()) Show(*balance);
-  Wait(config_.balance_interval);
+  key_ = (key_ + 1) % accounts_.size();
+  Wait(key_ == 0 ? config_.balance_interval : absl::ZeroDuration());
 }
 
 void BalancePoll::Show(const CloudBalance& balance) {
   bool low = !balance.available;
+  std::map<std::string, std::string> labels;
+  if (accounts_.size() > 1) labels["key"] = absl::StrCat(key_ + 1);
   for (const CloudBalance::Amount& amount : balance.amounts) {
+    labels["currency"] = amount.currency;
     metrics_
         .GetGauge("headgate_router_cloud_balance_micro_units", "What is left on the cloud's account.",
-                  CloudLabels(config_, {{"currency", amount.currency}}))
+                  CloudLabels(config_, labels))
         .Set(static_cast<double>(amount.micro_units));
   }
   // One account has one currency; with several, the largest counts.
   const auto most = std::max_element(balance.amounts.begin(), balance.amounts.end(),
                                      [](const auto& a, const auto& b) { return a.micro_units < b.micro_units; });
   if (most != balance.amounts.end()) low = low || most->micro_units < config_.balance_min_micro_units;
-  if (low && !low_) {
-    HG_LOG(Error, "the cloud's balance is low: micro_units=", most == balance.amounts.end() ? 0 : most->micro_units,
-           " available=", balance.available);
+  if (low && !accounts_[key_].low) {
+    HG_LOG(Error, "the cloud's balance is low: key=", key_ + 1,
+           " micro_units=", most == balance.amounts.end() ? 0 : most->micro_units, " available=", balance.available);
   }
-  low_ = low;
-  low_gauge_.Set(low ? 1 : 0);
+  accounts_[key_].low = low;
+  const bool any = std::any_of(accounts_.begin(), accounts_.end(), [](const Account& account) { return account.low; });
+  low_gauge_.Set(any ? 1 : 0);
 }
 
 }  // namespace headgate::router

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // What is left on the cloud's account: asked for now and then (GET /user/balance, which carries no content), shown as a
-// metric, reported when it is low.
+// metric, reported when it is low. Several keys may be of several accounts: each is asked for its own.
 //
 // Thread-safety: executor thread only.
 #pragma once
@@ -35,11 +35,12 @@ absl::StatusOr<CloudBalance> ParseCloudBalance(std::string_view body);
 
 class BalancePoll {
  public:
-  // Prepares a transfer as every other one, with the key of now.
-  using Configure = std::function<void(CURL*)>;
-  // First after a second: a balance that is low is known soon after the start. `clock`, `multi` and `metrics` must
-  // outlive it.
-  BalancePoll(Clock& clock, CurlMulti& multi, const CloudConfig& config, Configure configure, Metrics& metrics);
+  // Prepares a transfer as every other one, with that key.
+  using Configure = std::function<void(CURL*, size_t key)>;
+  // First after a second: a balance that is low is known soon after the start. All keys, one after the other. `clock`,
+  // `multi` and `metrics` must outlive it.
+  BalancePoll(Clock& clock, CurlMulti& multi, const CloudConfig& config, size_t keys, Configure configure,
+              Metrics& metrics);
   ~BalancePoll();
   BalancePoll(const BalancePoll&) = delete;
   BalancePoll& operator=(const BalancePoll&) = delete;
@@ -60,8 +61,12 @@ class BalancePoll {
   Gauge& low_gauge_;
   CURL* easy_ = nullptr;  // while a question is open
   std::string body_;
-  bool low_ = false;
-  bool failed_ = false;  // the last time
+  struct Account {
+    bool low = false;
+    bool failed = false;  // the last time
+  };
+  std::vector<Account> accounts_;  // by key
+  size_t key_ = 0;                 // that is asked about
   std::unique_ptr<Timer> timer_;
 };
 

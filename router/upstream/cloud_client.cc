@@ -94,7 +94,9 @@ class CloudClient : public CloudUpstream {
       headers.reset(curl_slist_append(headers.release(), "Expect:"));  // takes away one that libcurl would add
     }
     MakeTransport(std::move(lines));
-    balance_.emplace(clock, multi_, config_, [this](CURL* easy) { Configure(easy, keys_.Next()); }, metrics);
+    balance_.emplace(
+        clock, multi_, config_, secrets.api_keys.size(), [this](CURL* easy, size_t key) { Configure(easy, key); },
+        metrics);
   }
   ~CloudClient() override;
 

@@ -18,6 +18,7 @@
 #include "router/upstream/cloud_wire.h"
 #include "router/upstream/upstream_error.h"
 #include "tests/fakes/deepseek_emulator.h"
+#include "tests/fakes/http_stub.h"
 #include "tests/unit/upstream/permitted.h"
 
 namespace headgate::router {
@@ -166,6 +167,34 @@ TEST_F(CloudAccountTest, ALowBalanceIsShownSoonAfterTheStart) {
   emulator_->SetBalance(0, 999'000'000);
   Gauge& low = metrics_.GetGauge("headgate_router_cloud_balance_low", "");
   EXPECT_TRUE(RunUntil([&] { return low.Value() == 1; }));
+}
+
+// Two accounts: none hides the other.
+TEST_F(CloudAccountTest, EveryKeyHasItsOwnBalance) {
+  HttpStub stub(io_, [](const HttpStub::Request& request, const std::shared_ptr<HttpStub::Reply>& reply) {
+    const bool one = absl::StrContains(request.head, "Bearer sk-one\r\n");
+    reply->Send(200, absl::StrCat(R"({"is_available":true,"balance_infos":[{"currency":"CNY","total_balance":")",
+                                  one ? "70.00" : "0.50", R"("}]})"));
+  });
+  config_.base_url = stub.url();
+  config_.balance_interval = absl::Milliseconds(20);
+  config_.balance_min_micro_units = 1'000'000;
+  auto client = MakeCloudClient(io_.get_executor(), *clock_, config_, CloudSecrets({"sk-one", "sk-two"}, ""), metrics_);
+  ASSERT_TRUE(client.ok()) << client.status();
+  client_ = *std::move(client);
+  const auto balance = [&](const char* key) {
+    return metrics_.GetGauge("headgate_router_cloud_balance_micro_units", "", {{"currency", "CNY"}, {"key", key}})
+        .Value();
+  };
+  Gauge& low = metrics_.GetGauge("headgate_router_cloud_balance_low", "");
+  EXPECT_TRUE(RunUntil([&] { return balance("1") != 0 && balance("2") != 0; }));
+  for (size_t asked = stub.requests().size(); asked < 8; ++asked) {
+    EXPECT_TRUE(RunUntil([&] { return stub.requests().size() > asked; }));
+    EXPECT_EQ(balance("1"), 70'000'000);
+    EXPECT_EQ(balance("2"), 500'000);
+    EXPECT_EQ(low.Value(), 1);
+  }
+  client_.reset();
 }
 
 TEST(NamedConcurrencyLimit, Table) {
