@@ -17,6 +17,7 @@
 #include "boost/asio/use_awaitable.hpp"
 #include "common/log.h"
 #include "common/mailbox.h"
+#include "services/grpc_message.h"
 #include "services/grpc_status.h"
 
 namespace headgate::services {
@@ -54,10 +55,11 @@ void LogException(std::exception_ptr error) {
 template <typename Reactor, typename Self>
 class Call : public Reactor, public std::enable_shared_from_this<Self> {
  public:
-  Call(const CallParts& parts, grpc::CallbackServerContext* context, const char* api)
+  Call(const CallParts& parts, grpc::CallbackServerContext* context, const char* api, absl::Status read)
       : parts_(parts), context_(context) {
     head_.received = parts.clock.Monotonic();
-    head_status_ = ReadHead(parts, *context, api, head_);
+    read_ = ReadHead(parts, *context, api, head_);
+    if (read_.ok()) read_ = std::move(read);
     context->AddInitialMetadata("x-request-id", head_.request_id);
   }
 
@@ -87,7 +89,7 @@ class Call : public Reactor, public std::enable_shared_from_this<Self> {
  protected:
   static Task<void> Run(std::shared_ptr<Self> self) {
     const Calls::Entry entry(self->parts_.calls, self->cancellation_);
-    absl::Status status = self->head_status_;
+    absl::Status status = self->read_;
     if (!status.ok() && self->parts_.on_refuse) self->parts_.on_refuse(self->head_, status.code());
     if (status.ok()) status = co_await self->Work();
     self->End(ToGrpc(status));
@@ -96,15 +98,16 @@ class Call : public Reactor, public std::enable_shared_from_this<Self> {
   const CallParts& parts_;
   grpc::CallbackServerContext* const context_;
   router::RequestHead head_;
-  absl::Status head_status_;
+  absl::Status read_;  // of head and message
   Cancellation cancellation_;
   std::shared_ptr<Self> self_;
 };
 
 class UnaryCall final : public Call<grpc::ServerUnaryReactor, UnaryCall> {
  public:
-  UnaryCall(const CallParts& parts, grpc::CallbackServerContext* context, const char* api, UnaryWork work)
-      : Call(parts, context, api), work_(std::move(work)) {
+  UnaryCall(const CallParts& parts, grpc::CallbackServerContext* context, const char* api, UnaryWork work,
+            absl::Status read)
+      : Call(parts, context, api, std::move(read)), work_(std::move(work)) {
     head_.whole = true;
   }
   Task<absl::Status> Work() {
@@ -121,11 +124,12 @@ class UnaryCall final : public Call<grpc::ServerUnaryReactor, UnaryCall> {
 
 // Events wait in a queue for gRPC, which takes one at a time: its threads take the next one themselves, and the
 // executor hears of it only when the queue was full. Those of one turn leave together, the last one with the status.
-class StreamCall final : public Call<grpc::ServerWriteReactor<v1::GenerateStreamResponse>, StreamCall>,
+class StreamCall final : public Call<grpc::ServerWriteReactor<grpc::ByteBuffer>, StreamCall>,
                          public router::AnswerSink {
  public:
-  StreamCall(const CallParts& parts, grpc::CallbackServerContext* context, const char* api, StreamWork work)
-      : Call(parts, context, api), work_(std::move(work)), written_(parts.executor, 1) {}
+  StreamCall(const CallParts& parts, grpc::CallbackServerContext* context, const char* api, StreamWork work,
+             absl::Status read)
+      : Call(parts, context, api, std::move(read)), work_(std::move(work)), written_(parts.executor, 1) {}
 
   Task<absl::Status> Work() {
     absl::Status status = co_await work_(head_, *this, cancellation_);
@@ -137,7 +141,9 @@ class StreamCall final : public Call<grpc::ServerWriteReactor<v1::GenerateStream
       const std::lock_guard lock(mutex_);
       ended_ = true;  // after an exception events may be left: nothing may be written after the status
     }
-    last_ ? StartWriteAndFinish(&*last_, {}, status) : Finish(status);
+    if (!last_) return Finish(status);
+    Pack(*last_);
+    StartWriteAndFinish(&bytes_, {}, status);
   }
 
   Task<absl::Status> Write(const v1::GenerateStreamResponse& event) override {
@@ -213,7 +219,12 @@ class StreamCall final : public Call<grpc::ServerWriteReactor<v1::GenerateStream
       if (queue_.size() > 1 && begun_) options.set_buffer_hint();
       begun_ = true;
     }
-    StartWrite(next, options);
+    Pack(*next);
+    StartWrite(&bytes_, options);
+  }
+  // What goes to gRPC next: one at a time.
+  void Pack(const v1::GenerateStreamResponse& event) {
+    if (!WriteMessage(event, bytes_).ok()) context_->TryCancel();  // too large for a message at all
   }
   // Until no more than `bytes` wait for gRPC.
   Task<absl::Status> Settle(size_t bytes) {
@@ -243,6 +254,7 @@ class StreamCall final : public Call<grpc::ServerWriteReactor<v1::GenerateStream
   const StreamWork work_;
   Mailbox<bool> written_;
   std::optional<v1::GenerateStreamResponse> last_;  // the finish: leaves with the status
+  grpc::ByteBuffer bytes_;                          // with gRPC while writing_, and after the end
 
   std::mutex mutex_;
   std::deque<Queued> queue_;  // the first one is being written when writing_
@@ -280,16 +292,15 @@ void AddRouteMetadata(grpc::CallbackServerContext& context, const v1::Route& rou
 }
 
 grpc::ServerUnaryReactor* StartUnary(const CallParts& parts, grpc::CallbackServerContext* context, const char* api,
-                                     UnaryWork work) {
-  const auto call = std::make_shared<UnaryCall>(parts, context, api, std::move(work));
+                                     UnaryWork work, absl::Status read) {
+  const auto call = std::make_shared<UnaryCall>(parts, context, api, std::move(work), std::move(read));
   call->Start();
   return call.get();
 }
 
-grpc::ServerWriteReactor<v1::GenerateStreamResponse>* StartStream(const CallParts& parts,
-                                                                  grpc::CallbackServerContext* context,
-                                                                  const char* api, StreamWork work) {
-  const auto call = std::make_shared<StreamCall>(parts, context, api, std::move(work));
+grpc::ServerWriteReactor<grpc::ByteBuffer>* StartStream(const CallParts& parts, grpc::CallbackServerContext* context,
+                                                        const char* api, StreamWork work, absl::Status read) {
+  const auto call = std::make_shared<StreamCall>(parts, context, api, std::move(work), std::move(read));
   call->Start();
   return call.get();
 }

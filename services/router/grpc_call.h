@@ -8,6 +8,7 @@
 #pragma once
 
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <functional>
@@ -30,7 +31,7 @@ struct CallParts {
   Clock& clock;
   RandomBytes random;
   Calls& calls;
-  // Told of calls whose metadata cannot be read, on the executor.
+  // Told of calls whose metadata or message cannot be read, on the executor.
   std::function<void(const router::RequestHead& head, absl::StatusCode code)> on_refuse = {};
 };
 
@@ -41,17 +42,17 @@ absl::Status ReadHead(const CallParts& parts, const grpc::CallbackServerContext&
                       router::RequestHead& head);
 
 // The work of a unary call: runs on the executor, returns the call's status. Initial metadata may be added to
-// `context`.
+// `context`. Not done when `read`, what ReadMessage said of the request, is an error.
 using UnaryWork = std::function<Task<absl::Status>(const router::RequestHead& head, Cancellation& cancellation)>;
 grpc::ServerUnaryReactor* StartUnary(const CallParts& parts, grpc::CallbackServerContext* context, const char* api,
-                                     UnaryWork work);
+                                     UnaryWork work, absl::Status read = absl::OkStatus());
 
-// GenerateStream. At most one write is with gRPC: the next waits for it, so a slow client slows the upstream down.
+// GenerateStream, whose messages are bytes (services/grpc_message.h). At most one write is with gRPC: the next waits
+// for it, so a slow client slows the upstream down.
 using StreamWork = std::function<Task<absl::Status>(const router::RequestHead& head, router::AnswerSink& sink,
                                                     Cancellation& cancellation)>;
-grpc::ServerWriteReactor<v1::GenerateStreamResponse>* StartStream(const CallParts& parts,
-                                                                  grpc::CallbackServerContext* context,
-                                                                  const char* api, StreamWork work);
+grpc::ServerWriteReactor<grpc::ByteBuffer>* StartStream(const CallParts& parts, grpc::CallbackServerContext* context,
+                                                        const char* api, StreamWork work, absl::Status read);
 
 // x-headgate-route and its companions as initial metadata. REQUIRES: initial metadata not yet sent.
 void AddRouteMetadata(grpc::CallbackServerContext& context, const v1::Route& route);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "services/grpc_message.h"
 #include "services/router/openai_answer.h"
 
 namespace headgate::services {
@@ -31,54 +32,63 @@ class WholeSink final : public router::AnswerSink {
   v1::GenerateResponse& response_;
 };
 
+// Read and digested on gRPC's thread: the executor has only one. Null: `read` says why.
+std::shared_ptr<const router::Prompt> ReadPrompt(const grpc::ByteBuffer& bytes, absl::Status& read) {
+  v1::GenerateRequest request;
+  read = ReadMessage(bytes, request);
+  return read.ok() ? std::make_shared<const router::Prompt>(std::move(request)) : nullptr;
+}
+
 }  // namespace
 
-// The prompt is copied and digested here, on gRPC's thread: the executor has only one.
 grpc::ServerUnaryReactor* InferenceService::Generate(grpc::CallbackServerContext* context,
-                                                     const v1::GenerateRequest* request,
-                                                     v1::GenerateResponse* response) {
-  auto prompt = std::make_shared<const router::Prompt>(*request);
-  return StartUnary(parts_, context, "grpc.Generate",
-                    [this, context, prompt = std::move(prompt), response](
+                                                     const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  absl::Status read;
+  auto prompt = ReadPrompt(*request, read);
+  const auto work = [this, context, prompt = std::move(prompt), response](
                         const router::RequestHead& head, Cancellation& cancellation) -> Task<absl::Status> {
-                      WholeSink sink(*response);
-                      const absl::Status status = co_await router_.Generate(head, *prompt, sink, cancellation);
-                      if (response->has_route()) AddRouteMetadata(*context, response->route());
-                      co_return status;
-                    });
+    v1::GenerateResponse whole;
+    WholeSink sink(whole);
+    const absl::Status status = co_await router_.Generate(head, *prompt, sink, cancellation);
+    if (whole.has_route()) AddRouteMetadata(*context, whole.route());
+    co_return status.ok() ? WriteMessage(whole, *response) : status;
+  };
+  return StartUnary(parts_, context, "grpc.Generate", work, std::move(read));
 }
 
-grpc::ServerWriteReactor<v1::GenerateStreamResponse>* InferenceService::GenerateStream(
-    grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
-  auto prompt = std::make_shared<const router::Prompt>(*request);
-  return StartStream(parts_, context, "grpc.GenerateStream",
-                     [this, prompt = std::move(prompt)](const router::RequestHead& head, router::AnswerSink& sink,
-                                                        Cancellation& cancellation) {
-                       return router_.Generate(head, *prompt, sink, cancellation);
-                     });
+grpc::ServerWriteReactor<grpc::ByteBuffer>* InferenceService::GenerateStream(grpc::CallbackServerContext* context,
+                                                                             const grpc::ByteBuffer* request) {
+  absl::Status read;
+  auto prompt = ReadPrompt(*request, read);
+  const auto work = [this, prompt = std::move(prompt)](const router::RequestHead& head, router::AnswerSink& sink,
+                                                       Cancellation& cancellation) {
+    return router_.Generate(head, *prompt, sink, cancellation);
+  };
+  return StartStream(parts_, context, "grpc.GenerateStream", work, std::move(read));
 }
 
-grpc::ServerUnaryReactor* InferenceService::Embed(grpc::CallbackServerContext* context, const v1::EmbedRequest* request,
-                                                  v1::EmbedResponse* response) {
-  return StartUnary(parts_, context, "grpc.Embed",
-                    [this, request, response](const router::RequestHead& head,
-                                              Cancellation& cancellation) -> Task<absl::Status> {
-                      auto result = co_await router_.Embed(head, *request, cancellation);
-                      if (result.ok()) *response = *std::move(result);
-                      co_return result.status();
-                    });
+grpc::ServerUnaryReactor* InferenceService::Embed(grpc::CallbackServerContext* context,
+                                                  const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  auto embed = std::make_shared<v1::EmbedRequest>();
+  absl::Status read = ReadMessage(*request, *embed);
+  const auto work = [this, embed = std::move(embed), response](const router::RequestHead& head,
+                                                               Cancellation& cancellation) -> Task<absl::Status> {
+    auto result = co_await router_.Embed(head, *embed, cancellation);
+    co_return result.ok() ? WriteMessage(*result, *response) : result.status();
+  };
+  return StartUnary(parts_, context, "grpc.Embed", work, std::move(read));
 }
 
 grpc::ServerUnaryReactor* InferenceService::CountTokens(grpc::CallbackServerContext* context,
-                                                        const v1::CountTokensRequest* request,
-                                                        v1::CountTokensResponse* response) {
-  return StartUnary(parts_, context, "grpc.CountTokens",
-                    [this, request, response](const router::RequestHead& head,
-                                              Cancellation& cancellation) -> Task<absl::Status> {
-                      auto result = co_await router_.CountTokens(head, *request, cancellation);
-                      if (result.ok()) *response = *std::move(result);
-                      co_return result.status();
-                    });
+                                                        const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  auto count = std::make_shared<v1::CountTokensRequest>();
+  absl::Status read = ReadMessage(*request, *count);
+  const auto work = [this, count = std::move(count), response](const router::RequestHead& head,
+                                                               Cancellation& cancellation) -> Task<absl::Status> {
+    auto result = co_await router_.CountTokens(head, *count, cancellation);
+    co_return result.ok() ? WriteMessage(*result, *response) : result.status();
+  };
+  return StartUnary(parts_, context, "grpc.CountTokens", work, std::move(read));
 }
 
 grpc::ServerUnaryReactor* InferenceService::ListModels(grpc::CallbackServerContext* context,

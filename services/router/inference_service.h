@@ -12,19 +12,25 @@
 
 namespace headgate::services {
 
-class InferenceService final : public v1::Inference::CallbackService {
+// Requests that can carry a client's text come as bytes (services/grpc_message.h).
+using RawInference = v1::Inference::WithRawCallbackMethod_Generate<v1::Inference::WithRawCallbackMethod_GenerateStream<
+    v1::Inference::WithCallbackMethod_GenerateBatch<  // not served here
+        v1::Inference::WithRawCallbackMethod_Embed<v1::Inference::WithRawCallbackMethod_CountTokens<
+            v1::Inference::WithCallbackMethod_ListModels<v1::Inference::Service>>>>>>;
+
+class InferenceService final : public RawInference {
  public:
   // Both must outlive the server.
   InferenceService(const CallParts& parts, router::Router& router) : parts_(parts), router_(router) {}
 
-  grpc::ServerUnaryReactor* Generate(grpc::CallbackServerContext* context, const v1::GenerateRequest* request,
-                                     v1::GenerateResponse* response) override;
-  grpc::ServerWriteReactor<v1::GenerateStreamResponse>* GenerateStream(grpc::CallbackServerContext* context,
-                                                                       const v1::GenerateRequest* request) override;
-  grpc::ServerUnaryReactor* Embed(grpc::CallbackServerContext* context, const v1::EmbedRequest* request,
-                                  v1::EmbedResponse* response) override;
-  grpc::ServerUnaryReactor* CountTokens(grpc::CallbackServerContext* context, const v1::CountTokensRequest* request,
-                                        v1::CountTokensResponse* response) override;
+  grpc::ServerUnaryReactor* Generate(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* GenerateStream(grpc::CallbackServerContext* context,
+                                                             const grpc::ByteBuffer* request) override;
+  grpc::ServerUnaryReactor* Embed(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                  grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* CountTokens(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest* request,
                                        v1::ListModelsResponse* response) override;
 

@@ -5,7 +5,10 @@
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <iterator>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -29,6 +32,12 @@ class GrpcApiTest : public RouterWorld {
   // A call by name and bytes; the answer's bytes, or the name of the status code.
   static std::string Unary(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
                            const std::string& request) {
+    std::string answer;
+    const grpc::Status status = Call(channel, method, request, answer);
+    return status.ok() ? answer : absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()));
+  }
+  static grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                           const std::string& request, std::string& answer) {
     grpc::GenericStub stub(channel);
     grpc::ClientContext context;
     const grpc::Slice slice(request);
@@ -37,10 +46,11 @@ class GrpcApiTest : public RouterWorld {
     std::promise<grpc::Status> done;
     stub.UnaryCall(&context, method, {}, &sent, &received, [&done](grpc::Status status) { done.set_value(status); });
     const grpc::Status status = done.get_future().get();
-    if (!status.ok()) return absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()));
     grpc::Slice whole;
-    received.DumpToSingleSlice(&whole);
-    return std::string(reinterpret_cast<const char*>(whole.begin()), whole.size());
+    if (status.ok() && received.DumpToSingleSlice(&whole).ok()) {
+      answer.assign(reinterpret_cast<const char*>(whole.begin()), whole.size());
+    }
+    return status;
   }
 };
 
@@ -153,6 +163,52 @@ TEST_F(GrpcApiTest, RefusalsCarryTheirDetails) {
     EXPECT_THAT(status.error_details(), HasSubstr("google.rpc.ErrorInfo"));
     EXPECT_THAT(status.error_details(), HasSubstr(row.field));
   }
+}
+
+// gRPC itself would say UNIMPLEMENTED and no word more.
+TEST_F(GrpcApiTest, WhatIsNoUtf8IsRefusedByItsField) {
+  RouterYaml yaml;
+  yaml.tenants = absl::StrCat("tenants:\n  - name: alpha\n    api_key_sha256: [\"", Hex(Sha256("key-a")), "\"]\n");
+  StartAll(yaml);
+  v1::GenerateRequest generate = Request("fine");
+  generate.add_messages()->set_content("zqsecret\xff");
+  v1::EmbedRequest embed;
+  embed.add_input("zqsecret\xc0\xaf");
+  v1::CountTokensRequest count;
+  count.set_prompt("zqsecret\xed\xa0\x80");
+  const struct {
+    const char* method;
+    std::string bytes;
+    const char* message;
+  } rows[] = {
+      {"Generate", generate.SerializePartialAsString(), "messages[1].content: not valid UTF-8"},
+      {"GenerateStream", generate.SerializePartialAsString(), "messages[1].content: not valid UTF-8"},
+      {"Embed", embed.SerializePartialAsString(), "input[0]: not valid UTF-8"},
+      {"CountTokens", count.SerializePartialAsString(), "prompt: not valid UTF-8"},
+      {"Generate", "\x1a\x7fzqsecret", "request: is cut short or no GenerateRequest"},
+  };
+  const auto channel = grpc::CreateChannel(grpc_, grpc::InsecureChannelCredentials());
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.method);
+    std::string answer;
+    const grpc::Status status = Call(channel, absl::StrCat("/headgate.v1.Inference/", row.method), row.bytes, answer);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(status.error_message(), row.message);
+    EXPECT_THAT(status.error_details(), HasSubstr("google.rpc.ErrorInfo"));
+  }
+  EXPECT_EQ(RouterMetric("headgate_router_front_door_refusals_total{reason=\"malformed\"}"), 5);
+  router_->Signal(SIGTERM);
+  ASSERT_EQ(router_->WaitExit().value_or(-1), 0);
+  std::string audit;
+  for (const auto& entry : std::filesystem::directory_iterator(Path("audit"))) {
+    std::ifstream file(entry.path());
+    audit.append(std::istreambuf_iterator<char>(file), {});
+  }
+  for (const char* api : {"grpc.Generate\"", "grpc.GenerateStream\"", "grpc.Embed\"", "grpc.CountTokens\""}) {
+    EXPECT_THAT(audit, HasSubstr(api));
+  }
+  EXPECT_THAT(audit, HasSubstr("\"malformed\""));
+  EXPECT_THAT(audit, ::testing::Not(HasSubstr("zqsecret")));
 }
 
 TEST_F(GrpcApiTest, ACancelledCallStopsTheWorkUpstream) {
