@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "boost/asio/executor_work_guard.hpp"
+#include "boost/asio/post.hpp"
 #include "common/digest.h"
 #include "common/tls.h"
 
@@ -16,21 +18,40 @@ constexpr size_t kFileBytesMax = 64 << 20;
 
 }  // namespace
 
-FileWatch::FileWatch(Clock& clock, std::vector<std::string> paths, std::string seen, absl::Duration interval,
-                     std::function<void()> changed)
-    : clock_(clock),
-      paths_(std::move(paths)),
-      interval_(interval),
-      changed_(std::move(changed)),
-      last_(std::move(seen)) {
+FileWatch::FileWatch(Executor executor, Clock& clock, absl::Duration interval, std::function<void()> changed)
+    : executor_(executor), clock_(clock), interval_(interval), changed_(std::move(changed)) {
   Schedule();
 }
 
+FileWatch::~FileWatch() {
+  if (reader_.joinable()) reader_.join();
+}
+
+void FileWatch::Watch(std::vector<std::string> paths, std::string seen) {
+  paths_ = std::move(paths);
+  last_ = std::move(seen);
+  ++watch_;
+}
+
 void FileWatch::CheckNow() {
-  std::string now = Fingerprint(paths_);
+  again_ = reading_;
+  if (reading_ || paths_.empty()) return;
+  reading_ = true;
+  if (reader_.joinable()) reader_.join();  // it has handed over what it read
+  reader_ = std::thread([this, watch = watch_, paths = paths_, alive = std::weak_ptr(alive_),
+                         busy = boost::asio::make_work_guard(executor_)] {
+    boost::asio::post(busy.get_executor(), [this, watch, alive, now = Fingerprint(paths)]() mutable {
+      if (!alive.expired()) Compare(watch, std::move(now));
+    });
+  });
+}
+
+void FileWatch::Compare(int64_t watch, std::string now) {
+  reading_ = false;
+  if (again_ || watch != watch_) return CheckNow();
   if (now == last_) return;
   last_ = std::move(now);
-  // The callback may destroy this watch (other files to watch from now on): touch nothing of it afterwards.
+  // The callback may destroy this watch: touch nothing of it afterwards.
   const auto changed = changed_;
   changed();
 }

@@ -14,6 +14,7 @@
 #include "common/status_macros.h"
 #include "common/tls.h"
 #include "common/yaml_reader.h"
+#include "router/config_files.h"
 #include "router/config_sections.h"
 
 namespace headgate::router {
@@ -69,10 +70,10 @@ absl::Status Join(const absl::Status& first, const absl::Status& second) {
       absl::StrCat(std::string(first.message()), "\n", std::string(second.message())));
 }
 
-absl::StatusOr<RouterConfig> ReadOnce(const std::string& path, const LoadOptions& options) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kFileBytesMax));
-  RouterConfig config;
+// On an error `config.files` are those that it named so far.
+absl::Status ReadOnce(const std::string& path, const LoadOptions& options, RouterConfig& config) {
   config.files.push_back(path);
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kFileBytesMax));
   YamlReader reader(path, text);
   YamlMap root = reader.Root();
   Reading reading{root, std::filesystem::path(path).parent_path().string(), options, config};
@@ -91,26 +92,32 @@ absl::StatusOr<RouterConfig> ReadOnce(const std::string& path, const LoadOptions
     root.Complain("tenants_file", "is required, or anonymous: true: otherwise nobody could be admitted");
   }
   root.Finish();
-  RETURN_IF_ERROR(Join(reader.status(), tenants_reader ? tenants_reader->status() : absl::OkStatus()));
-  return config;
+  return Join(reader.status(), tenants_reader ? tenants_reader->status() : absl::OkStatus());
 }
 
 }  // namespace
 
-// Again, until no file has changed while they were read: what is in force is then what the version stands for, and
-// whoever watches the files misses nothing.
-absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const LoadOptions& options) {
-  std::string before;
+// Again, until no file has changed while they were read: what is in force, or is refused, is then what the files say,
+// and whoever watches them misses nothing.
+absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const LoadOptions& options, ConfigFiles& files) {
+  files = {};
   for (int reads = 0; reads < kReadsMax; ++reads) {
-    ASSIGN_OR_RETURN(RouterConfig config, ReadOnce(path, options));
-    config.files_fingerprint = FileWatch::Fingerprint(config.files);
-    if (config.files_fingerprint == before) {
-      config.version = Hex(Sha256(before)).substr(0, kVersionHexDigits);
-      return config;
-    }
-    before = std::move(config.files_fingerprint);
+    RouterConfig config;
+    const absl::Status read = ReadOnce(path, options, config);
+    const std::string before = std::exchange(files.fingerprint, FileWatch::Fingerprint(config.files));
+    files.paths = config.files;
+    if (files.fingerprint != before) continue;
+    RETURN_IF_ERROR(read);
+    config.files_fingerprint = before;
+    config.version = Hex(Sha256(before)).substr(0, kVersionHexDigits);
+    return config;
   }
   return absl::UnavailableError(absl::StrCat(path, ": its files change while they are read"));
+}
+
+absl::StatusOr<RouterConfig> LoadRouterConfig(const std::string& path, const LoadOptions& options) {
+  ConfigFiles files;
+  return LoadRouterConfig(path, options, files);
 }
 
 }  // namespace headgate::router

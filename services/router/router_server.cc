@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <thread>
+#include <typeinfo>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -71,7 +72,8 @@ void DieOnException(std::exception_ptr error) {
   try {
     std::rethrow_exception(error);
   } catch (const std::exception& e) {
-    HG_LOG(Error, "a background task ended by an exception: ", e.what());
+    // The kind only: its text could quote a request.
+    HG_LOG(Error, "a background task ended by an exception of type ", typeid(e).name());
     std::abort();
   }
 }
@@ -162,8 +164,11 @@ router::CloudConfig CloudInForce(const router::CloudConfig& now, router::CloudCo
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const router::Rules>> LoadRules(const RouterFlags& flags,
-                                                               const router::RouterConfig* started) {
-  ASSIGN_OR_RETURN(router::RouterConfig config, router::LoadRouterConfig(flags.config_file, flags.load));
+                                                               const router::RouterConfig* started,
+                                                               router::ConfigFiles* files) {
+  router::ConfigFiles read;
+  if (files == nullptr) files = &read;
+  ASSIGN_OR_RETURN(router::RouterConfig config, router::LoadRouterConfig(flags.config_file, flags.load, *files));
   if (config.listen.admin_key_sha256.empty() && !IsLoopbackAddress(config.listen.admin)) {
     return absl::InvalidArgumentError(absl::StrCat(flags.config_file, ": listen.admin: ", config.listen.admin,
                                                    " is not loopback: listen.admin_key_sha256 is required"));
@@ -377,12 +382,13 @@ void RouterServer::WatchReloadSignal() {
 }
 
 void RouterServer::WatchFiles() {
-  config_watch_ = std::make_unique<FileWatch>(*clock_, rules_->config.files, rules_->config.files_fingerprint,
-                                              kWatchInterval, [this] { Reload("file change"); });
-  if (tls_watch_ || !started_.listen.tls.enabled()) return;
+  config_watch_ =
+      std::make_unique<FileWatch>(executor_, *clock_, kWatchInterval, [this] { Reload("file change"); });
+  config_watch_->Watch(rules_->config.files, rules_->config.files_fingerprint);
+  if (!started_.listen.tls.enabled()) return;
   const std::vector<std::string> files = TlsFiles(started_.listen.tls);
-  tls_watch_ = std::make_unique<FileWatch>(*clock_, files, FileWatch::Fingerprint(files), kWatchInterval,
-                                           [this] { ReloadTls(); });
+  tls_watch_ = std::make_unique<FileWatch>(executor_, *clock_, kWatchInterval, [this] { ReloadTls(); });
+  tls_watch_->Watch(files, FileWatch::Fingerprint(files));
 }
 
 // gRPC watches its files itself (grpc_server.cc).
@@ -406,9 +412,13 @@ void RouterServer::Reload(const char* why) {
   reloading_ = true;
   if (reload_thread_.joinable()) reload_thread_.join();  // it has handed its rules over
   reload_thread_ = std::thread([this, why, alive = std::weak_ptr<const bool>(alive_)] {
-    auto rules = LoadRules(flags_, &started_);
-    boost::asio::post(io_, [this, why, alive, rules = std::move(rules)]() mutable {
-      if (!alive.expired()) FinishReload(why, std::move(rules));
+    router::ConfigFiles files;
+    auto rules = LoadRules(flags_, &started_, &files);
+    boost::asio::post(io_, [this, why, alive, rules = std::move(rules), files = std::move(files)]() mutable {
+      if (alive.expired()) return;
+      // Those of a refused one too: who corrects a file that only it names need not touch another.
+      config_watch_->Watch(std::move(files.paths), std::move(files.fingerprint));
+      FinishReload(why, std::move(rules));
     });
   });
 }
@@ -431,7 +441,6 @@ void RouterServer::FinishReload(const char* why, absl::StatusOr<std::shared_ptr<
   rules_ = *std::move(rules);
   router_->Apply(rules_);
   HG_LOG(Info, "configuration version ", rules_->config.version, " in force (", why, ")");
-  WatchFiles();  // the list of files may be another
 }
 
 }  // namespace headgate::services

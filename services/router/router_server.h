@@ -20,6 +20,7 @@
 #include "common/file_watch.h"
 #include "common/metrics.h"
 #include "common/task.h"
+#include "router/config_files.h"
 #include "router/router.h"
 #include "services/grpc_server.h"
 #include "services/metrics_server.h"
@@ -36,9 +37,11 @@ struct RouterFlags {
   router::LoadOptions load;
 };
 
-// The whole check that a start does before it binds anything: configuration, rules, audit key, TLS files.
+// The whole check that a start does before it binds anything: configuration, rules, audit key, TLS files. `files`:
+// those that were read, also when they are refused.
 absl::StatusOr<std::shared_ptr<const router::Rules>> LoadRules(const RouterFlags& flags,
-                                                               const router::RouterConfig* started = nullptr);
+                                                               const router::RouterConfig* started = nullptr,
+                                                               router::ConfigFiles* files = nullptr);
 
 class RouterServer {
   struct Key {};  // only Start makes one

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <iterator>
@@ -108,6 +109,49 @@ TEST_F(LifecycleTest, AChangedFileIsNoticedWithoutASignal) {
   const std::string before = State().config_version();
   Write("tenants.yaml", absl::StrReplaceAll(yaml.tenants, {{"cloud_allowed: false", "cloud_allowed: true"}}));
   WaitFor("the new version", [&] { return State().config_version() != before; });
+}
+
+// Without a signal: a word more, a file that cannot be used, one that is not there yet.
+TEST_F(LifecycleTest, ADictionaryIsReadAgainWhenItChanges) {
+  const auto with_words = [](const std::string& file) {
+    RouterYaml yaml;
+    yaml.more = absl::StrCat("sensitivity:\n  keyword_lists:\n    - name: birds\n      words_file: ", file, "\n");
+    return yaml;
+  };
+  const auto route = [this](const std::string& word) {
+    return PostJson(http(kChat), ChatBody(word, "\"max_tokens\":2")).headers.at("x-headgate-route");
+  };
+  const auto replace = [this](const std::string& file, const std::string& text) {  // never half written
+    std::filesystem::rename(Write(file + ".new", text), Path(file));
+  };
+  const auto wait_for_version_after = [this](const std::string& before) {
+    WaitFor("the new version", [&] { return State().config_version() != before; });
+    return State().config_version();
+  };
+  const auto wait_for_refusals = [this](int count) {
+    WaitFor("a refusal",
+            [&] { return RouterMetric("headgate_router_config_reloads_total{result=\"refused\"}") == count; });
+  };
+  Write("words.txt", "bluebird\n");
+  StartAll(with_words("words.txt"));
+  std::string version = State().config_version();
+  EXPECT_EQ(route("kingfisher"), "cloud");
+  replace("words.txt", "bluebird\nkingfisher\n");
+  version = wait_for_version_after(version);
+  EXPECT_EQ(route("a kingfisher"), "local");
+
+  replace("words.txt", std::string(300, 'x') + "\n");
+  wait_for_refusals(1);
+  EXPECT_EQ(State().config_version(), version);
+  EXPECT_EQ(route("the kingfisher"), "local");
+
+  replace("router.yaml", RouterYamlText(with_words("more.txt")));
+  wait_for_refusals(2);
+  EXPECT_EQ(State().config_version(), version);
+  replace("more.txt", "albatross\n");
+  wait_for_version_after(version);
+  EXPECT_EQ(route("albatross"), "local");
+  EXPECT_EQ(route("one kingfisher"), "cloud");
 }
 
 TEST_F(LifecycleTest, ATermSignalFinishesWhatIsThereAndRefusesWhatIsNew) {

@@ -3,6 +3,7 @@
 
 #include "common/file_watch.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -33,6 +34,23 @@ class FileWatchTest : public testing::Test {
     return path.string();
   }
 
+  std::unique_ptr<FileWatch> Watch(const std::vector<std::string>& paths, absl::Duration interval = absl::Seconds(5)) {
+    auto watch = std::make_unique<FileWatch>(io_.get_executor(), clock_, interval, [this] { ++changes_; });
+    watch->Watch(paths, FileWatch::Fingerprint(paths));
+    return watch;
+  }
+  // Until what is read on another thread has come back.
+  void Settle() {
+    io_.restart();
+    io_.run();
+  }
+  void Advance(int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      clock_.Advance(absl::Seconds(1));
+      Settle();
+    }
+  }
+
   const fs::path folder_ = fs::path(testing::TempDir()) / absl::StrCat("headgate_file_watch_test.", getpid());
   boost::asio::io_context io_;
   ManualClock clock_{io_};
@@ -42,15 +60,15 @@ class FileWatchTest : public testing::Test {
 TEST_F(FileWatchTest, SeesEachChangeOnce) {
   const std::string a = Write("a", "1");
   const std::string b = Write("b", "1");
-  FileWatch watch(clock_, {a, b}, FileWatch::Fingerprint({a, b}), absl::Seconds(5), [this] { ++changes_; });
-  clock_.Advance(absl::Seconds(20));
+  const auto watch = Watch({a, b});
+  Advance(20);
   EXPECT_EQ(changes_, 0);
   Write("b", "2");
-  clock_.Advance(absl::Seconds(4));
+  Advance(4);
   EXPECT_EQ(changes_, 0);
-  clock_.Advance(absl::Seconds(1));
+  Advance(1);
   EXPECT_EQ(changes_, 1);
-  clock_.Advance(absl::Seconds(60));
+  Advance(60);
   EXPECT_EQ(changes_, 1);
 }
 
@@ -59,19 +77,20 @@ TEST_F(FileWatchTest, SeesWhatChangedBetweenReadingAndWatching) {
   const std::string a = Write("a", "1");
   const std::string seen = FileWatch::Fingerprint({a});
   Write("a", "2");
-  FileWatch watch(clock_, {a}, seen, absl::Seconds(5), [this] { ++changes_; });
-  clock_.Advance(absl::Seconds(20));
+  const auto watch = Watch({a});
+  watch->Watch({a}, seen);
+  Advance(20);
   EXPECT_EQ(changes_, 1);
 }
 
 TEST_F(FileWatchTest, SeesFilesVanishAndComeBack) {
   const std::string a = Write("a", "1");
-  FileWatch watch(clock_, {a}, FileWatch::Fingerprint({a}), absl::Seconds(5), [this] { ++changes_; });
+  const auto watch = Watch({a});
   fs::remove(a);
-  clock_.Advance(absl::Seconds(5));
+  Advance(5);
   EXPECT_EQ(changes_, 1);
   Write("a", "1");
-  clock_.Advance(absl::Seconds(5));
+  Advance(5);
   EXPECT_EQ(changes_, 2);
 }
 
@@ -82,20 +101,22 @@ TEST_F(FileWatchTest, SeesAConfigMapSwap) {
   fs::create_directory_symlink("v1", folder_ / "data");
   fs::create_symlink("data/a", folder_ / "a");
   const std::vector<std::string> paths = {(folder_ / "a").string()};
-  FileWatch watch(clock_, paths, FileWatch::Fingerprint(paths), absl::Seconds(5), [this] { ++changes_; });
+  const auto watch = Watch(paths);
   fs::create_directory_symlink("v2", folder_ / "data_tmp");
   fs::rename(folder_ / "data_tmp", folder_ / "data");
-  clock_.Advance(absl::Seconds(5));
+  Advance(5);
   EXPECT_EQ(changes_, 1);
 }
 
 TEST_F(FileWatchTest, CheckNowDoesNotWait) {
   const std::string a = Write("a", "1");
-  FileWatch watch(clock_, {a}, FileWatch::Fingerprint({a}), absl::Hours(1), [this] { ++changes_; });
-  watch.CheckNow();
+  const auto watch = Watch({a}, absl::Hours(1));
+  watch->CheckNow();
+  Settle();
   EXPECT_EQ(changes_, 0);
   Write("a", "2");
-  watch.CheckNow();
+  watch->CheckNow();
+  Settle();
   EXPECT_EQ(changes_, 1);
 }
 
@@ -106,12 +127,43 @@ TEST_F(FileWatchTest, TheCallbackMayDestroyTheWatch) {
     ++changes_;
     watch.reset();
   };
-  watch = std::make_unique<FileWatch>(clock_, std::vector<std::string>{a}, FileWatch::Fingerprint({a}),
-                                      absl::Seconds(5), forget);
+  watch = std::make_unique<FileWatch>(io_.get_executor(), clock_, absl::Seconds(5), forget);
+  watch->Watch({a}, FileWatch::Fingerprint({a}));
   Write("a", "2");
-  clock_.Advance(absl::Seconds(60));
+  Advance(60);
   EXPECT_EQ(changes_, 1);
   EXPECT_EQ(clock_.timers(), 0u);
+}
+
+// What a reload names is watched instead; what was being read for the old list meanwhile does not count.
+TEST_F(FileWatchTest, OtherFilesFromNowOn) {
+  const std::string a = Write("a", "1"), b = Write("b", "1");
+  const auto watch = Watch({a});
+  watch->CheckNow();
+  watch->Watch({b}, FileWatch::Fingerprint({b}));
+  Settle();
+  EXPECT_EQ(changes_, 0);
+  Write("a", "2");
+  Advance(10);
+  EXPECT_EQ(changes_, 0);
+  Write("b", "2");
+  Advance(10);
+  EXPECT_EQ(changes_, 1);
+}
+
+// The executor goes on while they are read: a named pipe is not read before somebody writes to it.
+TEST_F(FileWatchTest, ReadsBesideTheExecutor) {
+  const std::string pipe = (folder_ / "pipe").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  FileWatch watch(io_.get_executor(), clock_, absl::Hours(1), [this] { ++changes_; });
+  watch.Watch({pipe}, "seen");
+  watch.CheckNow();
+  io_.restart();
+  io_.poll();
+  EXPECT_EQ(changes_, 0);
+  Write("pipe", "1");
+  Settle();
+  EXPECT_EQ(changes_, 1);
 }
 
 }  // namespace
