@@ -7,6 +7,7 @@
 
 #include "common/hardening.h"
 #include "services/cli/commands.h"
+#include "services/command_line.h"
 
 int main(int argc, char** argv) {
   using namespace headgate::services;
@@ -29,7 +30,7 @@ int main(int argc, char** argv) {
   AddModelCommand(app, exit_code);
   AddDriftCommand(app, exit_code);
   AddDeletionCostCommand(app, exit_code);
-  CLI11_PARSE(app, argc, argv);
+  if (const auto wrong = ParseCommandLine(app, argc, argv)) return *wrong;
   if (app.get_subcommands().empty()) {
     std::cerr << "A subcommand is required.\n" << app.help();
     return 1;

@@ -13,6 +13,7 @@
 #include "common/hardening.h"
 #include "common/log.h"
 #include "common/tls.h"
+#include "services/command_line.h"
 #include "services/router/router_server.h"
 
 namespace headgate::services {
@@ -89,7 +90,7 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", kVersion);
   app.footer("Signals: SIGHUP reads the configuration again; SIGTERM and SIGINT drain and stop, a second one stops at "
              "once.\nEnvironment: HEADGATE_LOOPBACK_CLOUD_ONLY=1 refuses any cloud that is not on this machine.");
-  CLI11_PARSE(app, argc, argv);
+  if (const auto exit_code = ParseCommandLine(app, argc, argv)) return *exit_code;
   SetLogSeverity(SeverityOf(log_level));
   const char* loopback = std::getenv("HEADGATE_LOOPBACK_CLOUD_ONLY");
   flags.load.loopback_cloud_only = loopback != nullptr && *loopback != '\0' && std::string_view(loopback) != "0";

@@ -36,8 +36,9 @@ TEST_F(CommandLineTest, RouterFlags) {
     bool ok;
     const char* says;
   } rows[] = {
-      {"nothing", {}, false, "--config is required"},
       {"unknown flag", {"--config", "x", "--frobnicate"}, false, "--frobnicate"},
+      {"unknown flag alone", {"--frobnicate"}, false, "--frobnicate"},
+      {"nothing", {}, false, "--config is required"},
       {"unknown level", {"--config", "x", "--log-level", "loud"}, false, "loud"},
       {"no such file", {"--config", "/nonexistent/router.yaml"}, false, "/nonexistent/router.yaml"},
       {"version", {"--version"}, true, "headgate-router "},
@@ -194,6 +195,9 @@ TEST_F(CommandLineTest, WrongUseIsSaid) {
       {"nothing", {}, "subcommand"},
       {"unknown command", {"frobnicate"}, "frobnicate"},
       {"unknown flag", {"chat", "--frobnicate", "x"}, "--frobnicate"},
+      {"unknown flag alone", {"--frobnicate"}, "--frobnicate"},
+      {"unknown flag where others are required", {"audit", "verify", "--frobnicate"}, "--frobnicate"},
+      {"required", {"audit", "verify"}, "directory is required"},
       {"bad level", {"chat", "--sensitivity", "secret", "x"}, "restricted"},
       {"bad number", {"chat", "--max-tokens", "0", "x"}, "--max-tokens"},
       {"nobody there", {"state", "--router", "127.0.0.1:9"}, "UNAVAILABLE"},
