@@ -84,7 +84,7 @@ class DecodingEngine : public Engine {
   absl::Status CheckTokenIds(const v1::GenerateRequest& request) const;
   // Of text that cannot fit in any way: it is not even cut into tokens, which takes seconds for megabytes.
   absl::Status CheckBytes(const v1::GenerateRequest& request) const;
-  // Fills prompt, chat and hold.
+  // Fills prompt, chat and parsed.
   absl::Status Render(const v1::GenerateRequest& request, SequenceOptions& options) const;
   absl::Status FitIntoContext(const v1::GenerateRequest& request, SequenceOptions& options) const;
 
@@ -112,7 +112,7 @@ absl::Status DecodingEngine::Render(const v1::GenerateRequest& request, Sequence
   }
   ASSIGN_OR_RETURN(options.chat, backend_->RenderChat(request));
   options.prompt = options.chat->tokens;
-  options.hold = !options.chat->plain || request.tools_size() > 0;
+  options.parsed = !options.chat->plain || request.tools_size() > 0;
   return absl::OkStatus();
 }
 

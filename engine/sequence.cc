@@ -17,6 +17,37 @@ std::vector<std::string> AllStops(const SequenceOptions& options) {
   return stops;
 }
 
+// Bytes, of whole characters.
+size_t CommonPrefix(const std::string& a, const std::string& b) {
+  size_t at = static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+  while (at < a.size() && at > 0 && (static_cast<unsigned char>(a[at]) & 0xc0) == 0x80) --at;
+  return at;
+}
+
+std::string Agreed(const std::string& a, const std::string& b) { return a.substr(0, CommonPrefix(a, b)); }
+
+// What of `text` follows `sent`, which grows by it. Whitespace that an end takes back is not missed; were a format to
+// read what it had read otherwise, nothing would be lost.
+std::string Unsent(const std::string& text, std::string& sent) {
+  const size_t common = CommonPrefix(text, sent);
+  if (common == text.size()) return {};
+  sent = text;
+  return text.substr(common);
+}
+
+void AddCalls(v1::Message& message, const RandomBytes& random, v1::Delta& delta) {
+  for (auto& call : *message.mutable_tool_calls()) {
+    auto* added = delta.add_tool_calls();
+    added->set_index(delta.tool_calls_size() - 1);
+    added->set_id(call.id().empty() ? absl::StrCat("call_", Hex(random(12))) : call.id());
+    added->set_name(std::move(*call.mutable_name()));
+    added->set_arguments(std::move(*call.mutable_arguments()));
+  }
+}
+
+// Parses while a text doubles, about: what they cost grows with the text as its tokens do.
+constexpr size_t kParsesPerText = 256;
+
 }  // namespace
 
 SequenceOptions SequenceOptions::Copy() const {
@@ -33,7 +64,7 @@ SequenceOptions SequenceOptions::Copy() const {
   copy.stop_tokens = stop_tokens;
   copy.logprobs = logprobs;
   copy.chat = chat;
-  copy.hold = hold;
+  copy.parsed = parsed;
   copy.adapter = adapter;
   copy.prompt_lookup = prompt_lookup;
   return copy;
@@ -86,23 +117,37 @@ void Sequence::Note(int32_t row_index, Token token) {
 
 void Sequence::Send(std::string text) {
   if (text.empty()) return;
-  if (options_.hold) {
-    held_ += text;
+  if (options_.parsed) {
+    text_ += text;
+    if (text_.size() >= parse_at_) SendCertain();
     return;
   }
-  v1::Delta delta = std::exchange(noted_, {});
+  v1::Delta delta;
   delta.set_content(std::move(text));
+  SendDelta(std::move(delta));
+}
+
+void Sequence::SendDelta(v1::Delta delta) {
+  delta.mutable_logprobs()->Swap(noted_.mutable_logprobs());
   delta.set_choice(options_.choice);
   options_.events->OnDelta(std::move(delta));
 }
 
+// Thoughts and content go out as they grow: what two parses agree on, as a format may read the begin of a tag as
+// content. Calls go out whole, at the end.
+void Sequence::SendCertain() {
+  parse_at_ = text_.size() + 1 + text_.size() / kParsesPerText;
+  v1::Message now = options_.chat->parser->Parse(text_, /*complete=*/false);
+  v1::Delta delta;
+  delta.set_reasoning_content(
+      Unsent(Agreed(now.reasoning_content(), read_.reasoning_content()), *sent_.mutable_reasoning_content()));
+  delta.set_content(Unsent(Agreed(now.content(), read_.content()), *sent_.mutable_content()));
+  read_ = std::move(now);
+  if (!delta.content().empty() || !delta.reasoning_content().empty()) SendDelta(std::move(delta));
+}
+
 v1::FinishReason Sequence::SendFinish(const RandomBytes& random) {
   if (!stop_matcher_.stopped()) Send(stop_matcher_.Flush());
-  const bool parsed = options_.hold && options_.chat.has_value();
-  if (!parsed && noted_.logprobs_size() > 0) {  // of tokens that had no text of their own any more
-    noted_.set_choice(options_.choice);
-    options_.events->OnDelta(std::exchange(noted_, {}));
-  }
   v1::Finish finish = ParseAndSend(random);
   const auto reason = finish.reason();
   options_.events->OnFinish(std::move(finish));
@@ -116,32 +161,25 @@ v1::Finish Sequence::ParseAndSend(const RandomBytes& random) {
   if (options_.choice == 0) finish.mutable_usage()->set_prompt_tokens(prompt_tokens_);
   finish.mutable_usage()->set_completion_tokens(sampled_);
   if (options_.choice == 0) finish.mutable_usage()->set_cached_tokens(cached_tokens);
-  if (!options_.hold || !options_.chat) return finish;
-
-  v1::Message message = backend_.ParseAnswer(*options_.chat, held_);
-  finish.mutable_usage()->set_reasoning_tokens(TokensWithin(message.reasoning_content()));
-  v1::Delta delta = std::exchange(noted_, {});
-  delta.set_reasoning_content(std::move(*message.mutable_reasoning_content()));
-  delta.set_content(std::move(*message.mutable_content()));
-  for (auto& call : *message.mutable_tool_calls()) {
-    auto* added = delta.add_tool_calls();
-    added->set_index(delta.tool_calls_size() - 1);
-    added->set_id(call.id().empty() ? absl::StrCat("call_", Hex(random(12))) : call.id());
-    added->set_name(std::move(*call.mutable_name()));
-    added->set_arguments(std::move(*call.mutable_arguments()));
+  v1::Delta delta;
+  if (options_.parsed) {
+    v1::Message message = options_.chat->parser->Parse(text_, /*complete=*/true);
+    finish.mutable_usage()->set_reasoning_tokens(TokensWithin(message.reasoning_content()));
+    delta.set_reasoning_content(Unsent(message.reasoning_content(), *sent_.mutable_reasoning_content()));
+    delta.set_content(Unsent(message.content(), *sent_.mutable_content()));
+    AddCalls(message, random, delta);
   }
   if (delta.tool_calls_size() > 0 && finish.reason() == v1::FINISH_REASON_STOP) {
     finish.set_reason(v1::FINISH_REASON_TOOL_CALLS);
   }
-  if (delta.ByteSizeLong() == 0) return finish;
-  delta.set_choice(options_.choice);
-  options_.events->OnDelta(std::move(delta));
+  // Log-probabilities may be left, of tokens that had no text of their own any more.
+  if (delta.ByteSizeLong() > 0 || noted_.logprobs_size() > 0) SendDelta(std::move(delta));
   return finish;
 }
 
-// How many of the answer's tokens made this part of the held text.
+// How many of the answer's tokens made this part of the text.
 int32_t Sequence::TokensWithin(const std::string& part) const {
-  const size_t begin = part.empty() ? std::string::npos : held_.find(part);
+  const size_t begin = part.empty() ? std::string::npos : text_.find(part);
   if (begin == std::string::npos) return 0;
   int32_t count = 0;
   size_t at = 0;

@@ -39,7 +39,7 @@ struct SequenceOptions {
   std::optional<int32_t> logprobs;     // wanted, with so many of the likeliest tokens
   int32_t choice = 0;                  // which of the request's answers
   std::optional<RenderedChat> chat;    // none for raw completions
-  bool hold = false;                   // text goes out at the end, parsed
+  bool parsed = false;                 // what chat->parser reads goes out, not the text
   std::shared_ptr<const Adapter> adapter;  // none = the model alone
   bool prompt_lookup = false;
   std::unique_ptr<Sampler> sampler;
@@ -127,6 +127,8 @@ class Sequence {
 
  private:
   void Send(std::string text);
+  void SendCertain();
+  void SendDelta(v1::Delta delta);
   void Note(int32_t row_index, Token token);
   v1::Finish ParseAndSend(const RandomBytes& random);
   int32_t TokensWithin(const std::string& part) const;
@@ -140,7 +142,10 @@ class Sequence {
   Utf8Joiner joiner_;
   StopMatcher stop_matcher_;
   std::optional<PromptLookup> lookup_;
-  std::string held_;           // whole text when options_.hold
+  std::string text_;           // whole, when options_.parsed; the next three too
+  size_t parse_at_ = 0;        // bytes of it
+  v1::Message read_;           // by the last parse
+  v1::Message sent_;           // reasoning and content that went out
   v1::Delta noted_;            // log-probabilities that wait for the next delta
   std::optional<v1::FinishReason> finish_;
   std::atomic<int64_t> cancelled_ns_{0};

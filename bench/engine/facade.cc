@@ -48,9 +48,6 @@ class TimedBackend final : public Backend {
   absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& request) const override {
     return inner_->RenderChat(request);
   }
-  v1::Message ParseAnswer(const RenderedChat& chat, const std::string& text) const override {
-    return inner_->ParseAnswer(chat, text);
-  }
   absl::StatusOr<std::unique_ptr<Sampler>> MakeSampler(const v1::Sampling& sampling,
                                                        const std::string& grammar) const override {
     auto sampler = inner_->MakeSampler(sampling, grammar);

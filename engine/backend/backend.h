@@ -4,7 +4,7 @@
 // Backend: the model under the scheduler. Two stand behind it: `reference` (a deterministic toy model, exact under any
 // batching: the oracle of the scheduler's tests) and `llama` (libllama).
 //
-// Thread-safety: Tokenize, Piece, RenderChat, ParseAnswer, MakeSampler and info from any thread; the rest,
+// Thread-safety: Tokenize, Piece, RenderChat, MakeSampler and info from any thread; the rest,
 // Sampler::Sample included, from the decode thread only. LoadAdapter says its own.
 #pragma once
 
@@ -69,15 +69,25 @@ class Sampler {
   virtual Token Sample(int32_t row_index) = 0;
 };
 
+// Reads content, reasoning and tool calls from an answer's text, by the format of the template it answers.
+//
+// Thread-safety: const.
+class AnswerParser {
+ public:
+  virtual ~AnswerParser() = default;
+  // `complete` = false: the text goes on. What may yet turn out to be the begin of a tag or a call is left out then.
+  virtual v1::Message Parse(const std::string& text, bool complete) const = 0;
+};
+
 struct RenderedChat {
   std::string text;               // special tokens as text; for display and tests only
   // The prompt: what goes into the model. Special tokens are the template's only, never spelled by message text.
   std::vector<Token> tokens;
   std::vector<std::string> stops; // extra stop strings of the template
   std::string grammar;            // opaque, for MakeSampler: response_format and tool_choice; empty = none
-  std::string parser_state;       // opaque, for ParseAnswer
-  // The answer's text is its content as it stands, so it may be sent on while it grows. False when the format can hold
-  // reasoning or tool calls: the text is then held back and parsed at its end.
+  std::shared_ptr<const AnswerParser> parser;
+  // The answer's text is its content as it stands. False when the format can hold reasoning or tool calls: only what
+  // the parser reads goes out then.
   bool plain = true;
 };
 
@@ -95,8 +105,6 @@ class Backend {
 
   // The model's own chat template over messages and tools. INVALID_ARGUMENT names the field.
   virtual absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& request) const = 0;
-  // Whole answer text -> content, reasoning and tool calls by the template's format.
-  virtual v1::Message ParseAnswer(const RenderedChat& chat, const std::string& text) const = 0;
 
   // INVALID_ARGUMENT when the grammar or a bias does not fit the model.
   virtual absl::StatusOr<std::unique_ptr<Sampler>> MakeSampler(const v1::Sampling& sampling,

@@ -100,9 +100,6 @@ class LlamaBackend final : public Backend {
   absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& request) const override {
     return chat_->Render(request);
   }
-  v1::Message ParseAnswer(const RenderedChat& chat, const std::string& text) const override {
-    return chat_->Parse(chat, text);
-  }
   absl::StatusOr<std::unique_ptr<Sampler>> MakeSampler(const v1::Sampling& sampling,
                                                        const std::string& grammar) const override {
     return MakeLlamaSampler(context_.get(), vocab_, sampling, grammar);

@@ -151,34 +151,51 @@ std::optional<char32_t> MarksFor(const v1::GenerateRequest& request) {
   return LlamaVocab::FreeMarks(texts);
 }
 
-std::string EncodeParser(const common_chat_params& chat) {
-  common_json state = common_json::object();
-  state["format"] = static_cast<int>(chat.format);
-  state["parser"] = chat.parser;
-  state["generation_prompt"] = chat.generation_prompt;
-  return state.dump();
-}
-
 common_chat_templates_inputs EmptyInputs() {
   common_chat_templates_inputs inputs;
   inputs.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
   return inputs;
 }
 
-std::optional<common_chat_msg> TryParse(const RenderedChat& chat, const std::string& text, bool partial) {
-  try {
-    const common_json state = common_json::parse(chat.parser_state);
-    common_chat_parser_params params;
-    params.format = static_cast<common_chat_format>(state.at("format").get<int>());
-    params.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
-    params.generation_prompt = state.at("generation_prompt").get<std::string>();
-    const auto parser = state.at("parser").get<std::string>();
-    if (!parser.empty()) params.parser.load(parser);
-    return common_chat_parse(text, partial, params);
-  } catch (const std::exception&) {
-    return std::nullopt;
+class TemplateParser : public AnswerParser {
+ public:
+  explicit TemplateParser(const common_chat_params& chat) : params_(chat) {
+    params_.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
+    if (!chat.parser.empty()) params_.parser.load(chat.parser);
   }
-}
+
+  v1::Message Parse(const std::string& text, bool complete) const override {
+    v1::Message out;
+    out.set_role(v1::ROLE_ASSISTANT);
+    std::optional<common_chat_msg> parsed;
+    if (complete) parsed = Try(text, /*partial=*/false);
+    if (!parsed.has_value()) parsed = Try(text, /*partial=*/true);  // complete: cut by max_tokens or a stop string
+    if (!parsed.has_value()) {
+      if (complete) out.set_content(text);
+      return out;
+    }
+    out.set_content(parsed->content);
+    out.set_reasoning_content(parsed->reasoning_content);
+    for (const common_chat_tool_call& call : parsed->tool_calls) {
+      v1::ToolCall* to = out.add_tool_calls();
+      to->set_id(call.id);
+      to->set_name(call.name);
+      to->set_arguments(call.arguments);
+    }
+    return out;
+  }
+
+ private:
+  std::optional<common_chat_msg> Try(const std::string& text, bool partial) const {
+    try {
+      return common_chat_parse(text, partial, params_);
+    } catch (const std::exception&) {
+      return std::nullopt;
+    }
+  }
+
+  common_chat_parser_params params_;
+};
 
 }  // namespace
 
@@ -235,27 +252,8 @@ absl::StatusOr<RenderedChat> LlamaChat::RenderMessages(const v1::GenerateRequest
   out.tokens = vocab_.TokenizeRendered(chat.prompt, *marks, out.text);
   out.stops = chat.additional_stops;
   out.grammar = EncodeGrammar(chat);
-  out.parser_state = EncodeParser(chat);
+  out.parser = std::make_shared<TemplateParser>(chat);
   out.plain = !chat.supports_thinking && inputs.tools.empty();
-  return out;
-}
-
-v1::Message LlamaChat::Parse(const RenderedChat& chat, const std::string& text) const {
-  v1::Message out;
-  out.set_role(v1::ROLE_ASSISTANT);
-  out.set_content(text);
-  if (chat.parser_state.empty()) return out;
-  std::optional<common_chat_msg> parsed = TryParse(chat, text, false);
-  if (!parsed.has_value()) parsed = TryParse(chat, text, true);  // cut by max_tokens or a stop string
-  if (!parsed.has_value()) return out;
-  out.set_content(parsed->content);
-  out.set_reasoning_content(parsed->reasoning_content);
-  for (const common_chat_tool_call& call : parsed->tool_calls) {
-    v1::ToolCall* to = out.add_tool_calls();
-    to->set_id(call.id);
-    to->set_name(call.name);
-    to->set_arguments(call.arguments);
-  }
   return out;
 }
 

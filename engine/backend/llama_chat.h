@@ -3,7 +3,7 @@
 
 // The model's chat template (Jinja) over a request, and the template's format read back from an answer.
 //
-// Thread-safety: Render and Parse from any thread.
+// Thread-safety: Render from any thread.
 #pragma once
 
 #include <memory>
@@ -27,8 +27,7 @@ class LlamaChat {
                                                          const std::string& own_template);
 
   absl::StatusOr<RenderedChat> Render(const v1::GenerateRequest& request) const;
-  v1::Message Parse(const RenderedChat& chat, const std::string& text) const;
-  // Control tokens whose text Parse needs.
+  // Control tokens whose text the parser of an answer needs.
   std::vector<std::string> TokensOfAnswers() const;
 
  private:

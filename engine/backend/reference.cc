@@ -158,9 +158,6 @@ class ReferenceBackend : public Backend {
   absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& request) const override {
     return reference::RenderChat(request);
   }
-  v1::Message ParseAnswer(const RenderedChat& chat, const std::string& text) const override {
-    return reference::ParseAnswer(chat, text);
-  }
   absl::StatusOr<std::unique_ptr<Sampler>> MakeSampler(const v1::Sampling& sampling,
                                                        const std::string& grammar) const override {
     if (!grammar.empty()) {

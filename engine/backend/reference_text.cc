@@ -88,6 +88,38 @@ bool TakeElement(std::string& text, const std::string& name, std::string* inner)
   return true;
 }
 
+class Parser : public AnswerParser {
+ public:
+  // `begun`: the part of the answer that the prompt has already.
+  explicit Parser(std::string begun) : begun_(std::move(begun)) {}
+
+  v1::Message Parse(const std::string& text, bool complete) const override {
+    v1::Message message;
+    message.set_role(v1::ROLE_ASSISTANT);
+    std::string rest = begun_ + text;
+    if (!complete) rest.resize(std::min(rest.size(), CertainBytes(rest)));
+    TakeElement(rest, "think", message.mutable_reasoning_content());
+    for (std::string call; TakeElement(rest, "call", &call);) {
+      const size_t space = std::min(call.find(' '), call.size());
+      auto* added = message.add_tool_calls();
+      added->set_name(call.substr(0, space));
+      added->set_arguments(call.substr(std::min(space + 1, call.size())));
+    }
+    message.set_content(rest);
+    return message;
+  }
+
+ private:
+  // All before what may become a tag.
+  static size_t CertainBytes(const std::string& text) {
+    constexpr std::string_view kLongestTag = "</think>";
+    const size_t tag = text.rfind('<');
+    return tag != std::string::npos && text.size() - tag < kLongestTag.size() ? tag : text.size();
+  }
+
+  const std::string begun_;
+};
+
 }  // namespace
 
 int32_t VocabularySize() { return kFirstWord + static_cast<int32_t>(kWords.size()); }
@@ -140,29 +172,16 @@ absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& request) {
   const auto mode = request.tool_choice().mode();
   if (request.tools_size() > 0 && mode != v1::ToolChoice::MODE_NONE) chat.plain = false;
   // A toy cannot decide to call: where a call is demanded its beginning is put into the model's mouth.
+  std::string begun;
   if (mode == v1::ToolChoice::MODE_REQUIRED || mode == v1::ToolChoice::MODE_FUNCTION) {
     const auto& chosen = request.tool_choice().function_name();
-    chat.parser_state = absl::StrCat("<call>", chosen.empty() ? request.tools(0).name() : chosen, " ");
-    rendering.Text(chat.parser_state);
+    begun = absl::StrCat("<call>", chosen.empty() ? request.tools(0).name() : chosen, " ");
+    rendering.Text(begun);
   }
+  chat.parser = std::make_shared<Parser>(std::move(begun));
   const auto format = request.response_format().type();
   if (format != v1::ResponseFormat::TYPE_UNSPECIFIED && format != v1::ResponseFormat::TYPE_TEXT) chat.grammar = "json";
   return std::move(chat);
-}
-
-v1::Message ParseAnswer(const RenderedChat& chat, const std::string& text) {
-  v1::Message message;
-  message.set_role(v1::ROLE_ASSISTANT);
-  std::string rest = chat.parser_state + text;
-  TakeElement(rest, "think", message.mutable_reasoning_content());
-  for (std::string call; TakeElement(rest, "call", &call);) {
-    const size_t space = std::min(call.find(' '), call.size());
-    auto* added = message.add_tool_calls();
-    added->set_name(call.substr(0, space));
-    added->set_arguments(call.substr(std::min(space + 1, call.size())));
-  }
-  message.set_content(rest);
-  return message;
 }
 
 }  // namespace headgate::engine::reference

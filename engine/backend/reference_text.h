@@ -40,8 +40,7 @@ const std::vector<std::string>& LongCharacters();
 std::vector<Token> Tokenize(std::string_view text, bool add_special, bool parse_special);
 std::string Piece(Token token);
 
+// Answers: `<think>TEXT</think>` is reasoning, `<call>NAME ARGUMENTS</call>` a tool call, the rest is content.
 absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& request);
-// `<call>NAME ARGUMENTS</call>` is a tool call, `<think>TEXT</think>` is reasoning, the rest is content.
-v1::Message ParseAnswer(const RenderedChat& chat, const std::string& text);
 
 }  // namespace headgate::engine::reference

@@ -224,7 +224,7 @@ TEST_F(LlamaChatTest, SchemaAnswersParse) {
       "city":{"enum":["Paris","Berlin"]}},"required":["name","age","city"],"additionalProperties":false})");
   const RenderedChat chat = Render(Model(), request);
   const std::string text = Text(Model(), Generate(Model(), chat, request.sampling(), 60));
-  const auto json = nlohmann::json::parse(Model().ParseAnswer(chat, text).content(), nullptr, false);
+  const auto json = nlohmann::json::parse(chat.parser->Parse(text, true).content(), nullptr, false);
   ASSERT_TRUE(json.is_object()) << text;
   EXPECT_TRUE(json["name"].is_string());
   EXPECT_TRUE(json["age"].is_number_integer());
@@ -244,7 +244,7 @@ TEST_F(LlamaChatTest, PlainAnswersComeBackAsTheyAre) {
   const RenderedChat chat = Render(Model(), Ask("hi"));
   for (const std::string text :
        {"Hello.", " leading and trailing \n", "{\"a\": 1}", "<tool_call>", "中文 🐉", "", "a\n\n```\nb"}) {
-    const v1::Message message = Model().ParseAnswer(chat, text);
+    const v1::Message message = chat.parser->Parse(text, true);
     EXPECT_EQ(message.content(), text);
     EXPECT_EQ(message.role(), v1::ROLE_ASSISTANT);
     EXPECT_EQ(message.tool_calls_size(), 0);
@@ -269,7 +269,7 @@ TEST_F(LlamaChatTest, ToolCallIsMadeAndReadBack) {
   EXPECT_FALSE(chat.plain);
   EXPECT_THAT(chat.text, HasSubstr("get_weather"));
   const std::string text = Text(backend, Generate(backend, chat, request.sampling(), 60));
-  const v1::Message message = backend.ParseAnswer(chat, text);
+  const v1::Message message = chat.parser->Parse(text, true);
   ASSERT_GE(message.tool_calls_size(), 1) << text;
   EXPECT_EQ(message.tool_calls(0).name(), "get_weather");
   EXPECT_TRUE(nlohmann::json::parse(message.tool_calls(0).arguments(), nullptr, false).contains("city")) << text;
@@ -278,9 +278,9 @@ TEST_F(LlamaChatTest, ToolCallIsMadeAndReadBack) {
 TEST_F(LlamaChatTest, ToolCallsAreSeparatedFromContent) {
   Backend& backend = WithTemplate(kToolTemplate);
   const RenderedChat chat = Render(backend, AskWeather("Weather in Rome?"));
-  const v1::Message message = backend.ParseAnswer(
-      chat,
-      "Let me look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Rome\"}}\n</tool_call>");
+  const v1::Message message = chat.parser->Parse(
+      "Let me look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Rome\"}}\n</tool_call>",
+      true);
   EXPECT_THAT(message.content(), HasSubstr("Let me look."));
   EXPECT_THAT(message.content(), testing::Not(HasSubstr("tool_call")));
   ASSERT_EQ(message.tool_calls_size(), 1);
@@ -312,16 +312,58 @@ TEST_F(LlamaChatTest, ThoughtsAreSeparatedFromContent) {
     Backend& backend = WithTemplate(row.chat_template);
     const RenderedChat chat = Render(backend, Ask("What is in the canal?"));
     EXPECT_FALSE(chat.plain) << "thoughts would be sent as they come";
-    const v1::Message message = backend.ParseAnswer(chat, row.text);
+    const v1::Message message = chat.parser->Parse(row.text, true);
     EXPECT_EQ(message.reasoning_content(), row.reasoning);
     EXPECT_EQ(message.content(), row.content);
+  }
+}
+
+// A caller sees parts of an answer that goes on: what two parses in a row agree on is never taken back.
+TEST_F(LlamaChatTest, WhatTwoParsesAgreeOnStays) {
+  const std::string begun =
+      absl::StrReplaceAll(kThinkingTemplate, {{R"(assistant\n' }})", R"(assistant\n<think>\n' }})"}});
+  const struct {
+    const char* name;
+    std::string chat_template;
+    bool tools;
+    const char* text;
+  } rows[] = {
+      {"thought and answer", kThinkingTemplate, false, "<think>\nA bridge? a < b.\n</think>\n\nA lock, 船闸, </thin."},
+      {"begun by the template", begun, false, "A bridge? No.\n</think>\n\nA lock."},
+      {"no thought", kThinkingTemplate, false, "A lock < a bridge, and a gate."},
+      {"a call", kToolTemplate, true,
+       "Let me look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Rome\"}}\n</tool_call>"},
+      {"no call", kToolTemplate, true, "It is 20 degrees in Rome, <tool tips> aside."},
+  };
+  const auto common = [](const std::string& a, const std::string& b) {
+    return a.substr(0, static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin()));
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.name);
+    Backend& backend = WithTemplate(row.chat_template);
+    const RenderedChat chat = Render(backend, row.tools ? AskWeather("hi") : Ask("hi"));
+    const std::string text = row.text;
+    const v1::Message whole = chat.parser->Parse(text, true);
+    v1::Message last;
+    size_t most = 0;
+    for (size_t size = 1; size <= text.size(); ++size) {
+      if (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) continue;
+      const v1::Message now = chat.parser->Parse(text.substr(0, size), false);
+      const std::string content = common(now.content(), last.content());
+      const std::string thought = common(now.reasoning_content(), last.reasoning_content());
+      EXPECT_EQ(common(content, absl::StrCat(whole.content(), "\n")), content) << text.substr(0, size);
+      EXPECT_EQ(common(thought, absl::StrCat(whole.reasoning_content(), "\n")), thought) << text.substr(0, size);
+      if (size + 8 < text.size()) most = std::max(most, content.size() + thought.size());
+      last = now;
+    }
+    EXPECT_GT(most, (whole.content().size() + whole.reasoning_content().size()) / 2) << "kept back to the end";
   }
 }
 
 TEST_F(LlamaChatTest, UnparsableAnswersStayText) {
   Backend& backend = WithTemplate(kToolTemplate);
   const RenderedChat chat = Render(backend, AskWeather("hi"));
-  const v1::Message message = backend.ParseAnswer(chat, "I think <tool_call> is a fine tag");
+  const v1::Message message = chat.parser->Parse("I think <tool_call> is a fine tag", true);
   EXPECT_FALSE(message.content().empty());
   EXPECT_EQ(message.tool_calls_size(), 0);
 }

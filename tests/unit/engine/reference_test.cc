@@ -119,14 +119,20 @@ TEST(Reference, HasNoGrammars) {
 }
 
 TEST(Reference, ParsesItsMarkers) {
-  const auto backend = MakeReferenceBackend({});
-  const auto message = backend->ParseAnswer({}, "<think>hm</think><call>f {}</call><call>g x");
+  v1::GenerateRequest request;
+  request.add_messages()->set_content("hi");
+  const auto chat = MakeReferenceBackend({})->RenderChat(request);
+  ASSERT_TRUE(chat.ok());
+  const auto message = chat->parser->Parse("<think>hm</think><call>f {}</call><call>g x", true);
   EXPECT_EQ(message.reasoning_content(), "hm");
   ASSERT_EQ(message.tool_calls_size(), 2);
   EXPECT_EQ(message.tool_calls(0).name(), "f");
   EXPECT_EQ(message.tool_calls(0).arguments(), "{}");
   EXPECT_EQ(message.tool_calls(1).arguments(), "x");
   EXPECT_EQ(message.content(), "");
+  EXPECT_EQ(chat->parser->Parse("<thi", false).content(), "") << "may become a tag";
+  EXPECT_EQ(chat->parser->Parse("<think>hm</th", false).reasoning_content(), "hm");
+  EXPECT_EQ(chat->parser->Parse("<thi", true).content(), "<thi");
 }
 
 }  // namespace

@@ -261,24 +261,57 @@ TEST_F(SamplingTest, ACancelledEmbeddingEndsAndGivesUpItsPlace) {
   EXPECT_TRUE(Embed(*engine_, {"a"}).ok());
 }
 
-// Thinks between its second and its last words.
+// A thought until its third blank, then content. Within the thought it takes the end for content, otherwise each time.
+class HastyParser : public AnswerParser {
+ public:
+  v1::Message Parse(const std::string& text, bool complete) const override {
+    size_t end = 0;
+    for (int blank = 0; blank < 3 && end != std::string::npos; ++blank) end = text.find(' ', end + 1);
+    v1::Message message;
+    message.set_reasoning_content(text.substr(0, end));
+    if (end != std::string::npos) message.set_content(text.substr(end));
+    if (end == std::string::npos && !complete) message.set_content(std::string(1, 'A' + text.size() % 26));
+    return message;
+  }
+};
+
 class ThinkingBackend : public ForwardingBackend {
  public:
   ThinkingBackend() : ForwardingBackend(MakeReferenceBackend({})) {}
   absl::StatusOr<RenderedChat> RenderChat(const v1::GenerateRequest& request) const override {
     auto chat = inner().RenderChat(request);
     if (chat.ok()) chat->plain = false;
+    if (chat.ok()) chat->parser = std::make_shared<HastyParser>();
     return chat;
   }
-  v1::Message ParseAnswer(const RenderedChat&, const std::string& text) const override {
-    v1::Message message;
-    const size_t begin = text.find(' ', 1);
-    const size_t end = text.rfind(' ');
-    message.set_reasoning_content(text.substr(begin, end - begin));
-    message.set_content(text.substr(end));
-    return message;
-  }
 };
+
+TEST(Reasoning, GoesOutAsItGrowsAndNeverTwice) {
+  Metrics metrics;
+  const auto engine = *Engine::Start({}, std::make_unique<ThinkingBackend>(), metrics);
+  for (const std::string question : {"tell me", "what is a lock", "and the boat", "the gate forever"}) {
+    const auto answer = std::make_shared<Answer>();
+    auto request = Ask(question, 40);
+    request.set_logprobs(0);
+    ASSERT_TRUE(engine->Submit(request, kNever, answer).ok());
+    ASSERT_TRUE(answer->WaitEnd().ok());
+    std::string reasoning, content, whole;
+    size_t thoughts = 0, contents = 0;
+    for (const auto& delta : answer->deltas()) {
+      EXPECT_TRUE(delta.reasoning_content().empty() || content.empty()) << question << ": a thought after content";
+      thoughts += !delta.reasoning_content().empty();
+      contents += !delta.content().empty();
+      reasoning += delta.reasoning_content();
+      content += delta.content();
+    }
+    for (const auto& logprob : Logprobs(*answer)) whole += logprob.token();
+    const v1::Message expected = HastyParser().Parse(Utf8Joiner().Add(whole), true);  // cut within a character
+    EXPECT_EQ(reasoning, expected.reasoning_content()) << question;
+    EXPECT_EQ(content, expected.content()) << question;
+    EXPECT_GT(thoughts, 1u) << question;
+    EXPECT_GT(contents, 2u) << question;
+  }
+}
 
 TEST(Reasoning, ItsTokensAreCounted) {
   Metrics metrics;
@@ -288,7 +321,8 @@ TEST(Reasoning, ItsTokensAreCounted) {
   const auto answer = std::make_shared<Answer>();
   ASSERT_TRUE(engine->Submit(request, kNever, answer).ok());
   ASSERT_TRUE(answer->WaitEnd().ok());
-  const std::string thought = answer->deltas().at(0).reasoning_content();
+  std::string thought;
+  for (const auto& delta : answer->deltas()) thought += delta.reasoning_content();
   ASSERT_FALSE(thought.empty());
   std::string whole;
   for (const auto& logprob : Logprobs(*answer)) whole += logprob.token();
