@@ -65,6 +65,7 @@ class RouterSim {
     trace_.seen.resize(plan.requests.size());
     trace_.audit_key = std::string(32, 'k');
     away_.resize(static_cast<size_t>(plan.engines));
+    stalled_.resize(static_cast<size_t>(plan.engines));
     Name();
     for (int i = 0; i < plan.routers; ++i) {
       routers_.push_back(std::make_unique<SimRouter>(
@@ -77,7 +78,7 @@ class RouterSim {
       trace_.open_places += places;
       engine(i).set_running_max(places);
       engine(i).set_answerer(
-          [this](const Prompt& prompt, const CallOptions& call) { return LocalScript(prompt, call); });
+          [this, i](const Prompt& prompt, const CallOptions& call) { return LocalScript(prompt, call, i); });
       engine(i).set_courier([this](std::function<void()> deliver) { Deliver(std::move(deliver)); });
       engine(i).ReportLoad(Milliseconds(100));
     }
@@ -129,11 +130,14 @@ class RouterSim {
       At(spell.end, [this] { world_.audit_broken = false; });
     }
     for (const SimPlan::EngineSpell& spell : plan_.engine_fails) {
+      using Fault = SimPlan::EngineSpell::Fault;
       At(spell.begin, [this, spell] {
-        if (spell.dead) engine(spell.engine).Kill();
+        if (spell.fault == Fault::kStalled) return void(++stalled_[static_cast<size_t>(spell.engine)]);
+        if (spell.fault == Fault::kDead) engine(spell.engine).Kill();
         engine(spell.engine).StopReporting();
       });
       At(spell.end, [this, spell] {
+        if (spell.fault == Fault::kStalled) return void(--stalled_[static_cast<size_t>(spell.engine)]);
         engine(spell.engine).Start();
         engine(spell.engine).ReportLoad(Milliseconds(100));
       });
@@ -147,6 +151,7 @@ class RouterSim {
         world_.store_fault = &spell;
         if (spell.fault != SimPlan::StoreSpell::Fault::kForgets) return;
         world_.leases.rates.clear(), world_.leases.held.clear(), world_.leases.caps.clear();
+        world_.shared_answers.clear();
       });
       At(spell.end, [this] { world_.store_fault = nullptr; });
     }
@@ -166,7 +171,7 @@ class RouterSim {
       At(spell.begin, [this, spell] {
         ++away_[static_cast<size_t>(spell.engine)];
         Name();
-        if (spell.dead) engine(spell.engine).Kill();
+        if (spell.fault == SimPlan::EngineSpell::Fault::kDead) engine(spell.engine).Kill();
       });
       At(spell.end, [this, spell] {
         --away_[static_cast<size_t>(spell.engine)];
@@ -276,7 +281,7 @@ class RouterSim {
         .Every(dice_.Between(Milliseconds(0), Milliseconds(100)));
   }
 
-  Script LocalScript(const Prompt& prompt, const CallOptions& call) {
+  Script LocalScript(const Prompt& prompt, const CallOptions& call, int number) {
     std::string marker;
     prompt.ForEachText([&](const std::string&, std::string_view text) {
       if (marker.empty()) marker = FindMarker(std::string(text));
@@ -291,6 +296,11 @@ class RouterSim {
     for (const SimRequest& request : plan_.requests) {
       if (request.id == call.request_id && request.marker != marker) trace_.engine_mixups.push_back(request.id);
     }
+    trace_.moved += trace_.stalled.contains(call.request_id);
+    if (stalled_[static_cast<size_t>(number)] > 0) {
+      trace_.stalled.insert(call.request_id);
+      return Script::StallAfter({});
+    }
     const std::vector<std::string> answer = SimAnswer(marker, "local");
     if (!dice_.Chance(plan_.engine_faults)) return Paced(Script::Answer(answer));
     return Paced(Trouble(answer, {absl::UnavailableError("gone"), absl::ResourceExhaustedError("queue full")}));
@@ -301,7 +311,16 @@ class RouterSim {
     int64_t in_flight = 1;
     for (const auto& one : routers_) in_flight += one->cloud_in_flight();
     trace_.cloud_in_flight_max = std::max(trace_.cloud_in_flight_max, in_flight);
-    const std::vector<std::string> answer = SimAnswer(FindMarker(trace_.cloud.back().content), "cloud");
+    std::vector<std::string> answer = SimAnswer(FindMarker(trace_.cloud.back().content), "cloud");
+    if (trace_.cloud.back().content.find(kSimPlaceholder) != std::string::npos) {
+      ++trace_.masked;
+      for (const char* piece : {"<EMA", "IL_1>"}) answer.push_back(piece);
+    }
+    if (prompt.content().response_format().type() == v1::ResponseFormat::TYPE_JSON_OBJECT && dice_.Chance(0.3)) {
+      ++trace_.blank;
+      ++trace_.lost[FindMarker(trace_.cloud.back().content)];
+      return Paced(Script::Answer({}));
+    }
     if (storms_ == 0 && !dice_.Chance(plan_.cloud_faults)) return Paced(Script::Answer(answer));
     std::vector<absl::Status> failures = {
         absl::UnavailableError("503"), absl::UnavailableError("connection reset"),
@@ -332,7 +351,7 @@ class RouterSim {
   FakeFleet fleet_{io_.get_executor(), clock_};
   SimWorld world_{plan_, io_, clock_, fleet_, trace_};
   int storms_ = 0;
-  std::vector<int> away_;  // by engine: spells that keep it out of the name
+  std::vector<int> away_, stalled_;  // by engine: spells that keep it out of the name; that keep it from answering
   std::shared_ptr<const Rules> rules_, reloaded_;
   std::vector<std::unique_ptr<SimRouter>> routers_;
   std::vector<std::unique_ptr<Timer>> events_, reports_;

@@ -58,7 +58,8 @@ TEST(RouterSim, WhatMustAlwaysHoldHolds) {
   if (seeds.size() >= 100) {
     needed.insert(needed.end(), {"hedged", "hedges lost", "hedges won", "lost attempts booked",
                                  "decided cheaper_local", "decided bridge", "decided profile_cloud_outage",
-                                 "decided profile_no_local", "runs with the cloud's cap reached"});
+                                 "decided profile_no_local", "runs with the cloud's cap reached", "masked calls",
+                                 "blank answers", "answers of the shared cache", "moved from a stalled engine"});
   }
   for (const std::string& name : needed) EXPECT_GT(counts[name], 0) << name;
 }

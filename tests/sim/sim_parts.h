@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -90,6 +91,44 @@ class SimLeases : public LeaseStore {
   Executor executor_;
   Clock& clock_;
   const SimPlan::StoreSpell* const& fault_;
+};
+
+// The second level of the cache, in the same Redis. Some of what it gives somebody has changed.
+class SimCacheStore : public CacheStore {
+ public:
+  using Answers = std::map<std::string, std::string>;
+  SimCacheStore(Executor executor, Clock& clock, Answers& answers, const SimPlan::StoreSpell* const& fault,
+                SimTrace& trace, uint64_t seed)
+      : executor_(executor), clock_(clock), answers_(answers), fault_(fault), trace_(trace), dice_(seed) {}
+  Task<absl::StatusOr<std::string>> Get(std::string key, MonotonicTime deadline) override {
+    using Fault = SimPlan::StoreSpell::Fault;
+    if (fault_ != nullptr && fault_->fault == Fault::kDown) co_return absl::UnavailableError("down");
+    const bool late = fault_ != nullptr && fault_->fault != Fault::kForgets;
+    const MonotonicTime when = late ? deadline : clock_.Monotonic() + absl::Milliseconds(1);
+    Cancellation never;
+    const absl::Status slept = co_await SleepUntil(executor_, clock_, when, never);
+    if (!slept.ok() || late) co_return absl::DeadlineExceededError("no reply");
+    const auto found = answers_.find(key);
+    if (found == answers_.end()) co_return absl::NotFoundError("not there");
+    std::string answer = found->second;
+    if (dice_.Chance(0.1)) {
+      answer[dice_.Below(answer.size())] ^= 1;
+    } else {
+      ++trace_.shared_hits;
+    }
+    co_return answer;
+  }
+  void Put(std::string key, std::string value, absl::Duration) override {
+    if (fault_ == nullptr) answers_[key] = std::move(value);
+  }
+
+ private:
+  Executor executor_;
+  Clock& clock_;
+  Answers& answers_;
+  const SimPlan::StoreSpell* const& fault_;
+  SimTrace& trace_;
+  Dice dice_;
 };
 
 class SimSink : public AnswerSink {

@@ -69,7 +69,8 @@ void MakeKind(SimRequest& request, Dice& dice) {
   static const std::vector<std::string> kinds = {
       "everyday", "everyday", "everyday", "everyday",      "everyday",      "everyday",   "greedy",
       "greedy",   "id",       "card",     "declared",      "declared_head", "floor",      "keyword",
-      "invalid",  "no_key",   "schema",   "tenant_local", "bucket"};
+      "invalid",  "no_key",   "schema",   "tenant_local", "bucket",        "masked",     "json",
+      "json"};
   request.kind = dice.Of(kinds);
   const auto sensitive = [&] { request.may_leave = false; };
   const v1::SensitivityLevel high =
@@ -85,6 +86,16 @@ void MakeKind(SimRequest& request, Dice& dice) {
   if (request.kind == "no_key") sensitive(), request.api_key = "key-nobody";
   if (request.kind == "tenant_local") sensitive(), request.api_key = "key-local";
   if (request.kind == "bucket") request.api_key = "key-bucket";
+  if (request.kind == "json") {
+    request.content.mutable_response_format()->set_type(v1::ResponseFormat::TYPE_JSON_OBJECT);
+  }
+  if (request.kind == "masked") {
+    request.api_key = "key-mask";
+    // As long as its placeholder, so that it costs as much.
+    request.masked = absl::StrCat(request.marker.substr(request.marker.size() - kMarkerLetters, 3), "@ab.cn");
+    request.content.mutable_messages(0)->set_content(
+        absl::StrCat(request.content.messages(0).content(), " and write to ", request.masked, " then"));
+  }
   if (request.kind == "schema") {
     sensitive();
     request.content.mutable_response_format()->set_type(v1::ResponseFormat::TYPE_JSON_SCHEMA);
@@ -178,6 +189,7 @@ RouterConfig MakeConfig(Dice& dice, int engines, bool by_name) {
   tenant("floor").sensitivity_floor = v1::SENSITIVITY_LEVEL_CONFIDENTIAL;
   tenant("local").cloud_allowed = false;
   tenant("bucket").requests_per_second = 0.3;
+  tenant("mask").masking = true;
   config.sensitivity.keyword_lists.push_back(
       {"projects", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, {"project bluebird"}});
   MakePolicy(config, dice);
@@ -190,6 +202,7 @@ RouterConfig MakeConfig(Dice& dice, int engines, bool by_name) {
   config.local.queue_max = dice.Of(std::vector<int64_t>{3, 20, 1000});
   config.local.queue_interval = dice.Of(std::vector<absl::Duration>{Milliseconds(500), Seconds(2), Seconds(30)});
   config.local.queue_target = config.local.queue_interval / 5;
+  config.local.stall_timeout = dice.Of(std::vector<absl::Duration>{Seconds(1), Seconds(3), Seconds(10)});
   config.cloud.concurrency_max = dice.Of(std::vector<int64_t>{2, 8, 2500});
   if (dice.Chance(0.2)) config.cloud.calls_per_day = 20;
   config.cloud.enabled = true;
@@ -207,6 +220,7 @@ RouterConfig MakeConfig(Dice& dice, int engines, bool by_name) {
   MakePrices(config);
   config.output_guard.word_lists.push_back({"stop", GuardWordList::Action::kStop, {kStopWord}});
   config.cache.bytes_max = dice.Chance(0.5) ? 1 << 20 : 0;
+  config.cache.shared = config.cache.bytes_max > 0;  // where there is a store
   return config;
 }
 
@@ -215,7 +229,9 @@ SimPlan::EngineSpell MakeEngineSpell(const SimPlan& plan, Dice& dice) {
   spell.begin = dice.Between(absl::ZeroDuration(), kRun);
   spell.end = spell.begin + dice.Between(Milliseconds(1), Seconds(4));
   spell.engine = static_cast<int>(dice.Below(static_cast<uint64_t>(plan.engines)));
-  spell.dead = dice.Chance(0.5);
+  using Fault = SimPlan::EngineSpell::Fault;
+  spell.fault = dice.Of(std::vector<Fault>{Fault::kDead, Fault::kSilent, Fault::kStalled});
+  if (spell.fault == Fault::kStalled) spell.end += Seconds(8);
   return spell;
 }
 
@@ -329,6 +345,12 @@ std::vector<std::string> SimAnswer(const std::string& marker, const std::string&
 std::string SimExpected(const std::string& marker, const std::string& side) {
   const std::string all = absl::StrJoin(SimAnswer(marker, side), "");
   return all.substr(0, all.find(kStopWord));
+}
+
+std::string SimExpected(const SimRequest& request, bool cloud) {
+  const std::string expected = SimExpected(request.marker, cloud ? "cloud" : "local");
+  const bool stopped = expected.size() < absl::StrJoin(SimAnswer(request.marker, cloud ? "cloud" : "local"), "").size();
+  return cloud && !stopped ? expected + request.masked : expected;
 }
 
 std::string FindMarker(const std::string& text) {

@@ -47,6 +47,7 @@ struct SimRequest {
   std::string api_key;
   v1::SensitivityLevel declared_in_head = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
   bool may_leave = true;  // by construction: nothing sensitive, and a tenant that may use the cloud
+  std::string masked;     // a value in it: with a placeholder in its place the rest may leave, it never
   absl::Duration arrives;
   absl::Duration deadline = absl::InfiniteDuration();  // from its arrival
   absl::Duration leaves = absl::InfiniteDuration();    // from its arrival
@@ -74,7 +75,8 @@ struct SimPlan {
   std::vector<Step> clock_steps;
   struct EngineSpell : Spell {
     int engine = 0;
-    bool dead = false;  // else it reports no load
+    enum class Fault { kDead, kSilent, kStalled };  // silent: reports no load; stalled: reports, and gives nothing
+    Fault fault = Fault::kDead;
   };
   std::vector<EngineSpell> engine_fails;
   // Engines that go out of the name that they are found by, and come back.
@@ -111,6 +113,9 @@ std::string SimEngineAddress(int engine);  // without its port, 8090
 std::vector<std::string> SimAnswer(const std::string& marker, const std::string& side);
 // What the client gets of that answer: all, or what comes before the output guard's stop word.
 std::string SimExpected(const std::string& marker, const std::string& side);
+// What the cloud says behind its answer to a masked request; the client gets the value in its place.
+inline constexpr char kSimPlaceholder[] = "<EMAIL_1>";
+std::string SimExpected(const SimRequest& request, bool cloud);
 // The marker in a request's texts; empty when there is none.
 std::string FindMarker(const std::string& text);
 

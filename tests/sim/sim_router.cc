@@ -40,13 +40,16 @@ void SimRouter::Start(const std::shared_ptr<const Rules>& rules) {
     sharing.redis = "sim";
     sharing.routers = kSimRouters;
     process.store.emplace(world_.leases, executor, world_.clock, absl::StrCat("router-", number_), world_.store_fault);
+    process.cache_store.emplace(executor, world_.clock, world_.shared_answers, world_.store_fault, world_.trace,
+                                seed + 4);
     process.sharing.emplace(executor, world_.clock, sharing, *process.store, process.metrics);
   }
   process.router.emplace(
       RouterParts{executor, world_.clock, SeededRandom(seed + 2), process.metrics, *process.registry, &process.cloud,
                   *process.audit, "cache key",
                   std::vector<CloudUpstream*>(plan.config.clouds.size(), &process.cloud),
-                  process.sharing ? &*process.sharing : nullptr},
+                  process.sharing ? &*process.sharing : nullptr,
+                  process.cache_store ? &*process.cache_store : nullptr},
       rules);
   if (processes_.size() > 1) Restore(*process.router);
   if (process.sharing) boost::asio::co_spawn(executor, process.sharing->Run(process.stop), boost::asio::detached);

@@ -31,6 +31,7 @@ struct SimWorld {
   SimTrace& trace;
   FakeLeases leases = {};
   const SimPlan::StoreSpell* store_fault = nullptr;
+  std::map<std::string, std::string> shared_answers = {};
   bool audit_broken = false;
 };
 
@@ -64,6 +65,7 @@ class SimRouter {
     std::optional<EndpointRegistry> registry;
     std::optional<Audit> audit;
     std::optional<SimLeases> store;
+    std::optional<SimCacheStore> cache_store;
     std::optional<SharedLimits> sharing;
     std::optional<Router> router;
     std::map<int, Cancellation*> clients;

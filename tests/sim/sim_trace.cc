@@ -135,7 +135,7 @@ class Checker {
       return;
     }
     const bool cloud = seen.routes[0].target() == v1::Route::TARGET_CLOUD;
-    const std::string expected = SimExpected(request.marker, cloud ? "cloud" : "local");
+    const std::string expected = SimExpected(request, cloud);
     if (expected.compare(0, seen.text.size(), seen.text) != 0) Violation(name, "not the beginning of an answer");
   }
 
@@ -264,7 +264,7 @@ class Checker {
     if (cloud && !cached && story.decided == "local") Violation(name, "decided local, answered by the cloud");
     if (cached && story.sensitive) Violation(name, "a sensitive answer from the cache");
     if (route.request_id() != request.id) Violation(name, "another request's id");
-    const std::string expected = SimExpected(request.marker, cloud ? "cloud" : "local");
+    const std::string expected = SimExpected(request, cloud);
     if (seen.status.ok()) {
       if (seen.finishes != 1) Violation(name, "OK without a finish");
       if (seen.text != expected) Violation(name, "OK, but not the whole answer, or not of one upstream");
@@ -286,7 +286,7 @@ class Checker {
         found = true;
         const Story& story = stories_[request.id];
         if (!request.may_leave) Violation(request.id, absl::StrCat("LEAK: a ", request.kind, " request left"));
-        if (story.sensitive) Violation(request.id, "LEAK: was decided sensitive and left");
+        if (story.sensitive && request.masked.empty()) Violation(request.id, "LEAK: was decided sensitive and left");
         for (const size_t at : story.cloud_decisions) recorded |= at < sent.lines_before;
         for (const size_t at : story.hedges) hedged |= at < sent.lines_before;
         const auto local = trace_.local_first.find(request.id);
@@ -295,6 +295,11 @@ class Checker {
       if (!found) Violation("cloud", "something left that no client sent");
       if (!recorded) Violation(marker, "left without a stored decision for the cloud");
       if (!never_local && !hedged) Violation(marker, "left after a local attempt");
+      for (const SimRequest& request : plan_.requests) {
+        if (!request.masked.empty() && sent.content.find(request.masked) != std::string::npos) {
+          Violation(request.id, "LEAK: a value that was to be masked left");
+        }
+      }
       if (sent.content.find("user-") != std::string::npos || sent.content.find("session-") != std::string::npos) {
         Violation(marker, "user or session left");
       }
@@ -318,6 +323,10 @@ class Checker {
       report_.counts["hedges won"] += story.hedge_won;
     }
     report_.counts["cloud calls"] = static_cast<int>(trace_.cloud.size());
+    report_.counts["masked calls"] = trace_.masked;
+    report_.counts["blank answers"] = trace_.blank;
+    report_.counts["answers of the shared cache"] = trace_.shared_hits;
+    report_.counts["moved from a stalled engine"] = trace_.moved;
   }
 
   // Of all routers together, as long as they hear of each other.

@@ -53,6 +53,11 @@ struct SimTrace {
   int64_t open_at_engines_max = 0;            // requests that are not sensitive, at engines at a time, of one router
   int64_t open_of_all_max = 0;                // of all
   int64_t open_places = 0;                    // that the reserve leaves for them
+  std::set<std::string> stalled;              // ids of requests at an engine that gives nothing
+  int moved = 0;                              // calls of an engine for one of these afterwards
+  int masked = 0;                             // calls of the cloud with a placeholder
+  int blank = 0;                              // and those for JSON that got nothing
+  int shared_hits = 0;                        // answers that the second level of the cache had
   std::map<std::string, int> lost;            // marker -> attempts that broke off and may be paid for
   int leftovers = 0;                          // streams, in-flight counts after the end
   std::string audit_key;
