@@ -266,12 +266,12 @@ void EndpointRegistry::Leave(Endpoint& endpoint) {
 }
 
 std::shared_ptr<Endpoint> EndpointRegistry::PickAny() const {
-  std::vector<const std::shared_ptr<Endpoint>*> reporting, silent;
+  std::vector<const std::shared_ptr<Endpoint>*> reporting, doubtful;
   for (const auto& endpoint : endpoints_) {
     if (endpoint->gone || endpoint->load.draining() || clock_.Monotonic() < endpoint->retry_at) continue;
-    (Fresh(*endpoint) ? reporting : silent).push_back(&endpoint);
+    (Fresh(*endpoint) && endpoint->stalls == 0 ? reporting : doubtful).push_back(&endpoint);
   }
-  const auto& from = reporting.empty() ? silent : reporting;
+  const auto& from = reporting.empty() ? doubtful : reporting;
   if (from.empty()) return nullptr;
   const auto at = static_cast<size_t>(RandomUnit(random_) * static_cast<double>(from.size()));
   return *from[std::min(at, from.size() - 1)];

@@ -72,7 +72,8 @@ class EndpointRegistry final : public Places {
   std::shared_ptr<Endpoint> Pick(bool sensitive, const std::vector<std::string>& exclude) {
     return Pick(LocalAsk{.sensitive = sensitive}, exclude);
   }
-  // For calls that take no place in a batch: any engine that is not draining or ejected, those that report first.
+  // For calls that take no place in a batch: any engine that is not draining or ejected, those that report and
+  // work first.
   std::shared_ptr<Endpoint> PickAny() const;
   double Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) override {
     return choice_.Remember(ask, endpoint);

@@ -158,6 +158,11 @@ TEST(DispatchStall, AStalledEngineIsLeftAloneUntilItWorks) {
   for (int i = 0; i < 20; ++i) world.Start();
   EXPECT_EQ(world.engine(kFirst).calls(), 1) << "left alone";
   world.clock.Advance(Seconds(5));
+  for (int i = 0; i < 20; ++i) {
+    auto other = world.clock.Await(world.dispatch->WaitForLocal(world.clock.Monotonic() + Seconds(1), world.never));
+    ASSERT_TRUE(other.ok());
+    EXPECT_EQ((*other)->address, kSecond) << "for calls without a place neither";
+  }
   world.Answers(kSecond, {Script::StallAfter({})});
   for (int i = 0; i < 20; ++i) world.Start();
   EXPECT_EQ(world.engine(kFirst).calls(), 2) << "one request tries it";
