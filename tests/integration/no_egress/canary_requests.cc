@@ -11,7 +11,6 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
-#include "router/inspection_pool.h"
 #include "tests/integration/no_egress/canary_search.h"
 #include "tests/unit/sensitivity/samples.h"
 
@@ -98,6 +97,7 @@ Kind Maker::RandomKind() {
 }
 
 Field Maker::RandomField(Kind kind) {
+  if (kind == Kind::kAttack) return Field::kUserMessage;
   if (Chance(35)) return Field::kUserMessage;
   const auto field = static_cast<Field>(random_() % kFields);
   const bool name = field == Field::kToolName || field == Field::kCallName;
@@ -176,9 +176,11 @@ std::string Maker::Item(Kind kind, Care care) {
       if (Chance(50)) return kChineseKeyword;
       return care == Care::kLong ? Evaded(kind, kLatinKeyword) : kLatinKeyword;
     case Kind::kLateKeyword: return kLateWord;
+    case Kind::kAttack: return "<script>alert(document.cookie)</script>";
     case Kind::kEmail: {
       value_ = NewCanary(wide_);
       const std::string address = absl::StrCat(value_, "@huaxia-tech.cn");
+      if (care == Care::kLong && Chance(25)) return AfterMany(address);
       return care == Care::kLong ? Evaded(kind, address) : address;
     }
     default: return care == Care::kPlain ? "note" : "some everyday words";
@@ -420,6 +422,12 @@ CanaryRequest Maker::Make() {
     AddMessage(made.request, v1::ROLE_USER, absl::StrCat("And now ", made.canary, "?"));
     made.field = "elsewhere";
     made.sendable = field != Field::kSchema;
+  } else if (made.kind == Kind::kPhone && field == Field::kUserMessage && Chance(50)) {
+    // The value again, where nothing says that it is a telephone's.
+    const std::string number = Item(made.kind, Care::kPlain);
+    AddMessage(made.request, v1::ROLE_USER, absl::StrCat("my phone is ", number));
+    AddMessage(made.request, v1::ROLE_USER, absl::StrCat("order number ", number, " of ", made.canary));
+    made.field = "twice";
   } else {
     Put(field, Text(made.kind, field, made.canary), made.request);
   }
@@ -433,11 +441,15 @@ CanaryRequest Maker::Make() {
   ChooseCloud(made);
   if (made.field == kFieldNames[static_cast<int>(Field::kReasoning)]) made.sendable = made.cloud == kThinkingCloud;
   // So that what is asked again comes from the cache.
-  if (made.kind == Kind::kEveryday && Chance(20)) made.request.mutable_sampling()->set_temperature(0);
+  if (Chance(20)) made.request.mutable_sampling()->set_temperature(0);
   if (LocalOnly(made.api)) {
     made.sendable = false;
   } else if (Chance(3)) {
     Spoil(made);
+  }
+  const bool kept = made.request.sampling().has_temperature() && made.request.sampling().temperature() == 0;
+  if (made.kind == Kind::kEveryday && made.api == Api::kDirect && made.valid && !kept && Chance(6)) {
+    made.changed = NewCanary(wide_);
   }
   made.evasions = std::move(evasions_);
   made.value = std::move(value_);
@@ -475,20 +487,10 @@ CanaryRequest Maker::MakeFollowUp(const CanaryRequest& before, bool by_session) 
 
 CanaryRequest MakeCanaryRequest(uint64_t seed, bool large) {
   CanaryRequest made = Maker(seed).Make();
-  made.large = large;
-  if (!large) return made;
-  std::string text;
-  while (text.size() <= kInspectAsideBytes) text += "In May the days are mild, and the trees along the river are green. ";
-  v1::GenerateRequest& request = made.request;
-  if (request.messages().empty()) {
-    request.mutable_prompt()->insert(0, text);
-    return made;
-  }
-  request.add_messages()->set_role(v1::ROLE_USER);
-  for (int i = request.messages_size() - 1; i > 0; --i) request.mutable_messages()->SwapElements(i, i - 1);
-  request.mutable_messages(0)->set_content(std::move(text));
+  if (large) Enlarge(made);
   return made;
 }
+
 CanaryRequest MakeFollowUp(uint64_t seed, const CanaryRequest& before, bool by_session) {
   return Maker(seed).MakeFollowUp(before, by_session);
 }

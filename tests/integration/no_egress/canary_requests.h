@@ -29,6 +29,7 @@ enum class Kind {
   kKeyword,
   kLocalTenant,
   kUnreadable,  // too long to be inspected, or encoded too deep
+  kAttack,      // which the input filter keeps here
   kFollowUp,  // everyday words in a conversation that was sensitive before
   kEveryday,
   kPhone,
@@ -36,7 +37,7 @@ enum class Kind {
   kLateKeyword,  // in a word list of that version only
   kLateFloor,    // of a tenant that has a floor in that version only
 };
-inline constexpr int kKinds = 16;
+inline constexpr int kKinds = 17;
 const char* Name(Kind kind);
 inline bool MustStay(Kind kind) { return kind <= Kind::kFollowUp; }
 inline bool Late(Kind kind) { return kind == Kind::kLateKeyword || kind == Kind::kLateFloor; }
@@ -78,6 +79,7 @@ struct CanaryRequest {
   bool large = false;       // read aside (router/inspection_pool.h)
   std::string value;        // of kPhone the digits, of kEmail the canary in it: never leaves where it is masked
   std::string session;      // of its own
+  std::string changed;      // not empty: the canary of what stands in its place once it was decided upon
   bool sendable = true;     // the cloud gets this field when it gets the request
   bool valid = true;        // false: admission must refuse it
   std::string api_key = kOpenKey;
@@ -88,10 +90,16 @@ struct CanaryRequest {
 
 // The same seed gives the same request. `large`: with everyday text in front.
 CanaryRequest MakeCanaryRequest(uint64_t seed, bool large = false);
+// What a front door with a fault puts in its place.
+v1::GenerateRequest ChangedContent(const CanaryRequest& made);
 // What follows `before` in its conversation: everyday words. By the session's name, or without one by what was said.
 CanaryRequest MakeFollowUp(uint64_t seed, const CanaryRequest& before, bool by_session);
 // A value of this kind, plain. REQUIRES: a kind with a value of a shape.
 std::string MakeValue(Kind kind, std::mt19937& random);
+// `address` behind more e-mail addresses than detectors list: it is found only when these are gone.
+std::string AfterMany(const std::string& address);
+// Everyday text in front, so that it is read aside.
+void Enlarge(CanaryRequest& made);
 Shape ShapeOf(Kind kind);
 
 }  // namespace headgate::router

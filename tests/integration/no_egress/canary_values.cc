@@ -1,13 +1,16 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// The values that make a canary request sensitive, and the names of kinds and ways in.
+// What a canary request is filled with: the values that make it sensitive, many or much of something, what stands in
+// its place; and the names of kinds and ways in.
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "router/inspection_pool.h"
 #include "tests/integration/no_egress/canary_requests.h"
 #include "tests/unit/sensitivity/samples.h"
 
@@ -55,7 +58,7 @@ std::string Unreadable(std::mt19937& random) {
 const char* Name(Kind kind) {
   static constexpr const char* kNames[kKinds] = {"resident_id", "bank_card", "api_key", "jwt", "private_key",
                                                  "declared", "tenant_floor", "keyword", "local_tenant",
-                                                 "unreadable", "follow_up", "everyday",
+                                                 "unreadable", "attack", "follow_up", "everyday",
                                                  "phone", "email", "late_keyword", "late_floor"};
   return kNames[static_cast<int>(kind)];
 }
@@ -87,6 +90,36 @@ std::string MakeValue(Kind kind, std::mt19937& random) {
     case Kind::kEmail: return absl::StrCat("wang.", RandomToken(6, "abcdefghij", random), "@huaxia-tech.cn");
     default: return kLatinKeyword;
   }
+}
+
+std::string AfterMany(const std::string& address) {
+  std::string text;  // that the models take for what it is
+  for (int i = 1; i <= 70; ++i) {
+    absl::StrAppend(&text, "The shop in street number ", i, " answers at shop", i, "@huaxia-tech.cn on weekdays. ");
+  }
+  return absl::StrCat(text, address);
+}
+
+void Enlarge(CanaryRequest& made) {
+  made.large = true;
+  made.changed.clear();  // it is being read
+  std::string text;
+  while (text.size() <= kInspectAsideBytes) text += "In May the days are mild, and the trees by the river are green. ";
+  v1::GenerateRequest& request = made.request;
+  if (request.messages().empty()) {
+    request.mutable_prompt()->insert(0, text);
+    return;
+  }
+  request.add_messages()->set_role(v1::ROLE_USER);
+  for (int i = request.messages_size() - 1; i > 0; --i) request.mutable_messages()->SwapElements(i, i - 1);
+  request.mutable_messages(0)->set_content(std::move(text));
+}
+
+v1::GenerateRequest ChangedContent(const CanaryRequest& made) {
+  v1::GenerateRequest content;
+  content.add_messages()->set_role(v1::ROLE_USER);
+  content.mutable_messages(0)->set_content(absl::StrCat(made.changed, " 11010519491231002X"));
+  return content;
 }
 
 }  // namespace headgate::router

@@ -166,7 +166,11 @@ class DoorClient final : public Doors::Client {
  private:
   Task<void> Direct(const CanaryRequest& made, const std::string& request_id, Patience patience,
                     Cancellation& cancellation, Ended& ended) {
-    const Prompt prompt(made.request);
+    const auto prompt = std::make_shared<std::optional<Prompt>>(std::in_place, made.request);
+    // A fault: other bytes, once what they were has been read and judged.
+    if (!made.changed.empty()) {
+      boost::asio::post(executor_, [prompt, &made] { prompt->emplace(ChangedContent(made)); });
+    }
     RequestHead head;
     head.request_id = request_id;
     head.api = "grpc.GenerateStream";
@@ -176,7 +180,7 @@ class DoorClient final : public Doors::Client {
     head.deadline = patience.deadline;
     head.declared_sensitivity = made.declared;
     CountingSink sink(ended, patience.leave_after);
-    ended.status = co_await router_.Generate(head, prompt, sink, cancellation);
+    ended.status = co_await router_.Generate(head, **prompt, sink, cancellation);
     absl::StrAppend(&ended.said, ended.status.message(), "\n");
     ended.status.ForEachPayload([&ended](absl::string_view, const absl::Cord& payload) {
       absl::StrAppend(&ended.said, std::string(payload), "\n");

@@ -69,6 +69,7 @@ RouterConfig MakeFirst(const std::string& folder, const std::string& redis, Guar
   if (removed == Guard::kMemory) config.conversation.ttl = absl::ZeroDuration();
   config.sensitivity.keyword_lists = {
       {"projects", v1::SENSITIVITY_LEVEL_CONFIDENTIAL, {kLatinKeyword, kChineseKeyword}}};
+  if (removed != Guard::kInputFilter) config.input_filter.xss = InputFilterConfig::Action::kLocal;
   config.policy.cloud_qps_threshold = 4000;
   config.policy.hedge_share = 1;  // far more than configuration allows, so that it happens
   config.policy.hedge_delay_min = Milliseconds(2);

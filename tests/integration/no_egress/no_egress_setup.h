@@ -19,9 +19,9 @@ namespace headgate::router {
 inline constexpr int kEngines = 8;  // one that fails is left alone for a while
 std::string EngineAddress(int number);
 
-// In the order in which they come into force, over and over: much to the cloud; the same with other bounds, another word
-// and another floor (kStricterVersion), and with a guard on personal data in answers; and one in which nothing leaves but
-// by hedges. `folder` is where everything is
+// In the order in which they come into force, over and over: much to the cloud; the same with other bounds, another
+// word and another floor (kStricterVersion), and with a guard on personal data in answers; and one in which nothing
+// leaves but by hedges. `folder` is where everything is
 // written; `redis` a socket, or empty.
 std::vector<RouterConfig> MakeConfigs(const std::vector<std::string>& cloud_urls, const std::string& folder,
                                       const std::string& redis, Guard removed);

@@ -94,7 +94,9 @@ class World {
   Task<void> CloudReady();
   Task<void> RunOne(size_t index, Doors::Client& client);
   uint64_t SeedOf(size_t index) const { return options_.seed * 1'000'003 + index; }
-  CanaryRequest Make(size_t index) const { return MakeCanaryRequest(SeedOf(index), index % kLargeEvery < kLargeInARow); }
+  CanaryRequest Make(size_t index) const {
+    return MakeCanaryRequest(SeedOf(index), /*large=*/index % kLargeEvery < kLargeInARow);
+  }
   void FollowUp(size_t index, CanaryRequest& made) const;
   void Storm();
   void Finish();
@@ -234,8 +236,8 @@ std::shared_ptr<const Rules> World::MakeRules(const RouterConfig& config, std::s
   if (!guard.ok()) Die(guard.status());
   auto classification =
       std::make_unique<Classification>(config.sensitivity, MakeDetectors(config, std::move(models)));
-  return std::make_shared<const Rules>(Rules{config, Screening(config.limits), std::move(classification),
-                                             Policy(config.policy), *std::move(guard)});
+  return std::make_shared<const Rules>(Rules{config, Screening(config.limits, config.input_filter),
+                                             std::move(classification), Policy(config.policy), *std::move(guard)});
 }
 
 void World::SendRaw(const std::string& text) const {
@@ -317,7 +319,8 @@ void World::FollowUp(size_t index, CanaryRequest& made) const {
   for (size_t at = index - kBefore; at > index - kBefore - 8 && at > 0; --at) {
     const CanaryRequest& before = observed_.requests[at];
     const Ended& ended = observed_.ended[at];
-    const bool stayed = MustStay(before.kind) && before.api_key == kOpenKey && !LocalOnly(before.api);
+    const bool stayed = MustStay(before.kind) && before.kind != Kind::kAttack && before.api_key == kOpenKey &&
+                        !LocalOnly(before.api);
     if (!stayed || before.kind == Kind::kFollowUp || ended.times != 1 || !ended.status.ok()) continue;
     const bool by_history = before.kind == Kind::kDeclared && at % 16 != 15;
     const CanaryRequest earlier = by_history ? Make(at) : before;
@@ -337,16 +340,16 @@ Task<void> World::RunOne(size_t index, Doors::Client& client) {
     made.declared = v1::SENSITIVITY_LEVEL_UNSPECIFIED;
     made.request.clear_declared_sensitivity();
   }
-  if (Unseen(options_.removed, made)) passed_over_.Add(made.canary);
-  if (options_.removed == Guard::kClosedFields && !made.sendable && made.kind == Kind::kEveryday) {
-    SendRaw(absl::StrCat(made.request.user(), made.request.session(), made.request.model()));
+  // With a guard less what must stay may be taken for everyday; its answer is not to be kept for others, too.
+  if (options_.removed != Guard::kNone && options_.removed != Guard::kCache && MustStay(made.kind)) {
+    made.request.mutable_sampling()->clear_temperature();
   }
+  if (Unseen(options_.removed, made)) passed_over_.Add(made.canary);
   if (options_.removed == Guard::kDetectorsAtSecond) {
     made.cloud = 1;
     made.sendable &= made.field != "reasoning";  // it does not think
   }
   if (options_.removed == Guard::kClosedHeaders) SendRaw(RequestIdOf(index));
-  if (options_.removed == Guard::kMasking && made.api_key == kMaskedKey) SendRaw(made.value);
   // Short for some, and some arrive too late; some clients leave, at an event or at a moment.
   Patience patience;
   const int hurry = static_cast<int>(random_() % 100);

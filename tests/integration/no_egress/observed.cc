@@ -115,6 +115,7 @@ class Judgement {
     for (size_t i = 0; i < observed_.requests.size(); ++i) {
       const CanaryRequest& request = observed_.requests[i];
       known_.insert(request.canary);
+      known_.insert(request.changed);
       if (request.kind == Kind::kEmail) known_.insert(request.value);
       const Ended& ended = observed_.ended[i];
       const bool level_told = ended.status.ok() && ended.level != v1::SENSITIVITY_LEVEL_UNSPECIFIED;
@@ -194,7 +195,7 @@ class Judgement {
     report_.local_answers += ok && !cloud;
     // The positive control: what the cloud answered, it got.
     const bool recorded = std::any_of(received_.begin(), received_.end(), [&](const std::set<std::string>& received) {
-      return received.contains(request.canary);
+      return received.contains(request.canary) || received.contains(request.changed);
     });
     if (cloud && request.sendable && !recorded) complain("answered by the cloud, but not in its record");
     if (!ok) return;
@@ -225,6 +226,7 @@ class Judgement {
     }
     bool found = false, elsewhere = false;
     for (size_t cloud = 0; cloud < received_.size(); ++cloud) {
+      if (received_[cloud].contains(request.changed)) Leak(request, "other bytes than were decided upon");
       if (!received_[cloud].contains(request.canary)) continue;
       (cloud == request.cloud ? found : elsewhere) = true;
       ++report_.seen[absl::StrCat("at cloud ", cloud)];
@@ -277,6 +279,7 @@ class Judgement {
   // Outcomes that are missing were refused by the store, each of which counts as a fault.
   void JudgeOutcomes() {
     int missing = 0;
+    std::string which;
     for (size_t i = 0; i < observed_.requests.size(); ++i) {
       const CanaryRequest& request = observed_.requests[i];
       const auto found = outcomes_.find(IdOf(i));
@@ -284,10 +287,12 @@ class Judgement {
       if (outcomes > 1 && request.api != Api::kHttpBatch) Complain("a request has two audit outcomes");
       // A body that is no request, and a client that left before it was one, do not get as far as the router.
       const bool router = observed_.ended[i].status.ok() || request.api == Api::kDirect;
-      if (router && request.api != Api::kExplain) missing += outcomes == 0;
+      if (!router || request.api == Api::kExplain || outcomes > 0) continue;
+      ++missing;
+      absl::StrAppend(&which, " ", i, " (", Name(request.kind), " by ", Name(request.api), ")");
     }
     if (!observed_.audit_lies && missing > observed_.audit_faults) {
-      Complain(absl::StrCat(missing, " audit outcomes are missing"));
+      Complain(absl::StrCat(missing, " audit outcomes are missing:", which.substr(0, 500)));
     }
   }
 
@@ -305,7 +310,9 @@ class Judgement {
   void JudgeRedis() {
     std::map<std::string, const CanaryRequest*> closed;
     for (const CanaryRequest& request : observed_.requests) {
-      const bool stays = MustStay(request.kind) && request.kind != Kind::kLocalTenant;
+      // Not for what they say.
+      const bool other = request.kind == Kind::kLocalTenant || request.kind == Kind::kAttack;
+      const bool stays = MustStay(request.kind) && !other;
       for (const std::string& canary : {request.canary, request.value}) {
         if ((stays || closed_.contains(canary)) && !open_.contains(canary)) closed.emplace(canary, &request);
       }
@@ -344,10 +351,10 @@ void AddCounts(const std::map<Key, int>& from, std::map<Key, int>& to) {
 
 const char* Name(Guard guard) {
   static constexpr const char* kNames[kGuards] = {
-      "none", "detectors", "folding", "decoding", "seams", "joining", "numerals", "recursion", "memory", "masking",
-      "declared_level", "tenant_floor",
-      "local_only_tenant", "fail_closed", "audit_first", "less_trust", "closed_fields", "closed_headers",
-      "inspection_limit", "reload", "cloud_choice", "detectors_at_second", "detectors_at_hedges", "hedge_record", "quiet_log",
+      "none", "detectors", "folding", "decoding", "seams", "joining", "numerals", "recursion", "memory",
+      "masked_scan", "remains", "input_filter", "declared_level", "tenant_floor", "local_only_tenant", "fail_closed",
+      "digest", "audit_first", "less_trust", "closed_fields", "closed_headers", "inspection_limit", "reload",
+      "cloud_choice", "detectors_at_second", "detectors_at_hedges", "hedge_record", "cache", "quiet_log",
       "quiet_metrics", "quiet_errors", "quiet_audit", "quiet_files", "quiet_redis"};
   return kNames[static_cast<int>(guard)];
 }

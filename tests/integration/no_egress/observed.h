@@ -27,14 +27,17 @@ enum class Guard {
   kNumerals,         // digits in words are not read
   kRecursion,        // what is encoded twice is decoded once
   kMemory,           // conversations are forgotten
-  kMasking,          // values of tenants that mask go as they are
+  kMaskedScan,       // what was masked is not read again
+  kRemains,          // a masked value may stand elsewhere too
+  kInputFilter,      // only notes
   kDeclaredLevel,    // is ignored
   kTenantFloor,      // is ignored
   kLocalOnlyTenant,  // may use the cloud
   kFailClosed,       // a detector that fails has found nothing
+  kDigest,           // a permit is for any bytes
   kAuditFirst,       // records are lost, and said to be written
   kLessTrust,        // what an engine fails at goes to the cloud
-  kClosedFields,     // user, session and author go along
+  kClosedFields,     // the author goes along
   kClosedHeaders,    // request id and trace context go along
   kInspectionLimit,  // of what is too long only a part is read
   kReload,           // a new version has the old one's words and floors
@@ -42,9 +45,10 @@ enum class Guard {
   kDetectorsAtSecond,  // they find nothing, and all that leaves goes to the second cloud
   kDetectorsAtHedges,  // they find nothing, and all that leaves is a hedge
   kHedgeRecord,      // records of hedges are lost, and said to be written
+  kCache,            // keeps what is sensitive
   kQuietLog, kQuietMetrics, kQuietErrors, kQuietAudit, kQuietFiles, kQuietRedis,  // they repeat a prompt
 };
-inline constexpr int kGuards = 30;
+inline constexpr int kGuards = 34;
 const char* Name(Guard guard);
 
 // Everything else that could repeat a request must not either.
