@@ -197,6 +197,7 @@ absl::Status EncryptModel(const std::string& from, const std::string& to, const 
   std::ifstream in(from, std::ios::binary);
   const auto size = std::filesystem::file_size(from, error);
   if (!in || error) return absl::NotFoundError(absl::StrCat(from, ": cannot be read"));
+  if (size == 0) return absl::InvalidArgumentError(absl::StrCat(from, ": is empty"));
 
   Header header{};
   std::memcpy(header.data(), kMagic, 8);
@@ -291,7 +292,7 @@ absl::StatusOr<std::unique_ptr<EncryptedModel>> EncryptedModel::Open(const std::
   const uint64_t segment_bytes = GetNumber(&header[8], 4);
   const uint64_t size = GetNumber(&header[16], 8);
   if (!file || std::memcmp(header.data(), kMagic, 8) != 0 || segment_bytes < kSegmentMin ||
-      segment_bytes > kSegmentMax || size > uint64_t{1} << 50) {
+      segment_bytes > kSegmentMax || size == 0 || size > uint64_t{1} << 50) {  // nothing has no segment to prove it
     return absl::InvalidArgumentError(absl::StrCat(path, ": not an encrypted model of this version"));
   }
   ASSIGN_OR_RETURN(const Keys keys, DeriveKeys(key, &header[24]));
