@@ -7,6 +7,7 @@
 //
 //   detect-bench sizes                    by text, size and stage; then 100,000 dictionary entries
 //   detect-bench worst [KIND]             requests made to cost much: 128 KiB, and how the time grows from 8 KiB
+//   detect-bench kinds                    the same requests as one message each: the middle of twenty, and the longest
 //   detect-bench loop TEXT BYTES PASSES   one text (English, Chinese, names), for a profiler; loop-rules: no models
 //   detect-bench attacks FILE...          JSON lines with `text`, `kind`, `lang`, `label`: what the input filter flags
 //   detect-bench texts IN OUT [WEIGHTS]   IN: JSON lines with `text`; OUT: the same with `us`, `sensitive`, `types`.
@@ -288,6 +289,21 @@ int Worst(const Engine& engine, std::string_view kind) {
   return 0;
 }
 
+// One message of 128 KiB of each kind, as a client sends it: the middle of twenty, and the longest.
+int Kinds(const Engine& engine) {
+  constexpr size_t kBytes = 131072;
+  constexpr int kPasses = 20;
+  std::cout << absl::StreamFormat("%-20s %10s %10s\n", "milliseconds of", "median", "longest");
+  for (const Hostile& row : Hostiles()) {
+    const Prompt prompt = HostilePrompt(row.piece, kBytes, kBytes);
+    std::vector<double> us;
+    for (int i = 0; i < kPasses; ++i) us.push_back(engine.Judge(prompt).us);
+    std::sort(us.begin(), us.end());
+    std::cout << absl::StreamFormat("%-20s %10.1f %10.1f\n", row.name, us[us.size() / 2] * 1e-3, us.back() * 1e-3);
+  }
+  return 0;
+}
+
 int Loop(const Engine& engine, std::string_view name, size_t bytes, size_t passes) {
   for (const NamedText& row : kTexts) {
     if (name != row.name) continue;
@@ -358,11 +374,12 @@ int main(int argc, char** argv) {
   }
   if (mode == "sizes") return headgate::Sizes(engine);
   if (mode == "worst") return headgate::Worst(engine, argc == 3 ? argv[2] : "");
+  if (mode == "kinds") return headgate::Kinds(engine);
   if ((mode == "loop" || mode == "loop-rules") && argc == 5) {
     return headgate::Loop(engine, argv[2], std::stoul(argv[3]), std::stoul(argv[4]));
   }
   if (mode == "texts" && (argc == 4 || argc == 5)) return headgate::Texts(engine, argv[2], argv[3]);
-  std::cerr << "usage: detect-bench sizes | worst [KIND] | loop|loop-rules TEXT BYTES PASSES | "
+  std::cerr << "usage: detect-bench sizes | worst [KIND] | kinds | loop|loop-rules TEXT BYTES PASSES | "
                "attacks FILE... | texts IN OUT [WEIGHTS]\n";
   return 2;
 }

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ constexpr size_t kPlaceBytesMax = 96;
 constexpr size_t kClosersMax = 8;
 constexpr int kEscapesMax = 3;       // JSON in JSON in JSON
 constexpr int kLinesMax = 3;         // that a token is cut into
+constexpr int kBrokenLinesMax = 12;  // with a break of HTML behind each
 constexpr size_t kTokenBytesMax = 4096;  // of one that is looked at again, unescaped or put together
 constexpr uint8_t kNone = 255;
 constexpr std::string_view kBetween = "\nand\n";  // two ways to read one token
@@ -86,6 +88,30 @@ bool Begins(const Values& values, std::string_view token) {
   for (int shift = 0; shift < 32; shift += 8) text = text && IsText(static_cast<char>(number >> shift & 0xFF));
   return text;
 }
+bool AnyBegins(std::string_view token) {
+  return std::any_of(std::begin(kAlphabets), std::end(kAlphabets), [&](const auto& of) { return Begins(of, token); });
+}
+
+// The beginning of something in UTF-8, perhaps cut in the middle of a character.
+bool BeginsAsUtf8(std::string_view bytes) {
+  constexpr size_t kCutMax = 3;
+  for (size_t cut = 0; cut <= std::min(kCutMax, bytes.size()); ++cut) {
+    if (IsUtf8(bytes.substr(0, bytes.size() - cut))) return true;
+  }
+  return false;
+}
+
+// How many whole groups at the beginning of `token` are text; none where the first of them are no UTF-8.
+size_t TextGroups(const Values& values, std::string_view token) {
+  constexpr size_t kFirst = 8;
+  const std::string_view whole = token;
+  size_t groups = 0;
+  while (Begins(values, token)) {
+    token.remove_prefix(kGroup);
+    if (++groups == kFirst && !BeginsAsUtf8(Decode(values, whole.substr(0, kFirst * kGroup)))) return 0;
+  }
+  return groups;
+}
 
 bool IsCloser(char c) { return std::string_view("\"'`,.;:)]}>~").find(c) != std::string_view::npos; }
 
@@ -129,24 +155,54 @@ std::vector<uint32_t> OriginOf(const std::string& readings, size_t begin, size_t
   return origin;
 }
 
+// A number with signs in it (`0180#.482#3.2`) that reads as something else by accident.
+bool IsNumberItself(std::string_view token, const std::string& decoded) {
+  const auto digits = std::count_if(token.begin(), token.end(), IsDigit);
+  return digits * 3 >= std::ssize(token) * 2 && Numerals(decoded) < digits;
+}
+
+// Where the last closing sign of a token stands, counted from its end: the same for all places where it may begin.
+struct LastSigns {
+  explicit LastSigns(std::string_view token)
+      : tag(FromEnd(token, token.rfind("</"))), quote(FromEnd(token, token.rfind('"'))) {}
+  static size_t In(std::string_view token, size_t from_end) {
+    return from_end > token.size() ? std::string_view::npos : token.size() - from_end;
+  }
+  size_t tag, quote;
+
+ private:
+  static size_t FromEnd(std::string_view token, size_t at) {
+    return at == std::string_view::npos ? at : token.size() - at;
+  }
+};
+
 // What closes a token may be a sign of the code as well: every end that reads counts.
-std::string Read(std::string_view token) {
+std::string Read(std::string_view token, std::optional<LastSigns>& signs) {
   size_t bare = token.size();
   while (bare > 0 && IsCloser(token[bare - 1]) && token.size() - bare < kClosersMax) --bare;
-  const bool coded[] = {Begins(kAlphabets[0], token), Begins(kAlphabets[1], token), Begins(kAlphabets[2], token)};
-  if (!coded[0] && !coded[1] && !coded[2]) return "";
-  const size_t ends[] = {token.size(), bare, token.rfind("</"), token.rfind('"')};
+  std::array<size_t, std::size(kAlphabets)> groups;
+  size_t most = 0;
+  for (size_t i = 0; i < groups.size(); ++i) most = std::max(most, groups[i] = TextGroups(kAlphabets[i], token));
+  if ((most + 1) * kGroup <= kBase85BytesMin) return "";  // no end reads
+  if (!signs) signs.emplace(token);
+  const size_t ends[] = {token.size(), bare, LastSigns::In(token, signs->tag), LastSigns::In(token, signs->quote)};
   std::string out;
   for (size_t i = 0; i < std::size(ends); ++i) {
     const bool before = std::find(ends, ends + i, ends[i]) != ends + i;
     if (before || ends[i] == std::string_view::npos || ends[i] < kBase85BytesMin) continue;
     for (size_t alphabet = 0; alphabet < std::size(kAlphabets); ++alphabet) {
-      if (!coded[alphabet]) continue;
+      if (groups[alphabet] < ends[i] / kGroup) continue;
       const std::string decoded = Decode(kAlphabets[alphabet], token.substr(0, ends[i]));
-      if (IsAllText(decoded, ends[i])) AddReading(decoded, out);
+      if (!IsAllText(decoded, ends[i]) || IsNumberItself(token.substr(0, ends[i]), decoded)) continue;
+      AddReading(decoded, out);
     }
   }
   return out;
+}
+
+std::string Read(std::string_view token) {
+  std::optional<LastSigns> signs;
+  return Read(token, signs);
 }
 
 // What a string of JSON says: its quotes and backslashes may be signs of the code.
@@ -173,8 +229,8 @@ std::string Unescaped(std::string_view token) {
   return out;
 }
 
-std::string ReadEscaped(std::string_view token) {
-  std::string out = Read(token), plain;
+std::string ReadEscaped(std::string_view token, std::optional<LastSigns>& signs) {
+  std::string out = Read(token, signs), plain;
   for (int escapes = 0; escapes < kEscapesMax; ++escapes) {
     if (token.size() > kTokenBytesMax || token.find('\\') == std::string_view::npos) break;
     plain = Unescaped(token);
@@ -186,8 +242,13 @@ std::string ReadEscaped(std::string_view token) {
 
 // Behind its frame: `x="`, `<~`, `key:`, `{"a":{"b":"`. False: no such place at `at`.
 bool MayBegin(std::string_view text, size_t at) {
+  static constexpr auto kFrames = [] {
+    std::array<bool, 256> frames{};
+    for (const char c : std::string_view("\"'`=:~>")) frames[static_cast<uint8_t>(c)] = true;
+    return frames;
+  }();
   const char sign = text[at - 1], next = text[at];
-  if (std::string_view("\"'`=:~>").find(sign) == std::string_view::npos) return false;
+  if (!kFrames[static_cast<uint8_t>(sign)]) return false;
   if (sign == ':') return next != '"' && next != '\\' && next != '{' && next != '[';
   const bool closes = sign == '"' && std::string_view(":,}]\\").find(next) != std::string_view::npos;
   if (!closes) return true;
@@ -196,12 +257,13 @@ bool MayBegin(std::string_view text, size_t at) {
 
 // `begin` becomes where in the token [begin, end) it begins.
 std::string ReadAnywhere(std::string_view text, size_t& begin, size_t end) {
-  std::string decoded = ReadEscaped(text.substr(begin, end - begin));
+  std::optional<LastSigns> signs;
+  std::string decoded = ReadEscaped(text.substr(begin, end - begin), signs);
   int places = 0;
   for (size_t at = begin + 1; decoded.empty() && at + kBase85BytesMin <= end && at < begin + kPlaceBytesMax; ++at) {
     if (!MayBegin(text, at)) continue;
     if (++places == kPlacesMax) break;
-    decoded = ReadEscaped(text.substr(at, end - at));
+    decoded = ReadEscaped(text.substr(at, end - at), signs);
     if (!decoded.empty()) begin = at;
   }
   return decoded;
@@ -212,6 +274,7 @@ std::string ReadGlued(std::string_view text, size_t& begin, size_t& end) {
   constexpr size_t kGlueMax = 3;
   for (size_t lead = 0; lead <= kGlueMax && begin + lead + kBase85BytesMin <= end; ++lead) {
     if (lead > 0 && !IsLetter(text[begin + lead - 1])) break;
+    if (!AnyBegins(text.substr(begin + lead, end - begin - lead))) continue;
     for (size_t trail = 0; trail <= kGlueMax && begin + lead + kBase85BytesMin + trail <= end; ++trail) {
       if (trail > 0 && !IsLetter(text[end - trail])) break;
       if (lead + trail == 0) continue;
@@ -226,23 +289,32 @@ std::string ReadGlued(std::string_view text, size_t& begin, size_t& end) {
   return "";
 }
 
+// A line of HTML without its break.
+std::string_view WithoutBreak(std::string_view line) {
+  for (const std::string_view tag : {"<br/>", "<br>"}) {
+    if (line.ends_with(tag)) return line.substr(0, line.size() - tag.size());
+  }
+  return line;
+}
+
 // One that is cut into lines, `end` becomes their end. A line of words is none: all that is whole of its groups has to
 // read.
 std::string ReadLines(std::string_view text, size_t begin, size_t& end) {
   std::string out;
   if (end == text.size() || text[end] != '\n') return out;  // most
-  std::string token(text.substr(begin, end - begin));
+  std::string token(WithoutBreak(text.substr(begin, end - begin)));
   size_t line_end = end;
-  for (int lines = 1; lines < kLinesMax && token.size() <= kTokenBytesMax; ++lines) {
+  const int lines_max = token.size() < end - begin ? kBrokenLinesMax : kLinesMax;
+  for (int lines = 1; lines < lines_max && token.size() <= kTokenBytesMax; ++lines) {
     if (line_end + 1 >= text.size() || text[line_end] != '\n' || !IsVisible(text[line_end + 1])) break;
     const bool reads = std::any_of(std::begin(kAlphabets), std::end(kAlphabets), [&](const Values& values) {
-      return Decode(values, token).size() >= token.size() / kGroup * 4;
+      return TextGroups(values, token) >= token.size() / kGroup;
     });
     if (!reads) break;
     size_t next = line_end + 1;
     while (next < text.size() && IsVisible(text[next])) ++next;
     if (next - line_end > kTokenBytesMax) break;
-    token += text.substr(line_end + 1, next - line_end - 1);
+    token += WithoutBreak(text.substr(line_end + 1, next - line_end - 1));
     line_end = next;
     const std::string decoded = token.size() < kBase85BytesMin ? "" : Read(token);
     if (decoded.empty()) continue;
@@ -255,8 +327,7 @@ std::string ReadLines(std::string_view text, size_t begin, size_t& end) {
 }  // namespace
 
 bool MayBeBase85(std::string_view code) {
-  return code.size() >= kBase85BytesMin &&
-         std::any_of(std::begin(kAlphabets), std::end(kAlphabets), [&](const auto& of) { return Begins(of, code); });
+  return code.size() >= kBase85BytesMin && AnyBegins(code);
 }
 
 Edits ReadBase85(std::string_view text) {

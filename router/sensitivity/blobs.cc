@@ -75,13 +75,14 @@ std::optional<std::string> TextWithin(const std::string& bytes) {
   return kept * 3 >= all * 2 ? std::optional(out) : std::nullopt;
 }
 
+// `readable`: nothing when some of it is a control character.
+template <bool readable = false>
 std::optional<std::string> DecodeHex(std::string_view text) {
   if (text.size() % 2 != 0 || text.size() < kHexBytesMin) return std::nullopt;
   std::string out;
-  out.reserve(text.size() / 2);
   for (size_t i = 0; i < text.size(); i += 2) {
     const int64_t byte = HexNumber(text, i, 2);
-    if (byte < 0) return std::nullopt;
+    if (byte < 0 || (readable && IsControl(static_cast<char>(byte)))) return std::nullopt;
     out += static_cast<char>(byte);
   }
   return out;
@@ -176,7 +177,7 @@ class BlobReader {
       return bytes && IsReadable(*bytes);
     };
     // Hex reads as base64 as well, and some of it even as text.
-    if (!read(DecodeHex) && !read(DecodeBase64) && !read(DecodeBase32) && !read(DecodeBits)) {
+    if (!read(DecodeHex<true>) && !read(DecodeBase64) && !read(DecodeBase32) && !read(DecodeBits)) {
       if (strict) return false;
       // Letters glued to it shift what it decodes to, and some of that may look like text.
       if (ReadGlued(begin, end, true) || ReadHexWithin(begin, end, true)) return true;
@@ -186,7 +187,7 @@ class BlobReader {
           return decoded ? TextWithin(*decoded) : std::nullopt;
         };
       };
-      if (!read(text_in(DecodeBase64)) && !read(text_in(DecodeHex))) return false;
+      if (!read(text_in(DecodeBase64)) && !read(text_in(DecodeHex<>))) return false;
     }
     std::vector<uint32_t> origin(bytes->size());
     for (size_t i = 0; i < origin.size(); ++i) {

@@ -169,7 +169,9 @@ void CanonicalText::Join() {
     if (run.separated && run.digits >= kJoinedDigitsMin) {
       copy(copied, at);
       for (size_t i = at; i < run.end; ++i) {
-        if (IsAlnumAt(text, i)) copy(i, i + 1);
+        if (!IsAlnumAt(text, i)) continue;
+        joined_ += text[i];
+        joined_origin_.push_back(static_cast<uint32_t>(i));
       }
       copied = run.end;
     }

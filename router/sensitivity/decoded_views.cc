@@ -371,12 +371,14 @@ class Decoder {
   };
 
   void Decode(std::string_view canonical, OriginalOf original_of, int round, Branch branch) {
+    if (settled()) return;
     const Hints hints = LookThrough(canonical);
     bool dump = false;  // its columns are even, and read already
     const Edits read = ReadAll(canonical, hints, dump);
     GoOn(canonical, read, original_of, round, branch);
+    if (settled()) return;
     if (!branch.rules_only() && hints.Has(kNewline)) GoOn(canonical, Unwrap(canonical), original_of, round, {true});
-    if (dump || branch.unwrapped || branch.cuts == kCutsMax || round == kDecodeRounds) return;
+    if (settled() || dump || branch.unwrapped || branch.cuts == kCutsMax || round == kDecodeRounds) return;
     const EvenCuts cuts = ReadEvenCuts(canonical, read);
     for (const Edits& edits : {std::cref(cuts.all), std::cref(cuts.inner)}) {
       GoOn(canonical, edits, original_of, round, {false, branch.cuts + 1});
@@ -384,13 +386,16 @@ class Decoder {
   }
 
  private:
+  // Nothing more is read: the request is sensitive for what is not.
+  bool settled() const { return budget_.exhausted || budget_.too_deep; }
+
   // What rules alone read counts half: line ends that were taken out, and a text that its view says all of.
   static size_t CostOf(size_t bytes, size_t superseded, bool unwrapped) {
     return unwrapped ? bytes / 2 : bytes - std::min(bytes, superseded / 2);
   }
 
   void GoOn(std::string_view canonical, const Edits& edits, OriginalOf original_of, int round, Branch branch) {
-    if (edits.empty() || budget_.exhausted || budget_.too_deep) return;
+    if (edits.empty() || settled()) return;
     if (round == kDecodeRounds) {
       budget_.too_deep = true;
       return;

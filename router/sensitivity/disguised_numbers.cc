@@ -211,7 +211,8 @@ class NumberReader {
   // The rest of a longer list.
   bool GoesOnBefore(size_t at, std::string_view separator) const {
     const size_t size = separator.size();
-    return at > size && text_.substr(at - size, size) == separator && IsAlnum(text_[at - size - 1]);
+    return at > size && IsAlnum(text_[at - size - 1]) && text_[at - size] == separator[0] &&
+           text_.substr(at - size, size) == separator;
   }
 
   // Tokens with one odd separator between them, from `first` on; where they end, or 0.
@@ -252,6 +253,9 @@ class NumberReader {
     if (!last_.empty() && !WordsBetween(last_.back().end, token.begin)) last_.clear();
     last_.push_back(token);
     if (last_.size() > kPartsMax) last_.erase(last_.begin());
+    size_t digits = 0;
+    for (const Token& part : last_) digits += part.size();
+    if (digits < kNumberMin) return;
     std::string number;
     for (size_t first = last_.size(); first-- > 0;) {
       const std::string_view part = text_.substr(last_[first].begin, last_[first].size());

@@ -80,7 +80,9 @@ Signs SignsAt(std::string_view text, size_t at) {
 // How often `sign` comes again from `at` on, `period` bytes after itself each time.
 size_t Repeats(std::string_view text, size_t at, std::string_view sign, size_t period, size_t most = kChainMax) {
   size_t count = 0;
-  while (count < most && at + sign.size() <= text.size() && text.substr(at, sign.size()) == sign) {
+  const bool single = sign.size() == 1;
+  while (count < most && at + sign.size() <= text.size() && text[at] == sign[0] &&
+         (single || text.substr(at, sign.size()) == sign)) {
     ++count;
     at += period;
   }

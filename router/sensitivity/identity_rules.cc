@@ -32,6 +32,8 @@ std::optional<Value> OldResidentId(const Match& match) {
 // A letter or digit on neither side, or a few small letters that are glued to a code without any (`no9135...ok`).
 bool StandsAloneOrGlued(std::string_view text, TextRange range) {
   constexpr size_t kGlueMax = 8;
+  const auto fixed = [text](size_t at) { return IsDigit(text[at]) || IsUpper(text[at]); };
+  if ((range.begin > 0 && fixed(range.begin - 1)) || (range.end < text.size() && fixed(range.end))) return false;
   const std::string_view code = text.substr(range.begin, range.end - range.begin);
   if (StandsAlone(text, range)) return true;
   if (std::any_of(code.begin(), code.end(), IsLower)) return false;
@@ -52,6 +54,7 @@ std::optional<Value> Usci(const Match& match) {
 // The pattern is the first letter and the first digit; a second letter may stand before.
 std::optional<Value> HongKongId(const Match& match) {
   const std::string_view text = match.text();
+  if (!DigitsGoOn(text, match.begin + 1, 6)) return std::nullopt;
   Collected id = CollectAlnum(text, match.begin, 8);
   if (id.characters.size() != 8 || (id.range.end < text.size() && IsAlnum(text[id.range.end]))) return std::nullopt;
   const bool glued = match.begin > 0 && IsAlnum(text[match.begin - 1]);
@@ -82,6 +85,7 @@ std::optional<Value> MacauId(const Match& match) {
 
 std::optional<Value> TaiwanId(const Match& match) {
   const std::string_view text = match.text();
+  if (!DigitsGoOn(text, match.begin + 1, 9)) return std::nullopt;
   const Collected id = CollectAlnum(text, match.begin, 10);
   if (!IsTaiwanId(id.characters) || (id.range.end < text.size() && IsDigit(text[id.range.end]))) return std::nullopt;
   const bool contiguous = id.range.end - id.range.begin == 10;
@@ -148,6 +152,7 @@ std::optional<Value> Nhs(const Match& match) {
 
 std::optional<Value> NationalInsurance(const Match& match) {
   const std::string_view text = match.text();
+  if (!DigitsGoOn(text, match.begin + 2, 6)) return std::nullopt;
   const Collected id = CollectAlnum(text, match.begin, 9);
   if (!IsNino(id.characters) || (id.range.end < text.size() && IsAlnum(text[id.range.end]))) return std::nullopt;
   if (match.begin > 0 && IsAlnum(text[match.begin - 1])) {

@@ -62,6 +62,8 @@ bool IsQuote(char c) { return c == '"' || c == '\'' || c == '`'; }
 size_t BehindOperator(std::string_view text, size_t at) {
   constexpr size_t kBlanksMax = 40;
   const size_t first = SkipSpaces(text, at, kBlanksMax);
+  const bool may = first < text.size() && std::string_view("+.|&<\\~").find(text[first]) != std::string_view::npos;
+  if (!may) return first > at ? first : std::string_view::npos;
   for (const std::string_view sign : {"+", "..", "||", "&", ".", "<<", "\\\n", "\\\r\n", "~"}) {
     if (text.substr(first, sign.size()) == sign) return SkipSpaces(text, first + sign.size(), kBlanksMax);
   }

@@ -69,7 +69,9 @@ std::optional<Value> Iban(const Match& match) {
   for (size_t at = match.begin; at < text.size() && count < length;) {
     if (!IsAlnum(text[at])) {
       size_t next = at;
-      for (int i = 0; i < kSeparatorsMax; ++i) next += SeparatorLength(text, next);
+      for (int i = 0; i < kSeparatorsMax && next < text.size() && !IsAlnum(text[next]); ++i) {
+        next += SeparatorLength(text, next);
+      }
       if (next == at || next >= text.size() || !IsAlnum(text[next])) break;
       at = next;
       continue;
@@ -95,10 +97,10 @@ bool IsBase58(char c) { return IsAlnum(c) && c != '0' && c != 'O' && c != 'I' &&
 // Bitcoin: 1 or 3 and base58, or bc1 and lower case; Ethereum: 0x and 40 hex digits; Tron: T and base58.
 std::optional<Value> CryptoAddress(const Match& match) {
   const std::string_view text = match.text();
+  if (match.begin > 0 && IsAlnum(text[match.begin - 1])) return std::nullopt;
   size_t end = match.begin;
   while (end < text.size() && end - match.begin < 80 && IsAlnum(text[end])) ++end;
   const std::string_view body = text.substr(match.begin, end - match.begin);
-  if (match.begin > 0 && IsAlnum(text[match.begin - 1])) return std::nullopt;
   const TextRange range{match.begin, end};
   if (body.substr(0, 2) == "0x") {
     const bool hex = std::all_of(body.begin() + 2, body.end(),

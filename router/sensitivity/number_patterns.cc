@@ -3,6 +3,8 @@
 
 #include "router/sensitivity/number_patterns.h"
 
+#include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -82,6 +84,16 @@ absl::StatusOr<NumberPatterns> NumberPatterns::Compile(const std::vector<std::st
   NumberPatterns patterns;
   for (const std::string& expression : expressions) {
     ASSIGN_OR_RETURN(Form form, Parse(expression));
+    const size_t index = patterns.forms_.size();
+    if (index == 64 || form.length > kLengthMax) return absl::InvalidArgumentError("too many patterns, or too long");
+    const bool any = form.places.empty() || form.places.front().at > 0;
+    for (size_t digit = 0; digit < 10; ++digit) {
+      const bool may = any || (form.places.front().digits >> digit & 1) != 0;
+      patterns.by_first_[digit] |= uint64_t{may} << index;
+    }
+    for (size_t length = form.length - (form.cross ? 1 : 0); length <= kLengthMax; ++length) {
+      patterns.by_length_[length] |= uint64_t{1} << index;
+    }
     patterns.forms_.push_back(std::move(form));
   }
   return patterns;
@@ -92,9 +104,11 @@ void NumberPatterns::At(std::string_view view, size_t begin, size_t end,
                         absl::FunctionRef<void(size_t, size_t, size_t)> on_match) const {
   const bool plus = begin > 0 && view[begin - 1] == '+';
   const bool cross = end < view.size() && LowerAscii(view[end]) == 'x';
-  for (size_t i = 0; i < forms_.size(); ++i) {
+  const size_t digits = end - begin;
+  uint64_t left = by_first_[static_cast<size_t>(view[begin] - '0')] & by_length_[std::min(digits, kLengthMax)];
+  for (; left != 0; left &= left - 1) {
+    const auto i = static_cast<size_t>(std::countr_zero(left));
     const Form& form = forms_[i];
-    const size_t digits = end - begin;
     if (digits < form.length && !(form.cross && cross && digits + 1 == form.length)) continue;
     if (form.plus && !plus) continue;
     bool matches = true;

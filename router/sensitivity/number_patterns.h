@@ -8,6 +8,7 @@
 // Thread-safety: immutable after Compile; Scan from any thread.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -47,6 +48,10 @@ class NumberPatterns {
           absl::FunctionRef<void(size_t, size_t, size_t)> on_match) const;
 
   std::vector<Form> forms_;
+  static constexpr size_t kLengthMax = 32;  // of a form; a longer number may be any of them
+  // Bit i for the form i: those that may begin with a digit, and those that so many digits may be enough for.
+  std::array<uint64_t, 10> by_first_{};
+  std::array<uint64_t, kLengthMax + 1> by_length_{};
 };
 
 }  // namespace headgate::router

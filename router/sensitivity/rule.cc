@@ -56,9 +56,17 @@ Collected CollectAlnum(std::string_view text, size_t at, size_t count_max) {
     collected.characters += text.substr(begin, taken);
     collected.digits += digits;
     collected.range.end = begin + taken;
-    for (int i = 0; i < kSeparatorsMax; ++i) at += SeparatorLength(text, at);
+    for (int i = 0; i < kSeparatorsMax && at < text.size() && !IsAlnum(text[at]); ++i) at += SeparatorLength(text, at);
   }
   return collected;
+}
+
+bool DigitsGoOn(std::string_view text, size_t at, size_t count) {
+  for (; count > 0; ++at, --count) {
+    for (int i = 0; i < kSeparatorsMax && at < text.size() && !IsDigit(text[at]); ++i) at += SeparatorLength(text, at);
+    if (at >= text.size() || !IsDigit(text[at])) return false;
+  }
+  return true;
 }
 
 bool IsPlaceholderNumber(std::string_view characters) {

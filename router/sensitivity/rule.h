@@ -97,6 +97,8 @@ struct Collected {
   size_t digits = 0;
 };
 Collected CollectAlnum(std::string_view text, size_t at, size_t count_max);
+// `count` digits from `at` on, over separators as there: what most candidates fail at.
+bool DigitsGoOn(std::string_view text, size_t at, size_t count);
 // A value cannot be this: placeholders such as XXXX, 0000, 123456 in sequence, one character repeated.
 bool IsPlaceholderNumber(std::string_view characters);
 // A Chinese character (3 bytes) begins at `at`; 0 otherwise.

@@ -31,7 +31,7 @@ struct Token {
 };
 
 // A resident ID, an IBAN: hardly ever by chance. One number in ten that begins like a card is one.
-bool IsSure(const std::string& characters) { return IsCnResidentId(characters) || IsIban(characters); }
+bool IsSure(std::string_view characters) { return IsCnResidentId(characters) || IsIban(characters); }
 
 class ScatterReader {
  public:
@@ -133,20 +133,24 @@ class ScatterReader {
     size_t characters = 0;
     for (size_t i = 0; i < count_; ++i) characters += run_[i].size();
     if (characters < kCharactersMin || count_ == kTokensMax) return false;
+    written_.clear();
+    for (size_t i = 0; i < count_; ++i) written_ += text_.substr(run_[i].begin, run_[i].size());
+    size_t dropped = 0;  // characters
     for (size_t first = 0; first <= kDroppedMax && first + 1 < count_; characters -= run_[first++].size()) {
       size_t left = characters;
       for (size_t end = count_; end + kDroppedMax >= count_ && end > first + 1; left -= run_[--end].size()) {
         if (left < kCharactersMin || left > kCharactersMax) continue;
-        const Joined joined = Join(&run_[first], &run_[end]);
-        if (!IsCheckedIdentifier(joined.characters)) continue;
+        const std::string_view joined = std::string_view(written_).substr(dropped, left);
+        if (!IsCheckedIdentifier(joined)) continue;
         // One number in ten that begins like a card is one.
-        const bool card = !IsSure(joined.characters) && IsBankCard(joined.characters);
+        const bool card = !IsSure(joined) && IsBankCard(joined);
         if (card && (first > 0 || end < count_ || !(odd_ || wide_))) continue;
         // Their rules ask how they are written.
-        const bool apart = card || IsTaiwanId(joined.characters);
-        Put(run_[first].begin, run_[end - 1].end, joined, apart ? " " : "");
+        const bool apart = card || IsTaiwanId(joined);
+        Put(run_[first].begin, run_[end - 1].end, Join(&run_[first], &run_[end]), apart ? " " : "");
         return true;
       }
+      dropped += run_[first].size();
     }
     return false;
   }
@@ -247,6 +251,7 @@ class ScatterReader {
 
   const std::string_view text_;
   std::vector<Found> found_;
+  std::string written_;  // the characters of run_
   std::array<Token, kTokensMax> run_, parts_, singles_;
   size_t count_ = 0, parts_count_ = 0, singles_count_ = 0;
   bool odd_ = false, wide_ = false, wants_part_ = false;

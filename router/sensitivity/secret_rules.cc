@@ -3,6 +3,8 @@
 
 // Secrets that begin with a form of their own: provider keys, private keys, web tokens, URLs that carry a password.
 #include <algorithm>
+#include <array>
+#include <cstdint>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -101,10 +103,13 @@ std::optional<Value> RecoveryKey(const Match& match) {
 // The bytes around `at` that stand in one word.
 TextRange WordAround(std::string_view text, size_t at) {
   constexpr size_t kReach = 40;
-  const auto inside = [text](size_t i) {
-    const auto c = static_cast<uint8_t>(text[i]);
-    return c > ' ' && c < 0x80 && std::string_view("\"'`,;<>()[]{}|=:/").find(text[i]) == std::string_view::npos;
-  };
+  static constexpr auto kInside = [] {
+    std::array<bool, 256> inside{};
+    for (size_t c = ' ' + 1; c < 0x80; ++c) inside[c] = true;
+    for (const char c : std::string_view("\"'`,;<>()[]{}|=:/")) inside[static_cast<uint8_t>(c)] = false;
+    return inside;
+  }();
+  const auto inside = [text](size_t i) { return kInside[static_cast<uint8_t>(text[i])]; };
   TextRange range{at, at};
   while (range.begin > 0 && at - range.begin < kReach && inside(range.begin - 1)) --range.begin;
   while (range.end < text.size() && range.end - at < kReach && inside(range.end)) ++range.end;
@@ -122,11 +127,11 @@ std::optional<Value> ShapedPassword(const Match& match) {
   const std::string_view text = match.text();
   const TextRange range = WordAround(text, match.begin + 1);
   const std::string_view value = text.substr(range.begin, range.end - range.begin);
-  if (value.size() < kMin || !IsPasswordShaped(value, false) || !LooksLikePassword(value, false)) return std::nullopt;
-  if (std::none_of(value.begin(), value.end(), IsUpper) || std::none_of(value.begin(), value.end(), IsLower) ||
-      value.find('.') != std::string_view::npos) {
+  if (value.size() < kMin || std::none_of(value.begin(), value.end(), IsUpper) ||
+      std::none_of(value.begin(), value.end(), IsLower) || value.find('.') != std::string_view::npos) {
     return std::nullopt;
   }
+  if (!IsPasswordShaped(value, false) || !LooksLikePassword(value, false)) return std::nullopt;
   const size_t from = range.begin > kLineBytesMax ? range.begin - kLineBytesMax : 0;
   std::string_view before = text.substr(from, range.begin - from);
   before = before.substr(before.rfind('\n') + 1);

@@ -83,7 +83,9 @@ bool OneOf(std::string_view text, std::initializer_list<std::string_view> list) 
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
-bool AllSame(std::string_view text) { return text.find_first_not_of(text.substr(0, 1)) == std::string_view::npos; }
+bool AllSame(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [text](char c) { return c == text[0]; });
+}
 
 bool IsDocumentationEmail(std::string_view local, std::string_view domain) {
   const size_t last_dot = domain.rfind('.');
@@ -204,13 +206,18 @@ size_t IbanLength(std::string_view begin) {
 
 bool IsIban(std::string_view iban) {
   if (iban.size() < 15 || IbanLength(iban) != iban.size() || !AllDigits(iban.substr(2, 2))) return false;
-  int remainder = 0;
-  for (size_t i = 0; i < iban.size(); ++i) {
-    const char c = UpperAscii(iban[(i + 4) % iban.size()]);
-    if (!IsAlnum(c)) return false;
-    remainder = IsDigit(c) ? (remainder * 10 + (c - '0')) % 97 : (remainder * 100 + (c - 'A' + 10)) % 97;
+  constexpr uint64_t kReduceAt = 1'000'000'000'000'000;
+  uint64_t number = 0;
+  for (const std::string_view part : {iban.substr(4), iban.substr(0, 4)}) {
+    for (const char written : part) {
+      const char c = UpperAscii(written);
+      if (!IsAlnum(c)) return false;
+      number = IsDigit(c) ? number * 10 + static_cast<uint64_t>(c - '0')
+                          : number * 100 + static_cast<uint64_t>(c - 'A' + 10);
+      if (number >= kReduceAt) number %= 97;
+    }
   }
-  return remainder == 1;
+  return number % 97 == 1;
 }
 
 bool IsUsRouting(std::string_view digits) {
@@ -279,9 +286,9 @@ bool PassesLuhn(std::string_view digits) {
 }
 
 bool IsBankCard(std::string_view digits) {
-  if (digits.size() < 14 || digits.size() > 19 || !AllDigits(digits)) return false;
+  if (digits.size() < 14 || digits.size() > 19 || !AllDigits(digits.substr(0, 4))) return false;
   const uint8_t index = kIssuerOf[static_cast<size_t>(Number(digits.substr(0, 4)))];
-  if (index == 0) return false;
+  if (index == 0 || !AllDigits(digits)) return false;
   const IssuerRange& issuer = kIssuers[index - 1];
   return digits.size() >= issuer.length_min && digits.size() <= issuer.length_max && PassesLuhn(digits);
 }
