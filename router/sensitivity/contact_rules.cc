@@ -183,6 +183,8 @@ std::optional<Value> E164(const Match& match) {
   const TextRange range = match.InText(match.begin, end);
   const std::string_view text = match.text();
   if (digits < 8 || digits > 15 || TouchesDigit(text, range) || InsideMixedToken(text, range)) return std::nullopt;
+  // North America's have ten digits behind the 1: `+1 555 0100` reaches nobody.
+  if (match.view[match.begin + 1] == '1' && digits < 11) return std::nullopt;
   if (IsHotline(match, range) || IsPlaceholderNumber(match.view.substr(match.begin + 1, digits))) return std::nullopt;
   if (IsTollFree(match.view.substr(match.begin + 1, digits))) return std::nullopt;
   if (match.view.substr(match.begin + 1, 2) == "86" && IsCnMobile(match.view.substr(match.begin + 3, digits - 2))) {

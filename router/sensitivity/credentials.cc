@@ -184,7 +184,8 @@ void ReadCommand(const Evidence& evidence, const Evidence::Hit& command, Report 
     if (text[at + 2] == 'u') begin = std::min(end, text.find(':', begin)) + 1;
     const std::string_view value = begin < end ? text.substr(begin, end - begin) : std::string_view();
     if (value.empty() || value[0] == '-' || value[0] == '$' || !LooksLikePassword(value, quoted)) continue;
-    if (std::all_of(value.begin(), value.end(), IsDigit)) continue;  // a port
+    const auto of_address = [](char c) { return IsDigit(c) || c == '.' || c == ':'; };
+    if (std::all_of(value.begin(), value.end(), of_address)) continue;  // a port, or where one leads
     report("PASSWORD", {begin, end}, kScoreLikely);
   }
 }

@@ -285,7 +285,7 @@ constexpr CueRow kRows[] = {
      "专卖店|旗舰店|客运站|开业|门市|分店|工作室|注册地址|办公地址|ltd|limited|registered in|our shop|"
      "we run a|repair shop|shop at|instagram bio|抖音简介|head office|our office|公司地址|open mon|open daily|open sat|"
      "google business|about page|"
-     "showrooms|bakery|café|cafe"},
+     "showrooms|bakery|café|cafe|服务中心|办事大厅|点开门|open 8|open 9|open 10"},
     // ---- Documents ----
     {Cue::kRecordHeading,
      "主诉|现病史|既往史|个人史|婚育史|家族史|过敏史|体格检查|查体|专科检查|辅助检查|初步诊断|入院诊断|出院诊断|出院医嘱|诊断意见|处理意见|诊疗经过|治疗方案|入院情况|出院情况|临床诊断|病程记录|处方|"

@@ -4,6 +4,8 @@
 // Documents that say of themselves that they are confidential, and facts that are not public yet. A marking counts on
 // content; a question about the word does not.
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <string>
 
 #include "router/sensitivity/rule.h"
@@ -52,11 +54,40 @@ bool HasFigures(std::string_view text, TextRange range) {
   return std::any_of(around.begin(), around.end(), IsDigit);
 }
 
+// Three levels or more in a row (`public, internal, secret`) are those of a scheme: a document has one.
+bool NamesLevels(std::string_view text, TextRange range) {
+  constexpr size_t kLookBytes = 80, kLevelsMin = 3;
+  static constexpr std::string_view kLevels[] = {"绝密",     "机密",         "秘密",       "内部",   "公开",
+                                                 "敏感",     "top secret",   "secret",     "public", "internal",
+                                                 "confidential", "restricted"};
+  static constexpr std::string_view kBetween[] = {"、", "，", ",", "/", "|", " ", "和", "与", "及", "or", "and"};
+  const size_t begin = range.begin > kLookBytes ? range.begin - kLookBytes : 0;
+  std::string around(text.substr(begin, range.end + kLookBytes - begin));
+  std::transform(around.begin(), around.end(), around.begin(), LowerAscii);
+  const auto first_of = [&](const auto& words, size_t at) -> size_t {
+    for (const std::string_view word : words) {
+      if (around.compare(at, word.size(), word) == 0) return word.size();
+    }
+    return 0;
+  };
+  for (size_t at = 0; at < around.size(); ++at) {
+    uint32_t seen = 0;
+    for (size_t level = at, length; (length = first_of(kLevels, level)) > 0;) {
+      for (size_t i = 0; i < std::size(kLevels); ++i) seen |= uint32_t{kLevels[i] == around.substr(level, length)} << i;
+      level += length;
+      for (size_t sign; level < around.size() && (sign = first_of(kBetween, level)) > 0;) level += sign;
+      if (level >= around.size()) break;
+    }
+    if (static_cast<size_t>(std::popcount(seen)) >= kLevelsMin) return true;
+  }
+  return false;
+}
+
 // Asks or explains: `what does "internal use only" mean`, 什么是商业机密.
 bool IsTalkAbout(const Evidence& evidence, TextRange range) {
   constexpr size_t kTalkChars = 40;
   if (evidence.Near(Cue::kGeneralQuestion, range, kQuestionChars)) return true;
-  if (evidence.Near(Cue::kMarkingTalk, range, kTalkChars)) return true;
+  if (evidence.Near(Cue::kMarkingTalk, range, kTalkChars) || NamesLevels(evidence.text(), range)) return true;
   if (evidence.Near(Cue::kMarkingPolicy, range, kTalkChars) && !HasFigures(evidence.text(), range) &&
       !evidence.Near(Cue::kDealWord, range)) {
     return true;

@@ -281,6 +281,10 @@ TEST(Rules, LeaveLinesOfCompaniesAndInventedPersonsAlone) {
   const NegativeRow rows[] = {
       {"toll_free", "call 1-800-829-1040 or +1 888 362 4478, is it the real one"},
       {"toll_free_zh", "打给800-810-8888"},
+      {"too_short_behind_the_country", "+1 555 0100 in the docs ok?"},
+      {"public_counter_zh", "政务服务中心位于建设路66号，二楼办理不动产登记，写一段指引牌文字"},
+      {"shop_with_hours", "Write the contact section: Marlowe Books, 12 High Street, Ludlow. Open 9 to 5"},
+      {"ports_of_a_container", "docker run -e MYSQL_ROOT_PASSWORD=<你的密码> -p 127.0.0.1:3306:3306 mysql:8"},
       {"part_number_like_phone", "Torque of part no. 415-226-9013-B in the manual"},
       {"vat_number", "VAT number IE8256796U on an invoice of Microsoft Ireland"},
       {"palace", "故宫的地址是北京市东城区景山前街4号"},
@@ -326,6 +330,7 @@ TEST(Rules, FindPlatesAndMarkingsButNotTalkOfThem) {
       {"licence_file_number", "驾驶证档案编号320508114729，怎么查扣分", "DRIVER_LICENCE 320508114729"},
       {"phone_before_letters", "my cell 415-226-9013-Bob", "PHONE_US 415-226-9013"},
       {"messenger_at", "telegram me at @kestrel_ivanov88 when it is done", "MESSENGER_ID kestrel_ivanov88"},
+      {"marking_beside_one_other_zh", "密级：机密（原为秘密）。北区三个网点的裁撤名单见附页", "CONFIDENTIAL_MARKING 密级"},
       {"marking_in_a_survey",
        "Survey result, strictly confidential: 12 people named as redundant",
        "CONFIDENTIAL_MARKING strictly confidential"},
@@ -337,6 +342,7 @@ TEST(Rules, FindPlatesAndMarkingsButNotTalkOfThem) {
       {"marking_on_a_stamp", "Generate a rubber stamp image saying DO NOT COPY"},
       {"marking_of_a_client", "Under NDA, can a contractor name the client in a portfolio?"},
       {"marking_of_answers_zh", "问卷开头：您的回答将严格保密，仅用于统计"},
+      {"markings_of_a_scheme_zh", "密级分为绝密、机密、秘密三级，保密期限各多长"},
   };
   for (const NegativeRow& row : others) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
 }
