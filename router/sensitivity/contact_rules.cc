@@ -183,10 +183,9 @@ std::optional<Value> E164(const Match& match) {
   const TextRange range = match.InText(match.begin, end);
   const std::string_view text = match.text();
   if (digits < 8 || digits > 15 || TouchesDigit(text, range) || InsideMixedToken(text, range)) return std::nullopt;
-  // North America's have ten digits behind the 1: `+1 555 0100` reaches nobody.
-  if (match.view[match.begin + 1] == '1' && digits < 11) return std::nullopt;
   if (IsHotline(match, range) || IsPlaceholderNumber(match.view.substr(match.begin + 1, digits))) return std::nullopt;
-  if (IsTollFree(match.view.substr(match.begin + 1, digits))) return std::nullopt;
+  const bool incomplete = match.view[match.begin + 1] == '1' && digits < 11;  // `+1 555 0100` reaches nobody
+  if (incomplete || IsTollFree(match.view.substr(match.begin + 1, digits))) return std::nullopt;
   if (match.view.substr(match.begin + 1, 2) == "86" && IsCnMobile(match.view.substr(match.begin + 3, digits - 2))) {
     return std::nullopt;  // named as what it is
   }
@@ -194,8 +193,7 @@ std::optional<Value> E164(const Match& match) {
   size_t before = range.begin;
   while (before > 0 && text[before - 1] == ' ') --before;
   if (before > 0 && IsDigit(text[before - 1])) return std::nullopt;
-  const NumberShape shape({text}, {range.begin + 1, range.end});
-  if (shape.has_comma()) return std::nullopt;
+  if (NumberShape({text}, {range.begin + 1, range.end}).has_comma()) return std::nullopt;
   return Value{range, kScoreLikely};
 }
 
