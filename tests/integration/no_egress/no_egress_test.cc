@@ -62,7 +62,6 @@ TEST(NoEgress, NothingLeavesWhateverFails) {
   // Otherwise it would prove nothing.
   EXPECT_GE(report.reached_cloud, requests / 100 * 20);
   EXPECT_GE(report.everyday_found, requests / 100 * 16);
-  EXPECT_GT(report.cached, 0);
   EXPECT_GT(report.masked, 0);
   EXPECT_GT(report.follow_ups, 0);
   EXPECT_GT(report.reloads, 0);
@@ -79,7 +78,10 @@ TEST(NoEgress, NothingLeavesWhateverFails) {
                                      "stayed after the reload"};
   const bool redis = RedisServer::Installed();
   if (redis) needed.emplace_back("in Redis");
-  if (requests >= 10'000) needed.insert(needed.end(), {"hedges won", "hedges failed"});
+  if (requests >= 10'000) {
+    EXPECT_GT(report.cached, 0);
+    needed.insert(needed.end(), {"hedges won", "hedges failed"});
+  }
   if (requests >= 400'000) needed.insert(needed.end(), {"hedges lost", "not read"});
   if (redis && requests >= 10'000) needed.emplace_back("cache faults");
   if (redis && requests >= 400'000) needed.emplace_back("hits in Redis");
