@@ -15,6 +15,7 @@ namespace {
 constexpr double kCountMax = 1e9;
 constexpr double kCellsUntold = 10'000;  // stands for a cache whose size is not told
 constexpr double kRateNew = 0.2;         // weight of the newest page
+constexpr double kSequencesStep = 0.1;   // of what is known, a page
 
 // `name{labels} value [timestamp]`; false for comments and what is no sample.
 bool ReadSample(std::string_view line, std::string_view& name, std::string_view& labels, double& value) {
@@ -80,6 +81,16 @@ std::optional<ServerMetrics> ParseServerMetrics(std::string_view page) {
   return metrics;
 }
 
+void OpenAiLoad::LearnSequences(const ServerMetrics& metrics) {
+  const bool waits = metrics.waiting > 0;
+  if (waits && waited_) {
+    sequences_ = std::min(sequences_, std::max({1.0, metrics.running, sequences_ * (1 - kSequencesStep)}));
+  } else if (!waits) {
+    sequences_ = std::min(sequences_max_, sequences_ + std::max(1.0, sequences_ * kSequencesStep));
+  }
+  waited_ = waits;
+}
+
 v1::Load OpenAiLoad::Next(const ServerMetrics& metrics, MonotonicTime now) {
   const double seconds = absl::ToDoubleSeconds(now - at_);
   if (prompt_tokens_ >= 0 && metrics.prompt_tokens > prompt_tokens_ && metrics.waiting > 0 && seconds > 0) {
@@ -88,10 +99,11 @@ v1::Load OpenAiLoad::Next(const ServerMetrics& metrics, MonotonicTime now) {
   }
   prompt_tokens_ = metrics.prompt_tokens;
   at_ = now;
+  LearnSequences(metrics);
   v1::Load load;
   load.set_running(static_cast<int32_t>(std::min(kCountMax, metrics.running)));
   load.set_waiting(static_cast<int32_t>(std::min(kCountMax, metrics.waiting)));
-  load.set_running_max(static_cast<int32_t>(sequences_max_));
+  load.set_running_max(static_cast<int32_t>(sequences_));
   const double cells = std::min(1e15, metrics.kv_tokens > 0 ? metrics.kv_tokens : kCellsUntold);
   load.set_kv_cells_total(static_cast<int64_t>(cells));
   load.set_kv_cells_free(static_cast<int64_t>(cells * (1 - metrics.kv_usage)));

@@ -27,14 +27,22 @@ struct ServerMetrics {
 // nullopt: neither running nor waiting is told, so this is no engine that we know. Pure.
 std::optional<ServerMetrics> ParseServerMetrics(std::string_view page);
 
-// Pages one after the other, as the load that our own engines push.
+// Pages one after the other, as the load that our own engines push. How many answers the pod works on at a time is
+// learned: requests that wait at two pages in a row beside fewer answers than that have no place (its cache is full, or
+// it was started with less), so the number goes down to what runs, a tenth a page; while nobody waits it goes up again,
+// a tenth a page, to `sequences_max`.
 class OpenAiLoad {
  public:
-  explicit OpenAiLoad(int64_t sequences_max) : sequences_max_(sequences_max) {}
+  explicit OpenAiLoad(int64_t sequences_max)
+      : sequences_max_(static_cast<double>(sequences_max)), sequences_(sequences_max_) {}
   v1::Load Next(const ServerMetrics& metrics, MonotonicTime now);
 
  private:
-  const int64_t sequences_max_;
+  void LearnSequences(const ServerMetrics& metrics);
+
+  const double sequences_max_;
+  double sequences_;
+  bool waited_ = false;        // at the last page
   double prompt_tokens_ = -1;  // of the last page; -1 = none
   MonotonicTime at_;
   double prefill_rate_ = 0;    // seen while requests waited: what it can do, not what it was asked for

@@ -75,5 +75,26 @@ TEST(OpenAiLoad, AsOurEnginesWouldSayIt) {
   EXPECT_GT(load.Next(metrics, absl::Seconds(104)).kv_cells_total(), 0) << "a cache of unknown size is not full";
 }
 
+TEST(OpenAiLoad, LearnsHowManyAnswersRunAtATime) {
+  OpenAiLoad load(100);
+  ServerMetrics metrics = *ParseServerMetrics(kVllm);
+  double seconds = 0;
+  const auto after = [&](int pages, double running, double waiting) {
+    metrics.running = running;
+    metrics.waiting = waiting;
+    v1::Load report;
+    for (int page = 0; page < pages; ++page) report = load.Next(metrics, absl::Seconds(++seconds));
+    return report.running_max();
+  };
+  EXPECT_EQ(after(5, 100, 40), 100) << "a queue beside a full batch";
+  EXPECT_EQ(after(1, 30, 0), 100);
+  EXPECT_EQ(after(1, 3, 9), 100) << "one page: they may just have come";
+  EXPECT_EQ(after(1, 30, 9), 90);
+  EXPECT_EQ(after(30, 30, 9), 30) << "no fewer than run";
+  EXPECT_EQ(after(1, 28, 0), 33);
+  EXPECT_EQ(after(50, 0, 0), 100) << "no more than configured";
+  EXPECT_EQ(after(200, 0, 5), 1) << "one must go there to find out";
+}
+
 }  // namespace
 }  // namespace headgate::router
