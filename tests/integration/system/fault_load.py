@@ -152,6 +152,8 @@ class Load:
             one.end = "error" if begun else "refused"
         unavailable, late = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED
         one.status = {unavailable: 503, late: 504}.get(error.code(), 500)
+        if one.status == 500:
+            print(f"{one.id}: gRPC {error.code().name}, {one.end}", flush=True)
 
     async def answer(self, one, text, reader):
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
