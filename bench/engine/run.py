@@ -58,6 +58,11 @@ class Bench:
         self.runs = range(arguments.runs)
 
     def ours(self, *options, **more):
+        server = self.our_start(*options, **more)
+        server.ask("Say hello.", 1)  # it measures itself first: not while another server starts
+        return server
+
+    def our_start(self, *options, **more):
         return servers.Headgate(os.path.join(self.arguments.bin, "headgate-engine"), self.arguments.model,
                                 self.arguments.threads, *options, **more)
 
@@ -70,31 +75,39 @@ class Bench:
                                 stderr=subprocess.DEVNULL, text=True).stdout
         return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
-    def facade(self, kind, *counts):
+    def facade(self, kind, count):
         lines = self.json_lines(os.path.join(self.arguments.bin, "engine-facade-bench"), self.arguments.model,
-                                self.arguments.threads, kind, *counts)
-        return {line["count"]: line["tokens_per_second"] for line in lines}
+                                self.arguments.threads, kind, count)
+        return lines[0]["tokens_per_second"]
 
-    def batched_bench(self, *counts):
+    def decoding(self, answers):
+        return self.facade("decode", answers)
+
+    def batched_bench(self, answers):
         lines = self.json_lines(os.path.join(self.arguments.peers, "llama-batched-bench"), "-m", self.arguments.model,
-                                "-t", self.arguments.threads, "-c", 16384, "-npp", 128, "-ntg", 64, "-npl",
-                                ",".join(map(str, counts)), "--output-format", "jsonl")
-        return {line["pl"]: line["speed_tg"] for line in lines if "pl" in line}
+                                "-t", self.arguments.threads, "-c", 16384, "-npp", 128, "-ntg", 64, "-npl", answers,
+                                "--output-format", "jsonl")
+        return next(line["speed_tg"] for line in lines if "pl" in line)
+
+    @staticmethod
+    def in_turn(run, *sides):
+        """The machine's speed drifts within a minute: who is measured first changes from run to run."""
+        return sides if run % 2 == 0 else sides[::-1]
 
     # 1 and 2: the library's own limit.
 
     def decode(self):
-        ours, peer = [], []
-        for _ in self.runs:
-            ours.append(self.facade("decode", *BATCHES))
-            peer.append(self.batched_bench(*BATCHES))
         for b in BATCHES:
-            self.report.row(f"decode_b{b}", median([r[b] for r in ours]), median([r[b] for r in peer]), ">=0.97")
+            ours, peer = [], []
+            for run in self.runs:
+                for rates, rate in self.in_turn(run, (ours, self.decoding), (peer, self.batched_bench)):
+                    rates.append(rate(b))
+            self.report.row(f"decode_b{b}", median(ours), median(peer), ">=0.97")
 
     def prefill(self):
         ours, peer = [], []
         for _ in self.runs:
-            ours.append(self.facade("prefill", 512)[512])
+            ours.append(self.facade("prefill", 512))
             lines = self.json_lines(os.path.join(self.arguments.peers, "llama-bench"), "-m", self.arguments.model, "-t",
                                     self.arguments.threads, "-p", 512, "-n", 0, "-r", 1, "-o", "jsonl")
             peer.append(lines[0]["avg_ts"])
@@ -105,12 +118,12 @@ class Bench:
     def network(self):
         rates = {"ours": {b: [] for b in BATCHES}, "peer": {b: [] for b in BATCHES}}
         with self.ours() as ours, self.theirs() as peer:
-            for _ in self.runs:
+            for run in self.runs:
                 for b in BATCHES:
-                    # New to both and the same for both, as an answer may end early. Several, where few run at a time.
+                    # New to both and the same for both. Several, where few run at a time.
                     rounds = [[(story(60), 64, {"system": servers.own_system()}) for _ in range(b)]
                               for _ in range(max(1, 4 // b))]
-                    for name, server in (("ours", ours), ("peer", peer)):
+                    for name, server in self.in_turn(run, ("ours", ours), ("peer", peer)):
                         answered = [server.together(prompts) for prompts in rounds]
                         tokens = sum(answer.tokens for answers, _ in answered for answer in answers)
                         rates[name][b].append(tokens / sum(seconds for _, seconds in answered))
@@ -231,7 +244,7 @@ class Bench:
     def start_and_memory(self):
         starts, rest, used = ([], []), ([], []), ([], [])
         for _ in self.runs:
-            for i, start in enumerate((self.ours, self.theirs)):
+            for i, start in enumerate((self.our_start, self.theirs)):
                 begin = time.monotonic()
                 with start() as server:
                     starts[i].append(server.ask("Say hello.", 4).times[0] - begin)
@@ -249,11 +262,11 @@ class Bench:
     def neighbour(self):
         calm, ours, peer = [], [], []
         for _ in self.runs:
-            calm.append(self.facade("decode", 1)[1])
+            calm.append(self.decoding(1))
             burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
             try:
-                ours.append(self.facade("decode", 1)[1])
-                peer.append(self.batched_bench(1)[1])
+                ours.append(self.decoding(1))
+                peer.append(self.batched_bench(1))
             finally:
                 burner.kill()
                 burner.wait()

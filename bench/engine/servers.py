@@ -16,12 +16,14 @@ import time
 import urllib.request
 
 import grpc
+import grpc.experimental
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "proto"))
 pb, services = grpc.protos_and_services("headgate/v1/inference.proto")
 
 PRIORITY = {"interactive": pb.PRIORITY_INTERACTIVE, "normal": pb.PRIORITY_NORMAL, "batch": pb.PRIORITY_BATCH}
+END_TOKENS = (0, 2)  # SmolLM2's: made impossible for both, as an answer that ends early takes its prompt's time alone
 CONTEXT = 32768
 PARALLEL = 32
 callers = itertools.count(int(time.time() * 1000) % 10**7)
@@ -104,13 +106,17 @@ class Headgate(Server):
         if not line.startswith("listening "):
             raise RuntimeError(f"headgate-engine did not start: {line!r}")
         self.addresses = dict(item.split("=") for item in line.split()[1:])
-        self.channel = grpc.insecure_channel(self.addresses["grpc"])
+        # Without a second thread a message, which costs the caller twice what reading llama-server's lines does.
+        single = (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1)
+        self.channel = grpc.insecure_channel(self.addresses["grpc"], options=[single])
         self.stub = services.InferenceStub(self.channel)
 
     def ask(self, text, tokens, system="", priority="normal", schema="", cancel_after=0, timeout=None, answer=None):
         answer = answer or Answer()
         request = pb.GenerateRequest(max_tokens=tokens, priority=PRIORITY[priority])
         request.sampling.temperature = 0
+        for token in END_TOKENS:
+            request.sampling.logit_bias[token] = -100
         request.messages.add(role=pb.ROLE_SYSTEM, content=system or own_system())
         request.messages.add(role=pb.ROLE_USER, content=text)
         if schema:
@@ -167,7 +173,8 @@ class LlamaServer(Server):
         answer = answer or Answer()
         messages = [{"role": "system", "content": system or own_system()}, {"role": "user", "content": text}]
         body = {"messages": messages, "max_tokens": tokens, "temperature": 0, "stream": True,
-                "stream_options": {"include_usage": True}}
+                "stream_options": {"include_usage": True},
+                "logit_bias": {str(token): -100 for token in END_TOKENS}}
         if schema:
             body["response_format"] = {"type": "json_schema", "json_schema": {"schema": json.loads(schema)}}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
