@@ -20,9 +20,11 @@ import servers
 BATCHES = (1, 2, 4, 8, 16, 32)
 WORDS = ("canal lock gate water boat bridge harbour river tide keeper lamp wall stone rope barge wind mill field road "
          "market tower garden letter engine copper signal winter summer morning evening").split()
+# Never full before the 96 tokens of its row: an answer that ends early takes its prompt's time alone.
 SCHEMA = json.dumps({"type": "object", "properties": {"name": {"type": "string", "maxLength": 120},
-                                                      "items": {"type": "array", "maxItems": 20,
-                                                                "items": {"type": "string", "maxLength": 40}}},
+                                                      "items": {"type": "array", "minItems": 20, "maxItems": 20,
+                                                                "items": {"type": "string", "minLength": 30,
+                                                                          "maxLength": 40}}},
                      "required": ["name", "items"]})
 fresh = itertools.count(int(time.time()) % 100000)
 
