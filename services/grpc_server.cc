@@ -10,9 +10,14 @@
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/server_builder.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
+#include <filesystem>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/status_macros.h"
@@ -51,6 +56,44 @@ void SetChannelArguments(grpc::ServerBuilder& builder) {
   // Answers are not compressed, and nobody asks for channelz: both cost something for every call.
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
+}
+
+// The local port of a socket, 0 of anything else.
+int PortOf(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+  if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+  if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
+  return 0;
+}
+
+bool Listens(int fd) {
+  int listens = 0;
+  socklen_t size = sizeof(listens);
+  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
+}
+
+// From its Shutdown on gRPC ends every call that it has not handed over with CANCELLED, which tells clients not to try
+// again, and they go on sending until they have read its GOAWAY. So nobody gets in any more, and nothing that gRPC
+// writes gets out: clients see that the connection ends, which is UNAVAILABLE. gRPC offers no such thing itself, but
+// its sockets are this process's.
+void CloseConnections(int port) {
+  sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+  const sock_fprog nobody = {1, drop};
+  for (const bool listening : {true, false}) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
+      int fd = -1;
+      if (!absl::SimpleAtoi(entry.path().filename().string(), &fd) || PortOf(fd) != port) continue;
+      if (Listens(fd) != listening) continue;
+      if (listening) {  // one that is shut down would fill the log with failures to accept
+        setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &nobody, sizeof(nobody));
+      } else {
+        shutdown(fd, SHUT_WR);
+      }
+    }
+  }
 }
 
 // A process that is linked with gRPC's reflection has it in every server unless it is taken out.
@@ -97,6 +140,7 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOp
   if (!result->server_ || port == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", options.address));
   }
+  result->port_ = port;
   result->address_ = absl::StrCat(options.address.substr(0, options.address.rfind(':')), ":", port);
   return result;
 }
@@ -114,6 +158,7 @@ void GrpcServer::SetServing(bool serving, const std::vector<std::string>& servic
 
 void GrpcServer::Shutdown(absl::Duration grace) {
   if (!server_) return;
+  CloseConnections(port_);
   server_->Shutdown(absl::ToChronoTime(RealTime().WallTime() + grace));
   server_.reset();
 }

@@ -42,11 +42,13 @@ class GrpcServer {
   const std::string& address() const { return address_; }
   // What grpc.health.v1 answers: for "" and for each of `services`.
   void SetServing(bool serving, const std::vector<std::string>& services = {});
-  // Ends the calls that are left after `grace` and waits for them: blocks.
+  // Closes the connections: what was written arrives, who still waits sees UNAVAILABLE. Ends the calls that are left
+  // after `grace` and waits for them: blocks. Who has calls to finish waits for them first.
   void Shutdown(absl::Duration grace);
 
  private:
   std::string address_;
+  int port_ = 0;
   std::unique_ptr<grpc::CallbackGenericService> others_;  // outlives `server_`
   std::unique_ptr<grpc::Server> server_;
 };

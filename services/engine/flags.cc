@@ -7,6 +7,8 @@
 
 #include <map>
 
+#include "services/command_line.h"
+
 namespace headgate::services {
 namespace {
 
@@ -126,17 +128,18 @@ EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<in
   app.add_option("--reference-step-ms", reference_step_ms, "How long a step of --reference takes")
       ->check(CLI::Range(0, 60000))
       ->capture_default_str();
-  try {
-    app.parse(argc, argv);
+  *exit_code = ParseCommandLine(app, argc, argv);
+  if (!*exit_code) {
     flags.drain = absl::Seconds(drain_seconds);
     flags.step_age_max = absl::Seconds(step_age_seconds);
     flags.step_target = absl::Milliseconds(step_target_ms);
     flags.reference_step = absl::Milliseconds(reference_step_ms);
     flags.watch = absl::Milliseconds(watch_ms);
-    if (const std::string complaint = Complaint(flags); !complaint.empty()) throw CLI::ValidationError(complaint);
-  } catch (const CLI::ParseError& error) {
-    *exit_code = app.exit(error) == 0 ? 0 : 2;  // prints help, version or what is wrong
+    if (const std::string complaint = Complaint(flags); !complaint.empty()) {
+      *exit_code = app.exit(CLI::ValidationError(complaint));
+    }
   }
+  if (*exit_code && **exit_code != 0) *exit_code = 2;
   return flags;
 }
 

@@ -3,6 +3,7 @@
 
 #include "services/router/admin_service.h"
 
+#include <functional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -47,55 +48,51 @@ absl::Status AdminService::Check(const router::RequestHead& head, const std::str
   return known ? absl::OkStatus() : absl::UnauthenticatedError("unknown admin key");
 }
 
+template <typename Request, typename Work>
 grpc::ServerUnaryReactor* AdminService::Start(grpc::CallbackServerContext* context, const char* api,
-                                              std::function<absl::Status()> work) {
-  return StartUnary(parts_, context, api,
-                    [this, peer = context->peer(), work = std::move(work)](const router::RequestHead& head,
-                                                                           Cancellation&) -> Task<absl::Status> {
-                      absl::Status status = Authorize(head, peer);
-                      if (status.ok()) status = work();
-                      co_return status;
-                    });
+                                              const grpc::ByteBuffer& request, grpc::ByteBuffer* response, Work work) {
+  const auto answer = [this, peer = context->peer(), work = std::move(work)](
+                          const router::RequestHead& head, const Request& read,
+                          Cancellation& cancellation) -> decltype(work(read, cancellation)) {
+    const absl::Status status = Authorize(head, peer);
+    if (!status.ok()) co_return status;
+    co_return co_await work(read, cancellation);
+  };
+  return StartUnary<Request>(parts_, context, api, request, response, answer);
 }
 
-grpc::ServerUnaryReactor* AdminService::Explain(grpc::CallbackServerContext* context,
-                                                const v1::ExplainRequest* request, v1::ExplainResponse* response) {
-  return StartUnary(parts_, context, "admin.Explain",
-                    [this, peer = context->peer(), request, response](
-                        const router::RequestHead& head, Cancellation& cancellation) -> Task<absl::Status> {
-                      const absl::Status status = Authorize(head, peer);
-                      if (!status.ok()) co_return status;
-                      auto result = co_await router_.Explain(*request, cancellation);
-                      if (result.ok()) *response = *std::move(result);
-                      co_return result.status();
-                    });
+grpc::ServerUnaryReactor* AdminService::Explain(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                grpc::ByteBuffer* response) {
+  return Start<v1::ExplainRequest>(context, "admin.Explain", *request, response,
+                                   std::bind_front(&router::Router::Explain, &router_));
 }
 
-grpc::ServerUnaryReactor* AdminService::GetState(grpc::CallbackServerContext* context, const v1::GetStateRequest*,
-                                                 v1::GetStateResponse* response) {
-  return Start(context, "admin.GetState", [this, response] {
-    *response = router_.GetState();
-    return absl::OkStatus();
-  });
+grpc::ServerUnaryReactor* AdminService::GetState(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                 grpc::ByteBuffer* response) {
+  const auto work = [this](const v1::GetStateRequest&, Cancellation&) -> Task<absl::StatusOr<v1::GetStateResponse>> {
+    co_return router_.GetState();
+  };
+  return Start<v1::GetStateRequest>(context, "admin.GetState", *request, response, work);
 }
 
 grpc::ServerUnaryReactor* AdminService::SetProfile(grpc::CallbackServerContext* context,
-                                                   const v1::SetProfileRequest* request,
-                                                   v1::SetProfileResponse* response) {
-  return Start(context, "admin.SetProfile", [this, request, response] {
-    auto result = router_.SetProfile(*request);
-    if (result.ok()) *response = *std::move(result);
-    return result.status();
-  });
+                                                   const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto work = [this](const v1::SetProfileRequest& read,
+                           Cancellation&) -> Task<absl::StatusOr<v1::SetProfileResponse>> {
+    co_return router_.SetProfile(read);
+  };
+  return Start<v1::SetProfileRequest>(context, "admin.SetProfile", *request, response, work);
 }
 
-grpc::ServerUnaryReactor* AdminService::Drain(grpc::CallbackServerContext* context, const v1::DrainRequest*,
-                                              v1::DrainResponse* response) {
-  return Start(context, "admin.Drain", [this, response] {
+grpc::ServerUnaryReactor* AdminService::Drain(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                              grpc::ByteBuffer* response) {
+  const auto work = [this](const v1::DrainRequest&, Cancellation&) -> Task<absl::StatusOr<v1::DrainResponse>> {
     drain_();
-    response->set_in_flight(static_cast<int32_t>(router_.in_flight()));
-    return absl::OkStatus();
-  });
+    v1::DrainResponse drained;
+    drained.set_in_flight(static_cast<int32_t>(router_.in_flight()));
+    co_return drained;
+  };
+  return Start<v1::DrainRequest>(context, "admin.Drain", *request, response, work);
 }
 
 }  // namespace headgate::services

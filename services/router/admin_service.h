@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "headgate/v1/router.grpc.pb.h"
@@ -17,25 +18,31 @@
 
 namespace headgate::services {
 
-class AdminService final : public v1::Router::CallbackService {
+// Requests come as bytes (services/grpc_message.h).
+using RawRouter = v1::Router::WithRawCallbackMethod_Explain<v1::Router::WithRawCallbackMethod_GetState<
+    v1::Router::WithRawCallbackMethod_SetProfile<v1::Router::WithRawCallbackMethod_Drain<v1::Router::Service>>>>;
+
+class AdminService final : public RawRouter {
  public:
   // `key_sha256`: hex; empty = no key is asked for, and then only loopback peers are served. `drain` runs on the
   // executor.
   AdminService(const CallParts& parts, router::Router& router, std::vector<std::string> key_sha256,
                std::function<void()> drain);
 
-  grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const v1::ExplainRequest* request,
-                                    v1::ExplainResponse* response) override;
-  grpc::ServerUnaryReactor* GetState(grpc::CallbackServerContext* context, const v1::GetStateRequest* request,
-                                     v1::GetStateResponse* response) override;
-  grpc::ServerUnaryReactor* SetProfile(grpc::CallbackServerContext* context, const v1::SetProfileRequest* request,
-                                       v1::SetProfileResponse* response) override;
-  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const v1::DrainRequest* request,
-                                  v1::DrainResponse* response) override;
+  grpc::ServerUnaryReactor* Explain(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                    grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* GetState(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* SetProfile(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                       grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                  grpc::ByteBuffer* response) override;
 
  private:
+  // `work(request, cancellation)` is a Task of a message or why there is none, for those who may.
+  template <typename Request, typename Work>
   grpc::ServerUnaryReactor* Start(grpc::CallbackServerContext* context, const char* api,
-                                  std::function<absl::Status()> work);
+                                  const grpc::ByteBuffer& request, grpc::ByteBuffer* response, Work work);
   // Who may not is recorded.
   absl::Status Authorize(const router::RequestHead& head, const std::string& peer) const;
   absl::Status Check(const router::RequestHead& head, const std::string& peer) const;

@@ -4,9 +4,12 @@
 // What every front door (gRPC, HTTP, admin) needs to take a request in: the parts it is served by, the calls in
 // progress so that a drain can end them, and the head made from headers or metadata.
 //
-// Thread-safety: Calls: executor thread only. Functions: any thread.
+// Thread-safety: Calls: executor thread only, but OnWire: any thread. Functions: any thread.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -47,7 +50,28 @@ class Calls {
   }
   size_t size() const { return active_.size(); }
 
+  // A call that gRPC may still be sending the answer of. May outlive Calls.
+  class OnWire {
+   public:
+    explicit OnWire(Calls& calls) : count_(calls.last_words_ ? nullptr : calls.on_wire_) {
+      if (count_) ++*count_;
+    }
+    ~OnWire() {
+      if (count_) --*count_;
+    }
+    OnWire(const OnWire&) = delete;
+    OnWire& operator=(const OnWire&) = delete;
+
+   private:
+    const std::shared_ptr<std::atomic<int64_t>> count_;
+  };
+  // From now on those that come are not counted: all that they get is a refusal.
+  void BeginLastWords() { last_words_ = true; }
+  int64_t on_wire() const { return *on_wire_; }
+
  private:
+  std::atomic<bool> last_words_ = false;
+  const std::shared_ptr<std::atomic<int64_t>> on_wire_ = std::make_shared<std::atomic<int64_t>>(0);
   std::set<Cancellation*> active_;
   absl::Status ended_;
 };

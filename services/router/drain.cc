@@ -75,6 +75,9 @@ Task<void> RouterServer::ShutDown() {
   const bool answered = co_await WaitFor(no_clients, clock_->Monotonic() + kLastWords);
   if (!answered) HG_LOG(Warning, "drain: ", http_->connections(), " clients did not take their answer in time");
   http_->Close();
+  calls_.BeginLastWords();
+  const bool taken = co_await WaitFor([this] { return calls_.on_wire() == 0; }, clock_->Monotonic() + kLastWords);
+  if (!taken) HG_LOG(Warning, "drain: ", calls_.on_wire(), " gRPC calls did not take their answer in time");
   // Blocks until gRPC's threads are done with every call, and those need this executor.
   std::thread([this] {
     grpc_server_->Shutdown(absl::Milliseconds(200));

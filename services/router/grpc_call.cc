@@ -96,6 +96,7 @@ class Call : public Reactor, public std::enable_shared_from_this<Self> {
   }
 
   const CallParts& parts_;
+  const Calls::OnWire on_wire_{parts_.calls};
   grpc::CallbackServerContext* const context_;
   router::RequestHead head_;
   absl::Status read_;  // of head and message

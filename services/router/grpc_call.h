@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "common/cancellation.h"
 #include "common/clock.h"
@@ -21,6 +22,7 @@
 #include "common/task.h"
 #include "headgate/v1/inference.pb.h"
 #include "router/router.h"
+#include "services/grpc_message.h"
 #include "services/router/calls.h"
 
 namespace headgate::services {
@@ -46,6 +48,21 @@ absl::Status ReadHead(const CallParts& parts, const grpc::CallbackServerContext&
 using UnaryWork = std::function<Task<absl::Status>(const router::RequestHead& head, Cancellation& cancellation)>;
 grpc::ServerUnaryReactor* StartUnary(const CallParts& parts, grpc::CallbackServerContext* context, const char* api,
                                      UnaryWork work, absl::Status read = absl::OkStatus());
+
+// A unary call with bytes both ways (services/grpc_message.h): `answer(head, request, cancellation)` is a Task of a
+// message or why there is none.
+template <typename Request, typename Answer>
+grpc::ServerUnaryReactor* StartUnary(const CallParts& parts, grpc::CallbackServerContext* context, const char* api,
+                                     const grpc::ByteBuffer& bytes, grpc::ByteBuffer* response, Answer answer) {
+  auto request = std::make_shared<Request>();
+  absl::Status read = ReadMessage(bytes, *request);
+  const auto work = [request = std::move(request), response, answer = std::move(answer)](
+                        const router::RequestHead& head, Cancellation& cancellation) -> Task<absl::Status> {
+    const auto message = co_await answer(head, *request, cancellation);
+    co_return message.ok() ? WriteMessage(*message, *response) : message.status();
+  };
+  return StartUnary(parts, context, api, work, std::move(read));
+}
 
 // GenerateStream, whose messages are bytes (services/grpc_message.h). At most one write is with gRPC: the next waits
 // for it, so a slow client slows the upstream down.

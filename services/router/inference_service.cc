@@ -3,6 +3,7 @@
 
 #include "services/router/inference_service.h"
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -69,26 +70,14 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* InferenceService::GenerateStream(grp
 
 grpc::ServerUnaryReactor* InferenceService::Embed(grpc::CallbackServerContext* context,
                                                   const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
-  auto embed = std::make_shared<v1::EmbedRequest>();
-  absl::Status read = ReadMessage(*request, *embed);
-  const auto work = [this, embed = std::move(embed), response](const router::RequestHead& head,
-                                                               Cancellation& cancellation) -> Task<absl::Status> {
-    auto result = co_await router_.Embed(head, *embed, cancellation);
-    co_return result.ok() ? WriteMessage(*result, *response) : result.status();
-  };
-  return StartUnary(parts_, context, "grpc.Embed", work, std::move(read));
+  return StartUnary<v1::EmbedRequest>(parts_, context, "grpc.Embed", *request, response,
+                                      std::bind_front(&router::Router::Embed, &router_));
 }
 
 grpc::ServerUnaryReactor* InferenceService::CountTokens(grpc::CallbackServerContext* context,
                                                         const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
-  auto count = std::make_shared<v1::CountTokensRequest>();
-  absl::Status read = ReadMessage(*request, *count);
-  const auto work = [this, count = std::move(count), response](const router::RequestHead& head,
-                                                               Cancellation& cancellation) -> Task<absl::Status> {
-    auto result = co_await router_.CountTokens(head, *count, cancellation);
-    co_return result.ok() ? WriteMessage(*result, *response) : result.status();
-  };
-  return StartUnary(parts_, context, "grpc.CountTokens", work, std::move(read));
+  return StartUnary<v1::CountTokensRequest>(parts_, context, "grpc.CountTokens", *request, response,
+                                            std::bind_front(&router::Router::CountTokens, &router_));
 }
 
 grpc::ServerUnaryReactor* InferenceService::ListModels(grpc::CallbackServerContext* context,

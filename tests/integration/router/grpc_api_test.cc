@@ -196,7 +196,29 @@ TEST_F(GrpcApiTest, WhatIsNoUtf8IsRefusedByItsField) {
     EXPECT_EQ(status.error_message(), row.message);
     EXPECT_THAT(status.error_details(), HasSubstr("google.rpc.ErrorInfo"));
   }
-  EXPECT_EQ(RouterMetric("headgate_router_front_door_refusals_total{reason=\"malformed\"}"), 5);
+  v1::ExplainRequest explain;
+  explain.mutable_request()->set_prompt("zqsecret\xff");
+  v1::SetProfileRequest profile;
+  profile.set_profile("zqsecret\xff");
+  const struct {
+    const char* method;
+    std::string bytes;
+    const char* message;
+  } admin_rows[] = {
+      {"Explain", explain.SerializePartialAsString(), "request.prompt: not valid UTF-8"},
+      {"SetProfile", profile.SerializePartialAsString(), "profile: not valid UTF-8"},
+      {"GetState", "\x0a\x7fzqsecret", "request: is cut short or no GetStateRequest"},
+      {"Drain", "\x0a\x7fzqsecret", "request: is cut short or no DrainRequest"},
+  };
+  const auto admin = grpc::CreateChannel(admin_, grpc::InsecureChannelCredentials());
+  for (const auto& row : admin_rows) {
+    SCOPED_TRACE(row.method);
+    std::string answer;
+    const grpc::Status status = Call(admin, absl::StrCat("/headgate.v1.Router/", row.method), row.bytes, answer);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(status.error_message(), row.message);
+  }
+  EXPECT_EQ(RouterMetric("headgate_router_front_door_refusals_total{reason=\"malformed\"}"), 9);
   router_->Signal(SIGTERM);
   ASSERT_EQ(router_->WaitExit().value_or(-1), 0);
   std::string audit;
@@ -204,7 +226,8 @@ TEST_F(GrpcApiTest, WhatIsNoUtf8IsRefusedByItsField) {
     std::ifstream file(entry.path());
     audit.append(std::istreambuf_iterator<char>(file), {});
   }
-  for (const char* api : {"grpc.Generate\"", "grpc.GenerateStream\"", "grpc.Embed\"", "grpc.CountTokens\""}) {
+  for (const char* api : {"grpc.Generate\"", "grpc.GenerateStream\"", "grpc.Embed\"", "grpc.CountTokens\"",
+                          "admin.Explain\"", "admin.SetProfile\""}) {
     EXPECT_THAT(audit, HasSubstr(api));
   }
   EXPECT_THAT(audit, HasSubstr("\"malformed\""));

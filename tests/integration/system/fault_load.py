@@ -144,9 +144,7 @@ class Load:
     @staticmethod
     def failed(one, error, initial, begun):
         by_router = initial.get("x-request-id") == one.id
-        # Nobody cancels here but gRPC's library, at the end of a process: calls that the router has not got yet.
-        not_taken = error.code() == grpc.StatusCode.CANCELLED and not by_router and not begun
-        if not_taken or any(words in (error.details() or "") for words in CONNECTION_ENDED):
+        if any(words in (error.details() or "") for words in CONNECTION_ENDED):
             one.end = "cut" if begun or by_router else "nobody"
         else:
             one.end = "error" if begun else "refused"
