@@ -3,9 +3,11 @@
 
 #include "common/yaml_reader.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -34,6 +36,28 @@ struct Entry {
 };
 
 int Line(const YAML::Node& node) { return std::max(0, node.Mark().line) + 1; }
+
+// Where a second document begins. YAML::LoadAll would not do: after a comma outside of a list it makes empty documents
+// without end.
+class DocumentCounter : public YAML::EventHandler {
+ public:
+  bool two() const { return documents_ > 1; }
+  int line() const { return line_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { ++documents_, line_ = std::max(0, mark.line) + 1; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  int documents_ = 0, line_ = 1;
+};
+
 // Quoted scalars are strings whatever they look like.
 bool Plain(const YAML::Node& node) { return node.IsScalar() && node.Tag() == "?"; }
 
@@ -225,9 +249,13 @@ void YamlReader::Map::Finish() {
 YamlReader::YamlReader(std::string file_name, const std::string& text) : state_(std::make_shared<State>()) {
   state_->file = std::move(file_name);
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) state_->Complain(Line(documents[1]), "", "only one YAML document is read");
-    if (!documents.empty()) state_->root = documents[0];
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    DocumentCounter documents;
+    while (!documents.two() && parser.HandleNextDocument(documents)) {
+    }
+    if (documents.two()) state_->Complain(documents.line(), "", "only one YAML document is read");
+    state_->root = YAML::Load(text);
   } catch (const YAML::Exception& error) {
     state_->Complain(std::max(0, error.mark.line) + 1, "", absl::StrCat("not valid YAML: ", error.msg));
     state_->broken = true;

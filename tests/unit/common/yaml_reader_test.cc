@@ -117,7 +117,9 @@ INSTANTIATE_TEST_SUITE_P(
         {"item_is_text", "items:\n- name: a\n- b\n", "f.yaml:3: items[1]: must be a map of keys and values"},
         {"item_key", "items:\n- name: a\n  nmae: b\n", "f.yaml:3: items[0].nmae: unknown key; known here: name"},
         {"root_is_list", "- a\n", "f.yaml:1: must be a map of keys and values"},
-        {"two_documents", "text: a\n---\ntext: b\n", "f.yaml:3: only one YAML document is read"},
+        {"two_documents", "text: a\n---\ntext: b\n", "f.yaml:2: only one YAML document is read"},
+        {"comma_outside_of_a_list", "{text: a}\n,\n", "f.yaml:2: only one YAML document is read"},
+        {"comma_alone", ",", "f.yaml:1: only one YAML document is read"},
         {"not_yaml", "text: a\nlist: [a\n", "f.yaml:3: not valid YAML: end of sequence flow not found"},
         {"all_at_once_by_line", "unknown: 1\nwhole: 99\nflag: 1\n",
          "f.yaml:1: unknown: unknown key; known here: flag, items, list, map, number, text, wait, whole\n"
