@@ -59,13 +59,12 @@ std::optional<Value> CnMobile(const Match& match) {
   } else if (IsFraction(text, range.begin) || InsideMixedToken(text, range)) {
     return std::nullopt;
   }
-  if (text.substr(range.begin, 11) == "13800138000") return std::nullopt;  // every manual's example
-  if (range.begin > 0 && text[range.begin - 1] == '+') return std::nullopt;  // `+14155552671` is another country's
+  if (text.substr(range.begin, 11) == kManualsMobile || IsOperand(text, range)) return std::nullopt;
+  if (text.substr(0, range.begin).ends_with('+')) return std::nullopt;  // `+14155552671` is another country's
   if (IsCounted(text, range.end) && !match.evidence.Near(Cue::kPhone, range, kCloseChars)) return std::nullopt;
   // `订单号 13812345678`: only the word right before it speaks of it.
-  if (match.evidence.Before(Cue::kOtherNumber, range, 4) && !match.evidence.Near(Cue::kPhone, range, kCloseChars)) {
-    return std::nullopt;
-  }
+  const bool other = match.evidence.Before(Cue::kOtherNumber, range, 4);
+  if (other && !match.evidence.Near(Cue::kPhone, range, kCloseChars)) return std::nullopt;
   return Value{range, kScoreLabelled};
 }
 
@@ -105,8 +104,6 @@ std::optional<Value> Landline(const Match& match) {
     if (!shape.free_standing() || shape.has_comma() || shape.LooksLikeIpv4()) return std::nullopt;
     if (area == (three_digit_area ? 3u : 4u) && shape.group_count() <= 3 && !shape.has_dot())
       return Value{range, kScoreLikely};
-    if (!phone) return std::nullopt;
-    return Value{range, kScoreLikely};
   }
   if (!phone) return std::nullopt;
   return Value{range, kScoreLikely};
@@ -246,11 +243,14 @@ SpelledSign SpelledSignAt(std::string_view text, size_t at) {
   };
   const size_t word = spaces(at);
   if (word + 2 >= text.size()) return {};
-  for (const auto& [han, sign] : {std::pair<std::string_view, char>{"艾特", '@'}, {"圈a", '@'}, {"点", '.'}, {"在", '@'}}) {
-    if (text.substr(word, han.size()) == han) return {sign, spaces(word + han.size()), han.size() > 3};
-  }
   const bool bracket = text[word] == '(' || text[word] == '[' || text[word] == '{' || text[word] == '<';
   const size_t begin = bracket ? spaces(word + 1) : word;
+  for (const auto& [han, sign] : {std::pair<std::string_view, char>{"艾特", '@'}, {"圈a", '@'}, {"点", '.'}, {"在", '@'}}) {
+    if (text.substr(begin, han.size()) != han) continue;
+    const size_t end = begin + han.size();
+    const bool closed = bracket && text.substr(end, 1).find_first_of(")]}>") == 0;
+    return {sign, spaces(end + closed), closed || han.size() > 3};
+  }
   if (!bracket && word == at) return {};
   for (const std::string_view name : {"at", "dot"}) {
     size_t i = 0;

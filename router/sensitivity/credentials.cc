@@ -60,6 +60,8 @@ void ReadPassword(const Evidence& evidence, const Evidence::Hit& label, Report r
   if (!LooksLikePassword(value, closed)) return;
   // `{"password": "123456"}` in an example
   if (value.starts_with("123456") && evidence.Near(Cue::kExample, {begin, end}, 40)) return;
+  // `<PASSWORD> http://localhost/`: an address is none, unless somebody's password is in it.
+  if (value.find("://") != std::string_view::npos && value.find('@') == std::string_view::npos) return;
   // `pass: 85%`, `first pass: 2024-01-02`
   const bool mixed = std::any_of(value.begin(), value.end(), IsLetter) &&
                      std::any_of(value.begin(), value.end(), IsDigit);
@@ -147,11 +149,8 @@ void ReadPasswordInProse(const Evidence& evidence, const Evidence::Hit& label, R
   }
 }
 
-// Twelve words or more, as wallets are restored with.
-void ReadSeedPhrase(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+bool ReadSeedWords(std::string_view text, size_t begin, Report report) {
   constexpr size_t kWordsMin = 11, kWordMin = 3, kWordMax = 8;
-  const std::string_view text = evidence.text();
-  const size_t begin = SkipConnector(text, label.end).value_begin;
   size_t at = begin, words = 0, end = begin;
   while (at < text.size() && end - begin < kTokenBytesMax) {
     const size_t word = at;
@@ -163,7 +162,18 @@ void ReadSeedPhrase(const Evidence& evidence, const Evidence::Hit& label, Report
     if (at >= text.size() || text[at] != ' ') break;
     ++at;
   }
-  if (words >= kWordsMin) report("GENERIC_SECRET", {begin, end}, kScoreLabelled);
+  if (words < kWordsMin) return false;
+  report("GENERIC_SECRET", {begin, end}, kScoreLabelled);
+  return true;
+}
+
+// Twelve words or more, as wallets are restored with: right behind their label, or behind the next colon.
+void ReadSeedPhrase(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  constexpr size_t kLookBytes = 48;
+  const std::string_view text = evidence.text();
+  if (ReadSeedWords(text, SkipConnector(text, label.end).value_begin, report)) return;
+  const size_t colon = text.substr(0, std::min(text.size(), label.end + kLookBytes)).find_first_of(":\n", label.end);
+  if (colon != std::string_view::npos) ReadSeedWords(text, SkipConnector(text, colon).value_begin, report);
 }
 
 // `mysql -uroot -pS3cret`, `redis-cli -a S3cret`, `sshpass -p 'S3cret'`, `docker login -u ci -p S3cret`.

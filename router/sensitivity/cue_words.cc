@@ -31,7 +31,9 @@ constexpr CueRow kRows[] = {
      "driving licence|driving license|drivers licence|dl number|dl no|dl|license|licence|driver_license|license no|"
      "licence no"},
     {Cue::kSocialSecurity, "社保号|社会保障号|社保卡|社会保障卡|社保账号|医保号|医保卡|医保编号|公积金账号|公积金号|个人公积金|社保电脑号|社保"},
-    {Cue::kSsn, "ssn|social security|social security number|soc sec|social_security_number"},
+    {Cue::kSsn,
+     "my social|his social|her social|their social|full social|social is|social #|ssn|social security|"
+     "social security number|soc sec|social_security_number"},
     {Cue::kItin, "itin|taxpayer identification|individual taxpayer"},
     {Cue::kNhs, "nhs|nhs number|nhs no"},
     {Cue::kNino, "national insurance|nino|ni number|ni no"},
@@ -54,7 +56,7 @@ constexpr CueRow kRows[] = {
     {Cue::kSwift, "swift|bic|swift code|swift/bic|swift_code"},
     {Cue::kAccount,
      "银行账号|银行账户|银行卡号|银行卡|储蓄卡|借记卡|信用卡号|收款账号|收款账户|账号|账户|帐号|帐户|对公账户|开户行|卡号|尾号|bank account|account number|account no|"
-     "acct|acct no|a/c no|account #|account_number|accountnumber|account num|beneficiary account|checking account|"
+     "acct|acct no|a/c no|a/c|account #|account_number|accountnumber|account num|beneficiary account|checking account|"
      "savings account|account|brokerage account|loan number|loan no|loan #|loan id|loan account|mortgage account|"
      "brokerage acct|证券账户|证券账号|股票账户|资金账号|资金账户|股东账号|股东账户|股东号|期货账户|存折账号|存折|贷款账号|还款账号|借据号|贷款编号|贷款合同号|贷款合同编号|借款合同号|商户号|"
      "bsb|支付宝账号|支付宝|bank_account|acc no|kontonummer|sort code|基本户|一般户|对公户|结算户|公户|农商行|招行|建行|工行|农行|交行|邮储|信用社|"
@@ -164,7 +166,9 @@ constexpr CueRow kRows[] = {
      "工资|薪资|月薪|年薪|底薪|薪水|薪酬|奖金|年终奖|绩效工资|实发|一个月拿|每月拿|一年拿|到手工资|税后收入|收入|社保基数|调薪|涨薪|salary|annual salary|base pay|"
      "compensation|payroll|"
      "annual income|take-home|bonus|pay raise|net pay|gross pay|wage|income|makes $|earns|base salary|hourly rate|"
-     "severance|加薪|加薪到|降薪|薪级|时薪|日薪|年包|期望薪资|期望月薪|目前薪资|低保|补偿金|年度包|take home|earned|stipend|day rate|pension|per annum|"
+     "severance|加薪|加薪到|降薪|薪级|时薪|日薪|年包|提成|佣金|课时费|劳务费|加班费|期望薪资|期望月薪|"
+     "目前薪资|低保|补偿金|年度包|take home|earned|stipend|day rate|pension|per annum|"
+     "salaries|wages|bonuses|commissions|commission sheet|commission statement|commission report|sales commission|"
      "a month|on benefits|housing benefit|allowance"},
     {Cue::kMarital,
      "离异|已婚|未婚|离婚|丧偶|再婚|婚姻状况|单亲|divorced|married to|widowed|marital status|custody|separated from|single mother|"
@@ -381,7 +385,8 @@ constexpr CueRow kRows[] = {
      "movie|film|plot|dialogue between|a dialogue for|a dialog for|make up a patient|make up a person|"
      "make up a case|make up an employee|make up a customer|made-up patient|invented patient|scene|role-play|"
      "roleplay|biography|how many apples|apples|essay|sci-fi|"
-     "fan fiction|d&d|dungeons|npc|rogue|wizard|fantasy|riddle|how many|how old will|how much does|逻辑题|推理题|智力题|几个苹果|"
+     "noir|whodunit|murder mystery|opening scene|fan fiction|d&d|dungeons|npc|rogue|wizard|fantasy|riddle|how many|"
+     "how old will|how much does|逻辑题|推理题|智力题|几个苹果|"
      "第一章|第二章|第三章|探长|chapter one|chapter 1|"
      "monologue|独白|小品|skit|reading comprehension|logic puzzle|exam vignette|case study for|for mba|管理学案例|考试题|"
      "fill the gap|fill in the gap|"

@@ -175,6 +175,20 @@ std::optional<Value> Medicare(const Match& match) {
   return Value{id.range, kScoreLikely};
 }
 
+// The first line that machines read of a passport: `P<GBRHARGREAVES<<ELINOR<MAY<<<`. UTO is the manuals' country.
+std::optional<Value> MachineReadable(const Match& match) {
+  constexpr size_t kLineBytes = 44;
+  const std::string_view text = match.text();
+  size_t end = match.begin;
+  while (end < text.size() && end - match.begin < kLineBytes && (IsUpper(text[end]) || text[end] == '<')) ++end;
+  const std::string_view line = text.substr(match.begin, end - match.begin);
+  const size_t names = line.find("<<");
+  if (match.begin > 0 && IsAlnum(text[match.begin - 1])) return std::nullopt;
+  if (names == std::string_view::npos || names + 2 >= line.size() || !IsUpper(line[names + 2])) return std::nullopt;
+  if (line.substr(2, 3) == "UTO") return std::nullopt;
+  return Value{{match.begin, end}, kScoreLikely};
+}
+
 // A province's character and a letter; what follows decides.
 std::optional<Value> Plate(const Match& match) {
   const std::string_view text = match.text();
@@ -239,6 +253,7 @@ const std::vector<PatternRule>& IdentityRules() {
       {"UK_NHS", Nhs, true, {"[0-9]{10}"}},
       {"UK_NINO", NationalInsurance, false, {"[A-Z]{2}[0-9]{2}", "[A-Z]{2}[ -./_][0-9]"}, true},
       {"US_MBI", Medicare, false, {"[1-9][A-Za-z][0-9A-Za-z][0-9]"}, true},
+      {"PASSPORT", MachineReadable, false, {"P<[A-Z]{3}[A-Z]"}, false, false},
       {"CN_PLATE", Plate, false, {province + "[A-Za-z]", province + "[ -][A-Za-z]"}, false, false},
   };
   return rules;

@@ -228,7 +228,7 @@ void ReadPhone(const Evidence& evidence, const Evidence::Hit& label, Report repo
   const TextRange range = code.range;
   if (evidence.Near(Cue::kHotline, range, 40) || IsDateLike(text, code)) return;
   if (code.characters.starts_with("400") || code.characters.starts_with("800")) return;
-  if (IsTollFree(code.characters)) return;
+  if (code.characters == kManualsMobile || IsTollFree(code.characters)) return;
   if (code.characters.find("123456") != std::string::npos && code.characters[0] != '1') return;
   if (code.characters.substr(0, 6) == "123456") return;
   if (code.characters.size() == 7 && code.characters.substr(0, 5) == "55501") return;  // for films

@@ -29,7 +29,8 @@ constexpr std::u32string_view kCommonFamilies =
     U"麦褚娄窦戚岑景党宫费卜"
     U"逯揣綦佴禤厍笪仝贲冼郗晁鄢蔺谌茹缪宓隗逄郜蓟胥莘璩濮扈郏阚訾蒯竺鞠郦雍钭酆芮羿荀桓储荆宿闫苌亓麴郇邸阙匡眭糜阮嵇亢滕呙鹿敖"
     U"粘佘揭谯税钮卞巢丘归闻党鹿谌南展佐"
-    U"冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池麻苑迟邝";
+    U"冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎甄丛仲虞敖巩明佘池麻苑迟邝"
+    U"洪赖傅常萧阎楼冀郁栗燕楚奚厉伊屠朴廉禹漆祖狄宣晋戈浦薄辜裘邰杭赫况诸慕湛茅戎昝鄂蔚郄";
 // In pairs.
 constexpr std::u32string_view kCompounds =
     U"欧阳上官司马诸葛东方夏侯皇甫尉迟公孙令狐慕容长孙宇文独孤南宫端木司徒司空澹台轩辕钟离闻人呼延赫连百里西门申屠东郭";
@@ -98,6 +99,19 @@ const std::unordered_set<std::string_view>& Nobodies() {
       "王进喜", "焦裕禄", "孔繁森", "董存瑞", "黄继光", "邱少云", "刘胡兰", "杨靖宇", "张学良", "戴笠", "阎锡山", "冯玉祥", "吴佩孚", "曾荫权", "马英九",
       "蔡英文", "洪秀柱", "俞敏洪", "罗永浩", "李佳琦", "董宇辉", "周鸿祎", "张朝阳", "柳传志", "潘石屹", "曹德旺", "宗庆后", "王传福",
       "何小鹏", "余承东", "梁文锋", "贾跃亭",
+      // Words that begin like names.
+      "左右", "左边", "左手", "柳树", "柳条", "梁上", "江南", "江北", "江边", "江湖", "江水", "周末", "周期", "周围", "周年", "周边", "金属",
+      "金钱", "金色", "金鱼", "石头", "石桥", "石板", "石榴", "田野", "田园", "方便", "方式", "方向", "方块", "高手", "高楼", "高速", "高低",
+      "高峰", "马路", "马桶", "马车", "牛奶", "牛肉", "龙头", "龙虾", "龙舟", "华东", "华北", "华南", "华丽", "毛衣", "毛巾", "毛病", "毛线",
+      "史料", "史诗", "温暖", "温馨", "温柔", "温泉", "康复", "常常", "常见", "常年", "常识", "常用", "常客", "常驻", "关注", "关心", "关闭",
+      "关节", "宁静", "安静", "安排", "安装", "安慰", "安心", "白天", "白菜", "白酒", "黄昏", "黄河", "黄豆", "黄瓜", "蓝天", "蓝色", "路口",
+      "路边", "路灯", "车站", "车间", "车库", "车票", "古镇", "古树", "古典", "游客", "游戏", "游泳", "童年", "童话", "成长", "成员", "成人",
+      "成果", "简介", "简洁", "单元", "单词", "项链", "梅花", "柴火", "和谐", "和风", "商场", "商家", "荣誉", "荣幸", "冷静", "冷水", "冷藏",
+      "冷门", "米饭", "米线", "席位", "应急", "应届", "应付", "边缘", "边界", "经典", "经验", "余额", "余下", "顾客", "顾问", "陆续", "陆地",
+      "文化", "文明", "文艺", "文案", "沙发", "沙滩", "季度", "季节", "水果", "阳台", "阳光", "时光", "时常", "农历", "包子", "包裹", "章节",
+      "童装", "祝福", "祝贺", "喻体", "苗木", "花园", "花生", "谷物", "谷雨", "盛夏", "曲线", "曲目", "辛苦", "管道", "连锁", "连夜", "洪水",
+      "楼上", "楼下", "楼梯", "楼道", "燕窝", "燕子", "楚楚", "祖国", "祖先", "宣传", "宣布", "晋升", "廉价", "赖账",
+      "厉害", "浦东", "戈壁", "杭州", "况且", "诸多", "诸位", "茅台", "常州", "傅里叶", "洪峰", "萧条",
   };
   return names;
 }
@@ -164,6 +178,13 @@ bool AfterPatient(std::string_view text, size_t begin) {
   return before == "患者" || before == "病人" || before == "产妇" || before == "病患";
 }
 
+// `侯立新,男,46岁`: what forms say of a person, and nothing else.
+bool GenderFollows(std::string_view text, size_t at) {
+  constexpr std::string_view kForms[] = {",男,", ",女,", ", 男,", ", 女,", " 男 ", " 女 ", "(男,", "(女,"};
+  return std::any_of(std::begin(kForms), std::end(kForms),
+                     [&](std::string_view form) { return text.substr(at, form.size()) == form; });
+}
+
 // Characters between two dots or ends, as names of other peoples are written: `阿依努尔·买买提`.
 size_t DottedNameAt(std::string_view text, size_t at) {
   constexpr size_t kPartMin = 2, kPartMax = 6, kPartsMax = 3, kNowhere = std::u32string_view::npos;
@@ -212,9 +233,10 @@ void FindChinese(const Evidence& evidence, TextRange window, std::vector<PersonN
     const char32_t next = HanAt(text, range.end);
     const bool ends = next == 0 || std::u32string_view(U"去今昨因被跟把想").find(next) != std::u32string_view::npos;
     const bool called = marked && length == 9 && ends && !AfterPatient(text, range.begin);
-    if (!labelled && !called && evidence.asked_names() && !IsTagged(evidence, range)) continue;
+    const bool form = GenderFollows(text, range.end);
+    if (!labelled && !called && !form && evidence.asked_names() && !IsTagged(evidence, range)) continue;
     const bool titled = evidence.After(Cue::kTitleAfter, range, 0);
-    names.push_back({range, marked || titled ? kMarked : kBare});
+    names.push_back({range, marked || titled || form ? kMarked : kBare});
   }
 }
 
@@ -241,6 +263,9 @@ bool IsNamePart(std::string_view word, bool any_case) {
       "string",    "variable", "file",   "class",     "function",   "brand",     "product",  "domain", "server",
       "user",      "names",    "doe",    "smithson",  "city",       "state",     "country",  "first",  "last",
       "full",      "given",    "must",   "should",    "can",        "will",      "would",    "could",  "if",
+      "grade",     "grades",   "attendance", "comment", "comments",   "teacher",   "department", "position", "title",
+      "salary",    "status",   "notes",  "total",     "amount",     "gender",    "signature", "remarks", "score",
+      "subject",   "section",  "role",   "hours",     "branch",     "quantity",  "description", "level",
       "or",        "but",      "so",     "be",        "do",         "did",       "get"};
   std::string lower(word);
   std::transform(lower.begin(), lower.end(), lower.begin(), LowerAscii);

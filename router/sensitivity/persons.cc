@@ -72,7 +72,8 @@ double Contra(const Evidence& evidence, TextRange range) {
   if (evidence.Near(Cue::kPublicFigure, range, kContraChars)) factor *= 0.6;
   if (evidence.Near(Cue::kExample, range, kContraChars)) factor *= 0.75;
   for (const NameSpan& name : evidence.names()) {
-    if (name.type != NameType::kPublicPerson) continue;
+    // Who is entered in a form (`姓名:`) is nobody's idol.
+    if (name.type != NameType::kPublicPerson || evidence.Before(Cue::kNameLabel, {name.begin, name.begin}, 3)) continue;
     const bool near = name.end <= range.begin
                           ? Within(evidence.text(), name.end, range.begin, kContraChars)
                           : name.begin >= range.end &&

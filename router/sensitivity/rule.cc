@@ -39,6 +39,18 @@ bool IsFraction(std::string_view text, size_t begin) {
   return at > 0 && text[at - 1] != '\n';
 }
 
+bool IsOperand(std::string_view text, TextRange range) {
+  size_t at = range.end;
+  while (at < text.size() && text[at] == ' ') ++at;
+  const std::string_view sign = text.substr(at, 2);
+  const bool wide = sign == "×" || sign == "÷";
+  // × is folded to x.
+  if (!wide && sign.find_first_of(at > range.end ? "*^%x" : "*^%") != 0) return false;
+  at += wide ? 2 : 1;
+  while (at < text.size() && text[at] == ' ') ++at;
+  return at < text.size() && IsDigit(text[at]);
+}
+
 Collected CollectAlnum(std::string_view text, size_t at, size_t count_max) {
   const size_t token_max = count_max + 64;
   Collected collected;

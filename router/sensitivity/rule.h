@@ -27,6 +27,7 @@ inline constexpr double kScoreSensitive = 0.5;
 inline constexpr double kScoreCertain = 1.0;
 inline constexpr double kScoreLabelled = 0.9;
 inline constexpr double kScoreLikely = 0.7;
+inline constexpr std::string_view kManualsMobile = "13800138000";  // every manual's example
 
 // One match of a rule's expression: [begin, end) in `view`, which is text() or joined().
 struct Match {
@@ -89,6 +90,8 @@ inline bool StandsAlone(std::string_view text, TextRange range) {
 bool InsideMixedToken(std::string_view text, TextRange range);
 // The digits after the point of a decimal number. `1.` at the beginning of a line numbers a list and is none.
 bool IsFraction(std::string_view text, size_t begin);
+// `13912345678 × 17`: what is calculated with.
+bool IsOperand(std::string_view text, TextRange range);
 // Letters and digits from `at` on, over up to kSeparatorsMax separators between them, until `count_max`; `range` is
 // where they stand. Stops at a word: a token of letters only that is longer than two, after the first digit.
 struct Collected {

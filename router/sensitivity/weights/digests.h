@@ -7,7 +7,7 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "a6065c2d7f893411b37c26b888c595cebac018f940e110e4f1bcba440f0c0f94";
+    "8b8a05de550d008f5c87cf2abf365b7b51d5c5047bbe83db8238fdfdda071235";
 inline constexpr char kNameSha256[] =
     "094d362632a95b3387f5f7b81b3d5c974550b602425bebb6b629c52e98ec50fd";
 

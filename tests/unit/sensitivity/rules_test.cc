@@ -169,6 +169,15 @@ TEST(Rules, FindWhatIsWrittenOtherwise) {
       {"code_shown", "my authenticator shows 491 027 and it is refused", "ONE_TIME_CODE 491 027"},
       {"marking_on_a_request", "Can you summarise this? Strictly confidential: margin fell to 9% in the north",
        "CONFIDENTIAL_MARKING Strictly confidential"},
+      {"email_brackets_zh", "找 luoyang（点）feng（艾特）outlook（点）com 内推", "EMAIL luoyang（点）feng（艾特）outlook（点）com"},
+      {"social_of_the_street", "my w-9, social is 418 62 9035, no LLC", "US_SSN 418 62 9035"},
+      {"account_short", "pay him, a/c 0071-448-2915530, branch 71", "BANK_ACCOUNT 0071-448-2915530"},
+      {"form_in_a_row", "侯立新，男，46岁，丧偶", "PERSON_ATTRIBUTE 侯立新"},
+      {"commissions", "commission sheet May\nLinda Lee 8,940\nPaul Webb 12,215", "PERSON_ATTRIBUTE Linda Lee"},
+      {"passport_line", "P<GBRHARGREAVES<<ELINOR<MAY<<<", "PASSPORT P<GBRHARGREAVES<<ELINOR<MAY<<<"},
+      {"seed_phrase_further_on",
+       "the seed words on the paper: copper vivid tennis ladder orphan glance dutch mammal crisp hollow siren apology",
+       "GENERIC_SECRET copper vivid tennis ladder orphan glance dutch mammal crisp hollow siren apology"},
       {"seed_phrase",
        "seed phrase: orbit canyon velvet thumb lunar acid praise rocket dismiss clinic umbrella fade",
        "GENERIC_SECRET orbit canyon velvet thumb lunar acid praise rocket dismiss clinic umbrella fade"},
@@ -251,6 +260,19 @@ TEST(Rules, LeaveLookAlikesAlone) {
       {"wechat_word", "微信：javascript 接口怎么调"},
       {"street_without_place", "Which weg 3 signs are there on the Appian Way"},
       {"quoted_marking_zh", "“内部资料”几个字要不要印在封面，排版规范"},
+  };
+  for (const NegativeRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
+}
+
+TEST(Rules, LeaveManualsSumsAndWordsLikeNamesAlone) {
+  const NegativeRow rows[] = {
+      {"manual_phone_named", "mobile=13800138000 的校验"},
+      {"operand", "计算 13912345678 × 17，写出竖式"},
+      {"manual_passport_line", "P<UTOERIKSSON<<ANNA<MARIA<<<<<<"},
+      {"type_parameters", "std::map<INT, P<INT>> values; value = x <<2"},
+      {"password_of_a_manual", "curl -u admin:<PASSWORD> http://localhost:8080/health"},
+      {"column_heads", "Template with columns Student Name, Grade, Attendance, DOB"},
+      {"word_like_a_name", "家长会发言稿，三分钟左右"},
   };
   for (const NegativeRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
 }
