@@ -36,6 +36,8 @@ void TrafficMeter::Share(SharedLimits& limits) {
   lease_ = &limits.Get(LeaseAsk::Kind::kRate, "cloud_qps");
   sum_ = &limits.Get(LeaseAsk::Kind::kSum, "eligible_qps");
   sum_->SetSource([this] { return Rate(clock_.Monotonic(), config_.switch_window); });
+  peaks_ = &limits.Get(LeaseAsk::Kind::kSum, "peaks");
+  peaks_->SetSource([this] { return peak_ && !MayLeavePeak(clock_.Monotonic()) ? 1.0 : 0.0; });
   Apply(config_);
 }
 
@@ -62,7 +64,7 @@ Load TrafficMeter::Arrive() {
   if (slots_.empty() || slots_.back().index < index) slots_.push_back({index, 0});
   ++slots_.back().count;
   const int64_t oldest = index - std::max(config_.switch_window, kRateWindow) / kSlot;
-  while (slots_.front().index <= oldest) slots_.pop_front();
+  while (slots_.front().index < oldest) slots_.pop_front();
   if (lease_ != nullptr) lease_->Asked();
   EnterPeak(now);
   return Peek();
@@ -73,7 +75,7 @@ Load TrafficMeter::Peek() const {
   Load load;
   load.cloud_rate_conforms = Conforms(now);
   load.peak = config_.mode == PolicyConfig::Mode::kSwitch &&
-              (config_.cloud_qps_threshold <= 0 || (peak_ && !MayLeavePeak(now)));
+              (config_.cloud_qps_threshold <= 0 || (peak_ && !MayLeavePeak(now)) || OthersInPeak());
   load.eligible_qps = Rate(now, kRateWindow);
   return load;
 }
@@ -95,8 +97,14 @@ bool TrafficMeter::Conforms(MonotonicTime now) const {
 double TrafficMeter::Rate(MonotonicTime now, absl::Duration window) const {
   const int64_t oldest = SlotIndex(now) - window / kSlot;
   int64_t count = 0;
-  for (auto slot = slots_.rbegin(); slot != slots_.rend() && slot->index > oldest; ++slot) count += slot->count;
-  return static_cast<double>(count) / absl::ToDoubleSeconds(window);
+  auto slot = slots_.rbegin();
+  for (; slot != slots_.rend() && slot->index > oldest; ++slot) count += slot->count;
+  // Of the slot that the window begins in the part that is left: leaving all at once it would be seen otherwise by
+  // routers that look at each other's counts some milliseconds later.
+  const bool partly = slot != slots_.rend() && slot->index == oldest;
+  const double left = 1 - absl::FDivDuration(now - absl::Floor(now, kSlot), kSlot);
+  return (static_cast<double>(count) + (partly ? left * static_cast<double>(slot->count) : 0)) /
+         absl::ToDoubleSeconds(window);
 }
 
 MonotonicTime TrafficMeter::BelowSince(MonotonicTime now) const {
@@ -112,10 +120,10 @@ MonotonicTime TrafficMeter::BelowSince(MonotonicTime now) const {
   for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
     count += slot->count;
     if (static_cast<double>(count) > count_max) {
-      return std::max(mode_since_, static_cast<double>(slot->index + window_slots) * kSlot);
+      return std::max({mode_since_, high_at_, static_cast<double>(slot->index + window_slots + 1) * kSlot});
     }
   }
-  return mode_since_;
+  return std::max(mode_since_, high_at_);
 }
 
 bool TrafficMeter::MayLeavePeak(MonotonicTime now) const {
@@ -130,14 +138,20 @@ void TrafficMeter::LeavePeak(MonotonicTime now) {
     return;
   }
   peak_ = false;
+  follows_ = false;
   mode_since_ = now;
   below_since_ = absl::InfiniteDuration();
 }
 
 void TrafficMeter::EnterPeak(MonotonicTime now) {
   const double rate = SharedRate(now);
-  if (rate > config_.switch_low_ratio * Threshold()) below_since_ = absl::InfiniteDuration();
-  if (peak_ || config_.mode != PolicyConfig::Mode::kSwitch || rate < Threshold()) return;
+  if (rate > config_.switch_low_ratio * Threshold()) {
+    below_since_ = absl::InfiniteDuration();
+    high_at_ = now;
+  }
+  const bool others = OthersInPeak();
+  follows_ = follows_ || !others;
+  if (peak_ || config_.mode != PolicyConfig::Mode::kSwitch || (rate < Threshold() && !(others && follows_))) return;
   peak_ = true;
   mode_since_ = now;
 }

@@ -7,7 +7,8 @@
 // admits at most T*d + B + 1 requests, in any one second at most T + T/4 (and never fewer than one, unless T = 0).
 // `switch`: NORMAL -> PEAK when the rate over switch_window is at least T; back when it has been at most
 // switch_low_ratio * T for switch_dwell and PEAK has lasted switch_dwell: at most 2 * 3600 s / switch_dwell flips an
-// hour. Arrivals are counted in slots of 100 ms. T = 0: nothing goes to the cloud.
+// hour. Arrivals are counted in slots of 100 ms. T = 0: nothing goes to the cloud. Routers that share the rate go into
+// PEAK together, and it lasts until the last of them has seen enough to leave it.
 // GCRA: https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm (virtual scheduling form).
 //
 // Thread-safety: executor thread only.
@@ -47,6 +48,7 @@ class TrafficMeter {
   // Of all routers.
   double SharedRate(MonotonicTime now) const;
   double Rate(MonotonicTime now, absl::Duration window) const;
+  bool OthersInPeak() const { return peaks_ != nullptr && peaks_->others() > 0.5; }
   // Since when the rate has been low enough to leave PEAK, without a new arrival; infinite = it is not.
   MonotonicTime BelowSince(MonotonicTime now) const;
   bool MayLeavePeak(MonotonicTime now) const;
@@ -56,6 +58,7 @@ class TrafficMeter {
   const Clock& clock_;
   SharedLimits::Lease* lease_ = nullptr;  // tokens of the threshold
   SharedLimits::Lease* sum_ = nullptr;    // of the rates over switch_window
+  SharedLimits::Lease* peaks_ = nullptr;  // of the routers in PEAK
   PolicyConfig config_;
   MonotonicTime theoretical_arrival_;     // GCRA's TAT
   struct Slot {
@@ -64,7 +67,9 @@ class TrafficMeter {
   };
   std::deque<Slot> slots_;                // bounded by the longer window / 100 ms
   bool peak_ = false;
+  bool follows_ = true;  // into PEAK when others go; not again until all have left it
   MonotonicTime mode_since_;
+  MonotonicTime high_at_ = -absl::InfiniteDuration();  // the last arrival at a rate too high to leave PEAK
   MonotonicTime below_since_ = absl::InfiniteDuration();
 };
 

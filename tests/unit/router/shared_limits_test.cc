@@ -13,53 +13,18 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "boost/asio/co_spawn.hpp"
-#include "boost/asio/detached.hpp"
 #include "common/digest.h"
 #include "gtest/gtest.h"
 #include "router/budget.h"
 #include "router/traffic_meter.h"
 #include "router/upstream/cloud_limit.h"
-#include "tests/fakes/fake_lease_store.h"
-#include "tests/fakes/manual_clock.h"
+#include "tests/unit/router/sharing_world.h"
 
 namespace headgate::router {
 namespace {
 
 using absl::Milliseconds;
 using absl::Seconds;
-constexpr int kRouters = 4;
-
-// Routers that share one store.
-struct SharingWorld {
-  struct Router {
-    Metrics metrics;
-    std::optional<FakeLeaseStore> store;
-    std::optional<SharedLimits> limits;
-  };
-  explicit SharingWorld(int routers = kRouters) {
-    SharingConfig config;
-    config.redis = "fake";
-    config.routers = routers;
-    for (int i = 0; i < routers; ++i) {
-      Router& one = *all.emplace_back(std::make_unique<Router>());
-      one.store.emplace(leases, io.get_executor(), clock, absl::StrCat("router-", i));
-      one.limits.emplace(io.get_executor(), clock, config, *one.store, one.metrics);
-      boost::asio::co_spawn(io.get_executor(), one.limits->Run(stop), boost::asio::detached);
-    }
-    clock.RunUntilIdle();
-  }
-  ~SharingWorld() {
-    stop.Cancel(absl::CancelledError("end of test"));
-    clock.Advance(Seconds(1));
-  }
-
-  boost::asio::io_context io;
-  ManualClock clock{io};
-  Cancellation stop;
-  FakeLeases leases;
-  std::vector<std::unique_ptr<Router>> all;
-};
 
 struct Counted {
   int arrivals = 0, admitted = 0, together = 0, otherwise = 0;
@@ -106,11 +71,6 @@ Counted Count(SharingWorld& world, std::deque<TrafficMeter>& meters, const Polic
     counted.by_second.back() += static_cast<int>(here) - static_cast<int>(all);
   }
   return counted;
-}
-
-void Share(SharingWorld& world, const PolicyConfig& policy, std::deque<TrafficMeter>& meters) {
-  for (const auto& router : world.all) meters.emplace_back(world.clock, policy).Share(*router->limits);
-  world.clock.Advance(Milliseconds(200));
 }
 
 TEST(SharedRate, FourRoutersCountAsOne) {
