@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "router/sensitivity/attack_clues.h"
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/pattern_database.h"
 #include "router/sensitivity/validators.h"
 
@@ -90,14 +91,15 @@ bool EndsSentence(std::string_view text, size_t at) {
   }
 }
 
-// Bytes at which there is more to look at than phrases.
-constexpr std::array<bool, 256> kInteresting = [] {
-  std::array<bool, 256> set{};
-  for (const char c : {'\n', '.', '!', '?', '\x82', '=', ' ', '\'', '"', ')', ';', '|', '&', '`', '$'}) {
-    set[static_cast<uint8_t>(c)] = true;
-  }
-  return set;
-}();
+// Bytes at which there is more to look at than phrases; those of the second set only where a connective may follow.
+constexpr ByteSet kInteresting("\n.!?\x82=;|&`$"), kBeforeConnective(" '\")"), kBeginsConnective("oOaAwW|&");
+
+ByteMarks MarkInteresting(std::string_view text) {
+  const ByteMarks interesting(text, kInteresting), before(text, kBeforeConnective), begins(text, kBeginsConnective);
+  return ByteMarks::Combine(text.size(), [&](size_t i) {
+    return interesting.Word(i) | (before.Word(i) & begins.WordBehind(i, 1));
+  });
+}
 
 struct Window {
   double weights[kAttackNames.size()][kGroupsMax] = {};
@@ -223,7 +225,7 @@ double ChainWeight(std::string_view text, size_t at) {
 
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  explicit Reader(std::string_view text) : text_(text), interesting_(MarkInteresting(text)) {}
 
   AttackScores Read() {
     struct Seen {
@@ -246,9 +248,9 @@ class Reader {
       // On to the next byte that says anything.
       size_t stop = std::min(text_.size() - 1, begin_ + kSentenceBytesMax);
       if (next < seen.size()) stop = std::min(stop, seen[next].end - 1);
-      while (at < stop && !kInteresting[static_cast<uint8_t>(text_[at])]) ++at;
+      if (at < stop) at = std::min(stop, interesting_.Next(at));
       for (; next < seen.size() && seen[next].end == at + 1; ++next) See(AttackClues()[seen[next].clue], at + 1);
-      const bool interesting = kInteresting[static_cast<uint8_t>(text_[at])];
+      const bool interesting = interesting_.Has(at);
       if (interesting) Look(at);
       if (at - begin_ >= kSentenceBytesMax || (interesting && EndsSentence(text_, at))) Close(at + 1);
     }
@@ -351,6 +353,7 @@ class Reader {
   }
 
   const std::string_view text_;
+  const ByteMarks interesting_;
   size_t begin_ = 0;  // of the sentence
   size_t verb_ = 0, earlier_ = 0;  // ends of the last ones; 0: none
   Window now_, before_;

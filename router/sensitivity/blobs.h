@@ -24,7 +24,7 @@ inline constexpr std::array<bool, 256> kIsBase64Byte = [] {
   for (const char c : {'+', '/', '-', '_'}) is[static_cast<uint8_t>(c)] = true;
   return is;
 }();
-inline bool IsBase64Byte(char c) { return kIsBase64Byte[static_cast<uint8_t>(c)]; }
+constexpr bool IsBase64Byte(char c) { return kIsBase64Byte[static_cast<uint8_t>(c)]; }
 
 // No byte of `bytes` is out of place in UTF-8.
 bool IsUtf8(std::string_view bytes);

@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "common/every_byte.h"
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/folding.h"
 
 namespace headgate::router {
@@ -160,11 +161,9 @@ void CanonicalText::Join() {
     std::iota(joined_origin_.end() - static_cast<std::ptrdiff_t>(end - begin), joined_origin_.end(),
               static_cast<uint32_t>(begin));
   };
-  for (size_t at = 0; at < text.size();) {
-    if (ClassOf(text, at) != kDigit) {
-      ++at;
-      continue;
-    }
+  const ByteMarks digits(text, kDigitBytes);
+  if (digits.Skip(0, kJoinedDigitsMin - 1) == text.size()) return;
+  for (size_t at = digits.Next(0); at < text.size(); at = digits.Next(at)) {
     const Run run = NumberAt(text, at);
     if (run.separated && run.digits >= kJoinedDigitsMin) {
       copy(copied, at);

@@ -6,13 +6,13 @@
 #include "router/sensitivity/decoded_views.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "router/sensitivity/base85.h"
 #include "router/sensitivity/blobs.h"
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/disguised_numbers.h"
 #include "router/sensitivity/escapes.h"
 #include "router/sensitivity/even_cuts.h"
@@ -34,69 +34,38 @@ constexpr size_t kNumberDigitsMin = 6;    // of the shortest number that is look
 constexpr size_t kScatteredDigitsMin = 5;  // of the shortest code
 constexpr size_t kCodesDigitsMin = 14;  // of such a number's characters, each by its number
 
-// What a byte may be part of.
-enum ByteKind : uint16_t {
-  kBase64 = 1,
-  kEscapeStart = 2,
-  kNewline = 4,
-  kDigit = 8,
-  kNumeral = 16,  // may begin a numeral in words
-  kQuote = 32,
-  kTag = 64,
-  kEquals = 128,
-  kPlus = 256,
-  kVisible = 512,  // and ASCII
-};
+constexpr ByteSet kBase64Bytes = ByteSet::Of(IsBase64Byte);
+constexpr ByteSet kVisibleBytes = ByteSet::Of([](char c) { return c > ' ' && c < 0x7F; });
+constexpr ByteSet kEscapeBytes(kEscapeBegins);
+constexpr ByteSet kQuoteBytes("\"'`");
+// May begin a numeral in words.
+constexpr ByteSet kNumeralBytes =
+    ByteSet::Of([](char c) { return static_cast<uint8_t>(c) < 0xEA && MayBeginNumeral(LowerAscii(c)); });
 
-constexpr std::array<uint16_t, 256> kKinds = [] {
-  std::array<uint16_t, 256> kinds{};
-  const auto add = [&](std::string_view bytes, uint16_t kind) {
-    for (const char c : bytes) kinds[static_cast<uint8_t>(c)] |= kind;
-  };
-  for (size_t i = 0; i < 256; ++i) kinds[i] = kIsBase64Byte[i] ? kBase64 : 0;
-  for (size_t i = '!'; i <= '~'; ++i) kinds[i] |= kVisible;
-  for (size_t i = 0xE2; i <= 0xE9; ++i) kinds[i] |= kNumeral;
-  add(kEscapeBegins, kEscapeStart);
-  add("\n", kNewline);
-  add("0123456789", kDigit);
-  add("zotfsenZOTFSEN", kNumeral);
-  add("\"'`", kQuote);
-  add("<", kTag);
-  add("=", kEquals);
-  add("+", kPlus);
-  return kinds;
-}();
-
-// One pass that says which readers have something to do: most texts need none.
+// One look that says which readers have something to do: most texts need few.
 struct Hints {
-  uint16_t kinds = 0;
-  size_t longest_blob = 0;
-  size_t longest_token = 0;
-  size_t digits = 0;
-  bool Has(uint16_t kind) const { return (kinds & kind) != 0; }
+  explicit Hints(std::string_view text)
+      : digits(ByteMarks(text, kDigitBytes).Count()),
+        blob(!ByteMarks(text, kBase64Bytes).Runs(kBlobBytesMin).empty()),
+        token(!ByteMarks(text, kVisibleBytes).Runs(kBase85BytesMin).empty()),
+        escapes(HoldsAny(text, kEscapeBytes)),
+        numerals(HoldsAny(text, kNumeralBytes)),
+        quotes(HoldsAny(text, kQuoteBytes)),
+        lines(Holds(text, '\n')),
+        tags(Holds(text, '<')),
+        equals(Holds(text, '=')),
+        pluses(Holds(text, '+')) {}
+  static bool Holds(std::string_view text, char c) { return text.find(c) != std::string_view::npos; }
+
+  size_t digits;
+  bool blob, token;  // long enough for one
+  bool escapes, numerals, quotes, lines, tags, equals, pluses;
 };
-Hints LookThrough(std::string_view text) {
-  Hints hints;
-  size_t blob = 0, token = 0;
-  for (const char c : text) {
-    const uint16_t kind = kKinds[static_cast<uint8_t>(c)];
-    hints.kinds |= kind;
-    hints.digits += (kind & kDigit) / kDigit;
-    blob = (kind & kBase64) != 0 ? blob + 1 : 0;
-    hints.longest_blob = std::max(hints.longest_blob, blob);
-    token = (kind & kVisible) != 0 ? token + 1 : 0;
-    hints.longest_token = std::max(hints.longest_token, token);
-  }
-  return hints;
-}
 
 Edits ReadEscapes(std::string_view text) {
   Edits edits;
-  for (size_t at = 0; at < text.size();) {
-    if ((kKinds[static_cast<uint8_t>(text[at])] & kEscapeStart) == 0) {
-      ++at;
-      continue;
-    }
+  const ByteMarks begins(text, kEscapeBytes);
+  for (size_t at = begins.Next(0); at < text.size(); at = begins.Next(at)) {
     const Escape escape = EscapeAt(text, at);
     if (escape.length > 0) edits.Add(at, at + escape.length, escape.bytes, at);
     at += escape.length > 0 ? escape.length : escape.skip;
@@ -127,11 +96,9 @@ bool IsBehindAnOffset(std::string_view text, size_t at) {
 // CanonicalText::joined is for.
 Edits CloseGaps(std::string_view text) {
   Edits edits;
-  for (size_t at = NextMayBeGapped(text, 0); at < text.size(); at = NextMayBeGapped(text, at)) {
-    const GappedRun run = GappedRunAt(text, at);
-    if (!run.closed.empty() && !IsBehindAnOffset(text, at)) edits.Add(at, run.end, run.closed, run.origin);
-    at = run.next;
-  }
+  ForEachGappedRun(text, [&](size_t at, const GappedRun& run) {
+    if (!IsBehindAnOffset(text, at)) edits.Add(at, run.end, run.closed, run.origin);
+  });
   return edits;
 }
 
@@ -215,26 +182,26 @@ Edits ReadAll(std::string_view text, const Hints& hints, bool& dump) {
   dump = !edits.empty();
   edits.Merge(ReadScatteredKeys(text));
   // Without its digits a code may read as something else.
-  const Numerals numerals = hints.Has(kNumeral) ? ReadNumerals(text) : Numerals();
+  const Numerals numerals = hints.numerals ? ReadNumerals(text) : Numerals();
   edits.Merge(numerals.codes);
   // Its signs may look like an escape, and what decodes to nothing but text is no accident, unless it is short.
-  const Edits escaped = hints.Has(kEscapeStart) ? ReadEscapes(text) : Edits();
-  const Edits blobs = hints.longest_blob >= kBlobBytesMin ? Without(ReadBlobs(text), numerals.runs) : Edits();
-  Edits coded = hints.longest_token >= kBase85BytesMin || hints.Has(kNewline) ? ReadBase85(text) : Edits();
+  const Edits escaped = hints.escapes ? ReadEscapes(text) : Edits();
+  const Edits blobs = hints.blob ? Without(ReadBlobs(text), numerals.runs) : Edits();
+  Edits coded = hints.token || hints.lines ? ReadBase85(text) : Edits();
   coded = WithoutAccidents(Without(std::move(coded), numerals.runs), escaped, blobs);
   edits.Merge(coded);
   edits.Merge(escaped);
   const bool escapes = !coded.empty() || !escaped.empty(), digits = hints.digits >= kNumberDigitsMin;
   if (!escapes && hints.digits >= kCodesDigitsMin) edits.Merge(ReadCharacterCodes(text));
-  if (!escapes && hints.Has(kEquals)) edits.Merge(ReadQuotedPrintable(text));
+  if (!escapes && hints.equals) edits.Merge(ReadQuotedPrintable(text));
   if (!blobs.empty()) edits.Merge(WithoutTokensOf(edits, blobs, text));
-  const bool numbers = digits || hints.Has(kNumeral);
-  if (!escapes && numbers && hints.Has(kQuote)) edits.Merge(ReadConcatenations(text));
-  if (!escapes && numbers && hints.Has(kTag)) edits.Merge(ReadTags(text));
-  if (!escapes && hints.Has(kNumeral)) edits.Merge(ReadSpokenNumbers(text));
+  const bool numbers = digits || hints.numerals;
+  if (!escapes && numbers && hints.quotes) edits.Merge(ReadConcatenations(text));
+  if (!escapes && numbers && hints.tags) edits.Merge(ReadTags(text));
+  if (!escapes && hints.numerals) edits.Merge(ReadSpokenNumbers(text));
   edits.Merge(numerals.runs);
   if (escapes) return edits;
-  if (digits && hints.Has(kEquals) && hints.Has(kPlus)) edits.Merge(ReadPlusBlanks(text));
+  if (digits && hints.equals && hints.pluses) edits.Merge(ReadPlusBlanks(text));
   if (hints.digits >= kScatteredDigitsMin) edits.Merge(ReadScatteredNumbers(text));
   if (digits) edits.Merge(ReadDisguisedNumbers(text));
   if (hints.digits >= kGappedDigitsMin) edits.Merge(CloseGaps(text));
@@ -242,8 +209,8 @@ Edits ReadAll(std::string_view text, const Hints& hints, bool& dump) {
 }
 
 bool IsTokenByte(char c) {
-  return (kKinds[static_cast<uint8_t>(c)] & (kBase64 | kEscapeStart)) != 0 ||
-         std::string_view("=#;.:@()").find(c) != std::string_view::npos;
+  constexpr ByteSet kSigns("=#;.:@()");
+  return IsBase64Byte(c) || kEscapeBytes.Has(c) || kSigns.Has(c);
 }
 
 // A piece at the end of a line or at the beginning of one: half of a key or of something encoded, or a word.
@@ -269,7 +236,7 @@ void Token::Append(std::string_view more) {
     digit |= IsDigit(c);
     letter |= IsLetter(c);
     vowel |= std::string_view("aeiouyAEIOUY").find(c) != std::string_view::npos;
-    sign |= (kKinds[static_cast<uint8_t>(c)] & (kEscapeStart | kEquals)) != 0;
+    sign |= c == '=' || kEscapeBytes.Has(c);
     word &= !IsDigit(c) && c != '-' && c != '_' && !(IsUpper(c) && !text.empty());
     capitals &= IsUpper(c);
     text += c;
@@ -372,12 +339,12 @@ class Decoder {
 
   void Decode(std::string_view canonical, OriginalOf original_of, int round, Branch branch) {
     if (settled()) return;
-    const Hints hints = LookThrough(canonical);
+    const Hints hints(canonical);
     bool dump = false;  // its columns are even, and read already
     const Edits read = ReadAll(canonical, hints, dump);
     GoOn(canonical, read, original_of, round, branch);
     if (settled()) return;
-    if (!branch.rules_only() && hints.Has(kNewline)) GoOn(canonical, Unwrap(canonical), original_of, round, {true});
+    if (!branch.rules_only() && hints.lines) GoOn(canonical, Unwrap(canonical), original_of, round, {true});
     if (settled() || dump || branch.unwrapped || branch.cuts == kCutsMax || round == kDecodeRounds) return;
     const EvenCuts cuts = ReadEvenCuts(canonical, read);
     for (const Edits& edits : {std::cref(cuts.all), std::cref(cuts.inner)}) {

@@ -17,6 +17,7 @@
 #include "common/status_macros.h"
 #include "router/detector_types.h"
 #include "router/sensitivity/allow_list.h"
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/cue_words.h"
 #include "router/sensitivity/evidence.h"
 #include "router/sensitivity/keywords.h"
@@ -225,14 +226,11 @@ absl::StatusOr<BuiltIn> BuiltIn::Make() {
 
 // As close to each other as a value's are.
 bool HoldsDigits(std::string_view text) {
-  static_assert(kRuleDigitsMin == 3);
   constexpr size_t kValueMax = 96;
-  size_t last = SIZE_MAX, before = SIZE_MAX;
-  for (size_t at = 0; at < text.size(); ++at) {
-    if (!IsDigit(text[at])) continue;
-    if (before != SIZE_MAX && at - before <= kValueMax) return true;
-    before = last;
-    last = at;
+  const ByteMarks digits(text, kDigitBytes);
+  for (size_t at = digits.Next(0); at < text.size(); at = digits.Next(at + 1)) {
+    const size_t third = digits.Skip(at, kRuleDigitsMin - 1);
+    if (third < text.size() && third - at <= kValueMax) return true;
   }
   return false;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/canonical_text.h"
 #include "router/sensitivity/escapes.h"
 #include "router/sensitivity/validators.h"
@@ -31,6 +32,8 @@ Token TokenAt(std::string_view text, size_t at) {
   return token;
 }
 
+// Of one byte; signs of several are looked at.
+constexpr ByteSet kKnownSeparators(" -./_,\n\r\t()|*");
 
 // Some number in ten of those in hex passes a check of cards.
 bool IsHex(std::string_view token) {
@@ -107,12 +110,12 @@ class NumberReader {
  public:
   explicit NumberReader(std::string_view text) : text_(text) {}
   Edits Read() {
-    for (size_t at = 0; at < text_.size();) {
-      if (!IsAlnum(text_[at])) {
-        ++at;
-        continue;
-      }
-      const Token token = TokenAt(text_, at);
+    const ByteMarks alnum(text_, kAlnumBytes), telling = MarkTelling(alnum);
+    for (size_t at = 0, next = telling.Next(0); next < text_.size(); next = telling.Next(std::max(at, next + 1))) {
+      size_t begin = alnum.EndBefore(next + 1);
+      while (begin > at && alnum.Has(begin - 1)) --begin;
+      const Token token = TokenAt(text_, begin);
+      if (begin < at || token.size() == 0) continue;
       at = token.end;
       if (token.size() >= kNumberMin && token.size() <= kNumberMax && ReadToken(token)) continue;
       if (token.size() > kNumberMax && ReadLong(token)) continue;
@@ -127,6 +130,27 @@ class NumberReader {
   }
 
  private:
+  // Something in or behind each token that is more than a word of letters between known separators: a digit, a length
+  // of kNumberMin, one character, or an odd sign among those behind it.
+  ByteMarks MarkTelling(const ByteMarks& alnum) const {
+    const ByteMarks digits(text_, kDigitBytes), known(text_, kKnownSeparators), longs = alnum.Runs(kNumberMin);
+    bool carry = false;
+    return ByteMarks::Combine(text_.size(), [&](size_t i) {
+      const uint64_t ends = alnum.Word(i) & ~alnum.WordBehind(i, 1);
+      // What adds to the first of the separators behind a token carries on to what stands behind the last one.
+      uint64_t behind = alnum.WordBefore(i, 1) & ~alnum.Word(i);
+      bool more = __builtin_add_overflow(behind, uint64_t{carry}, &behind);
+      more |= __builtin_add_overflow(behind, known.Word(i), &behind);
+      carry = more;
+      const uint64_t odd = behind & ~known.Word(i) & ~alnum.Word(i);
+      return digits.Word(i) | longs.Word(i) | (ends & ~alnum.WordBefore(i, 1)) | (odd & Within(i));
+    });
+  }
+  // The bits of word i that stand for a byte.
+  uint64_t Within(size_t i) const {
+    return text_.size() >= i * 64 + 64 ? ~uint64_t{0} : ~(~uint64_t{0} << (text_.size() % 64));
+  }
+
   void Put(const std::vector<Token>& parts, const std::string& number, size_t begin, size_t end) {
     std::vector<uint32_t> origin;
     for (const Token& part : parts) {

@@ -10,6 +10,7 @@
 
 #include "router/sensitivity/base85.h"
 #include "router/sensitivity/blobs.h"
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -198,26 +199,40 @@ bool MayHide(const Chain& chain) {
   return (letters == 0 && digits > kNumberMax) || IsShortCode(chain);
 }
 
-// A blank that stands there again three times: what follows is bounded by the first that does not.
-bool ComesAgain(std::string_view text, size_t at) {
-  bool again = false;
-  for (size_t period = 2; period <= kApartMax + 1 && at + 3 * period < text.size(); ++period) {
-    again |= (text[at + period] == ' ') & (text[at + 2 * period] == ' ') & (text[at + 3 * period] == ' ');
-  }
-  return again || at + 3 * (kApartMax + 1) >= text.size();
+constexpr ByteSet kBlank(" ");
+constexpr ByteSet kOtherSigns =
+    ByteSet::Of([](char c) { return c != ' ' && kSigns[static_cast<uint8_t>(c)] != kNone; });
+
+// Signs that may begin a chain: of blanks only those that come again three times at one distance, as hardly any does in
+// prose, and those near the end.
+ByteMarks MayBeginChain(std::string_view text) {
+  constexpr size_t kPeriodMax = kApartMax + 1;
+  const ByteMarks blanks(text, kBlank), others(text, kOtherSigns);
+  const size_t tail = text.size() - std::min(text.size(), 3 * kPeriodMax);
+  return ByteMarks::Combine(text.size(), [&](size_t i) {
+    const uint64_t here = blanks.Word(i);
+    uint64_t again = 0;
+    for (size_t period = 2; period <= kPeriodMax && here != 0; ++period) {
+      again |= blanks.WordBehind(i, period) & blanks.WordBehind(i, 2 * period) & blanks.WordBehind(i, 3 * period);
+    }
+    if (i * 64 + 64 > tail) again |= i * 64 >= tail ? ~uint64_t{0} : ~uint64_t{0} << (tail % 64);
+    return others.Word(i) | (here & again);
+  });
+}
+
+// Whether the sign at `at` may come again behind what it is put in with: most do not.
+bool MayComeAgain(std::string_view text, size_t at) {
+  return text.substr(std::min(at + 2, text.size()), kApartMax + Signs::kBytesMax - 1).find(text[at]) !=
+         std::string_view::npos;
 }
 
 class CutReader {
  public:
   CutReader(std::string_view text, const Edits& read) : text_(text), read_(read) {}
   EvenCuts Read() {
-    for (size_t at = 0; at < text_.size();) {
-      if (kSigns[static_cast<uint8_t>(text_[at])] == kNone) {
-        ++at;
-        continue;
-      }
-      // In prose hardly any sign comes again at one of the distances, and twice.
-      if (text_[at] == ' ' && !ComesAgain(text_, at)) {
+    const ByteMarks begins = MayBeginChain(text_);
+    for (size_t at = begins.Next(0); at < text_.size(); at = begins.Next(at)) {
+      if (!MayComeAgain(text_, at)) {
         ++at;
         continue;
       }

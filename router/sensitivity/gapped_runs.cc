@@ -4,21 +4,22 @@
 #include "router/sensitivity/gapped_runs.h"
 
 #include <algorithm>
-#include <array>
 
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/canonical_text.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
 namespace {
 
-constexpr size_t kGappedTokenMax = 6;
+constexpr size_t kGappedTokenMax = 6, kGappedDigitsMin = 4;
 
 // What a token of a gapped run is made of.
-constexpr std::array<bool, 256> kPart = [] {
-  std::array<bool, 256> part{};
-  for (size_t i = 0; i < 256; ++i) part[i] = IsAlnum(static_cast<char>(i));
-  for (const char c : {'+', '=', '@', ':', '(', ')'}) part[static_cast<uint8_t>(c)] = true;
+constexpr ByteSet kPart = [] {
+  ByteSet part("+=@:()");
+  for (size_t i = 0; i < 0x80; ++i) {
+    if (IsAlnum(static_cast<char>(i))) part.Add(static_cast<uint8_t>(i));
+  }
   return part;
 }();
 
@@ -50,10 +51,10 @@ void Close(std::string_view text, size_t at, size_t length, size_t separator, Ga
   run.origin.resize(run.closed.size(), static_cast<uint32_t>(run.end));
 }
 
-}  // namespace
-
+// The next token from `at` on, which begins one, that such a run may begin with: most words are told by the length of
+// the word behind them. The text's size: there is none.
 size_t NextMayBeGapped(std::string_view text, size_t at) {
-  const auto part = [&](size_t i) { return kPart[static_cast<uint8_t>(text[i])]; };
+  const auto part = [&](size_t i) { return kPart.Has(text[i]); };
   size_t begin = 0, end = 0, gap_end = SIZE_MAX;  // of the token before, and where the separator behind it ends
   while (true) {
     while (at < text.size() && !part(at)) ++at;
@@ -68,10 +69,11 @@ size_t NextMayBeGapped(std::string_view text, size_t at) {
   }
 }
 
+// The run that begins at `at`.
 GappedRun GappedRunAt(std::string_view text, size_t at) {
-  constexpr size_t kTokenMax = kGappedTokenMax, kTokensMin = 3, kSinglesMin = 8, kCharactersMin = 8, kDigitsMin = 4,
+  constexpr size_t kTokenMax = kGappedTokenMax, kTokensMin = 3, kSinglesMin = 8, kCharactersMin = 8,
                    kCharactersMax = 2048, kNumberMax = 20, kHexMin = 16;
-  const auto part = [&](size_t i) { return i < text.size() && kPart[static_cast<uint8_t>(text[i])]; };
+  const auto part = [&](size_t i) { return i < text.size() && kPart.Has(text[i]); };
   GappedRun run;
   run.end = run.next = at + 1;
   if (!part(at) || (at > 0 && part(at - 1))) return run;
@@ -115,10 +117,34 @@ GappedRun GappedRunAt(std::string_view text, size_t at) {
   run.next = std::max(last > at ? last : run.end, at + 1);
   const bool enough = tokens >= (length == 1 ? kSinglesMin : kTokensMin);
   const bool code = letters >= 1 || digits > kNumberMax || (digits >= kHexMin && length % 2 == 0 && text[at] == '3');
-  if (!enough || characters < kCharactersMin || digits < kDigitsMin || !code) return run;
+  if (!enough || characters < kCharactersMin || digits < kGappedDigitsMin || !code) return run;
   run.next = run.end;
   Close(text, at, length, separator.size(), run);
   return run;
+}
+
+}  // namespace
+
+// No run goes over a longer token, so only stretches between two of them that hold digits enough are looked at.
+void ForEachGappedRun(std::string_view text, absl::FunctionRef<void(size_t, const GappedRun&)> visit) {
+  const ByteMarks digits(text, kDigitBytes), parts(text, kPart), longs = parts.Runs(kGappedTokenMax + 1);
+  for (size_t digit = digits.Next(0); digit < text.size();) {
+    size_t at = longs.EndBefore(digit + 1);
+    while (at > 0 && at < text.size() && parts.Has(at)) ++at;
+    if (at > digit) {  // of such a token
+      digit = digits.Next(at);
+      continue;
+    }
+    const size_t end = longs.Next(digit);
+    const bool enough = digits.Skip(at, kGappedDigitsMin - 1) < end;
+    const std::string_view stretch = text.substr(0, end + kGappedTokenMax + 1);  // and what ends it
+    while (enough && (at = NextMayBeGapped(stretch, at)) < stretch.size()) {
+      const GappedRun run = GappedRunAt(stretch, at);
+      if (!run.closed.empty()) visit(at, run);
+      at = run.next;
+    }
+    digit = digits.Next(end);
+  }
 }
 
 }  // namespace headgate::router

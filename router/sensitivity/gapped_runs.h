@@ -11,19 +11,18 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+
 namespace headgate::router {
 
 struct GappedRun {
   size_t end = 0, next = 0;  // of the run; where to look on
-  std::string closed;        // empty: there is none
+  std::string closed;        // without its separators; empty: there is no run
   std::vector<uint32_t> origin;
 };
-// The run of tokens that begins at `at`: at least three of one length (the last may be shorter) with the same separator
-// between, 8 characters in all, at least four digits, and letters unless it is too long to be a number. One that begins
-// with letters alone is read with and without them, which may be a word.
-GappedRun GappedRunAt(std::string_view text, size_t at);
-// The next token from `at` on, which begins one, that such a run may begin with: most words are told by the length of
-// the word behind them. The text's size: there is none.
-size_t NextMayBeGapped(std::string_view text, size_t at);
+// Runs of tokens: at least three of one length (the last may be shorter) with the same separator between, 8 characters
+// in all, at least four digits, and letters unless it is too long to be a number. One that begins with letters alone is
+// read with and without them, which may be a word.
+void ForEachGappedRun(std::string_view text, absl::FunctionRef<void(size_t begin, const GappedRun& run)> visit);
 
 }  // namespace headgate::router

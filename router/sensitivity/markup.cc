@@ -9,6 +9,7 @@
 
 #include "router/sensitivity/base85.h"
 #include "router/sensitivity/blobs.h"
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/escapes.h"
 #include "router/sensitivity/numerals.h"
 #include "router/sensitivity/validators.h"
@@ -419,11 +420,10 @@ Edits ReadCharacterCodes(std::string_view text) {
   constexpr size_t kCodesMin = 8, kBlobMin = 12, kSigns = 16,  // so many others for a digit
                    kNumeralsMin = 6;
   Edits edits;
-  for (size_t at = 0; at < text.size();) {
-    if (!IsDigit(text[at]) || (at > 0 && IsDigit(text[at - 1]))) {
-      ++at;
-      continue;
-    }
+  const ByteMarks digits_of(text, kDigitBytes);
+  const ByteMarks numbers = ByteMarks::Combine(
+      text.size(), [&](size_t i) { return digits_of.Word(i) & ~digits_of.WordBefore(i, 1); });
+  for (size_t at = numbers.Next(0); at < text.size(); at = numbers.Next(at)) {
     const Codes codes = CodesAt(text, at);
     const std::string& characters = codes.characters;
     const auto digits = static_cast<size_t>(std::count_if(characters.begin(), characters.end(), IsDigit));

@@ -15,6 +15,7 @@ constexpr size_t kFileTags = NameTagger::kTags - 1;  // O is the zero that the o
 // A window begins this many units before a cue, and ends where nothing is likelier to be a name than not, as many after
 // the last one.
 constexpr size_t kCueBefore = 4, kCueAfter = 3;
+constexpr uint32_t kFirstSeed = 101;  // of the features, the unit's own; the others follow
 constexpr size_t kStepsKept = 128;  // room for those of most texts
 constexpr int16_t kNever = -12000;  // far below what weights add up to, and far from the end of 16 bits
 
@@ -30,38 +31,53 @@ T Read(std::string_view& bytes) {
   return value;
 }
 
-// What surrounds a unit: those beyond the text's ends read as one and the same.
-struct Around {
-  uint32_t before_last, before, here, after, after_next;  // hashes
-  uint32_t kinds;
+// What features are made of, one beside the other: those beyond the text's ends read as one and the same.
+class Around {
+ public:
+  Around(const Unit* units, size_t count) : hashes_(count + 2 * kPad, 2u), kinds_(count + 2 * kPad, 15u) {
+    for (size_t i = 0; i < kPad; ++i) hashes_[i] = 1;
+    for (size_t i = 0; i < count; ++i) {
+      hashes_[i + kPad] = units[i].hash;
+      kinds_[i + kPad] = static_cast<uint32_t>(units[i].kind);
+    }
+  }
+  // The rows of the four units from `at` on: by feature.
+  using Rows = std::array<Hashes, NameTagger::kFeatures>;
+  Rows RowsAt(size_t at) const {
+    const auto of = [&](const std::vector<uint32_t>& values, size_t i) {
+      Hashes four;
+      std::memcpy(&four, &values[at + kPad - 2 + i], sizeof(four));
+      return four;
+    };
+    const Hashes before_last = of(hashes_, 0), before = of(hashes_, 1), here = of(hashes_, 2), after = of(hashes_, 3),
+                 after_next = of(hashes_, 4);
+    const Hashes kinds = of(kinds_, 0) << 16 | of(kinds_, 1) << 12 | of(kinds_, 2) << 8 | of(kinds_, 3) << 4 |
+                         of(kinds_, 4);
+    const Hashes features[] = {here,
+                               before,
+                               after,
+                               before_last,
+                               after_next,
+                               MixHashes(before, here),
+                               MixHashes(here, after),
+                               MixHashes(before, after),
+                               kinds,
+                               MixHashes(before_last, before),
+                               MixHashes(after, after_next),
+                               MixHashes(kinds, before)};
+    Rows rows;
+#pragma GCC unroll 12
+    for (size_t i = 0; i < NameTagger::kFeatures; ++i) {
+      const Hashes seed = Hashes{} + (kFirstSeed + static_cast<uint32_t>(i));
+      rows[i] = (MixHashes(seed, features[i]) >> 7) & static_cast<uint32_t>(NameTagger::kRows - 1);
+    }
+    return rows;
+  }
+
+ private:
+  static constexpr size_t kPad = 8;  // two units and whole fours behind them
+  std::vector<uint32_t> hashes_, kinds_;
 };
-
-// `inside`: two units lie on either side, so that nothing need be looked at twice.
-template <bool inside>
-Around LookAround(const std::vector<Unit>& units, size_t at) {
-  const auto held = [&](ptrdiff_t offset) {
-    const auto i = static_cast<ptrdiff_t>(at) + offset;
-    return inside || (i >= 0 && i < static_cast<ptrdiff_t>(units.size()));
-  };
-  const auto hash = [&](ptrdiff_t offset) -> uint32_t {
-    if (!held(offset)) return offset < 0 ? 1u : 2u;
-    return units[static_cast<size_t>(static_cast<ptrdiff_t>(at) + offset)].hash;
-  };
-  const auto kind = [&](ptrdiff_t offset) -> uint32_t {
-    if (!held(offset)) return 15u;
-    return static_cast<uint32_t>(units[static_cast<size_t>(static_cast<ptrdiff_t>(at) + offset)].kind);
-  };
-  return {hash(-2), hash(-1), hash(0), hash(1), hash(2),
-          kind(-2) << 16 | kind(-1) << 12 | kind(0) << 8 | kind(1) << 4 | kind(2)};
-}
-
-// Four hashes at once, each as MixHash makes it.
-using Hashes = uint32_t __attribute__((vector_size(16)));
-Hashes MixHashes(Hashes seeds, Hashes values) {
-  Hashes h = (seeds ^ values) * 0x9E3779B1u;
-  h ^= h >> 15;
-  return h * 0x85EBCA77u + values;
-}
 
 }  // namespace
 
@@ -115,113 +131,127 @@ absl::StatusOr<NameTagger> NameTagger::Load(std::string_view bytes) {
 }
 
 std::array<uint32_t, NameTagger::kFeatures> NameTagger::Features(const std::vector<Unit>& units, size_t at) {
-  const bool inside = at >= 2 && at + 2 < units.size();
-  const Around u = inside ? LookAround<true>(units, at) : LookAround<false>(units, at);
-  // The pairs (before, here), (here, after), (before, after), (before_last, before); then two more.
-  const Hashes pairs = MixHashes(Hashes{u.before, u.here, u.before, u.before_last},
-                                 Hashes{u.here, u.after, u.after, u.before});
-  const Hashes rest = MixHashes(Hashes{u.after, u.kinds, 0, 0}, Hashes{u.after_next, u.before, 0, 0});
-  const Hashes features[] = {
-      MixHashes(Hashes{101, 102, 103, 104}, Hashes{u.here, u.before, u.after, u.before_last}),
-      MixHashes(Hashes{105, 106, 107, 108}, Hashes{u.after_next, pairs[0], pairs[1], pairs[2]}),
-      MixHashes(Hashes{109, 110, 111, 112}, Hashes{u.kinds, pairs[3], rest[0], rest[1]}),
-  };
+  // Those near it, as what stands beyond the ends reads otherwise than a unit.
+  constexpr size_t kNear = 2;
+  const size_t first = at - std::min(at, kNear), end = std::min(units.size(), at + kNear + 1);
+  const Around::Rows of = Around(units.data() + first, end - first).RowsAt(at - first);
   std::array<uint32_t, kFeatures> rows;
-  for (size_t i = 0; i < std::size(features); ++i) {
-    const Hashes four = (features[i] >> 7) & static_cast<uint32_t>(kRows - 1);
-    std::memcpy(&rows[4 * i], &four, sizeof(four));
-  }
+  for (size_t i = 0; i < kFeatures; ++i) rows[i] = of[i][0];
   return rows;
 }
 
-bool NameTagger::IsCue(const std::vector<Unit>& units, size_t at) const {
+// One text's, while it is read.
+struct NameTagger::Reading {
+  const std::vector<Unit>& units;
+  const Around around;
+  std::vector<Step> steps = {};    // of a window
+  std::vector<uint8_t> tags = {};  // of its units
+  std::vector<NameSpan> spans = {};
+};
+
+bool NameTagger::IsCue(const std::vector<Unit>& units, size_t at, uint32_t row) const {
   const Unit& unit = units[at];
   const auto capital = [&](size_t i) {
     return i < units.size() && (units[i].kind == UnitKind::kNewCapital || units[i].kind == UnitKind::kCapital);
   };
   if (unit.kind == UnitKind::kNewCapital && (capital(at + 1) || (at > 0 && capital(at - 1)))) return true;
   const bool word = unit.kind <= UnitKind::kDigits || unit.kind >= UnitKind::kNewCapital;
-  return word && cues_[(MixHash(101, unit.hash) >> 7) & (kRows - 1)];
+  return word && cues_[row];
 }
 
 std::vector<NameSpan> NameTagger::Tag(std::vector<Unit>& units) const {
   MarkNewWords(words_, units);
-  std::vector<NameSpan> spans;
-  std::vector<Step> steps;
-  steps.reserve(std::min(units.size(), kStepsKept));
+  Reading reading{units, Around(units.data(), units.size())};
+  reading.steps.reserve(std::min(units.size(), kStepsKept));
   for (size_t at = 0, read = 0; at < units.size(); ++at) {
-    if (!IsCue(units, at)) continue;
-    at = read = TagFrom(units, std::max(at > kCueBefore ? at - kCueBefore : 0, read), at, steps, spans);
+    if (!IsCue(units, at, (MixHash(kFirstSeed, units[at].hash) >> 7) & (kRows - 1))) continue;
+    at = read = TagFrom(reading, std::max(at > kCueBefore ? at - kCueBefore : 0, read), at);
   }
-  return spans;
-}
-
-NameTagger::Lanes NameTagger::Emission(const std::array<uint32_t, kFeatures>& features) const {
-  using Bytes = int8_t __attribute__((vector_size(8)));
-  Lanes sum{};
-  for (const uint32_t row : features) {
-    Bytes bytes;
-    std::memcpy(&bytes, rows_[row].data(), sizeof(bytes));
-    sum += __builtin_convertvector(bytes, Lanes);
-  }
-  return sum;
+  return std::move(reading.spans);
 }
 
 // Reads the window of the cue at `cue` and of those that follow at once; returns its last unit. Scores are relative to
 // that of O, which every tag leads to, so that 16 bits are enough for any length.
-size_t NameTagger::TagFrom(const std::vector<Unit>& units, size_t first, size_t cue, std::vector<Step>& steps,
-                           std::vector<NameSpan>& spans) const {
+size_t NameTagger::TagFrom(Reading& reading, size_t first, size_t cue) const {
+  using Bytes = int8_t __attribute__((vector_size(8)));
+  const std::vector<Unit>& units = reading.units;
+  std::vector<Step>& steps = reading.steps;
   steps.clear();
   Lanes score = Lanes{} + kNever;
   score[0] = 0;  // nothing goes on from before the window
-  // The rows of the next units are on their way while one is read: they lie all over a megabyte.
-  constexpr size_t kAhead = 2;
-  std::array<std::array<uint32_t, kFeatures>, kAhead> ahead;
-  const auto fetch = [&](size_t i) {
-    if (i >= units.size()) return;
-    ahead[i % kAhead] = Features(units, i);
-    for (const uint32_t row : ahead[i % kAhead]) __builtin_prefetch(&rows_[row]);
+  // The weights of the next units are on their way while four are read: they lie all over a megabyte.
+  constexpr size_t kFour = 4;
+  std::array<Around::Rows, 2> rows;
+  const auto fetch = [&](size_t at) {
+    if (at >= units.size()) return;
+    Around::Rows& four = rows[(at - first) / kFour % 2];
+    four = reading.around.RowsAt(at);
+    for (const Hashes& feature : four) {
+#pragma GCC unroll 4
+      for (size_t i = 0; i < kFour; ++i) __builtin_prefetch(&rows_[feature[i]]);
+    }
   };
+  fetch(first);
   size_t at = first;
-  for (size_t i = at; i < at + kAhead; ++i) fetch(i);
   for (;; ++at) {
-    if (at > cue && IsCue(units, at)) cue = at;
+    const size_t in_four = (at - first) % kFour;
+    if (in_four == 0) fetch(at + kFour);
+    const Around::Rows& of = rows[(at - first) / kFour % 2];
+    if (at > cue && IsCue(units, at, of[0][in_four])) cue = at;
     Step& step = steps.emplace_back();
-    step.emission = Emission(ahead[at % kAhead]);
-    fetch(at + kAhead);
-    Lanes best = score[0] + transitions_[0], from{};
+    Lanes emission{};
+#pragma GCC unroll 12
+    for (size_t i = 0; i < kFeatures; ++i) {
+      Bytes bytes;
+      std::memcpy(&bytes, rows_[of[i][in_four]].data(), sizeof(bytes));
+      emission += __builtin_convertvector(bytes, Lanes);
+    }
+    Lanes best = score[0] + transitions_[0];
+#pragma GCC unroll 6
     for (size_t tag = 1; tag < kTags; ++tag) {
       const Lanes value = score[tag] + transitions_[tag];
-      const Lanes better = value > best;
-      best = better ? value : best;
-      from = better ? Lanes{} + static_cast<int16_t>(tag) : from;
+      best = value > best ? value : best;
     }
-    step.from = from;
-    best += step.emission;
+    step.emission = emission;
+    step.best = best;
+    best += emission;
     best -= best[0];
-    score = best > kNever ? best : Lanes{} + kNever;
+    step.score = score = best > kNever ? best : Lanes{} + kNever;
     if (at + 1 == units.size()) break;
     if (at < cue + kCueAfter) continue;
-    int16_t highest = 0;
-    for (size_t tag = 1; tag < kTags; ++tag) highest = std::max<int16_t>(highest, score[tag]);
-    if (highest == 0) break;
+    const Lanes higher = score > 0;  // than O
+    std::array<uint64_t, 2> halves;
+    std::memcpy(&halves, &higher, sizeof(halves));
+    if ((halves[0] | halves[1]) == 0) break;
   }
   size_t tag = 0;
   for (size_t other = 1; other < kTags; ++other) {
     if (score[other] > score[tag]) tag = other;
   }
-  ReadSpans(units, first, steps, tag, spans);
+  ReadSpans(reading, first, tag);
   return at;
 }
 
+// The tag before that of a window's unit: the first of those that lead to it best.
+size_t NameTagger::TagBefore(const Reading& reading, size_t step, size_t tag) const {
+  const int16_t best = reading.steps[step].best[tag];
+  for (size_t before = 0; before + 1 < kTags; ++before) {
+    const int16_t score = step > 0 ? reading.steps[step - 1].score[before] : before == 0 ? int16_t{0} : kNever;
+    if (static_cast<int16_t>(score + transitions_[before][tag]) == best) return before;
+  }
+  return kTags - 1;
+}
+
 // `tag`: of the last unit.
-void NameTagger::ReadSpans(const std::vector<Unit>& units, size_t first, const std::vector<Step>& steps, size_t tag,
-                           std::vector<NameSpan>& spans) const {
+void NameTagger::ReadSpans(Reading& reading, size_t first, size_t tag) const {
+  const std::vector<Unit>& units = reading.units;
+  const std::vector<Step>& steps = reading.steps;
+  std::vector<uint8_t>& tags = reading.tags;
   const size_t count = steps.size();
-  std::vector<uint8_t> tags(count);
+  tags.resize(count);
   for (size_t i = count; i-- > 0;) {
     tags[i] = static_cast<uint8_t>(tag);
-    tag = static_cast<size_t>(steps[i].from[tag]);
+    tag = TagBefore(reading, i, tag);
   }
   for (size_t i = 0; i < count;) {
     if (tags[i] == 0) {
@@ -240,7 +270,7 @@ void NameTagger::ReadSpans(const std::vector<Unit>& units, size_t first, const s
     const auto sign = [&](size_t at) { return units[first + at].kind == UnitKind::kSign; };
     while (type != NameType::kAddress && last > i + 1 && sign(last - 1)) --last;
     const float mean = static_cast<float>(margin) / static_cast<float>(end - i);
-    spans.push_back({type, first + i, first + last, units[first + i].begin, units[first + last - 1].end,
+    reading.spans.push_back({type, first + i, first + last, units[first + i].begin, units[first + last - 1].end,
                      1.0f / (1.0f + std::exp(-mean * unit_scale_))});
     i = end;
   }

@@ -69,15 +69,16 @@ class NameTagger {
  private:
   // A score a tag, and one that is not used: processors add and compare them at once.
   using Lanes = int16_t __attribute__((vector_size(16)));
+  // Of one unit: `best` is what the tags before it lead to with each tag, `score` that and its emission.
   struct Step {
-    Lanes emission, from;
+    Lanes emission, best, score;
   };
-  Lanes Emission(const std::array<uint32_t, kFeatures>& features) const;
-  bool IsCue(const std::vector<Unit>& units, size_t at) const;
-  size_t TagFrom(const std::vector<Unit>& units, size_t first, size_t cue, std::vector<Step>& steps,
-                 std::vector<NameSpan>& spans) const;
-  void ReadSpans(const std::vector<Unit>& units, size_t first, const std::vector<Step>& steps, size_t tag,
-                 std::vector<NameSpan>& spans) const;
+  struct Reading;
+  // `row`: of the unit's own feature.
+  bool IsCue(const std::vector<Unit>& units, size_t at, uint32_t row) const;
+  size_t TagFrom(Reading& reading, size_t first, size_t cue) const;
+  size_t TagBefore(const Reading& reading, size_t step, size_t tag) const;
+  void ReadSpans(Reading& reading, size_t first, size_t tag) const;
 
   WordSet words_;
   std::vector<std::array<int8_t, 8>> rows_;

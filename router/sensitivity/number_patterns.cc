@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -120,11 +121,8 @@ void NumberPatterns::At(std::string_view view, size_t begin, size_t end,
 void NumberPatterns::Scan(const CanonicalText& text, bool joined,
                           absl::FunctionRef<void(size_t, size_t, size_t)> on_match) const {
   const std::string_view view = joined ? text.joined() : text.text();
-  for (size_t at = 0; at < view.size();) {
-    if (!IsDigit(view[at])) {
-      ++at;
-      continue;
-    }
+  const ByteMarks digits(view, kDigitBytes);
+  for (size_t at = digits.Next(0); at < view.size(); at = digits.Next(at)) {
     const size_t run = at;
     while (at < view.size() && IsDigit(view[at])) ++at;
     const auto starts_group = [&](size_t i) {

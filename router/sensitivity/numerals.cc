@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/canonical_text.h"
 #include "router/sensitivity/validators.h"
 
@@ -43,12 +44,25 @@ constexpr std::array<std::array<Numeral, kOfLowByteMax>, 256> kNumeralsOf = [] {
   return of;
 }();
 
+// A bit for each character from U+2000 on: hardly any is a numeral.
+constexpr size_t kNumeralsFirst = 0x2000, kNumeralsEnd = 0xA000;
+constexpr std::array<uint64_t, (kNumeralsEnd - kNumeralsFirst) / 64> kIsNumeral = [] {
+  std::array<uint64_t, (kNumeralsEnd - kNumeralsFirst) / 64> is{};
+  for (const Numeral& numeral : kNumerals) {
+    const size_t i = numeral.character - kNumeralsFirst;
+    is[i / 64] |= uint64_t{1} << (i % 64);
+  }
+  return is;
+}();
+
 // The digit that the character at `at` stands for, or 0.
 char NumeralAt(std::string_view text, size_t at) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
   if (byte(at) < 0xE2 || byte(at) > 0xE9 || at + 2 >= text.size()) return 0;
   const auto code_point =
       static_cast<char16_t>((byte(at) & 0x0F) << 12 | (byte(at + 1) & 0x3F) << 6 | (byte(at + 2) & 0x3F));
+  const size_t i = code_point - kNumeralsFirst;
+  if ((kIsNumeral[i / 64] >> (i % 64) & 1) == 0) return 0;
   for (const Numeral& numeral : kNumeralsOf[code_point & 0xFF]) {
     if (numeral.character == code_point) return numeral.digit;
   }
@@ -122,12 +136,7 @@ size_t CutWordAt(std::string_view text, size_t at, char* digit) {
   return end - at;
 }
 
-// A word of small letters ends where a capital follows, and begins behind one.
-bool WordMayBeginAt(std::string_view text, size_t at) {
-  return at == 0 || !IsLetter(text[at - 1]) || !IsLetter(text[at]) || (IsUpper(text[at - 1]) && IsLower(text[at]));
-}
-
-// The same, where a word ends behind it or the next digit begins. Whoever asks has seen to what stands before.
+// As WordAt, where a word ends behind it or the next digit begins. Whoever asks has seen to what stands before.
 size_t SpelledAt(std::string_view text, size_t at, char* digit) {
   const size_t size = WordAt(text, at, digit);
   if (size == 0 || at + size >= text.size() || !IsLetter(text[at + size])) return size;
@@ -145,8 +154,17 @@ size_t NumeralLength(std::string_view text, size_t at, char* digit) {
   return SpelledAt(text, at, digit);
 }
 
-// The same, perhaps cut by signs.
+// False: the letters at `at` begin no English digit, whole or cut. Most words are settled here.
+bool MayBeSpelled(std::string_view text, size_t at) {
+  if (at + 2 >= text.size() || !IsLetter(text[at + 1])) return true;
+  const Spelled spelled = SpelledBy(LowerAscii(text[at]), LowerAscii(text[at + 1]));
+  if (spelled.digit == 0) return false;
+  return spelled.rest.empty() || !IsLetter(text[at + 2]) || LowerAscii(text[at + 2]) == spelled.rest[0];
+}
+
+// The same as NumeralLength, perhaps cut by signs.
 size_t CutLength(std::string_view text, size_t at, char* digit) {
+  if (static_cast<uint8_t>(text[at]) < 0x80 && !MayBeSpelled(text, at)) return 0;
   const size_t length = NumeralLength(text, at, digit);
   if (length > 0 || static_cast<uint8_t>(text[at]) >= 0x80) return length;
   const size_t end = at + CutWordAt(text, at, digit);
@@ -154,14 +172,26 @@ size_t CutLength(std::string_view text, size_t at, char* digit) {
   return end < text.size() && IsLetter(text[end]) && CutWordAt(text, end, &next) == 0 ? 0 : end - at;
 }
 
-constexpr std::array<bool, 256> kBegins = [] {
-  std::array<bool, 256> begins{};
-  for (const char c : {'z', 'o', 't', 'f', 's', 'e', 'n'}) {
-    begins[static_cast<uint8_t>(c)] = begins[static_cast<uint8_t>(UpperAscii(c))] = true;
-  }
-  for (size_t byte = 0xE2; byte <= 0xE9; ++byte) begins[byte] = true;
-  return begins;
+constexpr ByteSet kBegins =
+    ByteSet::Of([](char c) { return static_cast<uint8_t>(c) < 0xEA && MayBeginNumeral(LowerAscii(c)); });
+// The second bytes of those of kNumerals.
+constexpr ByteSet kSeconds = [] {
+  ByteSet seconds;
+  for (const Numeral& numeral : kNumerals) seconds.Add(static_cast<uint8_t>(0x80 | (numeral.character >> 6 & 0x3F)));
+  return seconds;
 }();
+
+// Where a numeral may begin: not within a word, which ends where a capital follows, and begins behind one.
+ByteMarks MarkBegins(std::string_view text) {
+  const ByteMarks begins(text, kBegins), letters(text, kLetterBytes), capitals(text, kCapitalBytes),
+      seconds(text, kSeconds);
+  return ByteMarks::Combine(text.size(), [&](size_t i) {
+    const uint64_t small = letters.Word(i) & ~capitals.Word(i);
+    const uint64_t chinese = ~letters.Word(i) & seconds.WordBehind(i, 1);
+    const uint64_t english = letters.Word(i) & (~letters.WordBefore(i, 1) | (small & capitals.WordBefore(i, 1)));
+    return begins.Word(i) & (chinese | english);
+  });
+}
 
 // Letters of a code such as `GB82 WEST 1234`: one, or a few capitals. 0 when it is another word.
 size_t CodeLettersAt(std::string_view text, size_t at) {
@@ -338,7 +368,7 @@ NumeralRun CodeRunAt(std::string_view text, size_t at, size_t floor) {
 
 size_t CutNumeralAt(std::string_view text, size_t at, char* digit) {
   const auto first = static_cast<uint8_t>(text[at]);
-  if (first < 0x80) return kBegins[first] ? CutWordAt(text, at, digit) : 0;
+  if (first < 0x80) return kBegins.Has(text[at]) ? CutWordAt(text, at, digit) : 0;
   *digit = NumeralAt(text, at);
   return *digit != 0 ? 3 : 0;
 }
@@ -348,7 +378,7 @@ size_t CountNumerals(std::string_view text, size_t most) {
   size_t count = 0;
   for (size_t at = 0; at < text.size() && count < most;) {
     const bool may =
-        kBegins[static_cast<uint8_t>(text[at])] && !(at > 0 && IsLetter(text[at - 1]) && IsLetter(text[at]));
+        kBegins.Has(text[at]) && !(at > 0 && IsLetter(text[at - 1]) && IsLetter(text[at]));
     const size_t length = may ? NumeralLength(text, at, &digit) : 0;
     count += length > 0;
     at += std::max<size_t>(length, 1);
@@ -365,10 +395,10 @@ bool IsSpelledNumeral(std::string_view token) {
 
 void ForEachNumeralRun(std::string_view text, absl::FunctionRef<void(const NumeralRun&)> visit) {
   size_t code_end = 0;  // looked through for code up to there
-  for (size_t at = 0; at < text.size();) {
+  const ByteMarks begins = MarkBegins(text);
+  for (size_t at = begins.Next(0); at < text.size(); at = begins.Next(at)) {
     char digit = 0;
-    // Most bytes begin no numeral; this must be cheap.
-    if (!kBegins[static_cast<uint8_t>(text[at])] || !WordMayBeginAt(text, at) || CutLength(text, at, &digit) == 0) {
+    if (CutLength(text, at, &digit) == 0) {
       ++at;
       continue;
     }

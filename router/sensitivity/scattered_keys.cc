@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/canonical_text.h"
 #include "router/sensitivity/numerals.h"
 #include "router/sensitivity/secrets.h"
@@ -44,7 +45,7 @@ class Prefixes {
     static const Prefixes prefixes;
     return prefixes;
   }
-  bool IsAnchor(char c) const { return is_anchor_[static_cast<uint8_t>(c)]; }
+  const ByteSet& anchors() const { return anchors_; }
   const std::vector<Prefix>& At(char anchor) const { return by_anchor_[static_cast<uint8_t>(anchor)]; }
 
  private:
@@ -60,9 +61,9 @@ class Prefixes {
     prefix.anchor = AnchorOf(prefix.text);
     const auto anchor = static_cast<uint8_t>(prefix.text[prefix.anchor]);
     by_anchor_[anchor].push_back(prefix);
-    is_anchor_[anchor] = true;
+    anchors_.Add(anchor);
   }
-  std::array<bool, 256> is_anchor_{};
+  ByteSet anchors_;
   std::array<std::vector<Prefix>, 256> by_anchor_;
 };
 
@@ -100,8 +101,8 @@ class KeyReader {
   explicit KeyReader(std::string_view text) : text_(text) {}
   Edits Read() {
     const Prefixes& prefixes = Prefixes::Get();
-    for (size_t at = 1; at < text_.size(); ++at) {
-      if (!prefixes.IsAnchor(text_[at])) continue;
+    const ByteMarks anchors(text_, prefixes.anchors());
+    for (size_t at = anchors.Next(1); at < text_.size(); at = anchors.Next(at + 1)) {
       if (in_vain_ > kInVainMax && at < last_in_vain_ + kInVainBytes) continue;
       const size_t before = AlnumBefore(text_, at);
       if (before == kNone) continue;

@@ -8,6 +8,7 @@
 #include <array>
 #include <vector>
 
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/canonical_text.h"
 #include "router/sensitivity/rule.h"
 #include "router/sensitivity/validators.h"
@@ -37,12 +38,13 @@ class ScatterReader {
  public:
   explicit ScatterReader(std::string_view text) : text_(text) {}
   Edits Read() {
-    for (size_t at = 0; at < text_.size();) {
-      if (!IsAlnum(text_[at])) {
-        ++at;
-        continue;
-      }
-      Token token{static_cast<uint32_t>(at), static_cast<uint32_t>(at)};
+    const ByteMarks alnum(text_, kAlnumBytes), telling = MarkTelling(alnum);
+    for (size_t at = 0;;) {
+      size_t begin = telling.Next(at);
+      while (begin > at && begin < text_.size() && alnum.Has(begin - 1)) --begin;
+      if (const size_t word = alnum.Next(at); word < begin) PassWords(word);
+      if (begin >= text_.size()) break;
+      Token token{static_cast<uint32_t>(begin), static_cast<uint32_t>(begin)};
       while (token.end < text_.size() && IsAlnum(text_[token.end])) {
         token.digits += IsDigit(text_[token.end]);
         token.lower |= IsLower(text_[token.end]);
@@ -67,6 +69,21 @@ class ScatterReader {
   }
 
  private:
+  // Something in each token that is no word of small letters: a digit, a capital at its end, that it is one character
+  // or too long for a part.
+  ByteMarks MarkTelling(const ByteMarks& alnum) const {
+    const ByteMarks digits(text_, kDigitBytes), capitals(text_, kCapitalBytes), longs = alnum.Runs(kTokenMax + 1);
+    return ByteMarks::Combine(text_.size(), [&](size_t i) {
+      const uint64_t ends = alnum.Word(i) & ~alnum.WordBehind(i, 1);
+      return digits.Word(i) | longs.Word(i) | (ends & (capitals.Word(i) | ~alnum.WordBefore(i, 1)));
+    });
+  }
+  // Words of small letters, the first of them at `begin`: no part of anything, but what came before may end there.
+  void PassWords(size_t begin) {
+    if (parts_count_ > 0 && begin - last_ > kBetweenMax) EndCount();
+    EndRun();
+  }
+
   struct Found {
     size_t begin, end;
     std::string characters;

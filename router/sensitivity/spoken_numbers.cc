@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -71,23 +72,45 @@ const Word* Find(std::string_view token) {
   return nullptr;
 }
 
+// Where tokens begin: runs of letters, and of digits.
+ByteMarks MarkTokens(std::string_view text) {
+  const ByteMarks letters(text, kLetterBytes), digits(text, kDigitBytes);
+  return ByteMarks::Combine(text.size(), [&](size_t i) {
+    return (letters.Word(i) & ~letters.WordBefore(i, 1)) | (digits.Word(i) & ~digits.WordBefore(i, 1));
+  });
+}
+
+// What a token says: a word, a letter, a few digits; or nothing.
+struct Said {
+  std::string_view token;
+  const Word* word = nullptr;
+  bool letter() const { return token.size() == 1 && IsLetter(token[0]); }
+  bool nothing() const { return word == nullptr && !letter() && (!IsDigit(token[0]) || token.size() > 4); }
+};
+Said SaidAt(std::string_view text, size_t begin) {
+  size_t end = begin + 1;
+  const bool letters = IsLetter(text[begin]);
+  while (end < text.size() && (letters ? IsLetter(text[end]) : IsDigit(text[end]))) ++end;
+  const std::string_view token = text.substr(begin, end - begin);
+  return {token, letters && token.size() <= kWordMax ? Find(token) : nullptr};
+}
+
 class SpokenReader {
  public:
-  explicit SpokenReader(std::string_view text) : text_(text) {}
+  explicit SpokenReader(std::string_view text) : text_(text), tokens_(MarkTokens(text)) {}
+  // Of eight tokens in a row that say something each eighth token is one, so the others are not looked at before.
   Edits Read() {
-    for (size_t at = 0; at < text_.size();) {
-      if (!IsAlnum(text_[at])) {
-        ++at;
-        continue;
+    size_t first = tokens_.Next(0);  // nothing was said before
+    for (size_t at = tokens_.Skip(first, kWordsMin - 1); at < text_.size(); at = tokens_.Skip(first, kWordsMin - 1)) {
+      if (!SaidAt(text_, at).nothing()) {
+        for (size_t before = at; before > first; at = before) {
+          before = tokens_.EndBefore(before) - 1;
+          if (SaidAt(text_, before).nothing()) break;
+        }
+        at = ReadFrom(at);
       }
-      const size_t begin = at;
-      while (at < text_.size() && IsLetter(text_[at])) ++at;
-      if (at == begin) {
-        while (at < text_.size() && IsDigit(text_[at])) ++at;
-      }
-      if (Pending() || at - begin <= kWordMax) Add(begin, at);  // a longer token says nothing by itself
+      first = tokens_.Next(at + 1);
     }
-    End();
     return std::move(edits_);
   }
 
@@ -96,18 +119,23 @@ class SpokenReader {
   static constexpr size_t kSureMin = 13;  // shorter ones are numerals.h's
 
   bool Pending() const { return words_ + said_.size() > 0; }
-  void Add(size_t begin, size_t end) {
-    if (Pending() && begin - end_ > kGapMax) End();
-    const std::string_view token = text_.substr(begin, end - begin);
-    const bool letter = token.size() == 1 && IsLetter(token[0]);
-    const Word* word = IsLetter(token[0]) && token.size() <= kWordMax ? Find(token) : nullptr;
-    if (said_.size() > kCharactersMax || (word == nullptr && !letter && (!IsDigit(token[0]) || token.size() > 4))) {
-      return End();
+  // Up to the first token that says nothing, which it returns.
+  size_t ReadFrom(size_t at) {
+    for (; at < text_.size(); at = tokens_.Next(at + 1)) {
+      const Said said = SaidAt(text_, at);
+      if (said.nothing()) break;
+      Add(at, said);
     }
+    End();
+    return at;
+  }
+  void Add(size_t begin, const Said& said) {
+    if (Pending() && begin - end_ > kGapMax) End();
+    if (said_.size() > kCharactersMax) return End();
     if (said_.empty() && words_ == 0) begin_ = begin;
-    words_ += word != nullptr || letter;
-    end_ = end;
-    Say(word == nullptr ? token : word->meaning, begin);
+    words_ += said.word != nullptr || said.letter();
+    end_ = begin + said.token.size();
+    Say(said.word == nullptr ? said.token : said.word->meaning, begin);
   }
   // `roman_` is the same with I, V, X and N as digits.
   void Say(std::string_view meaning, size_t begin) {
@@ -159,6 +187,7 @@ class SpokenReader {
   }
 
   const std::string_view text_;
+  const ByteMarks tokens_;
   Edits edits_;
   std::string said_;
   std::vector<uint32_t> origin_;

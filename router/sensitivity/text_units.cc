@@ -135,15 +135,14 @@ std::vector<Unit> SplitUnits(std::string_view text) {
 }
 
 bool EndsSegment(const std::vector<Unit>& units, size_t at) {
-  static const auto hash = [](uint32_t code_point) { return MixHash(kSignSeed, code_point); };
-  static const uint32_t kStop = hash('.');
-  static const std::array<uint32_t, 4> kEnds = {hash('!'), hash('?'), hash(';'), hash(0x3002)};
+  const auto sign = [](uint32_t code_point) { return MixHash(kSignSeed, code_point); };
+  constexpr uint32_t kStop = sign('.');
   const Unit& unit = units[at];
   if (unit.kind == UnitKind::kLine) return true;
   if (unit.kind != UnitKind::kSign) return false;
   // A point inside a number or an address is followed by a letter or digit at once.
   if (unit.hash == kStop) return at + 1 == units.size() || units[at + 1].begin > unit.end;
-  return std::find(kEnds.begin(), kEnds.end(), unit.hash) != kEnds.end();
+  return unit.hash == sign('!') || unit.hash == sign('?') || unit.hash == sign(';') || unit.hash == sign(0x3002);
 }
 
 }  // namespace headgate::router

@@ -42,10 +42,17 @@ std::vector<Unit> SplitUnits(std::string_view canonical);
 bool EndsSegment(const std::vector<Unit>& units, size_t at);
 
 // One hash of several: the models' feature numbers. `kind` tells features of different kinds apart.
-inline uint32_t MixHash(uint32_t seed, uint32_t value) {
+constexpr uint32_t MixHash(uint32_t seed, uint32_t value) {
   uint32_t h = (seed ^ value) * 0x9E3779B1u;
   h ^= h >> 15;
   return h * 0x85EBCA77u + value;
+}
+// Four at once.
+using Hashes = uint32_t __attribute__((vector_size(16)));
+inline Hashes MixHashes(Hashes seeds, Hashes values) {
+  Hashes h = (seeds ^ values) * 0x9E3779B1u;
+  h ^= h >> 15;
+  return h * 0x85EBCA77u + values;
 }
 
 }  // namespace headgate::router

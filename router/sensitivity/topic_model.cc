@@ -13,23 +13,21 @@ namespace {
 constexpr std::string_view kMagic = "HGTM0001";
 constexpr size_t kSegmentUnitsMax = 64;  // a longer one is cut: no text is one window
 
-constexpr uint32_t Row(uint32_t hash) { return (hash >> 9) & (TopicModel::kRows - 1); }
+// A value a topic, and two that are not used, in two halves: processors add four at once.
+using Sums4 = int32_t __attribute__((vector_size(16)));
+using Floats4 = float __attribute__((vector_size(16)));
+using Sums = std::array<Sums4, 2>;
+using Floats = std::array<Floats4, 2>;
 
-// A value a topic, and two that are not used: processors add them at once.
-using Sums = int32_t __attribute__((vector_size(32), aligned(16)));
-using Floats = float __attribute__((vector_size(32), aligned(16)));
+// Of the rows of one segment: too few to be more than 16 bits.
+using Shorts = int16_t __attribute__((vector_size(16)));
+static_assert(kSegmentUnitsMax * UnitRows::kUnitRows * 128 <= 32768);
 
-// At most kUnitRows rows.
-void AddRows(const std::vector<std::array<int8_t, 8>>& rows, const uint32_t* first, size_t count, Sums& sums) {
+void AddRow(const std::array<int8_t, 8>& row, Shorts& sum) {
   using Bytes = int8_t __attribute__((vector_size(8)));
-  using Shorts = int16_t __attribute__((vector_size(16)));
-  Shorts sum{};
-  for (size_t i = 0; i < count; ++i) {
-    Bytes bytes;
-    std::memcpy(&bytes, rows[first[i]].data(), sizeof(bytes));
-    sum += __builtin_convertvector(bytes, Shorts);
-  }
-  sums += __builtin_convertvector(sum, Sums);
+  Bytes bytes;
+  std::memcpy(&bytes, row.data(), sizeof(bytes));
+  sum += __builtin_convertvector(bytes, Shorts);
 }
 
 // Sums over all units before a segment, so that a window costs one subtraction.
@@ -38,15 +36,26 @@ struct Prefix {
   uint32_t han, persons;
 };
 
-void Widen(const std::array<float, kTopics>& values, Floats& wide) {
-  wide = Floats{};
-  for (size_t topic = 0; topic < kTopics; ++topic) wide[topic] = values[topic];
+Floats Widen(const std::array<float, kTopics>& values) {
+  Floats wide{};
+  for (size_t topic = 0; topic < kTopics; ++topic) wide[topic / 4][topic % 4] = values[topic];
+  return wide;
+}
+
+void Add(const Shorts& of, Sums& sums) {
+  using Shorts4 = int16_t __attribute__((vector_size(8)));
+  for (size_t half = 0; half < 2; ++half) {
+    Shorts4 four;
+    std::memcpy(&four, reinterpret_cast<const char*>(&of) + half * sizeof(four), sizeof(four));
+    sums[half] += __builtin_convertvector(four, Sums4);
+  }
 }
 
 bool Any(const Sums& mask) {
-  std::array<uint64_t, 4> parts;
-  std::memcpy(&parts, &mask, sizeof(parts));
-  return (parts[0] | parts[1] | parts[2] | parts[3]) != 0;
+  std::array<uint64_t, 2> parts;
+  const Sums4 either = mask[0] | mask[1];
+  std::memcpy(&parts, &either, sizeof(parts));
+  return (parts[0] | parts[1]) != 0;
 }
 
 }  // namespace
@@ -67,12 +76,9 @@ absl::StatusOr<TopicModel> TopicModel::Load(std::string_view bytes) {
   std::memcpy(model.scale_.data(), at, sizeof(model.scale_));
   std::memcpy(model.bias_.data(), at + sizeof(model.scale_), sizeof(model.bias_));
   at += kFloats;
-  model.rows_.resize(kRows);
-  for (auto& row : model.rows_) {
-    row.fill(0);
-    std::memcpy(row.data(), at, kTopics);
-    at += kTopics;
-  }
+  model.rows_.resize(kRows + 1);
+  for (auto& row : model.rows_) row.fill(0);
+  for (size_t i = 0; i < kRows; ++i, at += kTopics) std::memcpy(model.rows_[i].data(), at, kTopics);
   return model;
 }
 
@@ -93,29 +99,61 @@ std::vector<Unit> ReplaceNames(const std::vector<Unit>& units, const std::vector
 
 namespace {
 
-// In place: a copy would wait for what was just written.
-void PutRows(const std::vector<Unit>& units, size_t at, bool persons, UnitRows& out) {
-  const auto hash = [&](size_t back) -> uint32_t { return back > at ? 1u : units[at - back].hash; };
-  const uint32_t h = hash(0);
-  const uint32_t two = MixHash(hash(1), h);
-  // Four characters only made more of them share a row: no text was told better.
-  const uint32_t three = MixHash(hash(2), two);
-  out.rows[0] = Row(MixHash(201, h));
-  out.rows[1] = Row(MixHash(202, two));
-  out.rows[2] = Row(MixHash(203, three));
-  out.count = 3;
-  if (units[at].kind != UnitKind::kHan) out.rows[out.count++] = Row(MixHash(205, MixHash(hash(2), h)));
-  out.person_count = persons ? 2 : 0;
-  if (!persons) return;
-  out.person_rows[0] = Row(MixHash(211, h));
-  out.person_rows[1] = Row(MixHash(212, two));
+constexpr uint32_t kEmptyRow = TopicModel::kRows;
+
+Hashes RowsFor(uint32_t seed, Hashes values) {
+  return (MixHashes(Hashes{} + seed, values) >> 9) & static_cast<uint32_t>(TopicModel::kRows - 1);
 }
+
+// The rows of four units in a row; for each of a unit's rows four.
+struct FourRows {
+  std::array<Hashes, UnitRows::kUnitRows> rows;
+  std::array<Hashes, UnitRows::kPersonRows> person_rows;
+};
+FourRows FourRowsOf(Hashes before_last, Hashes before, Hashes here, Hashes is_han) {
+  const Hashes two = MixHashes(before, here);
+  // Four characters only made more of them share a row: no text was told better.
+  const Hashes three = MixHashes(before_last, two);
+  const Hashes around = RowsFor(205, MixHashes(before_last, here));
+  return {{RowsFor(201, here), RowsFor(202, two), RowsFor(203, three),
+           (around & ~is_han) | ((Hashes{} + kEmptyRow) & is_han)},
+          {RowsFor(211, here), RowsFor(212, two)}};
+}
+
+// What the rows are made of, one beside the other.
+class Around {
+ public:
+  explicit Around(const std::vector<Unit>& units) : hashes_(units.size() + kPad + 4, 1u), han_(units.size() + 4) {
+    for (size_t i = 0; i < units.size(); ++i) {
+      hashes_[i + kPad] = units[i].hash;
+      han_[i] = units[i].kind == UnitKind::kHan ? ~uint32_t{0} : 0;
+    }
+  }
+  FourRows At(size_t at) const {
+    return FourRowsOf(Load(&hashes_[at]), Load(&hashes_[at + 1]), Load(&hashes_[at + 2]), Load(&han_[at]));
+  }
+
+ private:
+  static constexpr size_t kPad = 2;
+  static Hashes Load(const uint32_t* from) {
+    Hashes four;
+    std::memcpy(&four, from, sizeof(four));
+    return four;
+  }
+  std::vector<uint32_t> hashes_, han_;
+};
 
 }  // namespace
 
 UnitRows RowsOf(const std::vector<Unit>& units, size_t at, bool persons) {
+  const auto hash = [&](size_t back) { return Hashes{back > at ? 1u : units[at - back].hash}; };
+  const bool han = units[at].kind == UnitKind::kHan;
+  const FourRows four = FourRowsOf(hash(2), hash(1), hash(0), Hashes{});
   UnitRows rows;
-  PutRows(units, at, persons, rows);
+  rows.count = han ? 3 : 4;
+  for (size_t i = 0; i < rows.count; ++i) rows.rows[i] = four.rows[i][0];
+  rows.person_count = persons ? 2 : 0;
+  for (size_t i = 0; i < rows.person_count; ++i) rows.person_rows[i] = four.person_rows[i][0];
   return rows;
 }
 
@@ -133,59 +171,87 @@ std::vector<uint32_t> SegmentStarts(const std::vector<Unit>& units) {
 
 float WindowNorm(size_t units) { return std::sqrt(static_cast<float>(units) + 6.0f); }
 
+namespace {
+
+// A root and a division a window are what most of a window would cost.
+float InverseNorm(size_t units) {
+  static const auto kNorms = [] {
+    std::array<float, 512> norms;
+    for (size_t i = 0; i < norms.size(); ++i) norms[i] = 1.0f / WindowNorm(i);
+    return norms;
+  }();
+  return units < kNorms.size() ? kNorms[units] : 1.0f / WindowNorm(units);
+}
+
+}  // namespace
+
 std::array<TopicScore, kTopics> TopicModel::Score(const std::vector<Unit>& units) const {
   std::array<TopicScore, kTopics> best;
   if (units.empty()) return best;
   const bool persons =
       std::any_of(units.begin(), units.end(), [](const Unit& unit) { return unit.kind == UnitKind::kPerson; });
-  // The rows of the next units are on their way while one is added: they lie all over a megabyte.
-  constexpr size_t kAhead = 8;
-  std::array<UnitRows, kAhead> ahead;
+  // The weights of the next units are on their way while some are added: they lie all over a megabyte.
+  constexpr size_t kFour = 4, kAhead = 4;
+  const Around around(units);
+  std::array<FourRows, kAhead> ahead;
   const auto fetch = [&](size_t at) {
     if (at >= units.size()) return;
-    UnitRows& rows = ahead[at % kAhead];
-    PutRows(units, at, persons, rows);
-    for (size_t i = 0; i < rows.count; ++i) __builtin_prefetch(&rows_[rows.rows[i]]);
+    FourRows& four = ahead[at / kFour % kAhead];
+    four = around.At(at);
+    for (const Hashes& rows : four.rows) {
+#pragma GCC unroll 4
+      for (size_t i = 0; i < kFour; ++i) __builtin_prefetch(&rows_[rows[i]]);
+    }
   };
-  for (size_t at = 0; at < kAhead; ++at) fetch(at);
+  for (size_t at = 0; at + kFour < kAhead * kFour; at += kFour) fetch(at);
   const std::vector<uint32_t> starts = SegmentStarts(units);
   std::vector<Prefix> prefix(starts.size());  // at each start
   Prefix sums{};
-  for (size_t at = 0, segment = 0; at < units.size(); ++at) {
-    if (starts[segment] == at) prefix[segment++] = sums;
-    const UnitRows& rows = ahead[at % kAhead];
-    AddRows(rows_, rows.rows.data(), rows.count, sums.all);
-    if (persons) AddRows(rows_, rows.person_rows.data(), rows.person_count, sums.with_person);
-    sums.han += units[at].kind == UnitKind::kHan ? 1 : 0;
-    sums.persons += units[at].kind == UnitKind::kPerson ? 1 : 0;
-    fetch(at + kAhead);
+  for (size_t segment = 0; segment + 1 < starts.size(); ++segment) {
+    prefix[segment] = sums;
+    Shorts all{}, with_person{};
+    for (size_t at = starts[segment]; at < starts[segment + 1]; ++at) {
+      if (at % kFour == 0) fetch(at + (kAhead - 1) * kFour);
+      const FourRows& four = ahead[at / kFour % kAhead];
+      for (const Hashes& rows : four.rows) AddRow(rows_[rows[at % kFour]], all);
+      if (persons) {
+        for (const Hashes& rows : four.person_rows) AddRow(rows_[rows[at % kFour]], with_person);
+      }
+      sums.han += units[at].kind == UnitKind::kHan ? 1 : 0;
+      sums.persons += units[at].kind == UnitKind::kPerson ? 1 : 0;
+    }
+    Add(all, sums.all);
+    Add(with_person, sums.with_person);
   }
   prefix.back() = sums;
-  Floats scale;
-  Floats biases[2];
-  Widen(scale_, scale);
-  for (size_t script = 0; script < 2; ++script) Widen(bias_[script], biases[script]);
-  Floats highest = Floats{} - 1e9f;
+  const Floats scale = Widen(scale_), biases[2] = {Widen(bias_[0]), Widen(bias_[1])};
+  Floats highest{};
+  for (Floats4& half : highest) half -= 1e9f;
   ForEachWindow(units, starts, [&](size_t first, size_t last) {
     const Prefix& from = prefix[first];
     const Prefix& to = prefix[last];
     const size_t count = starts[last] - starts[first];
-    Sums sum = to.all - from.all;
-    if (to.persons > from.persons) sum += to.with_person - from.with_person;
-    const float norm = 1.0f / WindowNorm(count);
+    const bool with_person = to.persons > from.persons;
+    const float norm = InverseNorm(count);
     const Floats& bias = biases[(to.han - from.han) * 4 > count ? 0 : 1];
-    const Floats value = bias + scale * __builtin_convertvector(sum, Floats) * norm;
-    const Sums higher = value > highest;
+    Floats value;
+    Sums higher;
+    for (size_t half = 0; half < 2; ++half) {
+      Sums4 sum = to.all[half] - from.all[half];
+      if (with_person) sum += to.with_person[half] - from.with_person[half];
+      value[half] = bias[half] + scale[half] * __builtin_convertvector(sum, Floats4) * norm;
+      higher[half] = value[half] > highest[half];
+    }
     if (!Any(higher)) return;
-    highest = higher ? value : highest;
+    for (size_t half = 0; half < 2; ++half) highest[half] = higher[half] ? value[half] : highest[half];
     for (size_t topic = 0; topic < kTopics; ++topic) {
-      if (higher[topic] == 0) continue;
+      if (higher[topic / 4][topic % 4] == 0) continue;
       best[topic].begin = units[starts[first]].begin;
       best[topic].end = units[starts[last] - 1].end;
     }
   });
   for (size_t topic = 0; topic < kTopics; ++topic) {
-    best[topic].probability = 1.0f / (1.0f + std::exp(-highest[topic]));
+    best[topic].probability = 1.0f / (1.0f + std::exp(-highest[topic / 4][topic % 4]));
   }
   return best;
 }

@@ -46,7 +46,7 @@ class TopicModel {
   std::array<TopicScore, kTopics> Score(const std::vector<Unit>& units) const;
 
  private:
-  std::vector<std::array<int8_t, 8>> rows_;
+  std::vector<std::array<int8_t, 8>> rows_;  // and an empty one
   std::array<float, kTopics> scale_{};                  // of the weights
   std::array<std::array<float, kTopics>, 2> bias_{};    // Han or other script
 };
