@@ -72,8 +72,8 @@ __attribute__((target("avx2"))) void Fill32(const char* bytes, size_t count, con
 }
 void Fill(const char* bytes, size_t count, const ByteSet& set, uint64_t* words) {
   static const bool wide = __builtin_cpu_supports("avx2") != 0;
-  const bool high = set.high != std::array<uint8_t, 16>();
-  const auto fill = wide ? (high ? Fill32<true> : Fill32<false>) : (high ? Fill16<true> : Fill16<false>);
+  const auto fill = wide ? (set.beyond_ascii ? Fill32<true> : Fill32<false>)
+                         : (set.beyond_ascii ? Fill16<true> : Fill16<false>);
   fill(bytes, count, set, words);
 }
 #else
@@ -90,9 +90,13 @@ void Fill(const char* bytes, size_t count, const ByteSet& set, uint64_t* words) 
 // The marks of what is left behind the last whole block.
 uint64_t RestOf(std::string_view text, const ByteSet& set) {
   const size_t left = text.size() % kBlock;
-  char last[kBlock] = {};
-  std::memcpy(last, text.data() + (text.size() - left), left);
   uint64_t word = 0;
+  if (text.size() > kBlock) {
+    Fill(text.data() + (text.size() - kBlock), 1, set, &word);
+    return word >> (kBlock - left);
+  }
+  char last[kBlock] = {};
+  std::memcpy(last, text.data(), left);
   Fill(last, 1, set, &word);
   return word & ~(~uint64_t{0} << left);
 }
@@ -111,7 +115,7 @@ bool HoldsAny(std::string_view text, const ByteSet& set) {
 }
 
 ByteMarks::ByteMarks(std::string_view text, const ByteSet& set) : ByteMarks(text.size()) {
-  Fill(text.data(), text.size() / kBlock, set, words_.data());
+  if (text.size() >= kBlock) Fill(text.data(), text.size() / kBlock, set, words_.data());
   if (text.size() % kBlock != 0) words_.back() = RestOf(text, set);
 }
 

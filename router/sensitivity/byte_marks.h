@@ -36,6 +36,7 @@ class ByteSet {
   constexpr void Add(uint8_t byte) {
     uint8_t& column = (byte < 0x80 ? low : high)[byte & 15];
     column = static_cast<uint8_t>(column | 1u << (byte >> 4 & 7));
+    beyond_ascii |= byte >= 0x80;
   }
   constexpr bool Has(char c) const {
     const auto byte = static_cast<uint8_t>(c);
@@ -44,6 +45,7 @@ class ByteSet {
 
   // By the low half of a byte: a bit for each high half, below 8 and from 8 on.
   std::array<uint8_t, 16> low{}, high{};
+  bool beyond_ascii = false;
 };
 
 inline constexpr ByteSet kDigitBytes = ByteSet::Of(IsDigit), kLetterBytes = ByteSet::Of(IsLetter),
