@@ -29,7 +29,8 @@ PARTS = {"heldout": "held-out", "heldout2": "held-out 2", "devtest": "dev-test",
          "devtest3": "dev-test", "devtest4": "dev-test", "devtest5": "dev-test", "heldout3": "held-out 3",
          "heldout4": "held-out 4", "devtest6": "dev-test", "heldout5": "held-out 5",
          "devtest7": "dev-test 7", "heldout6": "held-out 6", "devtest8": "dev-test 8",
-         "heldout7": "held-out 7", "heldout8": "held-out 8", "heldout9": "held-out 9"}
+         "heldout7": "held-out 7", "heldout8": "held-out 8", "heldout9": "held-out 9",
+         "heldout10": "held-out 10"}
 
 
 def load(path):
