@@ -117,6 +117,7 @@ Task<void> AskInBatch(WireCall call, Executor executor, Clock& clock, const Cana
     WireRequest ask = plain(absl::StrCat("/v1/batches/", id, stop ? "/cancel" : ""));
     const char* const method = stop ? "POST" : "GET";
     answer = co_await call(method, std::move(ask));
+    if (answer.code == 404) co_return;  // over, and forgotten: nobody asked for as long as that is kept
     if (answer.code != 200) continue;
     cancelled |= stop;
     batch = Json::parse(answer.body, nullptr, false);

@@ -25,6 +25,7 @@ struct Decided {
   bool left = false;    // by an earlier decision: a line of a batch is asked again
   bool strict = false;  // under kStricterVersion, this one or an earlier one for the cloud
   bool kept = false;    // what it was about is
+  std::string digest;   // of its content
   bool may_leave() const { return cloud && (!sensitive || masked); }
 };
 
@@ -104,6 +105,8 @@ class Judgement {
       report_.seen["not read"] += line.find("NOT_INSPECTABLE:busy") != std::string::npos;
       decided.sensitive =
           record.value("classification_state", "") != "classified" || (level != "public" && level != "internal");
+      decided.digest = record.value("content_digest", "");
+      if (!decided.sensitive && !decided.digest.empty()) open_digests_.insert(decided.digest);
       for (const auto& reason : record["route"].value("reasons", nlohmann::json::array())) {
         decided.masked |= reason == "masked" && level == "confidential";
         ++report_.reasons[reason.get<std::string>()];
@@ -124,7 +127,9 @@ class Judgement {
       if (found == decisions_.end()) continue;
       const bool again = request.api == Api::kHttpBatch && found->second.left;
       if (found->second.may_leave() || again) went_.insert(request.canary);
-      (found->second.sensitive ? closed_ : open_).insert({request.canary, request.value});
+      // The same content may have been decided when it could be read: by a line of a batch whose id nobody waited for.
+      const bool open = !found->second.sensitive || open_digests_.contains(found->second.digest);
+      (open ? open_ : closed_).insert({request.canary, request.value});
     }
   }
 
@@ -296,6 +301,16 @@ class Judgement {
     }
   }
 
+  // In the audit log, to see why.
+  std::string RecordsOf(const CanaryRequest& request) const {
+    const std::string id = IdOf(static_cast<size_t>(&request - observed_.requests.data()));
+    std::string records;
+    for (const std::string& line : observed_.audit) {
+      if (line.find(id) != std::string::npos) absl::StrAppend(&records, "\n    ", line);
+    }
+    return records;
+  }
+
   void JudgeTexts() {
     report_.log_bytes = observed_.log.size();
     if (!FindWords(observed_.log).empty()) Complain("a canary is in the log");
@@ -325,7 +340,7 @@ class Judgement {
       unknown += found == closed.end() && !open_.contains(canary);
       if (found == closed.end()) continue;
       Complain(absl::StrCat("a canary of a request that is sensitive is in Redis: ", Name(found->second->kind), " in ",
-                            found->second->field, " by ", Name(found->second->api)));
+                            found->second->field, " by ", Name(found->second->api), RecordsOf(*found->second)));
     }
     if (observed_.audit_lies) return;  // what was not written leaves all requests unknown
     if (unknown > observed_.audit_faults) Complain("canaries of unknown requests are in Redis");
@@ -335,6 +350,7 @@ class Judgement {
   std::vector<std::set<std::string>> received_;    // canaries, by cloud
   // Canaries: of all; of what may leave; of what was decided not to be sensitive, and to be.
   std::set<std::string> known_, went_, open_, closed_;
+  std::set<std::string> open_digests_;             // of contents that were decided not to be sensitive
   std::set<std::string> numbers_;                  // received
   std::map<std::string, Decided> decisions_;       // by request id
   std::set<std::string> kept_;                     // digests of payloads
