@@ -207,6 +207,7 @@ std::optional<absl::Duration> Dispatch::CloudBackoff(const CloudConfig& config, 
 
 Prospect Dispatch::Look(const std::string& tenant, const Prompt& prompt, bool sensitive, size_t cloud) {
   LocalAsk ask;
+  ask.model = endpoints_.ModelNamed(prompt.content().model());
   ask.sensitive = sensitive;
   ask.prompt_tokens = static_cast<double>(prompt.text_bytes()) / 4;
   ask.prefix = PrefixKeysOf(prefix_secret_, tenant, prompt);
@@ -221,6 +222,7 @@ LocalQueue::Work Dispatch::WorkOf(const Exchange& exchange) const {
   const Ticket& ticket = exchange.ticket;
   const bool sensitive = exchange.sensitivity.sensitive();
   LocalQueue::Work work;
+  work.ask.model = endpoints_.ModelNamed(exchange.prompt.content().model());
   work.ask.sensitive = sensitive;
   work.ask.prompt_tokens = static_cast<double>(exchange.prompt.text_bytes()) / 4;
   work.ask.prefix = PrefixKeysOf(prefix_secret_, ticket.tenant->name, exchange.prompt);
@@ -296,13 +298,14 @@ Task<absl::StatusOr<std::unique_ptr<Answer>>> Dispatch::SendLocal(Exchange& exch
   }
 }
 
-Task<absl::StatusOr<std::shared_ptr<Endpoint>>> Dispatch::WaitForLocal(MonotonicTime deadline,
+Task<absl::StatusOr<std::shared_ptr<Endpoint>>> Dispatch::WaitForLocal(const std::string& model,
+                                                                       MonotonicTime deadline,
                                                                        Cancellation& cancellation) {
   const MonotonicTime until = deadline - kRefuseBefore;
   absl::Duration backoff = kEndpointPollMin;
   while (true) {
     if (cancellation.cancelled()) co_return cancellation.reason();
-    if (auto endpoint = endpoints_.PickAny()) co_return endpoint;
+    if (auto endpoint = endpoints_.PickAny(endpoints_.ModelNamed(model))) co_return endpoint;
     const MonotonicTime now = clock_.Monotonic();
     if (now >= until) co_return queue_.ComeAgain("no local capacity in time");
     const absl::Duration wait = backoff * (0.5 + RandomUnit(random_) / 2);
@@ -310,6 +313,23 @@ Task<absl::StatusOr<std::shared_ptr<Endpoint>>> Dispatch::WaitForLocal(Monotonic
     if (!slept.ok()) co_return slept;
     backoff = std::min(backoff * 2, kEndpointPollMax);
   }
+}
+
+const char* Dispatch::NameOf(Outcome outcome) {
+  static constexpr const char* kNames[] = {"ok",       "cancelled", "deadline",    "caller_error", "exhausted",
+                                           "rejected", "timeout",   "unavailable", "died",         "other_key",
+                                           "blank"};
+  return kNames[static_cast<int>(outcome)];
+}
+
+std::vector<Dispatch::CloudStanding> Dispatch::Clouds() const {
+  std::vector<CloudStanding> standing;
+  for (const auto& cloud : clouds_) {
+    if (cloud->upstream == nullptr) continue;
+    const std::string breaker(cloud->breaker.state());
+    standing.push_back({cloud->config.name, breaker, breaker == "closed" ? "" : cloud->opened_by});
+  }
+  return standing;
 }
 
 void Dispatch::TellCloud(const CloudAttempt& attempt, Outcome outcome, const absl::Status& why) {
@@ -345,7 +365,10 @@ void Dispatch::TellCloud(const CloudAttempt& attempt, Outcome outcome, const abs
     limit.Ended();
   }
   const std::string after(breaker.state());
-  if (after != before) HG_LOG(Warning, "cloud ", attempt.cloud->config.name, ": breaker ", before, " -> ", after);
+  if (after != before) {
+    if (after == "open") attempt.cloud->opened_by = NameOf(outcome);
+    HG_LOG(Warning, "cloud ", attempt.cloud->config.name, ": breaker ", before, " -> ", after, ": ", NameOf(outcome));
+  }
   SetBreakerGauge(*attempt.cloud);
 }
 
@@ -357,12 +380,9 @@ void Dispatch::SetBreakerGauge(const Cloud& cloud) {
 }
 
 void Dispatch::CountAttempt(bool cloud, Outcome outcome) {
-  static constexpr const char* kNames[] = {"ok",       "cancelled", "deadline",    "caller_error", "exhausted",
-                                           "rejected", "timeout",   "unavailable", "died",         "other_key",
-                                           "blank"};
   metrics_
       .GetCounter("headgate_router_upstream_attempts_total", "Attempts at upstreams by how they ended.",
-                  {{"upstream", cloud ? "cloud" : "local"}, {"outcome", kNames[static_cast<int>(outcome)]}})
+                  {{"upstream", cloud ? "cloud" : "local"}, {"outcome", NameOf(outcome)}})
       .Increment();
 }
 

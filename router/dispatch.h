@@ -100,8 +100,9 @@ class Dispatch {
   }
   void Apply(const PolicyConfig& policy) { hedging_.Apply(policy); }
   // An engine for one unary call: CountTokens, Embed, ListModels. They take no place in a batch, so any engine will do;
-  // waits until just before the deadline for one, then UNAVAILABLE with RetryAfter.
-  Task<absl::StatusOr<std::shared_ptr<Endpoint>>> WaitForLocal(MonotonicTime deadline, Cancellation& cancellation);
+  // waits until just before the deadline for one, then UNAVAILABLE with RetryAfter. `model` as the client named it.
+  Task<absl::StatusOr<std::shared_ptr<Endpoint>>> WaitForLocal(const std::string& model, MonotonicTime deadline,
+                                                               Cancellation& cancellation);
 
   Prospect Look(const std::string& tenant, const Prompt& prompt, bool sensitive, size_t cloud = 0);
 
@@ -113,6 +114,11 @@ class Dispatch {
   // Fewer answers under way than the cloud's cap, and calls left for today.
   bool cloud_has_room(size_t cloud = 0) const { return clouds_[cloud]->limit.HasRoom(); }
   const CircuitBreaker& breaker(size_t cloud = 0) const { return clouds_[cloud]->breaker; }
+  struct CloudStanding {
+    std::string name;
+    std::string breaker, opened_by;  // how the attempt ended that opened it; empty while it is closed
+  };
+  std::vector<CloudStanding> Clouds() const;
 
  private:
   class StreamAnswer;
@@ -141,6 +147,7 @@ class Dispatch {
   bool MayRetryLocally(int deaths, std::optional<RetryBudget::Hold>& retry);
   // How long the engine may show no work before the first token of a request that has met so many stalls.
   absl::Duration Patience(const Endpoint& engine, const LocalQueue::Work& work, int stalls) const;
+  static const char* NameOf(Outcome outcome);
   void CountAttempt(bool cloud, Outcome outcome);
   static constexpr size_t kSentMax = 1 << 16;
   struct Cloud {
@@ -149,6 +156,7 @@ class Dispatch {
     CloudConfig config;
     CloudUpstream* const upstream;
     CircuitBreaker breaker;
+    const char* opened_by = "";  // the breaker, the last time
     CloudLimit limit;
     RetryBudget retries;
     PrefixAffinity sent{kSentMax};  // beginnings of prompts that it has read

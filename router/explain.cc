@@ -164,7 +164,8 @@ Task<absl::StatusOr<v1::ExplainResponse>> Router::Explain(const v1::ExplainReque
   v1::Route& route = *response.mutable_route();
   Describe(decision, route);
   route.set_sensitivity(sensitivity.level);
-  const auto engine = parts_.endpoints.Pick(sensitivity.sensitive(), {});
+  const LocalAsk ask{sensitivity.sensitive(), 0, {}, parts_.endpoints.ModelNamed(prompt.content().model())};
+  const auto engine = parts_.endpoints.Pick(ask, {});
   Describe(decision, CloudNumber(config, cloud), engines_out, engine.get(), route, stages.Add("dispatch"));
   co_return response;
 }
@@ -182,6 +183,12 @@ v1::GetStateResponse Router::GetState() const {
   state.set_peak(load.peak);
   state.set_cloud_configured(parts_.cloud != nullptr);
   state.set_cloud_breaker(std::string(dispatch_.breaker().state()));
+  for (const auto& cloud : dispatch_.Clouds()) {
+    v1::CloudState& out = *state.add_clouds();
+    out.set_name(cloud.name);
+    out.set_breaker(cloud.breaker);
+    out.set_opened_by(cloud.opened_by);
+  }
   state.set_in_flight(static_cast<int32_t>(admission_.in_flight()));
   state.set_profile(ProfileName(Profile()));
   state.set_draining(admission_.draining());

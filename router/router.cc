@@ -334,7 +334,7 @@ Task<absl::StatusOr<Response>> Router::AskLocal(const RequestHead& head, const P
   } else {
     x.ticket.emplace(*std::move(ticket));
     x.stage = "dispatch";
-    auto endpoint = co_await dispatch_.WaitForLocal(x.ticket->deadline, cancellation);
+    auto endpoint = co_await dispatch_.WaitForLocal(prompt.content().model(), x.ticket->deadline, cancellation);
     if (!endpoint.ok()) {
       result = endpoint.status();
     } else {
@@ -355,6 +355,7 @@ Task<absl::StatusOr<v1::CountTokensResponse>> Router::CountTokens(const RequestH
   *content.mutable_messages() = request.messages();
   *content.mutable_tools() = request.tools();
   content.set_prompt(request.prompt());
+  content.set_model(request.model());
   const Prompt prompt(std::move(content));
   auto call = [&](LocalUpstream& engine, MonotonicTime deadline) {
     return engine.CountTokens(request, deadline, cancellation);
@@ -366,6 +367,7 @@ Task<absl::StatusOr<v1::CountTokensResponse>> Router::CountTokens(const RequestH
 Task<absl::StatusOr<v1::EmbedResponse>> Router::Embed(const RequestHead& head, const v1::EmbedRequest& request,
                                                       Cancellation& cancellation) {
   v1::GenerateRequest content;
+  content.set_model(request.model());
   for (const std::string& input : request.input()) {
     v1::Message& message = *content.add_messages();
     message.set_role(v1::ROLE_USER);
@@ -411,7 +413,7 @@ Task<absl::StatusOr<v1::ListModelsResponse>> Router::ListModels(const RequestHea
   const std::shared_ptr<const Rules> rules = rules_;
   const MonotonicTime soon = parts_.clock.Monotonic() + absl::Seconds(2);
   std::set<std::string> asked, listed;
-  auto endpoint = co_await dispatch_.WaitForLocal(soon, cancellation);
+  auto endpoint = co_await dispatch_.WaitForLocal({}, soon, cancellation);
   while (endpoint.ok() && *endpoint && asked.size() < kPoolsAsked) {  // one engine of each
     asked.insert((*endpoint)->load.model());
     auto local = co_await (*endpoint)->upstream->ListModels(soon, cancellation);

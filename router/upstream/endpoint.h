@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct LocalAsk {
   bool sensitive = true;
   double prompt_tokens = 0;  // roughly
   PrefixKeys prefix = {};
+  std::string_view model = {};  // one that some engines serve and others do not; empty: any engine
 };
 
 // What it would meet there.

@@ -38,6 +38,10 @@ double Occupancy(const Endpoint& endpoint) {
 
 bool Reachable(const Endpoint& endpoint) { return !endpoint.gone && !endpoint.load.draining(); }
 
+bool Serves(const Endpoint& endpoint, std::string_view model) {
+  return model.empty() || endpoint.load.model() == model;
+}
+
 }  // namespace
 
 EndpointChoice::EndpointChoice(const Clock& clock, RandomBytes random, const LocalConfig& config,
@@ -61,9 +65,12 @@ const EndpointChoice::Totals& EndpointChoice::Sum(const Endpoints& endpoints) {
   if (endpoints.size() > kSmallFleet && now - totals_.at < kTotalsAgeMax) return totals_;
   totals_ = {.at = now};
   double rates = 0;
+  const v1::Load* first = nullptr;
   for (const auto& endpoint : endpoints) {
     if (!Reachable(*endpoint) || !Fresh(*endpoint)) continue;
     const v1::Load& load = endpoint->load;
+    if (first == nullptr) first = &load;
+    totals_.several_models |= load.model() != first->model();
     ++totals_.reporting;
     totals_.ejected += now < endpoint->retry_at;
     totals_.sequences += load.running_max() > 0 ? load.running_max() : kInfinite;
@@ -76,6 +83,14 @@ const EndpointChoice::Totals& EndpointChoice::Sum(const Endpoints& endpoints) {
   }
   if (rates > 0) totals_.prefill_rate /= rates;
   return totals_;
+}
+
+std::string_view EndpointChoice::ModelNamed(const Endpoints& endpoints, std::string_view name) {
+  if (name.empty() || !Sum(endpoints).several_models) return {};
+  const bool served = std::any_of(endpoints.begin(), endpoints.end(), [&](const std::shared_ptr<Endpoint>& endpoint) {
+    return Reachable(*endpoint) && endpoint->load.model() == name;
+  });
+  return served ? name : std::string_view();
 }
 
 bool EndpointChoice::OpenHasRoom(const Totals& totals) const {
@@ -148,13 +163,14 @@ double EndpointChoice::Score(const Endpoint& endpoint, double uncached_tokens) c
 Outlook EndpointChoice::Look(const Endpoints& endpoints, const LocalAsk& ask) {
   const Totals& totals = Sum(endpoints);
   if (!ask.sensitive && !OpenHasRoom(totals)) return {};
+  const std::string_view model = ModelNamed(endpoints, ask.model);
   const auto matches = affinity_.Find(ask.prefix);
   const MonotonicTime now = clock_.Monotonic();
   const Endpoint* best = nullptr;
   double best_score = kInfinite;
   const auto consider = [&](const Endpoint& endpoint) {
     if (!Reachable(endpoint) || now < endpoint.retry_at || !Fresh(endpoint)) return;
-    if (!HasRoom(totals, endpoint, ask.sensitive)) return;
+    if (!Serves(endpoint, model) || !HasRoom(totals, endpoint, ask.sensitive)) return;
     const double score = Score(endpoint, Uncached(ask, matches, endpoint.id));
     if (score < best_score) best = &endpoint, best_score = score;
   };
@@ -208,11 +224,12 @@ std::shared_ptr<Endpoint> EndpointChoice::Pick(const Endpoints& endpoints, const
   if (endpoints.empty()) return nullptr;
   const Totals& totals = Sum(endpoints);
   if (!ask.sensitive && !OpenHasRoom(totals)) return nullptr;
+  const std::string_view model = ModelNamed(endpoints, ask.model);  // those that serve it may have gone since
   const MonotonicTime now = clock_.Monotonic();
   const bool panic = totals.reporting >= 2 && totals.ejected * 2 > totals.reporting;
   Endpoints ready, ejected, silent;
   const auto sort = [&](const std::shared_ptr<Endpoint>& endpoint) {
-    if (!Reachable(*endpoint)) return;
+    if (!Reachable(*endpoint) || !Serves(*endpoint, model)) return;
     if (std::find(exclude.begin(), exclude.end(), endpoint->address) != exclude.end()) return;
     if (!Fresh(*endpoint)) {
       if (ask.sensitive && now >= endpoint->retry_at && silent.size() < kCandidatesMax) silent.push_back(endpoint);

@@ -3,7 +3,8 @@
 
 // EndpointChoice: which engine gets a request. Filter (gone, draining, ejected, silent, stalled, full), score
 // (predicted seconds to the first token, and the work of computing again what another engine knows: everybody behind
-// pays for that), pick (random among the best, so that routers with the same reports do not herd).
+// pays for that), pick (random among the best, so that routers with the same reports do not herd). Where engines serve
+// several models, a request that names one of them goes to those that serve it.
 //
 // Reserve: of the sequences of all engines that report, `reserved_share` is kept for sensitive requests (rounded up,
 // but at least one sequence stays open unless the share is 1). Requests that are not sensitive are sent only while
@@ -19,6 +20,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -37,6 +39,9 @@ class EndpointChoice {
                  std::shared_ptr<const FleetCount> fleet);
   void Apply(const LocalConfig& config);
 
+  // `name` where engines of several models report and one of them has this name; empty otherwise: then the name chooses
+  // no engine (it may be the cloud's, or anybody's).
+  std::string_view ModelNamed(const Endpoints& endpoints, std::string_view name);
   // Null when none is left. Sensitive requests may also go to engines whose report is old when no engine reports:
   // they have nowhere else to go. `exclude` holds addresses. Looks at no more than 16 engines that could take it,
   // however many there are, and at those that know its beginning.
@@ -69,6 +74,7 @@ class EndpointChoice {
     double reporting = 0, ejected = 0;
     double wait_seconds = 1e6;
     double prefill_rate = 0;     // mean of the known ones: what a starting engine is taken for
+    bool several_models = false;
   };
   const Totals& Sum(const Endpoints& endpoints);
   bool OpenHasRoom(const Totals& totals) const;

@@ -265,10 +265,11 @@ void EndpointRegistry::Leave(Endpoint& endpoint) {
          " in_flight=", endpoint.in_flight);
 }
 
-std::shared_ptr<Endpoint> EndpointRegistry::PickAny() const {
+std::shared_ptr<Endpoint> EndpointRegistry::PickAny(std::string_view model) const {
   std::vector<const std::shared_ptr<Endpoint>*> reporting, doubtful;
   for (const auto& endpoint : endpoints_) {
     if (endpoint->gone || endpoint->load.draining() || clock_.Monotonic() < endpoint->retry_at) continue;
+    if (!model.empty() && endpoint->load.model() != model) continue;
     (Fresh(*endpoint) && endpoint->stalls == 0 ? reporting : doubtful).push_back(&endpoint);
   }
   const auto& from = reporting.empty() ? doubtful : reporting;

@@ -72,9 +72,11 @@ class EndpointRegistry final : public Places {
   std::shared_ptr<Endpoint> Pick(bool sensitive, const std::vector<std::string>& exclude) {
     return Pick(LocalAsk{.sensitive = sensitive}, exclude);
   }
+  // EndpointChoice's, of the endpoints of now.
+  std::string_view ModelNamed(std::string_view name) { return choice_.ModelNamed(endpoints_, name); }
   // For calls that take no place in a batch: any engine that is not draining or ejected, those that report and
-  // work first.
-  std::shared_ptr<Endpoint> PickAny() const;
+  // work first. `model` as LocalAsk's.
+  std::shared_ptr<Endpoint> PickAny(std::string_view model = {}) const;
   double Remember(const LocalAsk& ask, const std::shared_ptr<Endpoint>& endpoint) override {
     return choice_.Remember(ask, endpoint);
   }

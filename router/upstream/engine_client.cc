@@ -67,6 +67,16 @@ void SetUp(grpc::ClientContext& context, const Clock& clock, const CallOptions& 
   if (!options.tenant.empty()) context.AddMetadata("x-headgate-tenant", options.tenant);
 }
 
+// What the engine is sent, in `copy` where that differs: it was chosen by the model's name already, and the client may
+// have named the cloud's, or one that another has taken over from meanwhile, which an engine would refuse. Not so for
+// Embed and CountTokens, whose answers are of no use from another model.
+const v1::GenerateRequest& WithoutModel(const v1::GenerateRequest& request, v1::GenerateRequest& copy) {
+  if (request.model().empty()) return request;
+  copy = request;
+  copy.clear_model();
+  return copy;
+}
+
 // gRPC 1.51 stops its callback threads when the last channel with callback calls goes, by joining them. A call's last
 // reference often goes on such a thread, which then waits for itself and aborts. So one channel, to nowhere, never
 // goes.
@@ -107,7 +117,8 @@ class EngineStream : public AnswerStream {
     mailbox_.SetOnTaken([this] { call_->Used(); });
     SetUp(call_->context(), clock, options);
     // Serialised before this returns: the prompt need not outlive the call.
-    stub->async()->GenerateStream(&call_->context(), &prompt.content(), call_.get());
+    v1::GenerateRequest copy;
+    stub->async()->GenerateStream(&call_->context(), &WithoutModel(prompt.content(), copy), call_.get());
     call_->Start(call_);
   }
   ~EngineStream() override {
@@ -156,7 +167,9 @@ class EngineWhole : public AnswerStream {
     call_ = std::make_shared<Call>(executor, Nothing());
     SetUp(call_->context, clock, options);
     // Serialised before this returns: the prompt need not outlive the call.
-    stub->async()->Generate(&call_->context, &prompt.content(), &call_->response, Call::Callback(call_));
+    v1::GenerateRequest copy;
+    stub->async()->Generate(&call_->context, &WithoutModel(prompt.content(), copy), &call_->response,
+                            Call::Callback(call_));
   }
   ~EngineWhole() override {
     if (call_) call_->Abandon();

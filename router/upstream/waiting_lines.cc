@@ -188,8 +188,9 @@ bool WaitingLines::PumpBand(Band band) {
       waiter.Placed(std::move(place));
       return true;
     }
-    // Nothing free for this band at all; only what a waiter has tried may differ.
-    if (waiter.work.tried.empty() || ++looked == kScanMax) return false;
+    // Nothing free for this band at all; only what a waiter has tried, or the model that it names, may differ.
+    const bool any_engine = waiter.work.tried.empty() && waiter.work.ask.model.empty();
+    if (any_engine || ++looked == kScanMax) return false;
   }
   return false;
 }

@@ -99,12 +99,15 @@ int State(const RouterConnection& router) {
   std::cout << absl::StreamFormat("configuration  %s\npolicy         %s, %g requests/s to the cloud at most%s\n",
                                   state.config_version(), state.policy_mode(), state.cloud_qps_threshold(),
                                   state.peak() ? ", at peak" : "");
+  if (state.profile() != "none") std::cout << "profile        " << state.profile() << ", declared by the operator\n";
   std::cout << absl::StreamFormat("eligible       %.1f requests/s\nin flight      %d\ndraining       %s\n",
                                   state.eligible_qps(), state.in_flight(), yes_no(state.draining()));
-  std::cout << "cloud          "
-            << (state.cloud_configured() ? absl::StrCat("configured, breaker ", state.cloud_breaker())
-                                         : std::string("not configured"))
-            << "\naudit          " << (state.audit_writable() ? "writable" : "NOT WRITABLE: nothing goes to the cloud")
+  for (const v1::CloudState& cloud : state.clouds()) {
+    std::cout << "cloud          " << cloud.name() << ", breaker " << cloud.breaker()
+              << (cloud.opened_by().empty() ? "" : absl::StrCat(", opened by: ", cloud.opened_by())) << "\n";
+  }
+  if (state.clouds().empty()) std::cout << "cloud          not configured\n";
+  std::cout << "audit          " << (state.audit_writable() ? "writable" : "NOT WRITABLE: nothing goes to the cloud")
             << "\nendpoints\n";
   for (const v1::EndpointState& endpoint : state.endpoints()) {
     std::cout << absl::StreamFormat("  %-20s %-22s ready %-3s draining %-3s load %.1f s old, waiting %d, running %d, "

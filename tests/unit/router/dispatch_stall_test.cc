@@ -159,7 +159,7 @@ TEST(DispatchStall, AStalledEngineIsLeftAloneUntilItWorks) {
   EXPECT_EQ(world.engine(kFirst).calls(), 1) << "left alone";
   world.clock.Advance(Seconds(5));
   for (int i = 0; i < 20; ++i) {
-    auto other = world.clock.Await(world.dispatch->WaitForLocal(world.clock.Monotonic() + Seconds(1), world.never));
+    auto other = world.clock.Await(world.dispatch->WaitForLocal("", world.clock.Monotonic() + Seconds(1), world.never));
     ASSERT_TRUE(other.ok());
     EXPECT_EQ((*other)->address, kSecond) << "for calls without a place neither";
   }

@@ -85,6 +85,7 @@ TEST(Dispatch, BreakerOpensAndOneProbeClosesIt) {
   EXPECT_EQ(world.Everyday().attempts.cloud, 2) << "the fifth failure opens it";
   EXPECT_FALSE(world.dispatch->cloud_available());
   EXPECT_EQ(world.metrics.GetGauge("headgate_router_cloud_breaker_open", "").Value(), 1);
+  EXPECT_EQ(world.dispatch->Clouds()[0].opened_by, "unavailable");
   const Result refused = world.Everyday();
   EXPECT_EQ(refused.attempts.cloud, 0);
   EXPECT_EQ(refused.text, "local answer");
@@ -103,6 +104,7 @@ TEST(Dispatch, BreakerOpensAndOneProbeClosesIt) {
   EXPECT_EQ(other->text, "local answer");
   EXPECT_EQ(std::string(world.dispatch->breaker().state()), "closed");
   EXPECT_EQ(world.metrics.GetGauge("headgate_router_cloud_breaker_open", "").Value(), 0);
+  EXPECT_EQ(world.dispatch->Clouds()[0].opened_by, "");
 }
 
 // Its client does not read on, or the answer is long: the others need not wait for it.
@@ -146,6 +148,7 @@ TEST(Dispatch, SpentBalanceClosesTheCloudForAMinute) {
   World world;
   world.CloudAnswers({Script::Fail(absl::FailedPreconditionError("402")), Script::Answer({"cloud"})});
   (void)world.Everyday();
+  EXPECT_EQ(world.dispatch->Clouds()[0].opened_by, "rejected");
   world.clock.Advance(Seconds(59));
   EXPECT_EQ(world.Everyday().attempts.cloud, 0);
   world.clock.Advance(Seconds(1));
@@ -315,11 +318,11 @@ TEST(Dispatch, LooksAheadOnBothSides) {
 
 TEST(Dispatch, WaitForLocal) {
   World world({"10.0.0.1:1"});
-  auto found = world.clock.Await(world.dispatch->WaitForLocal(world.clock.Monotonic() + Seconds(5), world.never));
+  auto found = world.clock.Await(world.dispatch->WaitForLocal("", world.clock.Monotonic() + Seconds(5), world.never));
   ASSERT_TRUE(found.ok());
   EXPECT_EQ((*found)->address, "10.0.0.1:1");
   World empty(kNoEngines);
-  auto none = empty.clock.Await(empty.dispatch->WaitForLocal(empty.clock.Monotonic() + Seconds(5), empty.never));
+  auto none = empty.clock.Await(empty.dispatch->WaitForLocal("", empty.clock.Monotonic() + Seconds(5), empty.never));
   EXPECT_EQ(none.status().code(), StatusCode::kUnavailable);
 }
 

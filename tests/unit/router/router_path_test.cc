@@ -324,6 +324,44 @@ TEST(RouterPath, CallsThatOnlyTheClusterAnswers) {
   EXPECT_EQ(world.Records("outcome")[0]["route"]["reasons"], json({"local_only_call"}));
 }
 
+TEST(RouterPath, AModelsNameChoosesAmongLocalPoolsOnly) {
+  World world([](RouterConfig& config) { config.local.endpoints.push_back({"other", "10.0.0.2:8090"}); });
+  v1::Load load;
+  load.set_model("other");
+  load.set_running_max(8);
+  world.fleet.engine("10.0.0.2:8090").ReportLoad(load);
+  const struct {
+    const char* model;
+    const char* text;
+    const char* endpoint;  // empty: any
+  } rows[] = {
+      {"other", "for 11010519491231002X please", "other"},
+      {"fake", "for 11010519491231002X please", "engine-0"},
+      {"deepseek-flash", "for 11010519491231002X please", ""},
+      {"nobody's", "for 11010519491231002X please", ""},
+      {"other", "Why is the sky blue?", "deepseek"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(absl::StrCat(row.model, ": ", row.text));
+    for (int i = 0; i < 8; ++i) {
+      v1::GenerateRequest request = World::Everyday(row.text);
+      request.set_model(row.model);
+      const Client client = world.Ask(request);
+      ASSERT_TRUE(client.status.ok()) << client.status;
+      if (*row.endpoint != 0) {
+        EXPECT_EQ(client.route.endpoint(), row.endpoint);
+      }
+      v1::ExplainRequest explain;
+      *explain.mutable_request() = request;
+      const auto explained = world.Explain(explain);
+      ASSERT_TRUE(explained.ok()) << explained.status();
+      if (*row.endpoint != 0) {
+        EXPECT_EQ(explained->route().endpoint(), row.endpoint);
+      }
+    }
+  }
+}
+
 TEST(RouterPath, ListsTheModelsOfEveryPoolOnce) {
   World world([](RouterConfig& config) {
     config.local.endpoints.push_back({"engine-1", "10.0.0.2:8090"});

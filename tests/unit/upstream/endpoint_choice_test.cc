@@ -90,6 +90,46 @@ TEST(EndpointChoice, TheReserveIsAShareOfTheFleet) {
   }
 }
 
+TEST(EndpointChoice, ANameChoosesWhereSeveralModelsAreServed) {
+  struct Row {
+    const char* name;
+    std::vector<const char*> served;
+    const char* asked;
+    std::set<std::string> picked;
+  };
+  const std::vector<Row> rows = {
+      {"one of two", {"small", "large", "small"}, "large", {"e1"}},
+      {"all that serve it", {"small", "large", "small"}, "small", {"e0", "e2"}},
+      {"no name", {"small", "large"}, "", {"e0", "e1"}},
+      {"the cloud's name", {"small", "large"}, "deepseek-flash", {"e0", "e1"}},
+      {"one model, another name", {"small", "small"}, "large", {"e0", "e1"}},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    Fleet fleet(std::vector<int>(row.served.size(), 8));
+    for (size_t i = 0; i < row.served.size(); ++i) fleet.load(i).set_model(row.served[i]);
+    LocalAsk ask = kOpen;
+    ask.model = fleet.choice->ModelNamed(fleet.endpoints, row.asked);
+    std::set<std::string> picked;
+    for (const auto& [name, count] : fleet.Picks(ask, 40)) picked.insert(name);
+    EXPECT_EQ(picked, row.picked);
+  }
+}
+
+TEST(EndpointChoice, ANamedModelIsWaitedForWhileItIsServed) {
+  Fleet fleet({1, 8}, 0);
+  fleet.load(0).set_model("small");
+  fleet.load(1).set_model("large");
+  LocalAsk ask = kSensitive;
+  ask.model = fleet.choice->ModelNamed(fleet.endpoints, "small");
+  fleet.endpoints[0]->full = true;
+  EXPECT_EQ(fleet.Pick(ask), nullptr);
+  EXPECT_NE(fleet.Pick(kSensitive), nullptr);
+  fleet.endpoints[0]->gone = true;
+  ASSERT_NE(fleet.Pick(ask), nullptr) << "nobody serves it any more";
+  EXPECT_EQ(fleet.Pick(ask)->name, "e1");
+}
+
 TEST(EndpointChoice, SensitiveWorkDoesNotUseUpTheOpenShare) {
   Fleet fleet({10});
   std::vector<EndpointUse> sensitive, open;

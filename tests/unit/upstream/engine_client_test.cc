@@ -147,7 +147,7 @@ class EngineClientTest : public testing::Test {
   Prompt prompt_{[] {
     v1::GenerateRequest request;
     request.set_prompt("Once upon a time");
-    request.set_session("s-1");
+    request.set_model("the cloud's");
     return request;
   }()};
 };
@@ -160,7 +160,7 @@ TEST_F(EngineClientTest, StreamsAnAnswer) {
     const bool same = found != context.client_metadata().end() && found->second == "req-7" &&
                       tenant != context.client_metadata().end() && tenant->second == "ward-3";
     const absl::Duration left = absl::FromChrono(context.deadline()) - clock_->WallTime();
-    writer.Write(ContentEvent(request.prompt()));
+    writer.Write(ContentEvent(request.prompt() + request.model()));  // no model: the client may have named the cloud's
     writer.Write(ContentEvent(same ? " id" : " no id"));
     writer.Write(ContentEvent(left > absl::Seconds(50) && left < absl::Seconds(61) ? " in time" : " ?"));
     writer.Write(FinishEvent(3));
