@@ -12,6 +12,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 namespace headgate {
 
@@ -161,7 +162,7 @@ bool YamlReader::Map::Get(const std::string& key, double* out, double low, doubl
   }
   // Written so that NaN is out of range.
   if (!(value >= low && value <= high)) {
-    return state_->Wrong(*entry, absl::StrCat(value, " is out of range; use ", low, " to ", high));
+    return state_->Wrong(*entry, absl::StrFormat("%.15g is out of range; use %.15g to %.15g", value, low, high));
   }
   *out = value;
   return true;

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/every_byte.h"
 #include "common/json_depth.h"
 #include "common/status_macros.h"
@@ -73,7 +74,7 @@ absl::Status CheckEnum(absl::string_view field, int value, int low, int high) {
 // Written so that NaN is out of range.
 absl::Status CheckRange(absl::string_view field, double value, double low, double high) {
   if (value >= low && value <= high) return absl::OkStatus();
-  return Bad(field, absl::StrCat(value, " is out of range; use ", low, " to ", high));
+  return Bad(field, absl::StrFormat("%.7g is out of range; use %.7g to %.7g", value, low, high));
 }
 
 absl::Status CheckJsonObject(const std::string& field, const std::string& json) {

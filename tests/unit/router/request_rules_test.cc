@@ -177,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"top_p", [](Request& r) { r.mutable_sampling()->set_top_p(1.5f); },
          "sampling.top_p: 1.5 is out of range; use 0 to 1"},
         {"top_k", [](Request& r) { r.mutable_sampling()->set_top_k(-1); },
-         "sampling.top_k: -1 is out of range; use 0 to 1e+06"},
+         "sampling.top_k: -1 is out of range; use 0 to 1000000"},
         {"min_p", [](Request& r) { r.mutable_sampling()->set_min_p(-0.5f); },
          "sampling.min_p: -0.5 is out of range; use 0 to 1"},
         {"repetition_zero", [](Request& r) { r.mutable_sampling()->set_repetition_penalty(0); },
