@@ -11,6 +11,10 @@
 #include <cstdint>
 #include <string_view>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace headgate {
 
 // Bytes of the character that `text` begins with; 0 when it begins with none.
@@ -41,6 +45,16 @@ inline constexpr std::array<bool, 256> kPlainInJson = [] {
 inline size_t PlainBytes(std::string_view text) {
   const char* at = text.data();
   const char* const end = at + text.size();
+#if defined(__SSE2__)
+  const __m128i control = _mm_set1_epi8(0x20), quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
+  for (; end - at >= 16; at += 16) {
+    const __m128i of = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i quoted = _mm_or_si128(_mm_cmpeq_epi8(of, quote), _mm_cmpeq_epi8(of, backslash));
+    const __m128i other = _mm_cmplt_epi8(of, control);  // signed: beyond ASCII too
+    const int marks = _mm_movemask_epi8(_mm_or_si128(quoted, other));
+    if (marks != 0) return static_cast<size_t>(at - text.data()) + static_cast<size_t>(__builtin_ctz(marks));
+  }
+#endif
   while (at != end && kPlainInJson[static_cast<uint8_t>(*at)]) ++at;
   return static_cast<size_t>(at - text.data());
 }

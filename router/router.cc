@@ -131,7 +131,8 @@ Task<absl::StatusOr<Router::Inspected>> Router::Inspect(const Exchange& x, const
     inspected.screened = rules.screening.Screen(prompt);
     inspected.sensitivity = classify(inspected.screened);
   };
-  if (parts_.inspection == nullptr || prompt.text_bytes() < kInspectAsideBytes) {
+  const size_t messages = static_cast<size_t>(prompt.content().messages_size());
+  if (parts_.inspection == nullptr || prompt.text_bytes() + messages * kInspectBytesPerMessage < kInspectAsideBytes) {
     inspect();
     co_return inspected;
   }

@@ -5,62 +5,90 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
+#include <utility>
 
 namespace headgate::router {
 namespace {
 
-constexpr size_t kBytesMax = PrefixBytes(kPrefixChunksMax);
-
-// Two rounds of a multiply-xorshift mixer (constants of MurmurHash3's 64-bit finaliser).
-uint64_t Mix(uint64_t hash, uint64_t word) {
-  hash ^= word;
-  hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccdULL;
-  hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53ULL;
-  return hash ^ (hash >> 33);
+// The finaliser of MurmurHash3.
+uint64_t Finalised(uint64_t word) {
+  word = (word ^ (word >> 33)) * 0xff51afd7ed558ccdULL;
+  word = (word ^ (word >> 33)) * 0xc4ceb9fe1a85ec53ULL;
+  return word ^ (word >> 33);
 }
 
-uint64_t MixBytes(uint64_t hash, std::string_view bytes) {
-  for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
-    uint64_t word;
-    std::memcpy(&word, bytes.data(), 8);
-    hash = Mix(hash, word);
+// The chain of a prompt's chunks: piece by piece, so that nothing is put together for it.
+class Chain {
+ public:
+  Chain(uint64_t secret, std::string_view tenant) : secret_(Finalised(secret)), hash_(secret) { Mix(tenant); }
+
+  // Two pieces are not one that reads the same.
+  void Add(std::string_view piece) {
+    while (!full()) {
+      const std::string_view part = piece.substr(0, PrefixBytes(keys_.size() + 1) - bytes_);
+      piece.remove_prefix(part.size());
+      Mix(part);
+      Count(part.size() + (piece.empty() ? 1 : 0));
+      if (piece.empty()) return;
+    }
   }
-  uint64_t rest = bytes.size() << 56;
-  if (!bytes.empty()) std::memcpy(&rest, bytes.data(), bytes.size());
-  return Mix(hash, rest);
-}
+  bool full() const { return keys_.size() == kPrefixChunksMax; }
+  PrefixKeys Keys() && { return std::move(keys_); }
 
-// What a chat template renders first comes first.
-std::string Beginning(const v1::GenerateRequest& content) {
-  std::string text;
-  const auto add = [&text](std::string_view piece) {
-    if (text.size() < kBytesMax) text.append(piece.substr(0, kBytesMax - text.size())).push_back('\0');
-  };
-  for (const v1::Tool& tool : content.tools()) add(tool.name()), add(tool.description()), add(tool.parameters_json());
-  for (const v1::Message& message : content.messages()) {
-    text.push_back(static_cast<char>(message.role()));
-    add(message.content());
-    for (const v1::ToolCall& call : message.tool_calls()) add(call.name()), add(call.arguments());
+ private:
+  void Count(size_t bytes) {
+    bytes_ += bytes;  // one too many at most
+    if (bytes_ >= PrefixBytes(keys_.size() + 1)) keys_.push_back(Finalised(hash_));
   }
-  add(content.prompt());
-  return text;
-}
+  void Mix(std::string_view bytes) {
+    uint64_t words[2];
+    Mix(bytes.size(), 0);
+    for (; bytes.size() >= sizeof(words); bytes.remove_prefix(sizeof(words))) {
+      std::memcpy(words, bytes.data(), sizeof(words));
+      Mix(words[0], words[1]);
+    }
+    if (bytes.empty()) return;
+    words[0] = words[1] = 0;
+    std::memcpy(words, bytes.data(), bytes.size());
+    Mix(words[0], words[1]);
+  }
+  // Both halves of the product: who does not know the secret cannot make a factor 0.
+  void Mix(uint64_t first, uint64_t second) {
+    const auto product = static_cast<unsigned __int128>(first ^ secret_) * (second ^ hash_);
+    hash_ = static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+  }
+
+  const uint64_t secret_;
+  uint64_t hash_;
+  size_t bytes_ = 0;
+  PrefixKeys keys_;
+};
 
 }  // namespace
 
+// What a chat template renders first comes first.
 PrefixKeys PrefixKeysOf(uint64_t secret, const std::string& tenant, const Prompt& prompt) {
-  PrefixKeys keys;
-  if (prompt.text_bytes() < kPrefixChunkBytes) return keys;
-  const std::string text = Beginning(prompt.content());
-  uint64_t hash = MixBytes(secret, tenant);
-  for (size_t at = 0; keys.size() < kPrefixChunksMax;) {
-    const size_t end = PrefixBytes(keys.size() + 1);
-    if (end > text.size()) break;
-    hash = MixBytes(hash, std::string_view(text).substr(at, end - at));
-    keys.push_back(hash);
-    at = end;
+  if (prompt.text_bytes() < kPrefixChunkBytes) return {};
+  Chain chain(secret, tenant);
+  const v1::GenerateRequest& content = prompt.content();
+  for (const v1::Tool& tool : content.tools()) {
+    chain.Add(tool.name());
+    chain.Add(tool.description());
+    chain.Add(tool.parameters_json());
   }
-  return keys;
+  for (const v1::Message& message : content.messages()) {
+    if (chain.full()) break;
+    const char role = static_cast<char>(message.role());
+    chain.Add({&role, 1});
+    chain.Add(message.content());
+    for (const v1::ToolCall& call : message.tool_calls()) {
+      chain.Add(call.name());
+      chain.Add(call.arguments());
+    }
+  }
+  chain.Add(content.prompt());
+  return std::move(chain).Keys();
 }
 
 std::vector<PrefixAffinity::Match> PrefixAffinity::Find(const PrefixKeys& keys) const {
