@@ -1,8 +1,7 @@
 // Copyright 2026 The Headgate Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Telephone numbers, e-mail and network addresses. None has a check digit, so the way it is written, what stands beside
-// it and contra-words count.
+// Telephone numbers, e-mail and network addresses. None has a check digit: form, neighbours and contra-words count.
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
@@ -12,8 +11,7 @@
 namespace headgate::router {
 namespace {
 
-constexpr size_t kCloseChars = 40;
-constexpr size_t kVeryCloseChars = 16;
+constexpr size_t kCloseChars = 40, kVeryCloseChars = 16;
 
 template <size_t kCount>
 bool OneOf(std::string_view text, const std::string_view (&list)[kCount]) {
@@ -31,9 +29,9 @@ bool AfterCountryCode(std::string_view text, size_t begin) {
 }
 
 bool WrittenAsMobile(std::string_view text, TextRange range, const NumberShape& shape) {
-  constexpr std::string_view kShapes[] = {"3-8", "7-4", "3-3-5", "3-3-3-2", "4-3-4", "5-6", "6-5", "4-7"};
+  constexpr std::string_view kShapes[] = {"3-8", "7-4", "3-3-5", "3-3-3-2", "4-3-4", "5-6", "6-5", "4-7", "5-3-3"};
   const std::string groups = shape.group_count() <= 4 ? shape.groups() : "";
-  if (groups == "3-4-4") return true;
+  if (groups == "3-4-4") return !shape.has_comma() || !IsListedByCommas(text, range);
   if (!shape.free_standing() && !AfterCountryCode(text, range.begin)) return false;
   if (shape.LooksLikeIpv4()) return false;
   return OneOf(groups, kShapes) || (!shape.has_comma() && shape.Uniform(1));
@@ -42,8 +40,7 @@ bool WrittenAsMobile(std::string_view text, TextRange range, const NumberShape& 
 // `营收 13812345678 元` is an amount.
 bool IsCounted(std::string_view text, size_t end) {
   while (end < text.size() && text[end] == ' ') ++end;
-  const char32_t unit = HanAt(text, end);
-  return unit == U'元' || unit == U'万' || unit == U'个' || unit == U'次' || unit == U'件' || unit == U'股';
+  return std::u32string_view(U"元万个次件股").find(HanAt(text, end)) != std::u32string_view::npos;
 }
 
 std::optional<Value> CnMobile(const Match& match) {
@@ -121,6 +118,9 @@ std::optional<Value> UsPhone(const Match& match) {
   const std::string_view text = match.text();
   const std::string_view digits = match.view.substr(match.begin, 10);
   TextRange range = match.InText(match.begin, match.end);
+  // Without a telephone's word only one in groups of three, three and four counts: most numbers are settled here.
+  const auto digit_at = [&](size_t i) { return range.begin + i < text.size() && IsDigit(text[range.begin + i]); };
+  if (!match.evidence.Has(Cue::kPhone) && (!digit_at(1) || !digit_at(2) || digit_at(3))) return std::nullopt;
   // A country code of one digit may stand before: `1-415-555-2671`, `+1415...`.
   if (range.begin > 0 && IsDigit(text[range.begin - 1]) &&
       text.substr(std::max<size_t>(range.begin, 2) - 2, 2) != "+1") {

@@ -124,7 +124,8 @@ constexpr CueRow kRows[] = {
      "curl|mysql|mysqldump|mysqladmin|mariadb|redis-cli|sshpass|mongosh|mongodump|clickhouse-client|docker login|"
      "podman login|helm registry login|az login|oc login|sqlcmd|ldapsearch|smbclient|snmpget|ipmitool|mongo|"
      "rabbitmqctl|influx"},
-    {Cue::kSeedPhrase, "助记词|seed phrase|mnemonic|recovery phrase|secret phrase|seed words"},
+    {Cue::kSeedPhrase, "助记词|seed phrase|mnemonic|recovery phrase|recovery words|recovery sheet|backup phrase|"
+     "wallet words|secret phrase|seed words"},
     {Cue::kAccessCode,
      "key safe|key safe code|keysafe|lockbox|lock box|lockbox code|gate code|door code|alarm code|keypad code|"
      "entry code|building code|garage code|vault code|safe code|safe combination|safe combo|locker combination|"
@@ -271,7 +272,8 @@ constexpr CueRow kRows[] = {
      "住址|家住|住在|收货|收件|寄到|寄往|送到|家庭住址|现住|户籍|户口|居住|租住|住处|房号|搬到|邮寄|上门|配送|派送|快递到|送货|live at|lives at|living at|living in|"
      "resides at|residing at|home address|ship to|deliver to|mailing|shipping|billing|moved to|my place|our place|"
      "new place|my house|my home|residence|mail it to|send it to|delivery|reside at|reside|delivered to|"
-     "my apartment|lives on|live on|stay at|staying at|pick me up|apartment|residing|domiciled|dirección|adresse"},
+     "my apartment|our house|our flat|my flat|新郎家|新娘家|男方家|女方家|娘家|婆家|教工宿舍|职工宿舍|家属院|"
+     "lives on|live on|stay at|staying at|pick me up|apartment|residing|domiciled|dirección|adresse"},
     {Cue::kAddressWord, "地址|联系地址|坐落|位于|门牌|address|located at|addr"},
     {Cue::kStreetWord,
      "street|st|avenue|ave|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|place|pl|terrace|way|circle|cir|highway|"
@@ -288,7 +290,7 @@ constexpr CueRow kRows[] = {
      "派出所|税务局|车管所|机场|火车站|"
      "专卖店|旗舰店|客运站|开业|门市|分店|工作室|注册地址|办公地址|ltd|limited|registered in|our shop|"
      "we run a|repair shop|shop at|instagram bio|抖音简介|head office|our office|公司地址|open mon|open daily|open sat|"
-     "google business|about page|"
+     "google business|about page|gmbh|imprint|impressum|"
      "showrooms|bakery|café|cafe|服务中心|办事大厅|点开门|open 8|open 9|open 10"},
     // ---- Documents ----
     {Cue::kRecordHeading,

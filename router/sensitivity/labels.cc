@@ -291,6 +291,18 @@ void ReadTableCode(const Evidence& evidence, const Evidence::Hit& label, const L
 
 }  // namespace
 
+namespace {
+
+// `passport (GBR)`: bytes of a country's or a kind's letters in brackets at `at`; 0: none.
+size_t BracketedCode(std::string_view text, size_t at) {
+  constexpr size_t kLettersMax = 4;
+  size_t end = at + 1;
+  while (end < text.size() && IsUpper(text[end]) && end - at <= kLettersMax) ++end;
+  return end > at + 2 && end < text.size() && text[end] == ')' ? end + 1 - at : 0;
+}
+
+}  // namespace
+
 Connector SkipConnector(std::string_view text, size_t at) {
   static constexpr std::string_view kWords[] = {
       "号码", "编号", "号",      "码",    "是",    "为",   "如下",   "分别",  "的",   "也",   "就",     "都",      "我",
@@ -312,6 +324,8 @@ Connector SkipConnector(std::string_view text, size_t at) {
       connector.strong = true, ++at;
     } else if (c == '"' || c == '\'' || c == '`') {
       connector.quoted = true, ++at;
+    } else if (const size_t bracketed = c == '(' ? BracketedCode(text, at) : 0; bracketed > 0) {
+      at += bracketed;
     } else if (c == ' ' || c == '\t' || c == '*' || c == '#' || c == '_' || c == '(' || c == ')' || c == '[' ||
                c == ']' || (c == '-' && at + 1 < limit && text[at + 1] != '-') || c == ',') {
       ++at;

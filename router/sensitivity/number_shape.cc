@@ -96,4 +96,19 @@ bool NumberShape::LooksLikeIpv4() const {
   return true;
 }
 
+bool IsListedByCommas(std::string_view text, TextRange range) {
+  const auto blank = [](char c) { return c == ' ' || c == '\n'; };
+  size_t before = range.begin, after = range.end;
+  while (before > 0 && blank(text[before - 1])) --before;
+  while (after < text.size() && blank(text[after])) ++after;
+  const auto number_at = [&](size_t at) { return at < text.size() && IsDigit(text[at]); };
+  if (after < text.size() && text[after] == ',') {
+    for (++after; after < text.size() && blank(text[after]);) ++after;
+    if (number_at(after)) return true;
+  }
+  if (before == 0 || text[before - 1] != ',') return false;
+  for (--before; before > 0 && blank(text[before - 1]);) --before;
+  return before > 0 && number_at(before - 1);
+}
+
 }  // namespace headgate::router

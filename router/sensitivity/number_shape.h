@@ -54,4 +54,7 @@ class NumberShape {
   bool has_comma_ = false;
 };
 
+// `140,2395,2859, 55` is a piece of a list of figures.
+bool IsListedByCommas(std::string_view text, TextRange range);
+
 }  // namespace headgate::router

@@ -7,7 +7,7 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "8b8a05de550d008f5c87cf2abf365b7b51d5c5047bbe83db8238fdfdda071235";
+    "a1af1869b76b297ef50d80bc02800df5ee00b036bc467f194bfd32f63bc21a74";
 inline constexpr char kNameSha256[] =
     "094d362632a95b3387f5f7b81b3d5c974550b602425bebb6b629c52e98ec50fd";
 

@@ -247,6 +247,8 @@ TEST(Rules, LeaveLookAlikesAlone) {
       {"cards_in_general", "一代证 2013年1月1日 起停止使用，二代证长什么样，批号 202411230019284"},
       {"plate_holder", "car plate holder with 4 M8 bolts, order 7KLM482"},
       {"flight", "flight DL2047 seat 18C gate B22"},
+      {"figures_with_commas", "table = 3192,2910,2010, 140,2395,2859,  55,1082,2012,2901, 662"},
+      {"imprint", "Imprint: Nordlicht Kayaks GmbH, Hafenstraße 22, 18439 Stralsund"},
       {"measurements", "measurements 312 648 9027 1155 840 1002, mean and sd"},
       {"manual_phone_abroad", "regex for UK mobiles that matches +44 7700 900123"},
       {"manual_password", "接口示例 {\"username\":\"admin\",\"password\":\"123456\"}"},
@@ -262,6 +264,17 @@ TEST(Rules, LeaveLookAlikesAlone) {
       {"quoted_marking_zh", "“内部资料”几个字要不要印在封面，排版规范"},
   };
   for (const NegativeRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
+}
+
+TEST(Rules, FindWhatStandsOnSheetsAndInTables) {
+  const PositiveRow rows[] = {
+      {"mobile_in_five_three_three", "联系我妈 13067 715 208", "PHONE_CN_MOBILE 13067 715 208"},
+      {"passport_of_a_country_in_a_table", "|1|passport (GBR)|533184902|2029-08|", "PASSPORT 533184902"},
+      {"seed_phrase_on_a_sheet",
+       "Recovery sheet (laminate): \"orbit canyon velvet thumb lunar acid praise rocket dismiss clinic umbrella fade\"",
+       "GENERIC_SECRET orbit canyon velvet thumb lunar acid praise rocket dismiss clinic umbrella fade"},
+  };
+  for (const PositiveRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), Contains(row.found)) << row.name;
 }
 
 TEST(Rules, LeaveManualsSumsAndWordsLikeNamesAlone) {

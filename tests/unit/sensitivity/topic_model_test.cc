@@ -60,7 +60,14 @@ TEST(TopicModelTest, KnowsItsTopics) {
 TEST(TopicModelTest, OrdinaryTextIsNone) {
   for (const char* text :
        {"", " ", "\n", "a", "How do I sort a list in Python?", "红烧肉怎么做才不腻", "What are the symptoms of diabetes?",
-        "高血压患者能喝酒吗", "小明有3个苹果，小红有5个，一共多少个？", "Write a poem about autumn"}) {
+        "高血压患者能喝酒吗", "小明有3个苹果，小红有5个，一共多少个？", "Write a poem about autumn",
+        // Source code, styles, versions, measures: figures and signs say nothing.
+        "while (l < r) {\n    int m = (l + r) / 2;\n    if (a[m] < x) l = m; else r = m;\n}\n这段为什么会死循环？",
+        "vardict = {}\nfor key, value in vars.items():\n    if value is not None:\n        vardict[key] = str(value)",
+        ".card { padding: 1.5rem; border-radius: 0.75rem; box-shadow: 0 1px 3px rgb(0 0 0 / 0.1); }",
+        "after moving from vite 5.0.12 to 5.4.10 on node 20.11.1 hot reload stopped",
+        "2 cups flour, 1 1/2 tsp baking soda, 3/4 cup buttermilk, 350 F for 25 min in a 9x13 pan",
+        "手工皂定价：油脂成本每块3.2，包装1.1，人工按每小时25元、一小时做12块，想要40%毛利，零售价多少？"}) {
     EXPECT_LT(Highest(text), kCounts) << text;
   }
 }
