@@ -38,9 +38,17 @@ TEST_F(WedgedEngineTest, WhatItHoldsIsAnsweredByAnother) {
   };
   std::vector<std::future<Ended>> requests;
   for (int i = 0; i < 8; ++i) {
-    requests.push_back(std::async(std::launch::async, [this] {
+    requests.push_back(std::async(std::launch::async, [this, whole = i % 2 == 1] {
       Ended ended;
       grpc::ClientContext context;
+      if (whole) {
+        v1::GenerateResponse answer;
+        ended.status = Inference()->Generate(&context, Request(kResidentId), &answer);
+        ended.target = answer.route().target();
+        ended.deltas = !answer.message().content().empty();
+        ended.finishes = answer.finish_reason() != v1::FINISH_REASON_UNSPECIFIED;
+        return ended;
+      }
       const auto reader = Inference()->GenerateStream(&context, Request(kResidentId));
       for (v1::GenerateStreamResponse event; reader->Read(&event);) {
         if (event.has_route()) ended.target = event.route().target();
