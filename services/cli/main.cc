@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
   if (const auto wrong = ParseCommandLine(app, argc, argv)) return *wrong;
   if (app.get_subcommands().empty()) {
     std::cerr << "A subcommand is required.\n" << app.help();
-    return 1;
+    return kWrongUse;
   }
   return exit_code;
 }

@@ -136,10 +136,10 @@ EngineFlags ParseEngineFlags(int argc, const char* const* argv, std::optional<in
     flags.reference_step = absl::Milliseconds(reference_step_ms);
     flags.watch = absl::Milliseconds(watch_ms);
     if (const std::string complaint = Complaint(flags); !complaint.empty()) {
-      *exit_code = app.exit(CLI::ValidationError(complaint));
+      app.exit(CLI::ValidationError(complaint));
+      *exit_code = kWrongUse;
     }
   }
-  if (*exit_code && **exit_code != 0) *exit_code = 2;
   return flags;
 }
 

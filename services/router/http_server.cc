@@ -104,7 +104,7 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
   Task<absl::Status> Send(int status, HttpHeaders headers, std::string body) override {
     headers.emplace_back("content-length", absl::StrCat(body.size()));
     AppendHead(status, headers);
-    outgoing_.append(body);
+    if (request_->method != "HEAD") outgoing_.append(body);
     answered_ = true;
     FlushLast();
     return Settle(/*all=*/true);
@@ -304,6 +304,9 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
       const size_t used = parser.put(boost::asio::buffer(incoming_), error);
       incoming_.erase(0, used);
       static_cast<void>(taken_.Offer(true));
+      // A form of body that we cannot read would count as none, and what a proxy let pass as the body as a request.
+      if (parser.is_done() && parser.get().count(beast_http::field::transfer_encoding) > 0 && !parser.chunked())
+        error = beast_http::error::bad_transfer_encoding;
       if (error && error != beast_http::error::need_more) {
         co_await Refuse(error);
         co_return false;
@@ -356,10 +359,8 @@ class HttpServer::Connection final : public HttpReply, public std::enable_shared
   void Fill(beast_http::request<beast_http::string_body>& message) {
     http11_ = message.version() >= 11;
     keep_alive_ = message.keep_alive();
-    const auto method = message.method_string();
-    request_->method.assign(method.data(), method.size());
-    const auto target = message.target();
-    request_->path.assign(target.data(), target.size());
+    request_->method = std::string(message.method_string());
+    request_->path = std::string(message.target());
     request_->path.resize(std::min(request_->path.find('?'), request_->path.size()));
     for (const auto& field : message) {
       const auto name = field.name_string(), value = field.value();

@@ -9,6 +9,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "services/router/openai_json.h"
 
 namespace headgate::services {
@@ -260,10 +261,12 @@ int HttpStatus(const absl::Status& status) { return RowOf(status).http; }
 
 std::string ErrorBody(const absl::Status& status) {
   const ErrorRow& row = RowOf(status);
+  // OpenAI's body has these fields at its top.
+  const auto ours = [](absl::string_view name) { return std::string(absl::StripPrefix(name, "sampling.")); };
   std::string out = "{\"error\":{";
-  AppendMember(out, "message", std::string(status.message()));
+  AppendMember(out, "message", ours(status.message()));
   absl::StrAppend(&out, ",\"type\":\"", row.type, "\",\"param\":");
-  const std::string field = ParamOf(status);
+  const std::string field = ours(ParamOf(status));
   if (field.empty()) {
     out.append("null");
   } else {

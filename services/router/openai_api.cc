@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "boost/asio/post.hpp"
 #include "boost/asio/use_awaitable.hpp"
@@ -139,7 +140,9 @@ Task<void> OpenAiApi::Handle(const HttpRequest& request, HttpReply& reply, Cance
   int code = HttpStatus(status);
   if (ParamOf(status) == "method") {
     code = 405;
-    headers.emplace_back("allow", request.method == "GET" ? "POST" : "GET");
+    absl::string_view methods = status.message();  // `method: use GET or DELETE`
+    absl::ConsumePrefix(&methods, "method: use ");
+    headers.emplace_back("allow", absl::StrReplaceAll(methods, {{" or ", ", "}}));
   } else if (ParamOf(status) == "content-type" || ParamOf(status) == "content-encoding") {
     code = 415;
   }
@@ -173,7 +176,7 @@ void OpenAiApi::RefusedUnread(int http_status) {
 
 Task<absl::Status> OpenAiApi::Route(Exchange& x) {
   const std::string& path = x.request.path;
-  const bool get = x.request.method == "GET", post = x.request.method == "POST";
+  const bool get = x.request.method == "GET" || x.request.method == "HEAD", post = x.request.method == "POST";
   constexpr char kModels[] = "/v1/models/";
   absl::Status status;
   if (path == "/healthz" || path == "/readyz") {

@@ -33,21 +33,22 @@ TEST_F(CommandLineTest, RouterFlags) {
   const struct {
     const char* name;
     std::vector<std::string> arguments;
-    bool ok;
+    int code;
     const char* says;
   } rows[] = {
-      {"unknown flag", {"--config", "x", "--frobnicate"}, false, "--frobnicate"},
-      {"unknown flag alone", {"--frobnicate"}, false, "--frobnicate"},
-      {"nothing", {}, false, "--config is required"},
-      {"unknown level", {"--config", "x", "--log-level", "loud"}, false, "loud"},
-      {"no such file", {"--config", "/nonexistent/router.yaml"}, false, "/nonexistent/router.yaml"},
-      {"version", {"--version"}, true, "headgate-router "},
-      {"help", {"--help"}, true, "--check-config"},
+      {"unknown flag", {"--config", "x", "--frobnicate"}, 2, "--frobnicate"},
+      {"unknown flag alone", {"--frobnicate"}, 2, "--frobnicate"},
+      {"unknown flag with a value", {"--config", "x", "--frobnicate", "3"}, 2, "--frobnicate 3"},
+      {"nothing", {}, 2, "--config is required"},
+      {"unknown level", {"--config", "x", "--log-level", "loud"}, 2, "loud"},
+      {"no such file", {"--config", "/nonexistent/router.yaml"}, 1, "/nonexistent/router.yaml"},
+      {"version", {"--version"}, 0, "headgate-router "},
+      {"help", {"--help"}, 0, "--check-config"},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
     const Ended ended = Router(row.arguments);
-    EXPECT_EQ(ended.code == 0, row.ok) << ended.code;
+    EXPECT_EQ(ended.code, row.code);
     EXPECT_THAT(ended.out + ended.err, HasSubstr(row.says));
   }
 }
@@ -128,6 +129,7 @@ TEST_F(CommandLineTest, DrillRehearsesAndDeclares) {
   EXPECT_THAT(declared.out, HasSubstr("none -> cloud_outage"));
   const Ended explained = Headgate({"explain", "--router", admin_, "What is a canal?"});
   EXPECT_THAT(explained.out, HasSubstr("profile_cloud_outage"));
+  EXPECT_THAT(Headgate({"state", "--router", admin_}).out, HasSubstr("profile        cloud_outage"));
   EXPECT_EQ(Headgate({"drill", "--router", admin_, "--profile", "none", "--declare"}).code, 0);
   EXPECT_EQ(emulator_->stats().chats_total, before) << "nothing was sent";
   // By configuration alone, with requests from a file.
@@ -179,6 +181,7 @@ TEST_F(CommandLineTest, StateAndDrain) {
   StartAll();
   const Ended state = Headgate({"state", "--router", admin_});
   EXPECT_EQ(state.code, 0) << state.err;
+  EXPECT_THAT(state.out, Not(HasSubstr("profile"))) << "nothing was declared";
   EXPECT_THAT(state.out, AllOf(HasSubstr("overflow"), HasSubstr("breaker closed"), HasSubstr("audit          writable"),
                                HasSubstr(engine_address_)));
   EXPECT_EQ(Headgate({"drain", "--router", admin_}).code, 0);
@@ -190,25 +193,26 @@ TEST_F(CommandLineTest, WrongUseIsSaid) {
   const struct {
     const char* name;
     std::vector<std::string> arguments;
+    int code;
     const char* says;
   } rows[] = {
-      {"nothing", {}, "subcommand"},
-      {"unknown command", {"frobnicate"}, "frobnicate"},
-      {"unknown flag", {"chat", "--frobnicate", "x"}, "--frobnicate"},
-      {"unknown flag alone", {"--frobnicate"}, "--frobnicate"},
-      {"unknown flag where others are required", {"audit", "verify", "--frobnicate"}, "--frobnicate"},
-      {"required", {"audit", "verify"}, "directory is required"},
-      {"bad level", {"chat", "--sensitivity", "secret", "x"}, "restricted"},
-      {"bad number", {"chat", "--max-tokens", "0", "x"}, "--max-tokens"},
-      {"nobody there", {"state", "--router", "127.0.0.1:9"}, "UNAVAILABLE"},
-      {"verify without key", {"audit", "verify", "."}, "--key-file"},
-      {"verify without directory", {"audit", "verify", "/nonexistent", "--key-file", "/nonexistent/key"},
+      {"nothing", {}, 2, "subcommand"},
+      {"unknown command", {"frobnicate"}, 2, "frobnicate"},
+      {"unknown flag", {"chat", "--frobnicate", "x"}, 2, "--frobnicate"},
+      {"unknown flag alone", {"--frobnicate"}, 2, "--frobnicate"},
+      {"unknown flag where others are required", {"audit", "verify", "--frobnicate"}, 2, "--frobnicate"},
+      {"required", {"audit", "verify"}, 2, "directory is required"},
+      {"bad level", {"chat", "--sensitivity", "secret", "x"}, 1, "restricted"},
+      {"bad number", {"chat", "--max-tokens", "0", "x"}, 2, "--max-tokens"},
+      {"nobody there", {"state", "--router", "127.0.0.1:9"}, 1, "UNAVAILABLE"},
+      {"verify without key", {"audit", "verify", "."}, 1, "--key-file"},
+      {"verify without directory", {"audit", "verify", "/nonexistent", "--key-file", "/nonexistent/key"}, 1,
        "/nonexistent"},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
     const Ended ended = Headgate(row.arguments);
-    EXPECT_NE(ended.code, 0);
+    EXPECT_EQ(ended.code, row.code);
     EXPECT_THAT(ended.out + ended.err, HasSubstr(row.says));
   }
 }

@@ -222,6 +222,8 @@ TEST_F(HttpServerTest, RefusesWhatIsNotARequest) {
       {"two lengths", "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", "400"},
       {"length and chunked", "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
        "400"},
+      {"a form of body that nobody knows", "POST / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", "400"},
+      {"chunked, then something else", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", "400"},
       {"negative length", "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "400"},
       {"body too large", Post("/", std::string(1001, 'x')), "413"},
       {"body said to be too large", "POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", "413"},
