@@ -92,6 +92,20 @@ bool AnyBegins(std::string_view token) {
   return std::any_of(std::begin(kAlphabets), std::end(kAlphabets), [&](const auto& of) { return Begins(of, token); });
 }
 
+// Of text in UTF-8, rather than of any bytes that are no control characters: false only where no more of it would be.
+bool BeginsAsText(const Values& values, std::string_view token) {
+  if (!Begins(values, token)) return false;
+  uint32_t number = 0;
+  for (size_t i = 0; i < kGroup; ++i) number = number * 85 + values[static_cast<uint8_t>(token[i])];
+  int continued = 0;  // bytes of a character that are still to come
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    const auto byte = static_cast<uint8_t>(number >> shift & 0xFF);
+    if ((byte >= 0x80 && byte < 0xC0) != (continued > 0) || byte == 0xC0 || byte == 0xC1 || byte > 0xF4) return false;
+    continued = byte < 0x80 ? 0 : byte < 0xC0 ? continued - 1 : byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3;
+  }
+  return true;
+}
+
 // The beginning of something in UTF-8, perhaps cut in the middle of a character.
 bool BeginsAsUtf8(std::string_view bytes) {
   constexpr size_t kCutMax = 3;
@@ -106,6 +120,7 @@ size_t TextGroups(const Values& values, std::string_view token) {
   constexpr size_t kFirst = 8;
   const std::string_view whole = token;
   size_t groups = 0;
+  if (!BeginsAsText(values, token)) return 0;
   while (Begins(values, token)) {
     token.remove_prefix(kGroup);
     if (++groups == kFirst && !BeginsAsUtf8(Decode(values, whole.substr(0, kFirst * kGroup)))) return 0;

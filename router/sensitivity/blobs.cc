@@ -6,6 +6,7 @@
 #include <unicode/utf8.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,6 +26,64 @@ constexpr size_t kBase32Min = 13;
 bool IsControl(char c) {
   const auto byte = static_cast<uint8_t>(c);
   return (byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7F;
+}
+
+constexpr auto kIsHex = [] {
+  std::array<bool, 256> hex{};
+  for (const char c : std::string_view("0123456789abcdefABCDEF")) hex[static_cast<uint8_t>(c)] = true;
+  return hex;
+}();
+constexpr auto kBase64Values = [] {
+  std::array<int8_t, 256> values{};
+  values.fill(-1);
+  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (size_t i = 0; i < kAlphabet.size(); ++i) values[static_cast<uint8_t>(kAlphabet[i])] = static_cast<int8_t>(i);
+  values[static_cast<uint8_t>('-')] = 62;
+  values[static_cast<uint8_t>('_')] = 63;
+  return values;
+}();
+
+// False only for what decodes to no text: most words show it by their first bytes, without being decoded to their end.
+// `code` may end in characters of no value.
+template <int kBits, class ValueOf>
+bool MayReadAsText(std::string_view code, ValueOf value_of) {
+  uint32_t read = 0;
+  int bits = 0, continued = 0;  // bytes of a character that are still to come
+  for (const char c : code) {
+    const int value = value_of(c);
+    if (value < 0) return true;
+    read = read << kBits | static_cast<uint32_t>(value);
+    if ((bits += kBits) < 8) continue;
+    const auto byte = static_cast<uint8_t>(read >> (bits -= 8));
+    if (byte < 0x80 ? continued > 0 || IsControl(static_cast<char>(byte)) : (byte < 0xC0) != (continued > 0)) {
+      return false;
+    }
+    if (byte >= 0xC0) {
+      if (byte < 0xC2 || byte > 0xF4) return false;
+      continued = byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3;
+    } else if (byte >= 0x80) {
+      --continued;
+    }
+  }
+  return true;
+}
+
+// False only for what TextWithin finds no text in.
+bool MayHoldText(std::string_view code) {
+  size_t size = 0, nuls = 0, printed = 0;
+  uint32_t read = 0;
+  int bits = 0;
+  for (const char c : code) {
+    const int value = kBase64Values[static_cast<uint8_t>(c)];
+    if (value < 0) return true;
+    read = read << 6 | static_cast<uint32_t>(value);
+    if ((bits += 6) < 8) continue;
+    const char byte = static_cast<char>(read >> (bits -= 8) & 0xFF);
+    ++size;
+    nuls += byte == 0;
+    printed += !IsControl(byte) && static_cast<uint8_t>(byte) < 0x80;
+  }
+  return nuls * 3 >= size || printed * 3 >= size * 2;
 }
 
 // Text rather than the noise that any word decodes to: valid UTF-8 without control characters.
@@ -50,6 +109,9 @@ std::optional<std::string> TextWithin(const std::string& bytes) {
   size_t nuls = 0;
   for (size_t i = 1; i < bytes.size(); i += 2) nuls += bytes[i] == 0;
   const bool wide = nuls * 3 >= bytes.size();  // UTF-16 of ASCII: every second byte
+  const auto printed = std::count_if(bytes.begin(), bytes.end(),
+                                     [](char c) { return !IsControl(c) && static_cast<uint8_t>(c) < 0x80; });
+  if (!wide && static_cast<size_t>(printed) * 3 < bytes.size() * 2) return std::nullopt;
   std::string out;
   size_t run = 0, kept = 0;
   const auto end_run = [&] {
@@ -176,8 +238,12 @@ class BlobReader {
       if (!bytes || !IsReadable(*bytes)) bytes = decode(run);
       return bytes && IsReadable(*bytes);
     };
+    const auto base64 = [&] {
+      return MayReadAsText<6>(run, [](char c) { return kBase64Values[static_cast<uint8_t>(c)]; }) && read(DecodeBase64);
+    };
+    const auto base32 = [&] { return MayReadAsText<5>(run, Base32Value) && read(DecodeBase32); };
     // Hex reads as base64 as well, and some of it even as text.
-    if (!read(DecodeHex<true>) && !read(DecodeBase64) && !read(DecodeBase32) && !read(DecodeBits)) {
+    if (!read(DecodeHex<true>) && !base64() && !base32() && !read(DecodeBits)) {
       if (strict) return false;
       // Letters glued to it shift what it decodes to, and some of that may look like text.
       if (ReadGlued(begin, end, true) || ReadHexWithin(begin, end, true)) return true;
@@ -187,7 +253,7 @@ class BlobReader {
           return decoded ? TextWithin(*decoded) : std::nullopt;
         };
       };
-      if (!read(text_in(DecodeBase64)) && !read(text_in(DecodeHex<>))) return false;
+      if (!(MayHoldText(run) && read(text_in(DecodeBase64))) && !read(text_in(DecodeHex<>))) return false;
     }
     std::vector<uint32_t> origin(bytes->size());
     for (size_t i = 0; i < origin.size(); ++i) {
@@ -235,7 +301,7 @@ class BlobReader {
     size_t longest = begin, length = 0;
     for (size_t at = begin; at < end;) {
       const size_t from = at;
-      while (at < end && HexNumber(text_, at, 1) >= 0) ++at;
+      while (at < end && kIsHex[static_cast<uint8_t>(text_[at])]) ++at;
       if (at - from > length) longest = from, length = at - from;
       at = std::max(at, from + 1);
     }

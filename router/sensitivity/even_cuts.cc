@@ -260,11 +260,19 @@ class CutReader {
     return {};
   }
   Chain ChainOf(size_t at, size_t length, bool several) {
+    constexpr size_t kSettledBytes = 2 * kSinglesMin;
     const std::string_view sign = text_.substr(at, length);
+    const size_t run_end = length == 1 ? RunEnd(at) : at;
     for (size_t apart = 1; apart <= kApartMax; ++apart) {
       const size_t second = at + apart + length;
       if (second + length > text_.size()) break;
       if (text_[second] != sign[0]) continue;
+      // In a row of one sign: what follows says below of the single characters, and of a chain of blanks.
+      if (apart > 1 && run_end >= second + kSettledBytes) continue;
+      if (apart == 1 && run_end > at + kChainMax + 2 && (sign[0] == ' ' || sign[0] == '\n')) {
+        in_vain_[apart] = {};
+        continue;
+      }
       // Of a chain in vain the rest is looked at only where it is short.
       Vain& vain = in_vain_[apart];
       if (at <= vain.last && length == vain.sign && (vain.last - at) % (apart + length) == 0) continue;
@@ -274,7 +282,7 @@ class CutReader {
       const bool few = apart >= kFewApart && chain.signs >= kFewMin;
       if (!few && chain.signs < kSignsMin[apart]) continue;
       // Of single characters set apart every second sign is as even.
-      if (apart > 1 && Repeats(text_, second, sign, 1 + length) >= kSinglesMin) continue;
+      if (apart > 1 && Repeats(text_, second, sign, 1 + length, kSinglesMin) >= kSinglesMin) continue;
       // A short code with signs of base64 between its groups may read as base64 by accident.
       if (!(few && IsBase64Byte(sign[0])) && IsRead(chain)) {
         read_end_ = std::max(read_end_, chain.last());
@@ -287,6 +295,13 @@ class CutReader {
       if (!few || chain.signs >= kSignsMin[apart]) vain = {chain.last(), length};
     }
     return {};
+  }
+  // Where the row of one and the same byte ends that `at` lies in.
+  size_t RunEnd(size_t at) {
+    if (at >= run_end_) {
+      for (run_end_ = at + 1; run_end_ < text_.size() && text_[run_end_] == text_[at];) ++run_end_;
+    }
+    return run_end_;
   }
   bool IsRead(const Chain& chain) {
     while (next_read_ < read_.list.size() && read_.list[next_read_].end <= chain.begin) ++next_read_;
@@ -330,6 +345,7 @@ class CutReader {
   EvenCuts cuts_;
   bool edges_ = false;
   size_t read_end_ = 0;  // of the chain at hand that is read already
+  size_t run_end_ = 0;   // of the last row of one byte that was looked at
   struct Vain {
     size_t last = 0, sign = 0;
   };

@@ -123,6 +123,9 @@ std::optional<Value> SocialSecurity(const Match& match) {
   const std::string_view digits = match.view.substr(match.begin, 9);
   const TextRange range = match.InText(match.begin, match.end);
   const std::string_view text = match.text();
+  // Without its word only `3-2-4` counts: most numbers are settled here.
+  const bool three = IsDigit(text[range.begin + 1]) && IsDigit(text[range.begin + 2]) && text[range.begin + 3] == '-';
+  if (!three && !match.evidence.Has(Cue::kSsn)) return std::nullopt;
   if (!IsUsSsn(digits) || TouchesDigit(text, range) || InsideMixedToken(text, range)) return std::nullopt;
   if (match.evidence.Near(Cue::kSsn, range)) return Value{range, kScoreLabelled};
   if (text[range.begin + 3] != '-') return std::nullopt;

@@ -71,7 +71,12 @@ double Contra(const Evidence& evidence, TextRange range) {
   if (evidence.Near(Cue::kFiction, range, kContraChars)) factor *= 0.55;
   if (evidence.Near(Cue::kPublicFigure, range, kContraChars)) factor *= 0.6;
   if (evidence.Near(Cue::kExample, range, kContraChars)) factor *= 0.75;
-  for (const NameSpan& name : evidence.names()) {
+  constexpr size_t kContraBytes = 4 * kContraChars;
+  const auto far_before = [&](const NameSpan& name) { return name.end + kContraBytes < range.begin; };
+  const std::vector<NameSpan>& names = evidence.names();
+  for (auto at = std::partition_point(names.begin(), names.end(), far_before); at != names.end(); ++at) {
+    const NameSpan& name = *at;
+    if (name.begin > range.end + kContraBytes) break;
     // Who is entered in a form (`姓名:`) is nobody's idol.
     if (name.type != NameType::kPublicPerson || evidence.Before(Cue::kNameLabel, {name.begin, name.begin}, 3)) continue;
     const bool near = name.end <= range.begin

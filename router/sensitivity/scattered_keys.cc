@@ -93,6 +93,7 @@ struct Body {
   std::vector<uint32_t> origin;
   size_t end = 0;
   size_t pieces = 0, words = 0;  // tokens between separators; those of small letters only, perhaps after a capital
+  size_t plain_end = 0;          // of a first piece without gaps or digits in words; 0: it has some
   bool cut = false;              // by a separator, or its digits are in words
 };
 
@@ -121,6 +122,7 @@ class KeyReader {
   static constexpr size_t kBodyMax = 512, kBodyJudged = 64;
   // Of a text that is full of prefixes fewer are looked at, and less of what follows.
   static constexpr size_t kInVainMax = 16, kInVainBytes = 16;
+  static constexpr size_t kPieceMax = 1024, kPieceJudged = 128;  // of a longer piece the beginning is read
 
   // The key with the anchor of its prefix at `at`; where it ends, 0 when there is none.
   size_t ReadAt(const Prefix& prefix, size_t at) {
@@ -139,16 +141,18 @@ class KeyReader {
       ++behind;
     }
     const bool token = prefix.text == kTokenPrefix;
-    Body body = BodyAt(behind, prefix, token && in_vain_ <= kInVainMax ? kBodyMax : kBodyJudged);
-    if (body.characters.size() < prefix.body_min || !(body.cut || behind - begin > prefix.text.size())) return 0;
+    // Glued to its prefix and in one piece: none of ours.
+    const bool glued = behind - begin == prefix.text.size();
+    if (glued && behind >= plain_begin_ && behind + kBodyJudged <= plain_end_) return 0;
+    const bool few = in_vain_ <= kInVainMax;
+    const size_t piece_max = few ? kPieceMax : token ? kBodyMax : kPieceJudged;
+    Body body = BodyAt(behind, prefix, token && few ? kBodyMax : kBodyJudged, piece_max);
+    if (body.plain_end > plain_end_) plain_begin_ = behind, plain_end_ = body.plain_end;
+    if (body.characters.size() < prefix.body_min || !(body.cut || !glued)) return 0;
     std::string key(prefix.text);
-    if (token ? !AppendToken(body.characters, key) : !IsBody(prefix, body)) {
-      ++in_vain_;
-      last_in_vain_ = at;
-      return 0;
-    }
+    if (token ? !AppendToken(body.characters, key) : !IsBody(prefix, body)) return InVain(at);
     if (!token) {
-      body = BodyAt(behind, prefix, kBodyMax);
+      body = BodyAt(behind, prefix, kBodyMax, kPieceMax);
       key += body.characters;
     }
     if (text_.substr(begin, key.size()) == key) return 0;  // one already
@@ -163,6 +167,12 @@ class KeyReader {
     return body.end;
   }
 
+  size_t InVain(size_t at) {
+    ++in_vain_;
+    last_in_vain_ = at;
+    return 0;
+  }
+
   // A piece of a body, from `begin` to where it ends.
   struct Piece {
     size_t end = 0, digits = 0, upper = 0, lower = 0;
@@ -170,10 +180,12 @@ class KeyReader {
     // Letters of one case, or a capital and small ones.
     bool MayBeWord() const { return digits == 0 && (upper == 0 || lower == 0 || (upper == 1 && capital)); }
   };
-  Piece PieceAt(size_t begin, Body& body) const {
+  // `capitals`: not beyond a small letter.
+  Piece PieceAt(size_t begin, size_t most, bool capitals, Body& body) const {
     Piece piece;
     size_t at = begin;
-    while (at < text_.size()) {
+    const size_t limit = body.characters.size() + most;
+    while (at < text_.size() && body.characters.size() < limit && !(capitals && piece.lower > 0)) {
       char character = 0;
       const size_t length = MayBeginNumeral(text_[at]) ? CutNumeralAt(text_, at, &character) : 0;
       if (length == 0 && !IsAlnum(text_[at])) break;
@@ -189,14 +201,15 @@ class KeyReader {
     return piece;
   }
   // `most` characters and the rest of their piece.
-  Body BodyAt(size_t at, const Prefix& prefix, size_t most) const {
+  Body BodyAt(size_t at, const Prefix& prefix, size_t most, size_t piece_max) const {
     constexpr size_t kFirstWordMin = 5;
     Body body;
     body.end = at;
     while (at < text_.size() && body.characters.size() < most) {
       const size_t begin = BehindGap(text_, at), before = body.characters.size();
-      const Piece piece = PieceAt(begin, body);
+      const Piece piece = PieceAt(begin, piece_max, prefix.capitals, body);
       if (piece.end == begin) break;
+      if (before == 0 && begin == at && !piece.words) body.plain_end = piece.end;
       const bool word = piece.MayBeWord() && piece.upper + piece.lower >= prefix.word_min && !prefix.capitals;
       // Prose, or what comes behind the key.
       const bool prose = (body.words + 1) * 3 > body.pieces + 3 || (before == 0 && piece.lower >= kFirstWordMin);
@@ -243,6 +256,7 @@ class KeyReader {
   const std::string_view text_;
   Edits edits_;
   size_t in_vain_ = 0, last_in_vain_ = 0;
+  size_t plain_begin_ = 0, plain_end_ = 0;  // the last stretch of letters and digits in which no digit is a word
 };
 
 }  // namespace

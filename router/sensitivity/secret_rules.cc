@@ -119,14 +119,25 @@ TextRange WordAround(std::string_view text, size_t at) {
   return range;
 }
 
+// Whether a sign between letters or digits stands before the one at `at` in a short word: then it was judged there.
+bool IsSignBefore(std::string_view text, TextRange word, size_t at) {
+  constexpr size_t kShort = 40;
+  for (size_t i = word.begin + 1; i < at; ++i) {
+    const bool sign = std::string_view("!#$&*").find(text[i]) != std::string_view::npos;
+    if (sign && IsAlnum(text[i - 1]) && IsAlnum(text[i + 1])) return word.end - i < kShort;
+  }
+  return false;
+}
+
 // `laptop = Marmalade&Toast3`, `it's popcorn!Night22`: small and capital letters, digits and a sign in one word, of
 // which a sentence says what it is. Lines of code hold the like.
 std::optional<Value> ShapedPassword(const Match& match) {
-  constexpr size_t kMin = 9, kLineBytesMax = 120;
+  constexpr size_t kMin = 9, kMax = 40, kLineBytesMax = 120;
   constexpr std::string_view kSaid[] = {" is", "it's", " to", " =", "=", "是", "为", "成"};
   const std::string_view text = match.text();
   const TextRange range = WordAround(text, match.begin + 1);
   const std::string_view value = text.substr(range.begin, range.end - range.begin);
+  if (value.size() > kMax || IsSignBefore(text, range, match.begin + 1)) return std::nullopt;
   if (value.size() < kMin || std::none_of(value.begin(), value.end(), IsUpper) ||
       std::none_of(value.begin(), value.end(), IsLower) || value.find('.') != std::string_view::npos) {
     return std::nullopt;
@@ -135,11 +146,12 @@ std::optional<Value> ShapedPassword(const Match& match) {
   const size_t from = range.begin > kLineBytesMax ? range.begin - kLineBytesMax : 0;
   std::string_view before = text.substr(from, range.begin - from);
   before = before.substr(before.rfind('\n') + 1);
-  const std::string_view after = text.substr(range.end, std::min(text.find('\n', range.end), text.size()) - range.end);
+  std::string_view after = text.substr(range.end, kLineBytesMax);
+  after = after.substr(0, after.find('\n'));
   const auto code = [](std::string_view part) {
     return part.find_first_of("(){};<>") != std::string_view::npos || part.find("//") != std::string_view::npos;
   };
-  if (code(before) || code(after.substr(0, kLineBytesMax))) return std::nullopt;
+  if (code(before) || code(after)) return std::nullopt;
   while (!before.empty() && (before.back() == ' ' || before.back() == '"')) before.remove_suffix(1);
   const auto ends = [before](std::string_view word) { return before.ends_with(word); };
   if (std::none_of(std::begin(kSaid), std::end(kSaid), ends)) return std::nullopt;
