@@ -139,7 +139,7 @@ class PythonTest(unittest.TestCase):
         self.assertTrue(all(answers.values()))
         failed = json.loads(self.router.files.content(batch.error_file_id).text)
         self.assertEqual((failed["custom_id"], failed["response"]["status_code"]), ("bad", 400))
-        self.assertEqual(failed["response"]["body"]["error"]["param"], "sampling.temperature")
+        self.assertEqual(failed["response"]["body"]["error"]["param"], "temperature")
         saw = self.cloud_saw()
         self.assertEqual(saw.count(b"POST /"), before.count(b"POST /") + 1, "the everyday line")
         self.assertNotIn(PATIENT.encode(), saw)
@@ -152,7 +152,7 @@ class PythonTest(unittest.TestCase):
         with self.assertRaises(openai.BadRequestError) as raised:
             self.chat(temperature=9)
         self.assertEqual((raised.exception.type, raised.exception.param),
-                         ("invalid_request_error", "sampling.temperature"))
+                         ("invalid_request_error", "temperature"))
         self.assertTrue(raised.exception.request_id)
         rows = ((openai.AuthenticationError, lambda: self.client("another").models.list()),
                 (openai.AuthenticationError, lambda: self.client("another").chat.completions.create(
