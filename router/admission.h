@@ -20,8 +20,6 @@
 
 namespace headgate::router {
 
-inline constexpr char kAnonymousTenant[] = "default";  // also of requests that name none
-
 // Counts a request as in flight until destroyed.
 class InFlight {
  public:

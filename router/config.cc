@@ -23,7 +23,6 @@ namespace {
 constexpr size_t kFileBytesMax = 16 << 20;
 constexpr size_t kVersionHexDigits = 16;
 constexpr int kReadsMax = 10;
-constexpr char kAnonymousTenant[] = "default";
 
 void ReadSections(Reading& reading) {
   ReadListen(reading);

@@ -55,6 +55,8 @@ struct BudgetConfig {
   std::vector<double> hourly_profile;  // 24 weights from midnight on: when the money is meant to go; empty = evenly
 };
 
+inline constexpr char kAnonymousTenant[] = "default";  // also of requests that name none
+
 struct TenantConfig {
   std::string name;
   std::vector<std::string> api_key_sha256;  // hex SHA-256 of the key; keys are never stored
