@@ -43,6 +43,9 @@ class AuditStore {
   virtual std::vector<v1::ChainHead> Predecessors() const { return {}; }
 };
 
+// Whether a start could write into config.directory; makes nothing. INVALID_ARGUMENT or UNAVAILABLE says why not.
+absl::Status CheckAuditDirectory(const AuditConfig& config);
+
 // Segments `audit-<chain>-<number>.jsonl` in config.directory, created 0600, O_APPEND, with a manifest signed with
 // `key` for each that is complete. A full, unwritable, deleted or hanging disk is UNAVAILABLE, and a partly written
 // line is cut off again. Every record is written with write(2) before Append returns and reaches the medium within

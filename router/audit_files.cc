@@ -337,20 +337,32 @@ std::vector<v1::ChainHead> AuditFiles::Predecessors() const {
   return out;
 }
 
+absl::Status CheckWritable(const std::string& directory) {
+  struct stat info {};
+  if (::stat(directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat("audit.directory: not a directory: ", directory));
+  }
+  if (::access(directory.c_str(), W_OK | X_OK) != 0) return FileError("audit.directory: not writable", directory);
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::Status CheckAuditDirectory(const AuditConfig& config) {
+  std::filesystem::path place = std::filesystem::path(config.directory) / "";  // with one slash at its end
+  if (::access(place.c_str(), F_OK) == 0 || errno != ENOENT) return CheckWritable(config.directory);
+  place = place.parent_path().parent_path();  // where a start makes it
+  if (place.empty()) place = ".";
+  if (::access(place.c_str(), W_OK | X_OK) != 0) return FileError("audit.directory: cannot create", config.directory);
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::unique_ptr<AuditStore>> OpenAuditFiles(const AuditConfig& config, const std::string& chain_id,
                                                            const std::string& key, Executor executor, Clock& clock) {
-  struct stat info {};
   if (::mkdir(config.directory.c_str(), 0700) != 0 && errno != EEXIST) {
     return FileError("audit.directory: cannot create", config.directory);
   }
-  if (::stat(config.directory.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat("audit.directory: not a directory: ", config.directory));
-  }
-  if (::access(config.directory.c_str(), W_OK | X_OK) != 0) {
-    return FileError("audit.directory: not writable", config.directory);
-  }
+  RETURN_IF_ERROR(CheckWritable(config.directory));
   return std::make_unique<AuditFiles>(config, chain_id, key, executor, clock);
 }
 

@@ -13,6 +13,7 @@
 #include "common/hardening.h"
 #include "common/log.h"
 #include "common/tls.h"
+#include "router/audit.h"
 #include "services/command_line.h"
 #include "services/router/router_server.h"
 
@@ -56,6 +57,8 @@ int Run(const RouterFlags& flags, bool check_only) {
   if (!rules.ok()) return Fail(rules.status());
   const router::RouterConfig& config = (*rules)->config;
   if (check_only) {
+    const absl::Status audit = router::CheckAuditDirectory(config.audit);
+    if (!audit.ok()) return Fail(audit);
     std::cout << "configuration OK, version " << config.version << "\n";
     return 0;
   }

@@ -56,7 +56,11 @@ TEST_F(CommandLineTest, RouterFlags) {
 TEST_F(CommandLineTest, CheckConfigSaysWhatIsWrong) {
   engine_address_ = "127.0.0.1:9";
   Write("cloud.key", "test-cloud-key\n");
+  Write("a-file", "x");
   const std::string good = RouterYamlText({});
+  const auto directory = [&](const char* name) {
+    return absl::StrReplaceAll(good, {{"directory: audit", absl::StrCat("directory: ", name)}});
+  };
   const struct {
     const char* name;
     std::string yaml;
@@ -76,6 +80,11 @@ TEST_F(CommandLineTest, CheckConfigSaysWhatIsWrong) {
        "HEADGATE_NOT_SET"},
       {"pattern that cannot be", good + "sensitivity:\n  keyword_lists:\n    - name: empty\n      words: []\n", {},
        "words"},
+      {"audit directory that would be made", directory("a-new-one/"), {}, ""},
+      {"audit directory that is there", directory("."), {}, ""},
+      {"audit directory is a file", directory("a-file"), {}, "audit.directory: not a directory"},
+      {"audit directory in a file", directory("a-file/audit"), {}, "audit.directory: not a directory"},
+      {"audit directory nowhere", directory("no/such/place"), {}, "audit.directory: cannot create"},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
@@ -85,6 +94,7 @@ TEST_F(CommandLineTest, CheckConfigSaysWhatIsWrong) {
     EXPECT_THAT(ended.out + ended.err, HasSubstr(*row.complaint == '\0' ? "configuration OK" : row.complaint));
     EXPECT_THAT(ended.out, Not(HasSubstr("listening")));
   }
+  EXPECT_FALSE(std::filesystem::exists(Path("a-new-one"))) << "a check makes nothing";
 }
 
 TEST_F(CommandLineTest, StartFailuresAreClear) {
