@@ -133,7 +133,7 @@ absl::StatusOr<Batches::Reply> Batches::Files(const HttpRequest& request, const 
                                               std::string rest) {
   if (rest.empty()) {
     if (request.method == "POST") return Upload(request, tenant);
-    if (request.method == "GET") return Reply{List(store_.Files(tenant))};
+    if (request.Reads()) return Reply{List(store_.Files(tenant))};
     return FieldError("method", "use GET or POST");
   }
   const bool content = absl::EndsWith(rest, "/content");
@@ -142,7 +142,7 @@ absl::StatusOr<Batches::Reply> Batches::Files(const HttpRequest& request, const 
     RETURN_IF_ERROR(store_.DeleteFile(tenant, rest));
     return Reply{Json({{"id", rest}, {"object", "file"}, {"deleted", true}}).dump()};
   }
-  if (request.method != "GET") return FieldError("method", content ? "use GET" : "use GET or DELETE");
+  if (!request.Reads()) return FieldError("method", content ? "use GET" : "use GET or DELETE");
   ASSIGN_OR_RETURN(const auto file, store_.File(tenant, rest));
   return content ? Reply{file->content, false} : Reply{file->Json()};
 }
@@ -174,12 +174,14 @@ absl::StatusOr<Batches::Reply> Batches::OfBatches(const HttpRequest& request, co
                                                   const std::string& tenant, std::string rest) {
   if (rest.empty()) {
     if (request.method == "POST") return Create(request, head, tenant);
-    if (request.method == "GET") return Reply{List(store_.Batches(tenant))};
+    if (request.Reads()) return Reply{List(store_.Batches(tenant))};
     return FieldError("method", "use GET or POST");
   }
   const bool cancel = absl::EndsWith(rest, "/cancel");
   if (cancel) rest.resize(rest.size() - 7);
-  if (request.method != (cancel ? "POST" : "GET")) return FieldError("method", cancel ? "use POST" : "use GET");
+  if (cancel ? request.method != "POST" : !request.Reads()) {
+    return FieldError("method", cancel ? "use POST" : "use GET");
+  }
   ASSIGN_OR_RETURN(const Found batch, store_.Find(tenant, rest));
   if (cancel) Cancel(*batch);
   return Reply{batch->Json()};

@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "common/log.h"
 #include "common/trace.h"
@@ -70,6 +71,17 @@ absl::StatusOr<std::string> SessionOf(const HeaderLookup& headers) {
     return FieldError("x-headgate-session", "must be one value of at most 256 bytes");
   }
   return std::string(values[0]);
+}
+
+absl::StatusOr<absl::Duration> TimeoutOf(const HeaderLookup& headers) {
+  const auto values = headers("x-headgate-timeout");
+  if (values.empty()) return absl::InfiniteDuration();
+  double seconds = 0;
+  const bool number = absl::SimpleAtod(absl::string_view(values[0].data(), values[0].size()), &seconds);
+  if (values.size() > 1 || !number || !(seconds > 0 && seconds <= 86400)) {
+    return FieldError("x-headgate-timeout", "must be one number of seconds above 0, at most 86400");
+  }
+  return absl::Seconds(seconds);
 }
 
 std::vector<std::pair<std::string, std::string>> RouteHeaders(const v1::Route& route) {

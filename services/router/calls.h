@@ -86,6 +86,9 @@ absl::Status ReadHead(const HeaderLookup& headers, const RandomBytes& random, ro
 // x-headgate-session: at most 256 bytes, else INVALID_ARGUMENT. Empty when absent.
 absl::StatusOr<std::string> SessionOf(const HeaderLookup& headers);
 
+// x-headgate-timeout: one number of seconds above 0, at most a day, else INVALID_ARGUMENT. Infinite when absent.
+absl::StatusOr<absl::Duration> TimeoutOf(const HeaderLookup& headers);
+
 // What the answer's headers say about its route: x-headgate-route, x-headgate-sensitivity, x-headgate-reasons.
 std::vector<std::pair<std::string, std::string>> RouteHeaders(const v1::Route& route);
 

@@ -34,6 +34,7 @@ struct HttpRequest {
   std::string body;
   std::string peer_identity;
   MonotonicTime received;
+  bool Reads() const { return method == "GET" || method == "HEAD"; }  // HttpReply leaves out HEAD's body
   // Values of every header of that name.
   std::vector<std::string_view> Values(std::string_view name) const {
     std::vector<std::string_view> values;

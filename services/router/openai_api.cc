@@ -176,7 +176,7 @@ void OpenAiApi::RefusedUnread(int http_status) {
 
 Task<absl::Status> OpenAiApi::Route(Exchange& x) {
   const std::string& path = x.request.path;
-  const bool get = x.request.method == "GET" || x.request.method == "HEAD", post = x.request.method == "POST";
+  const bool get = x.request.Reads(), post = x.request.method == "POST";
   constexpr char kModels[] = "/v1/models/";
   absl::Status status;
   if (path == "/healthz" || path == "/readyz") {
@@ -202,6 +202,8 @@ Task<absl::Status> OpenAiApi::Route(Exchange& x) {
     co_return status;
   }
   CO_RETURN_IF_ERROR(CheckContentType(x.request));
+  CO_ASSIGN_OR_RETURN(const absl::Duration timeout, TimeoutOf(x.lookup));
+  x.head.deadline = x.head.received + timeout;
   if (embed) {
     status = co_await Embed(x);
   } else {

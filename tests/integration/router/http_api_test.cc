@@ -225,7 +225,7 @@ TEST_F(HttpApiTest, AWrongMethodIsToldTheRightOnes) {
   }
   HttpCall head;
   head.method = "HEAD";
-  for (const char* const path : {"/healthz", "/readyz", "/v1/models"}) {
+  for (const char* const path : {"/healthz", "/readyz", "/v1/models", "/v1/files", "/v1/batches"}) {
     head.url = http(path);
     const HttpResult result = Fetch(head);
     EXPECT_EQ(result.status, 200) << path;
@@ -261,6 +261,8 @@ TEST_F(HttpApiTest, RefusalsAreInOpenAisShape) {
       {"no messages", "POST", kChat, {key}, R"({"messages":[]})", 400, "invalid_request_error", "messages"},
       {"bad declared level", "POST", kChat, {key, "x-headgate-sensitivity: secret"}, ChatBody("x"), 400,
        "invalid_request_error", "x-headgate-sensitivity"},
+      {"bad timeout", "POST", kChat, {key, "x-headgate-timeout: soon"}, ChatBody("x"), 400, "invalid_request_error",
+       "x-headgate-timeout"},
       {"too large on the wire", "POST", kChat, {key}, ChatBody(std::string(30000, 'x')), 413, "invalid_request_error",
        ""},
       {"too much text", "POST", kChat, {key}, ChatBody(std::string(11000, 'x')), 400, "invalid_request_error", ""},
@@ -294,6 +296,16 @@ TEST_F(HttpApiTest, RefusalsAreInOpenAisShape) {
   }
   EXPECT_EQ(PostJson(http(kChat), ChatBody("x"), {key}).status, 200);
   EXPECT_EQ(PostJson(http(kChat), ChatBody("x"), {"x-api-key: key-a"}).status, 200);
+}
+
+TEST_F(HttpApiTest, ATimeoutEndsTheWorkUpstream) {
+  StartAll();
+  DeepSeekPlan plan;
+  plan.end = DeepSeekPlan::End::kStall;
+  plan.end_after = 2;
+  emulator_->AddPlan(plan);
+  EXPECT_EQ(PostJson(http(kChat), ChatBody("hello"), {"x-headgate-timeout: 0.3"}).status, 504);
+  EXPECT_TRUE(emulator_->WaitUntil([](const DeepSeekEmulator::Stats& s) { return s.chats_active == 0; }));
 }
 
 TEST_F(HttpApiTest, ATenantOverItsRateIsToldWhenToComeAgain) {

@@ -307,8 +307,11 @@ TEST_F(BatchesTest, RefusalsNameTheField) {
   EXPECT_EQ(create(absl::StrCat(R"({"input_file_id":")", file,
                                 R"(","endpoint":"/v1/embeddings","completion_window":"24h","metadata":{"a":1}})")),
             "metadata");
-  EXPECT_EQ(ParamOf(Call("PUT", "/v1/files").status()), "method");
-  EXPECT_EQ(ParamOf(Call("GET", "/v1/batches/x/cancel").status()), "method");
+  for (const auto& [method, path] : std::vector<std::pair<std::string, std::string>>{
+           {"PUT", "/v1/files"}, {"PUT", "/v1/files/x"}, {"DELETE", "/v1/files/x/content"}, {"PUT", "/v1/batches"},
+           {"DELETE", "/v1/batches/x"}, {"GET", "/v1/batches/x/cancel"}, {"HEAD", "/v1/batches/x/cancel"}}) {
+    EXPECT_EQ(ParamOf(Call(method, path).status()), "method") << method << " " << path;
+  }
 }
 
 }  // namespace
