@@ -4,6 +4,7 @@
 // Credentials after their label: passwords, secrets by their randomness, cookies, bearer tokens, tokens in URLs.
 #include <algorithm>
 
+#include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/labels.h"
 #include "router/sensitivity/rule.h"
 #include "router/sensitivity/secrets.h"
@@ -12,17 +13,29 @@ namespace headgate::router {
 namespace {
 
 constexpr size_t kTokenBytesMax = 1024;
+constexpr size_t kJudgedBytes = 128;  // a longer value is no password, and of a token these tell
 
-// To the end of a value without spaces: a quote, a space, or a sign that closes it.
-size_t EndOfValue(std::string_view text, size_t begin, std::string_view stops) {
-  size_t end = begin;
-  while (end < text.size() && end - begin < kTokenBytesMax) {
-    const auto c = static_cast<uint8_t>(text[end]);
-    if (c <= ' ' || c >= 0x80 || stops.find(text[end]) != std::string_view::npos) break;
-    ++end;
+// What ends a value without spaces, and what closes one but is no part of it.
+constexpr ByteSet StopsOf(std::string_view signs) {
+  ByteSet stops(signs);
+  for (size_t byte = 0; byte < 256; ++byte) {
+    if (byte <= ' ' || byte >= 0x80) stops.Add(static_cast<uint8_t>(byte));
   }
-  while (end > begin && std::string_view(".,;:)]}").find(text[end - 1]) != std::string_view::npos) --end;
-  return end;
+  return stops;
+}
+constexpr ByteSet kValueStops = StopsOf("\"'`<|,;&"), kProseStops = StopsOf("\"'`<|,;"),
+                  kCommandStops = StopsOf("\"'`<|;&"), kParameterStops = StopsOf("\"'`<|&#");
+constexpr ByteSet kClosing(".,;:)]}");
+
+// To the end of a value without spaces: a quote, a space, or a sign that closes it. One that is longer than `enough` may
+// end anywhere behind that.
+size_t EndOfValue(std::string_view text, size_t begin, const ByteSet& stops, size_t enough = kTokenBytesMax) {
+  size_t kept = begin;
+  const size_t limit = std::min(text.size(), begin + std::min(kTokenBytesMax, text.size()));
+  for (size_t end = begin; end < limit && kept - begin <= enough && !stops.Has(text[end]); ++end) {
+    if (!kClosing.Has(text[end])) kept = end + 1;
+  }
+  return kept;
 }
 
 // `password is required` and `password = request.form[...]` are no passwords.
@@ -45,7 +58,7 @@ void ReadPassword(const Evidence& evidence, const Evidence::Hit& label, Report r
   while (option > 0 && label.begin - option < 24 && (IsLetter(text[option - 1]) || text[option - 1] == '-')) --option;
   const bool flag = text.substr(option, 2) == "--" && connector.value_begin == label.end + 1;
   if (latin && !connector.strong && !connector.quoted && !coded && !flag) return;
-  const size_t end = EndOfValue(text, begin, "\"'`<|,;&");
+  const size_t end = EndOfValue(text, begin, kValueStops, kJudgedBytes);
   const std::string_view value = text.substr(begin, end - begin);
   const bool closed =
       connector.quoted && end < text.size() && (text[end] == '"' || text[end] == '\'' || text[end] == '`');
@@ -75,8 +88,8 @@ void ReadSecret(const Evidence& evidence, const Evidence::Hit& label, Report rep
   const std::string_view text = evidence.text();
   const Connector connector = SkipConnector(text, label.end);
   const size_t begin = connector.value_begin;
-  const size_t end = EndOfValue(text, begin, "\"'`<|,;&");
-  const std::string_view value = text.substr(begin, std::min<size_t>(end - begin, 128));
+  const size_t judged = EndOfValue(text, begin, kValueStops, kJudgedBytes);
+  const std::string_view value = text.substr(begin, std::min(judged - begin, kJudgedBytes));
   constexpr size_t kSecretMin = 12;
   const bool token_alphabet = std::all_of(value.begin(), value.end(), [](char c) {
     return IsAlnum(c) || std::string_view("+/=_-.~!@#$%^*:").find(c) != std::string_view::npos;
@@ -86,13 +99,14 @@ void ReadSecret(const Evidence& evidence, const Evidence::Hit& label, Report rep
   if (value.find("://") != std::string_view::npos) return;
   const bool named_secret = text.substr(label.begin, label.end - label.begin).size() > 5;
   // `appsecret 9c1d...`: named at once, and nothing near speaks of hashes.
-  const bool beside = begin - label.end <= 2 && !evidence.Near(Cue::kTechnical, {begin, end}, 30);
+  const bool beside = begin - label.end <= 2 &&
+                      !evidence.Near(Cue::kTechnical, {begin, EndOfValue(text, begin, kValueStops)}, 30);
   const bool hex_secret = value.size() >= 32 && (connector.strong ? named_secret : beside && value[8] != '-');
   if (IsUuidOrHash(value) && !hex_secret) return;
   if (!LooksGenerated(value)) return;
   // Dotted names are code: token.decode.utf8
   if (std::count(value.begin(), value.end(), '.') > 1 && std::none_of(value.begin(), value.end(), IsDigit)) return;
-  report("GENERIC_SECRET", {begin, end}, kScoreLabelled);
+  report("GENERIC_SECRET", {begin, EndOfValue(text, begin, kValueStops)}, kScoreLabelled);
 }
 
 // `the passphrase is "seven otters paint Lisbon"`: three words or more in quotes.
@@ -130,7 +144,12 @@ void ReadPasswordInProse(const Evidence& evidence, const Evidence::Hit& label, R
       ++at;
       continue;
     }
-    const size_t end = EndOfValue(text, at, "\"'`<|,;");
+    const size_t end = EndOfValue(text, at, kProseStops, kJudgedBytes);
+    const std::string_view value = text.substr(at, end - at);
+    if (!IsPasswordShaped(value, /*said=*/true)) {  // most words
+      at = std::max(end, at + 1);
+      continue;
+    }
     const size_t before = line.find_last_not_of(" \"'", at - 1);
     const std::string_view word = line.substr(0, before == std::string_view::npos ? 0 : before + 1);
     const auto ends = [word](std::string_view w) {
@@ -138,7 +157,6 @@ void ReadPasswordInProse(const Evidence& evidence, const Evidence::Hit& label, R
       return !IsLetter(w[0]) || word.size() == w.size() || !IsAlnum(word[word.size() - w.size() - 1]);
     };
     const bool said = std::any_of(std::begin(kSaid), std::end(kSaid), ends);
-    const std::string_view value = text.substr(at, end - at);
     if (IsPasswordShaped(value, said) && LooksLikePassword(value, false)) {
       const bool talk = evidence.Before(Cue::kGeneralQuestion, {label.begin, end}, 24) ||
                         evidence.Near(Cue::kExample, {at, end}, 40);
@@ -190,7 +208,7 @@ void ReadCommand(const Evidence& evidence, const Evidence::Hit& command, Report 
     if (text[begin] == ' ' && text.substr(command.begin, 2) != "my" && text.substr(command.begin, 2) != "ma") ++begin;
     const bool quoted = text[begin] == '\'' || text[begin] == '"';
     begin += quoted;
-    const size_t end = EndOfValue(text, begin, "\"'`<|;&");
+    const size_t end = EndOfValue(text, begin, kCommandStops);
     if (text[at + 2] == 'u') begin = std::min(end, text.find(':', begin)) + 1;
     const std::string_view value = begin < end ? text.substr(begin, end - begin) : std::string_view();
     if (value.empty() || value[0] == '-' || value[0] == '$' || !LooksLikePassword(value, quoted)) continue;
@@ -207,24 +225,24 @@ void ReadBearer(const Evidence& evidence, const Evidence::Hit& label, Report rep
   for (const std::string_view scheme : {"Bearer ", "bearer ", "Basic ", "basic ", "token ", "Token "}) {
     if (text.substr(begin, scheme.size()) == scheme) begin += scheme.size();
   }
-  const size_t end = EndOfValue(text, begin, "\"'`<|,;&");
-  const std::string_view value = text.substr(begin, std::min<size_t>(end - begin, 128));
+  const size_t judged = EndOfValue(text, begin, kValueStops, kJudgedBytes);
+  const std::string_view value = text.substr(begin, std::min(judged - begin, kJudgedBytes));
   if (value.size() < 12 || !LooksGenerated(value)) return;
-  report("GENERIC_SECRET", {begin, end}, kScoreLabelled);
+  report("GENERIC_SECRET", {begin, EndOfValue(text, begin, kValueStops)}, kScoreLabelled);
 }
 
 void ReadCookie(const Evidence& evidence, const Evidence::Hit& label, Report report) {
   const std::string_view text = evidence.text();
   size_t begin = SkipConnector(text, label.end).value_begin;
   // `Cookie: name=value`: the value is judged.
-  size_t end = EndOfValue(text, begin, "\"'`<|,;&");
-  const size_t equals = text.substr(begin, end - begin).find('=');
-  if (equals != std::string_view::npos && equals < 40) begin += equals + 1;
+  const size_t end = EndOfValue(text, begin, kValueStops, 2 * kJudgedBytes);
+  const size_t equals = text.substr(begin, std::min<size_t>(end - begin, 40)).find('=');
+  if (equals != std::string_view::npos) begin += equals + 1;
   if (begin > label.end + 80) return;
-  const std::string_view value = text.substr(begin, std::min<size_t>(end - begin, 128));
+  const std::string_view value = text.substr(begin, std::min(end - begin, kJudgedBytes));
   const bool sign = text.substr(label.end, begin - label.end).find_first_of("=:") != std::string_view::npos;
   if (!sign || value.size() < 14 || !LooksGenerated(value)) return;
-  report("COOKIE", {begin, end}, kScoreLabelled);
+  report("COOKIE", {begin, EndOfValue(text, begin, kValueStops)}, kScoreLabelled);
 }
 
 // What opens doors and safes, right behind its label: `gate code #4482`, `safe combination: 31-07-52`, 门禁 #2580*1.
@@ -256,9 +274,10 @@ void ReadTokenParameter(const Evidence& evidence, const Evidence::Hit& label, Re
   if (label.begin == 0 ||
       (text[label.begin - 1] != '?' && text[label.begin - 1] != '&' && text[label.begin - 1] != '#'))
     return;
-  const size_t end = EndOfValue(text, label.end, "\"'`<|&#");
-  const std::string_view value = text.substr(label.end, std::min<size_t>(end - label.end, 128));
-  if (value.size() >= 16 && LooksGenerated(value)) report("URL_WITH_TOKEN", {label.end, end}, kScoreLabelled);
+  const size_t judged = EndOfValue(text, label.end, kParameterStops, kJudgedBytes);
+  const std::string_view value = text.substr(label.end, std::min(judged - label.end, kJudgedBytes));
+  if (value.size() < 16 || !LooksGenerated(value)) return;
+  report("URL_WITH_TOKEN", {label.end, EndOfValue(text, label.end, kParameterStops)}, kScoreLabelled);
 }
 
 }  // namespace

@@ -58,6 +58,17 @@ size_t SignLength(std::string_view text, size_t at) {
   }
 }
 
+// A sign ends at `at`.
+bool IsBehindSign(std::string_view text, size_t at) {
+  constexpr size_t kSignBytesMax = 4;
+  size_t begin = at;
+  while (begin > 0 && at - begin < kSignBytesMax) {
+    if ((static_cast<uint8_t>(text[--begin]) & 0xC0) != 0x80) break;
+  }
+  return begin < at && kSigns[static_cast<uint8_t>(text[begin])] != kNone &&
+         (begin + 1 == at || SignLength(text, begin) == at - begin);
+}
+
 // What may be put in again and again from `at` on: one sign, or several (` | `, `" + "`, `</td><td>`), shortest first.
 struct Signs {
   static constexpr size_t kMax = 8, kBytesMax = 24;
@@ -67,8 +78,7 @@ struct Signs {
 Signs SignsAt(std::string_view text, size_t at) {
   Signs signs;
   // Those behind the first of a row are a part of what the first begins, or stand alone.
-  const bool behind = at > 0 && kSigns[static_cast<uint8_t>(text[at - 1])] != kNone;
-  const size_t most = behind && text[at] != '<' ? 1 : Signs::kMax;
+  const size_t most = text[at] != '<' && IsBehindSign(text, at) ? 1 : Signs::kMax;
   for (size_t end = at; signs.count < most && end < text.size();) {
     const size_t length = SignLength(text, end);
     end += length;
@@ -274,8 +284,8 @@ class CutReader {
         continue;
       }
       // Of a chain in vain the rest is looked at only where it is short.
-      Vain& vain = in_vain_[apart];
-      if (at <= vain.last && length == vain.sign && (vain.last - at) % (apart + length) == 0) continue;
+      Vain& vain = in_vain_[apart][at % (apart + length)];
+      if (at <= vain.last && length == vain.sign) continue;
       const size_t third = second + apart + length;  // most end here
       if ((apart < kFewApart || sign[0] == ' ') && (third >= text_.size() || text_[third] != sign[0])) continue;
       Chain chain{text_, at, length, apart, Repeats(text_, at, sign, apart + length), several};
@@ -292,7 +302,7 @@ class CutReader {
         chain.signs += Repeats(text_, chain.last() + chain.period(), sign, chain.period(), text_.size());
         return chain;
       }
-      if (!few || chain.signs >= kSignsMin[apart]) vain = {chain.last(), length};
+      if (!few || chain.signs >= kSignsMin[apart]) vain = {static_cast<uint32_t>(chain.last()), static_cast<uint32_t>(length)};
     }
     return {};
   }
@@ -347,9 +357,10 @@ class CutReader {
   size_t read_end_ = 0;  // of the chain at hand that is read already
   size_t run_end_ = 0;   // of the last row of one byte that was looked at
   struct Vain {
-    size_t last = 0, sign = 0;
+    uint32_t last = 0, sign = 0;
   };
-  std::array<Vain, kApartMax + 1> in_vain_{};  // by distance, where the last chain that hides nothing ends
+  // By distance and place in it, where the last chain that hides nothing ends.
+  std::array<std::array<Vain, kApartMax + Signs::kBytesMax>, kApartMax + 1> in_vain_{};
 };
 
 }  // namespace

@@ -50,6 +50,22 @@ bool IsGlued(std::string_view text, size_t begin) {
   return begin - glue <= kGlueMax && (glue == 0 || !(IsTokenChar(text[glue - 1]) || IsBase64(text[glue - 1])));
 }
 
+// Words that stand where a password would, and are none.
+bool IsStandIn(std::string_view value) {
+  std::string low(value);
+  std::transform(low.begin(), low.end(), low.begin(), LowerAscii);
+  for (const std::string_view word :
+       {"your",        "example", "placeholder", "xxxx",     "****",   "....",    "redacted",    "<",
+        "${",          "{{",      "%s",          "$(",       "getenv", "environ", "process.env", "input(",
+        "secret_name", "null",    "undefined",   "changeme", "none",   "string",  "password",    "passwd",
+        "test",        "foobar",  "____",        "config",   "self.",  "request", "hash",        "user.",
+        "args",        "params",  "req.",        "encrypt"}) {
+    const bool sign = word.size() >= 2 && !IsAlnum(word[0]);
+    if ((sign || low.size() < word.size() + 6) && low.find(word) != std::string::npos) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 const std::vector<KeyPrefix>& KeyPrefixes() {
@@ -163,17 +179,14 @@ bool LooksLikePassword(std::string_view value, bool quoted) {
     if (static_cast<uint8_t>(c) >= 0x80) return false;  // prose
     digits += IsDigit(c), upper += IsUpper(c), lower += IsLower(c), other += !IsAlnum(c);
   }
-  std::string low(value);
-  std::transform(low.begin(), low.end(), low.begin(), LowerAscii);
-  for (const std::string_view word :
-       {"your",        "example", "placeholder", "xxxx",     "****",   "....",    "redacted",    "<",
-        "${",          "{{",      "%s",          "$(",       "getenv", "environ", "process.env", "input(",
-        "secret_name", "null",    "undefined",   "changeme", "none",   "string",  "password",    "passwd",
-        "test",        "foobar",  "____",        "config",   "self.",  "request", "hash",        "user.",
-        "args",        "params",  "req.",        "encrypt"}) {
-    if (low.find(word) != std::string::npos && low.size() < word.size() + 6) return false;
-    if (word.size() >= 2 && !IsAlnum(word[0]) && low.find(word) != std::string::npos) return false;
-  }
+  const auto form = [&] {
+    const bool mixed = (digits > 0) + (upper > 0) + (lower > 0) + (other > 0) >= 2;
+    if (digits > 0 && (mixed || value.size() >= 4)) return true;
+    if (other > 0 && upper + lower >= 3 && value.find_first_of("!@#$%^&*") != std::string_view::npos) return true;
+    if (upper > 1 && lower > 1 && !(IsUpper(value[0]) && upper == 1) && value.size() >= 8 && other == 0) return quoted;
+    return quoted && value.size() >= 6 && (upper + lower == value.size() || value.find('-') != std::string_view::npos);
+  };
+  if (!form()) return false;  // most are
   if (value.front() == '$' && value.find_first_of("0123456789!#") == std::string_view::npos)
     return false;                                                                      // a variable
   if (value.find('(') != std::string_view::npos && value.back() == ')') return false;  // a call
@@ -183,11 +196,7 @@ bool LooksLikePassword(std::string_view value, bool quoted) {
       seen.count() < 3 && digits < value.size()) {
     return false;
   }
-  const bool mixed = (digits > 0) + (upper > 0) + (lower > 0) + (other > 0) >= 2;
-  if (digits > 0 && (mixed || value.size() >= 4)) return true;
-  if (other > 0 && upper + lower >= 3 && value.find_first_of("!@#$%^&*") != std::string_view::npos) return true;
-  if (upper > 1 && lower > 1 && !(IsUpper(value[0]) && upper == 1) && value.size() >= 8 && other == 0) return quoted;
-  return quoted && value.size() >= 6 && (upper + lower == value.size() || value.find('-') != std::string_view::npos);
+  return !IsStandIn(value);
 }
 
 bool IsPasswordShaped(std::string_view value, bool said) {
