@@ -28,13 +28,14 @@ bool AfterCountryCode(std::string_view text, size_t begin) {
   return at == 0 || !IsDigit(text[at - 1]);
 }
 
-bool WrittenAsMobile(std::string_view text, TextRange range, const NumberShape& shape) {
+bool WrittenAsMobile(std::string_view text, TextRange range, const NumberShape& shape, bool named) {
   constexpr std::string_view kShapes[] = {"3-8", "7-4", "3-3-5", "3-3-3-2", "4-3-4", "5-6", "6-5", "4-7", "5-3-3"};
   const std::string groups = shape.group_count() <= 4 ? shape.groups() : "";
   if (groups == "3-4-4") return !shape.has_comma() || !IsListedByCommas(text, range);
   if (!shape.free_standing() && !AfterCountryCode(text, range.begin)) return false;
   if (shape.LooksLikeIpv4()) return false;
-  return OneOf(groups, kShapes) || (!shape.has_comma() && shape.Uniform(1));
+  const bool any = named && shape.group_size(0) > 2;  // unlike numbers with another country's code
+  return OneOf(groups, kShapes) || (!shape.has_comma() && (any || shape.Uniform(1)));
 }
 
 // `营收 13812345678 元` is an amount.
@@ -51,11 +52,10 @@ std::optional<Value> CnMobile(const Match& match) {
   if (range.end < text.size() && IsDigit(text[range.end])) return std::nullopt;
   if (!IsCnMobile(match.view.substr(match.begin, match.end - match.begin))) return std::nullopt;
   const NumberShape shape(text, range);
-  if (shape.separated()) {
-    if (!WrittenAsMobile(text, range, shape)) return std::nullopt;
-  } else if (IsFraction(text, range.begin) || InsideMixedToken(text, range)) {
-    return std::nullopt;
-  }
+  const bool named = match.evidence.Before(Cue::kPhone, range, kVeryCloseChars);
+  const bool written = shape.separated() ? WrittenAsMobile(text, range, shape, named)
+                                         : !IsFraction(text, range.begin) && !InsideMixedToken(text, range);
+  if (!written) return std::nullopt;
   if (text.substr(range.begin, 11) == kManualsMobile || IsOperand(text, range)) return std::nullopt;
   if (text.substr(0, range.begin).ends_with('+')) return std::nullopt;  // `+14155552671` is another country's
   if (IsCounted(text, range.end) && !match.evidence.Near(Cue::kPhone, range, kCloseChars)) return std::nullopt;

@@ -300,6 +300,11 @@ class NumberReader {
                        text_.begin() + static_cast<std::ptrdiff_t>(end),
                        [](char c) { return IsLetter(c) || static_cast<uint8_t>(c) >= 0x80; });
   }
+  // Milliseconds since 1970, as logs have them.
+  bool IsTime(const Token& part) const {
+    constexpr size_t kDigits = 13;
+    return part.size() == kDigits && text_[part.begin] == '1' && text_[part.begin + 1] >= '4';
+  }
   bool Takes(size_t first, const std::string& number) {
     if (number.size() < kNumberMin) return false;
     const size_t begin = last_[first].begin, end = last_.back().end;
@@ -309,6 +314,9 @@ class NumberReader {
     for (size_t i = first + 1; i < last_.size(); ++i) {
       const std::string_view between = text_.substr(last_[i - 1].end, last_[i].begin - last_[i - 1].end);
       if (!id && !SpeaksOfParts(between)) return false;
+    }
+    if (!id && std::any_of(&last_[first], &last_.back() + 1, [&](const Token& part) { return IsTime(part); })) {
+      return false;
     }
     const std::vector<Token> parts(last_.begin() + static_cast<std::ptrdiff_t>(first), last_.end());
     Put(parts, number, begin, end);

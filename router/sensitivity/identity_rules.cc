@@ -51,6 +51,12 @@ std::optional<Value> Usci(const Match& match) {
   return Value{range};
 }
 
+// `WX`, `EC`, `XA` and so on, in front of a Hong Kong identity card's digits.
+bool IsIssuedPair(char first, char second) {
+  first = UpperAscii(first), second = UpperAscii(second);
+  return first == 'X' ? IsUpper(second) : (first == 'W' && second == 'X') || (first == 'E' && second == 'C');
+}
+
 // The pattern is the first letter and the first digit; a second letter may stand before.
 std::optional<Value> HongKongId(const Match& match) {
   const std::string_view text = match.text();
@@ -58,16 +64,23 @@ std::optional<Value> HongKongId(const Match& match) {
   Collected id = CollectAlnum(text, match.begin, 8);
   if (id.characters.size() != 8 || (id.range.end < text.size() && IsAlnum(text[id.range.end]))) return std::nullopt;
   const bool glued = match.begin > 0 && IsAlnum(text[match.begin - 1]);
-  bool valid = IsHongKongId(id.characters);
+  bool valid = IsHongKongId(id.characters), issued = false;
   if (glued && IsLetter(text[match.begin - 1]) && IsHongKongId(text[match.begin - 1] + id.characters)) {
     const bool two_letters = match.begin < 2 || !IsAlnum(text[match.begin - 2]);
     if (two_letters || !valid) --id.range.begin, valid = true;
+    issued = IsIssuedPair(text[match.begin - 1], text[match.begin]);
+  } else if (match.begin > 1 && !glued && IsLetter(text[match.begin - 2])) {  // `X A 123456(3)`
+    const char before = text[match.begin - 2];
+    issued = IsIssuedPair(before, text[match.begin]) && IsHongKongId(before + id.characters);
+    if (issued && !valid) id.range.begin -= 2, valid = true;
   }
   if (!valid) return std::nullopt;
-  // `A123456(3)` is written for nothing else.
-  const bool bracketed = text.substr(id.range.end - 2, 1) == "(" && text.substr(id.range.end, 1) == ")";
+  // `A123456(3)` is written for nothing else, nor are the few pairs of letters that are issued.
+  size_t close = id.range.end;
+  if (text.substr(close, 1) != ")") close += SeparatorLength(text, close);
+  const bool bracketed = text.substr(id.range.end - 2, 1) == "(" && text.substr(close, 1) == ")";
   const bool contiguous = id.range.end - match.begin == 8;
-  if (bracketed && !glued) return Value{{id.range.begin, id.range.end + 1}};
+  if (bracketed && (!glued || issued)) return Value{{id.range.begin, close + 1}};
   if (match.evidence.Near(Cue::kHongKongId, id.range) ||
       ((bracketed || contiguous) && match.evidence.Near(Cue::kResidentId, id.range))) {
     return Value{id.range, kScoreLabelled};
@@ -107,6 +120,17 @@ std::optional<Value> Permit(const Match& match) {
   if ((length != 9 && length != 11) || id.digits < 7 || TouchesDigit(text, id.range)) return std::nullopt;
   if (!match.evidence.Near(Cue::kPermit, id.range)) return std::nullopt;
   return Value{id.range, kScoreLabelled};
+}
+
+// Eight digits behind the word, unless another word speaks of them.
+std::optional<Value> TaiwanPermit(const Match& match) {
+  const TextRange range = match.InText(match.begin, match.end);
+  if (TouchesDigit(match.text(), range)) return std::nullopt;
+  if (!match.evidence.Before(Cue::kPermit, range, kCloseChars)) return std::nullopt;
+  for (const Cue other : {Cue::kPhone, Cue::kHotline, Cue::kOtherNumber}) {
+    if (match.evidence.Near(other, range, kCloseChars)) return std::nullopt;
+  }
+  return Value{range, kScoreLabelled};
 }
 
 std::optional<Value> CnPassport(const Match& match) {
@@ -157,7 +181,7 @@ std::optional<Value> NationalInsurance(const Match& match) {
   const std::string_view text = match.text();
   if (!DigitsGoOn(text, match.begin + 2, 6)) return std::nullopt;
   const Collected id = CollectAlnum(text, match.begin, 9);
-  if (!IsNino(id.characters) || (id.range.end < text.size() && IsAlnum(text[id.range.end]))) return std::nullopt;
+  if (!IsNino(id.characters) || !StandsAloneOrGlued(text, id.range)) return std::nullopt;
   if (match.begin > 0 && IsAlnum(text[match.begin - 1])) {
     if (!match.evidence.Near(Cue::kNino, id.range, kCloseChars)) return std::nullopt;
   } else if (match.evidence.Near(Cue::kOtherNumber, id.range, kCloseChars) &&
@@ -244,17 +268,24 @@ const std::vector<PatternRule>& IdentityRules() {
       {"HK_MO_TW_PERMIT",
        Permit,
        false,
-       {"[HMCW][0-9]{3}", "C[A-Z][0-9]{2}", "[HMCW][ -./_][0-9]", "[HMCW][0-9][ -./_]"},
+       {"[HMCW][0-9]{3}", "C[A-Z][0-9]{2}", "[HMCW][ -./_][0-9]", "[HMCW][0-9][ -./_]", "[HMCW][0-9]{2}[ -./_]",
+        "[HMCW][0-9]、", "[HMCW][0-9]{2}、"},
        true},
+      {"HK_MO_TW_PERMIT", TaiwanPermit, true, {"0[0-9]{7}"}},
       {"CN_PASSPORT",
        CnPassport,
        false,
-       {"[EGDSPK][0-9]{3}", "E[A-Z][0-9]{3}", "[EGDSPK][ -./_][0-9]", "[EG][0-9][ -./_]"},
+       {"[EGDSPK][0-9]{3}", "E[A-Z][0-9]{3}", "[EGDSPK][ -./_][0-9]", "[EGDSPK][0-9][ -./_]", "[EGDSPK][0-9]{2}[ -./_]",
+        "[EGDSPK][0-9]、", "[EGDSPK][0-9]{2}、"},
        true},
       {"US_SSN", SocialSecurity, true, {"[0-9]{9}"}},
       {"US_ITIN", TaxpayerNumber, true, {"9[0-9]{8}"}},
       {"UK_NHS", Nhs, true, {"[0-9]{10}"}},
-      {"UK_NINO", NationalInsurance, false, {"[A-Z]{2}[0-9]{2}", "[A-Z]{2}[ -./_][0-9]"}, true},
+      {"UK_NINO",
+       NationalInsurance,
+       false,
+       {"[A-Z]{2}[0-9]{2}", "[A-Z]{2}[ -./_][0-9]", "[A-Z]{2}[0-9][ -./_]", "[A-Z]{2}[0-9]、"},
+       true},
       {"US_MBI", Medicare, false, {"[1-9][A-Za-z][0-9A-Za-z][0-9]"}, true},
       {"PASSPORT", MachineReadable, false, {"P<[A-Z]{3}[A-Z]"}, false, false},
       {"CN_PLATE", Plate, false, {province + "[A-Za-z]", province + "[ -][A-Za-z]"}, false, false},

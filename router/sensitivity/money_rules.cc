@@ -92,34 +92,46 @@ std::optional<Value> Routing(const Match& match) {
   return Value{range, kScoreLabelled};
 }
 
+bool IsHexDigit(char c) { return IsDigit(c) || (LowerAscii(c) >= 'a' && LowerAscii(c) <= 'f'); }
 bool IsBase58(char c) { return IsAlnum(c) && c != '0' && c != 'O' && c != 'I' && c != 'l'; }
 
-// Bitcoin: 1 or 3 and base58, or bc1 and lower case; Ethereum: 0x and 40 hex digits; Tron: T and base58.
+// Bitcoin: 1 or 3 and base58, or bc1 and lower case; Ethereum: 0x and 40 hex digits; Tron: T and base58. Beside a word
+// for money of that kind a few small letters may be glued to it.
 std::optional<Value> CryptoAddress(const Match& match) {
+  constexpr size_t kBytesMax = 80, kGlueMax = 8;
   const std::string_view text = match.text();
-  if (match.begin > 0 && IsAlnum(text[match.begin - 1])) return std::nullopt;
-  size_t end = match.begin;
-  while (end < text.size() && end - match.begin < 80 && IsAlnum(text[end])) ++end;
+  size_t end = match.begin, glue = match.begin;
+  while (end < text.size() && end - match.begin < kBytesMax && IsAlnum(text[end])) ++end;
+  while (glue > 0 && match.begin - glue <= kGlueMax && IsLower(text[glue - 1])) --glue;
+  const bool glued = match.begin > 0 && IsAlnum(text[match.begin - 1]);
+  if (glued && (match.begin - glue > kGlueMax || (glue > 0 && IsAlnum(text[glue - 1])))) return std::nullopt;
+  const bool named = match.evidence.Near(Cue::kCrypto, {match.begin, end});
+  const bool close = named && match.evidence.Near(Cue::kCrypto, {match.begin, end}, kCloseChars);
+  if (glued && !close) return std::nullopt;
   const std::string_view body = text.substr(match.begin, end - match.begin);
-  const TextRange range{match.begin, end};
-  if (body.substr(0, 2) == "0x") {
-    const bool hex = std::all_of(body.begin() + 2, body.end(),
-                                 [](char c) { return IsDigit(c) || (LowerAscii(c) >= 'a' && LowerAscii(c) <= 'f'); });
-    if (body.size() != 42 || !hex || !match.evidence.Near(Cue::kCrypto, range)) return std::nullopt;
-    return Value{range, kScoreLabelled};
+  if (body.starts_with("0x")) {
+    constexpr size_t kSize = 42;
+    const size_t hex = static_cast<size_t>(std::find_if_not(body.begin() + 2, body.end(), IsHexDigit) - body.begin());
+    const bool small_behind = hex == body.size() || IsLower(body[hex]);
+    if (!named || hex != kSize || !small_behind) return std::nullopt;
+    return Value{{match.begin, match.begin + kSize}, kScoreLabelled};
   }
-  if (body.substr(0, 3) == "bc1") {
-    const bool lower = std::none_of(body.begin(), body.end(), IsUpper);
-    return lower && body.size() >= 42 && body.size() <= 62 ? std::optional<Value>({range, kScoreLabelled})
-                                                           : std::nullopt;
+  if (body.starts_with("bc1")) {
+    const size_t size = std::min(body.find_first_not_of("023456789acdefghjklmnpqrstuvwxyz", 3), body.size());
+    const bool small = std::none_of(body.begin(), body.end(), IsUpper) && (size == body.size() || named);
+    if (!small || size < 42 || size > 62) return std::nullopt;
+    return Value{{match.begin, match.begin + size}, kScoreLabelled};
   }
   const size_t digits = static_cast<size_t>(std::count_if(body.begin(), body.end(), IsDigit));
   const size_t upper = static_cast<size_t>(std::count_if(body.begin(), body.end(), IsUpper));
-  if (!std::all_of(body.begin(), body.end(), IsBase58) || digits < 3 || upper < 3 || digits + upper + 3 > body.size()) {
-    return std::nullopt;
-  }
-  const bool length = body[0] == 'T' ? body.size() == 34 : body.size() >= 26 && body.size() <= 35;
-  if (!length || (!match.evidence.Near(Cue::kCrypto, range) && body.size() < 33)) return std::nullopt;
+  const size_t lower = body.size() - digits - upper;
+  if (!std::all_of(body.begin(), body.end(), IsBase58) || upper < 3 || lower < 3) return std::nullopt;
+  const TextRange range{match.begin, end};
+  const auto encoded = [&](size_t at) { return at < text.size() && (text[at] == '+' || text[at] == '/'); };
+  if (encoded(match.begin - 1) || encoded(end)) return std::nullopt;  // a piece of base64
+  const size_t shortest = named ? 26 : body[0] == 'T' ? 34 : 33, longest = body[0] == 'T' && !named ? 34 : 35;
+  if (body.size() < shortest || body.size() > longest + (close ? kGlueMax : 0)) return std::nullopt;
+  if (digits < 3 && !(close && upper * 3 >= lower)) return std::nullopt;
   return Value{range, kScoreLikely};
 }
 
@@ -151,7 +163,9 @@ const std::vector<PatternRule>& MoneyRules() {
       {"CRYPTO_ADDRESS",
        CryptoAddress,
        false,
-       {"0x[0-9A-Fa-f]{38}", "bc1[a-z0-9]{36}", "[13T][1-9A-HJ-NP-Za-km-z]{25}"}},
+       {"0x[0-9A-Fa-f]{38}", "bc1[a-z0-9]{36}", "[13T][1-9A-HJ-NP-Za-km-z]{25}"},
+       false,
+       false},
   };
   return rules;
 }

@@ -195,7 +195,7 @@ ByteMarks MarkBegins(std::string_view text) {
 
 // Letters of a code such as `GB82 WEST 1234`: one, or a few capitals. 0 when it is another word.
 size_t CodeLettersAt(std::string_view text, size_t at) {
-  constexpr size_t kCapitalsMax = 6;
+  constexpr size_t kCapitalsMax = 18;
   if (!IsLetter(text[at])) return 0;
   size_t end = at;
   while (end < text.size() && IsUpper(text[end]) && end - at <= kCapitalsMax) ++end;
@@ -244,6 +244,7 @@ Glued GluedTo(std::string_view text, size_t begin, size_t end) {
   for (size_t size = kWordMin; size <= kWordMax && size < before; ++size) {
     if (WordAt(text, before - size, &digit) == size && IsLetter(text[before - size - 1])) glued.lead = digit;
   }
+  if (end < text.size() && text[end] == ' ') ++end;
   if (end >= text.size() || !IsLetter(text[end])) return glued;
   size_t small = end + 1;
   while (small < text.size() && IsLower(text[small]) && small - end <= kGlueMax) ++small;
@@ -358,7 +359,7 @@ NumeralRun CodeRunAt(std::string_view text, size_t at, size_t floor) {
   }
   // Several numerals in one place are a number within a frame.
   const bool mixed = (blocks > 1 || numerals <= kBlockMax) && !short_words;
-  if (others < kOthersMin || run.text.size() < kCharactersMin || !mixed || (english && plain && others < kPlainMin)) {
+  if (others < kOthersMin || run.text.size() < kCharactersMin || !mixed || (plain && others < kPlainMin)) {
     run.text.clear();
   }
   return run;

@@ -56,6 +56,8 @@ class Prefixes {
       Add({text, 0, static_cast<size_t>(key.body_bytes_min), body == "[a-f0-9]", body.find('a') == kNone});
     }
     Add({kTokenPrefix, 0, /*body_min=*/48, false, false, /*word_min=*/6});  // and shows by itself what it is
+    Add({"0x", 0, /*body_min=*/40, /*hex=*/true});                          // of wallets
+    Add({"bc1", 0, /*body_min=*/38});
   }
   void Add(Prefix prefix) {
     prefix.anchor = AnchorOf(prefix.text);
@@ -87,12 +89,30 @@ size_t BehindGap(std::string_view text, size_t at) {
   return at;
 }
 
+// Past the character `c` of a prefix, which stands at `at` or behind a few separators, a digit perhaps as a numeral; 0:
+// another stands there.
+size_t Behind(std::string_view text, size_t at, char c) {
+  for (int signs = 0; at < text.size(); ++signs) {
+    char digit = 0;
+    if (text[at] == c) return at + 1;
+    if (IsDigit(c) && MayBeginNumeral(text[at])) {
+      const size_t length = CutNumeralAt(text, at, &digit);
+      if (length > 0) return digit == c ? at + length : 0;
+    }
+    const size_t gap = signs < kGapMax && !IsAlnum(text[at]) ? SeparatorLength(text, at) : 0;
+    if (gap == 0) return 0;
+    at += gap;
+  }
+  return 0;
+}
+
 // A body in one piece, and how it is written.
 struct Body {
   std::string characters;
   std::vector<uint32_t> origin;
   size_t end = 0;
   size_t pieces = 0, words = 0;  // tokens between separators; those of small letters only, perhaps after a capital
+  size_t even = 0;               // as long as the one before, as words hardly are
   size_t plain_end = 0;          // of a first piece without gaps or digits in words; 0: it has some
   bool cut = false;              // by a separator, or its digits are in words
 };
@@ -134,11 +154,10 @@ class KeyReader {
     if (!edits_.empty() && begin < edits_.list.back().end) return 0;
     // `convert_hf_to_gguf`: a part of a name.
     const bool sign = begin > 1 && (text_[begin - 1] == '_' || text_[begin - 1] == '-');
-    if (sign && IsAlnum(text_[begin - 2])) return 0;
+    if ((sign && IsAlnum(text_[begin - 2])) || EndsWord(text_.substr(0, begin), prefix.text)) return 0;
     for (const char c : prefix.text.substr(prefix.anchor + 1)) {
-      if (behind >= text_.size() || text_[behind] != c) behind = BehindGap(text_, behind);
-      if (behind >= text_.size() || text_[behind] != c) return 0;
-      ++behind;
+      behind = Behind(text_, behind, c);
+      if (behind == 0) return 0;
     }
     const bool token = prefix.text == kTokenPrefix;
     // Glued to its prefix and in one piece: none of ours.
@@ -177,8 +196,9 @@ class KeyReader {
   struct Piece {
     size_t end = 0, digits = 0, upper = 0, lower = 0;
     bool words = false, capital = false;  // some digits are in words; begins with a capital
+    bool vowel = false;
     // Letters of one case, or a capital and small ones.
-    bool MayBeWord() const { return digits == 0 && (upper == 0 || lower == 0 || (upper == 1 && capital)); }
+    bool MayBeWord() const { return vowel && digits == 0 && (upper == 0 || lower == 0 || (upper == 1 && capital)); }
   };
   // `capitals`: not beyond a small letter.
   Piece PieceAt(size_t begin, size_t most, bool capitals, Body& body) const {
@@ -193,6 +213,7 @@ class KeyReader {
       piece.words |= length > 0;
       piece.digits += IsDigit(character), piece.upper += IsUpper(character), piece.lower += IsLower(character);
       piece.capital |= at == begin && IsUpper(character);
+      piece.vowel |= std::string_view("aeiou").find(LowerAscii(character)) != kNone;
       body.characters += character;
       body.origin.push_back(static_cast<uint32_t>(at));
       at += std::max<size_t>(length, 1);
@@ -200,22 +221,36 @@ class KeyReader {
     piece.end = at;
     return piece;
   }
+  // The first `size` characters are a key.
+  static bool IsWhole(const Prefix& prefix, const Body& body, size_t size) {
+    return size >= prefix.body_min && LooksRandomBehind(prefix.text, std::string_view(body.characters).substr(0, size));
+  }
   // `most` characters and the rest of their piece.
   Body BodyAt(size_t at, const Prefix& prefix, size_t most, size_t piece_max) const {
     constexpr size_t kFirstWordMin = 5;
     Body body;
     body.end = at;
+    size_t last_size = 0;
     while (at < text_.size() && body.characters.size() < most) {
       const size_t begin = BehindGap(text_, at), before = body.characters.size();
       const Piece piece = PieceAt(begin, piece_max, prefix.capitals, body);
       if (piece.end == begin) break;
       if (before == 0 && begin == at && !piece.words) body.plain_end = piece.end;
       const bool word = piece.MayBeWord() && piece.upper + piece.lower >= prefix.word_min && !prefix.capitals;
-      // Prose, or what comes behind the key.
-      const bool prose = (body.words + 1) * 3 > body.pieces + 3 || (before == 0 && piece.lower >= kFirstWordMin);
-      if ((word && (before >= prefix.body_min || prose)) || (prefix.capitals && piece.lower > 0)) {
-        body.characters.resize(before);
-        body.origin.resize(before);
+      const size_t size = body.characters.size() - before;
+      body.even += size == last_size;
+      last_size = size;
+      // Prose, or what comes behind the key; the longer its prefix the surer it is one.
+      const size_t others = body.pieces + 2 * body.even + prefix.text.size() / 2;
+      const bool prose = (body.words + 1) * 3 > others + 2 || (before == 0 && piece.lower >= kFirstWordMin);
+      const bool ends = prefix.capitals && piece.lower > 0;
+      if ((word && (prose || IsWhole(prefix, body, before))) || ends) {
+        // Small letters glued to the last piece of a key that has none.
+        const size_t kept = body.characters.size() - 1;
+        const bool glue = ends && before < prefix.body_min && kept >= prefix.body_min;
+        body.characters.resize(glue ? kept : before);
+        body.origin.resize(body.characters.size());
+        if (glue) body.end = piece.end - 1, body.cut |= begin > at;
         break;
       }
       body.cut |= piece.words || (begin > at && before > 0 && before < prefix.body_min);  // later gaps are behind it
@@ -236,7 +271,7 @@ class KeyReader {
     // Capitals alone with hardly a digit are the name of a constant.
     const auto count = [&](bool (*is)(char)) { return std::count_if(characters.begin(), characters.end(), is); };
     const bool no_name = prefix.capitals || count(IsLower) > 1 || count(IsDigit) * 5 > std::ssize(characters);
-    return no_name && LooksGenerated(characters) && LooksRandom(characters, IsUpper(prefix.text[0]));
+    return no_name && (LooksGenerated(characters) || prefix.capitals) && LooksRandomBehind(prefix.text, characters);
   }
 
   // Its parts with points between them: where the header ends it says itself, the other two are not told apart.

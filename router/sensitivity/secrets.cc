@@ -155,20 +155,76 @@ bool LooksGenerated(std::string_view body) {
   return rest.size() * 5 >= body.size() * 3;
 }
 
-bool LooksRandom(std::string_view body, bool capitals) {
-  constexpr size_t kLooked = 32, kMin = 16, kOfEach = 2, kSinglesMin = 3, kChangesMin = 6, kBeyondHexMin = 4;
-  body = body.substr(0, kLooked);
-  size_t digits = 0, upper = 0, lower = 0, singles = 0;  // of small letters, which names of several words hardly have
-  size_t changes = 0, beyond_hex = 0;                    // from letters to digits and back; letters behind F
-  for (size_t i = 0; i < body.size() && IsAlnum(body[i]); ++i) {
-    digits += IsDigit(body[i]), upper += IsUpper(body[i]), lower += IsLower(body[i]);
-    singles += i >= 2 && IsUpper(body[i - 2]) && IsLower(body[i - 1]) && IsUpper(body[i]);
-    changes += i >= 1 && IsDigit(body[i - 1]) != IsDigit(body[i]);
-    beyond_hex += UpperAscii(body[i]) > 'F';
+namespace {
+
+// What decides whether characters are words or random ones; signs of a token are gone over.
+struct Mixture {
+  size_t digits = 0, upper = 0, lower = 0;
+  size_t singles = 0;     // of small letters, which names of several words hardly have
+  size_t changes = 0;     // from letters to digits and back
+  size_t beyond_hex = 0;  // letters behind F
+  size_t vowels = 0;
+  size_t rare = 0;  // capitals
+  size_t size() const { return digits + upper + lower; }
+};
+Mixture MixtureOf(std::string_view body, size_t most, bool signs) {
+  Mixture mixture;
+  char last = 0, before = 0;
+  for (const char c : body) {
+    if (mixture.size() == most || !(IsAlnum(c) || (signs && IsTokenChar(c)))) break;
+    if (!IsAlnum(c)) continue;
+    mixture.digits += IsDigit(c), mixture.upper += IsUpper(c), mixture.lower += IsLower(c);
+    mixture.singles += IsUpper(before) && IsLower(last) && IsUpper(c);
+    mixture.changes += last != 0 && IsDigit(last) != IsDigit(c);
+    mixture.beyond_hex += UpperAscii(c) > 'F';
+    mixture.rare += std::string_view("JKQVWXZ").find(c) != std::string_view::npos;
+    mixture.vowels += std::string_view("AEIOU").find(UpperAscii(c)) != std::string_view::npos;
+    before = last, last = c;
   }
-  const bool mixed = upper >= kOfEach || (changes >= kChangesMin && beyond_hex >= kBeyondHexMin);
-  return digits + upper + lower >= kMin && mixed && (capitals || lower >= kOfEach) &&
-         (digits > 0 || singles >= kSinglesMin);
+  return mixture;
+}
+
+// 32 digits of hex, and what may follow.
+bool IsHexBody(std::string_view body) {
+  constexpr size_t kDigits = 32, kOfEach = 3, kChangesMin = 4;
+  const Mixture of = MixtureOf(body, kDigits, false);
+  return of.size() == kDigits && of.upper + of.beyond_hex == 0 && of.digits >= kOfEach && of.lower >= kOfEach &&
+         of.changes >= kChangesMin;
+}
+
+// Sixteen letters without a digit: one Amazon key in thirty.
+bool IsDigitlessAmazonKey(std::string_view prefix, std::string_view body) {
+  constexpr size_t kLetters = 16, kVowelsMax = 6;
+  if (prefix != "AKIA" && prefix != "ASIA") return false;
+  const Mixture mixture = MixtureOf(body, kLetters, false);
+  const bool longer = body.size() > kLetters && (IsDigit(body[kLetters]) || IsUpper(body[kLetters]));
+  const bool word = prefix == "ASIA" && (mixture.rare == 0 || mixture.vowels > kVowelsMax);  // `ASIAPACIFIC...`
+  return mixture.upper == kLetters && !longer && !word;
+}
+
+}  // namespace
+
+bool EndsWord(std::string_view before, std::string_view prefix) {
+  if (prefix != "sk-" || before.empty()) return false;
+  const char last = LowerAscii(before.back());
+  return std::string_view("aeiu").find(last) != std::string_view::npos || before.ends_with("kio");
+}
+
+bool LooksRandomBehind(std::string_view prefix, std::string_view body) {
+  constexpr size_t kLooked = 32, kMin = 16, kOfEach = 2, kSinglesMin = 3, kChangesMin = 6, kBeyondHexMin = 4;
+  constexpr size_t kOwnLooked = 48, kOwnSinglesMin = 2;
+  if (IsDigitlessAmazonKey(prefix, body)) return true;
+  // Hardly anything else begins like the others.
+  const bool own = prefix != "sk-", capitals = IsUpper(prefix[0]);
+  const Mixture of = MixtureOf(body, own ? kOwnLooked : kLooked, own);
+  if (IsHexBody(body)) return true;
+  if (of.size() < kMin || !(capitals || of.lower >= kOfEach || own)) return false;
+  const bool mixed = of.upper >= kOfEach || (of.changes >= kChangesMin && of.beyond_hex >= kBeyondHexMin);
+  if (mixed && (of.digits > 0 || of.singles >= kSinglesMin)) return true;
+  if (!own) return false;
+  const size_t letters = of.upper + of.lower;
+  return of.upper >= kOfEach && of.lower >= kOfEach &&
+         (of.singles >= kOwnSinglesMin || of.upper * 3 >= letters || of.vowels * 4 <= letters);
 }
 
 bool LooksLikePassword(std::string_view value, bool quoted) {
@@ -233,15 +289,27 @@ bool IsUuidOrHash(std::string_view value) {
   return hyphens == 0 && (value.size() == 32 || value.size() == 40 || value.size() == 64 || value.size() == 128);
 }
 
+namespace {
+
+// Whether the key may be glued to the letters before it.
+bool MayBeGlued(std::string_view text, size_t begin, std::string_view prefix, std::string_view body) {
+  if (!IsGlued(text, begin) || !LooksRandomBehind(prefix, body)) return false;
+  return !(IsHexBody(body) && EndsWord(text.substr(0, begin), prefix));
+}
+
+}  // namespace
+
 std::optional<TextRange> ApiKeyAt(std::string_view text, size_t begin, size_t prefix_bytes) {
   const size_t body = begin + prefix_bytes;
+  const std::string_view prefix = text.substr(begin, prefix_bytes);
   if (begin > 0 && (IsAlnum(text[begin - 1]) || text[begin - 1] == '+') &&
-      !(IsGlued(text, begin) && LooksRandom(text.substr(body, kKeyBytesJudged), IsUpper(text[begin])))) {
+      !MayBeGlued(text, begin, prefix, text.substr(body, kKeyBytesJudged))) {
     return std::nullopt;
   }
   size_t end = EndOf(text, body, kKeyBytesMax, IsTokenChar);
   while (end > body && (text[end - 1] == '-' || text[end - 1] == '_')) --end;
-  if (!LooksGenerated(text.substr(body, std::min(end - body, kKeyBytesJudged)))) return std::nullopt;
+  const std::string_view judged = text.substr(body, std::min(end - body, kKeyBytesJudged));
+  if (!LooksGenerated(judged) && !IsDigitlessAmazonKey(prefix, judged)) return std::nullopt;
   return TextRange{begin, end};
 }
 

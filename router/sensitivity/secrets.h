@@ -35,9 +35,10 @@ std::optional<TextRange> JwtAt(std::string_view text, size_t begin);
 
 // A generated token: many different characters, of more than one kind, no placeholder, no words joined by hyphens.
 bool LooksGenerated(std::string_view body);
-// Small and capital letters and digits, mixed: no word, name or number is. Capitals and digits alone only where the
-// prefix is of `capitals` too.
-bool LooksRandom(std::string_view body, bool capitals);
+// What follows a provider's prefix is no word, name or number: for keys in pieces or glued to letters.
+bool LooksRandomBehind(std::string_view prefix, std::string_view body);
+// `disk-`, `task-`, `kiosk-`: the prefix is the end of a word, and what follows the number or the hash of one.
+bool EndsWord(std::string_view before, std::string_view prefix);
 // What stands after `password=` could be one: no placeholder, variable, type or function call. Without quotes, a word
 // of letters only is taken for prose.
 bool LooksLikePassword(std::string_view value, bool quoted);

@@ -41,6 +41,8 @@ struct Identifier {
 // A check digit, a prefix of its own, or a form that little else has.
 bool IsChecked(const Identifier& identifier);
 const std::vector<Identifier>& AllIdentifiers();
+// More of those with a check digit or a prefix of their own (checked_samples.cc).
+const std::vector<Identifier>& MoreCheckedIdentifiers();
 
 // Whether a reader can still tell what the value is.
 bool Fits(const Identifier& identifier, const Evasion& evasion);

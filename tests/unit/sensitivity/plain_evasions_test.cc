@@ -12,27 +12,60 @@
 namespace headgate::router {
 namespace {
 
-// Nothing is given up as unreadable. HEADGATE_ALL_EVASIONS says how many values of each kind.
-TEST(PlainEvasions, AnyTwoHideNothing) {
-  std::mt19937 random(41);
+std::vector<Identifier> CheckedIdentifiers() {
+  std::vector<Identifier> identifiers = MoreCheckedIdentifiers();
+  for (const Identifier& identifier : AllIdentifiers()) {
+    if (IsChecked(identifier)) identifiers.push_back(identifier);
+  }
+  return identifiers;
+}
+std::vector<Evasion> PlainOnes() {
+  std::vector<Evasion> evasions;
+  for (const Evasion& evasion : AllEvasions()) {
+    if (IsPlainEvasion(evasion)) evasions.push_back(evasion);
+  }
+  return evasions;
+}
+// Nothing is given up as unreadable.
+bool IsRead(const Types& found) {
+  return std::any_of(found.begin(), found.end(), [](const Text& type) { return !type.starts_with("NOT_INSPECTABLE"); });
+}
+
+TEST(PlainEvasions, NoneHidesAnything) {
+  constexpr int kValues = 4;
+  std::mt19937 random(40);
   Misses misses;
-  for (size_t round = 0; round < std::max<size_t>(RoundsOfAll(), 1); ++round) {
-    for (const Identifier& identifier : AllIdentifiers()) {
-      if (!IsChecked(identifier)) continue;
-      for (const Evasion& first : AllEvasions()) {
-        for (const Evasion& second : AllEvasions()) {
-          if (!IsPlainEvasion(first) || !IsPlainEvasion(second)) continue;
+  for (const Identifier& identifier : CheckedIdentifiers()) {
+    EXPECT_TRUE(Found(Text(identifier.before) + identifier.after).empty()) << identifier.name << " without a value";
+    for (int round = 0; round < kValues; ++round) {
+      for (const Evasion& evasion : PlainOnes()) {
+        const Text text = identifier.before + evasion.write(identifier.make(random)) + identifier.after;
+        misses.Check(IsRead(Found(text)), absl::StrCat(identifier.name, " ", evasion.name), text);
+      }
+    }
+  }
+  EXPECT_EQ(misses.tried(), 41 * 34 * kValues);
+}
+
+// HEADGATE_ALL_EVASIONS says how many values of each kind and pair. Of very many one in 5,000 may be missed: a key of
+// which the groups read as words, say.
+TEST(PlainEvasions, AnyTwoHideNothing) {
+  const size_t rounds = std::max<size_t>(RoundsOfAll(), 1);
+  std::mt19937 random(41);
+  Misses misses(rounds > 1 ? 5000 : 0);
+  for (size_t round = 0; round < rounds; ++round) {
+    for (const Identifier& identifier : CheckedIdentifiers()) {
+      for (const Evasion& first : PlainOnes()) {
+        for (const Evasion& second : PlainOnes()) {
           const Text twice = second.write(first.write(identifier.make(random)));
           const Text text = identifier.before + twice + identifier.after;
-          const Types found = Found(text);
-          const bool read = std::any_of(found.begin(), found.end(),
-                                        [](const Text& type) { return !type.starts_with("NOT_INSPECTABLE"); });
-          misses.Check(read, absl::StrCat(identifier.name, " ", first.name, " then ", second.name), text);
+          misses.Check(IsRead(Found(text)), absl::StrCat(identifier.name, " ", first.name, " then ", second.name),
+                       text);
         }
       }
     }
   }
-  EXPECT_EQ(misses.tried(), 17 * 34 * 34 * static_cast<int>(std::max<size_t>(RoundsOfAll(), 1)));
+  EXPECT_EQ(misses.tried(), 41 * 34 * 34 * static_cast<int>(rounds));
 }
 
 // Places other than the last message, for every plain evasion.
@@ -67,10 +100,8 @@ TEST(PlainEvasions, HideNothingInOtherPlaces) {
   std::mt19937 random(43);
   Misses misses;
   size_t turn = 0;
-  for (const Identifier& identifier : AllIdentifiers()) {
-    if (!IsChecked(identifier)) continue;
-    for (const Evasion& evasion : AllEvasions()) {
-      if (!IsPlainEvasion(evasion)) continue;
+  for (const Identifier& identifier : CheckedIdentifiers()) {
+    for (const Evasion& evasion : PlainOnes()) {
       ++turn;
       for (const Place& place : kOtherPlaces) {
         if (&place == std::end(kOtherPlaces) - 1 && turn % kLongOneIn != 0) continue;
@@ -82,7 +113,7 @@ TEST(PlainEvasions, HideNothingInOtherPlaces) {
       }
     }
   }
-  EXPECT_GT(misses.tried(), 2000);
+  EXPECT_GT(misses.tried(), 5000);
 }
 
 // Cut, they are read as one again; names that a prefix stands in, and what follows a key in the documentation, are not.
@@ -90,13 +121,17 @@ TEST(PlainEvasions, OnlyKeysAreReadAsKeys) {
   for (const char* text :
        {"use L T A I three 2P k1 Dh9 jfo urU8 gS ix9 TzQ for oss",
         "use ghp_ 九xx三 Kx二p X八JY 八Ne九 Gl九l Y五Ta 七Ln六 yB二Y X九lp",
-        "key AKIA 7QX、B2N、ZK4T、WR、3J5M is this right"}) {
+        "key AKIA 7QX、B2N、ZK4T、WR、3J5M is this right", "use AKIASAIPVYQCIZHTGHTT for s3",
+        "nosk-0cd8210a48ac3d9df4d0218e44031c07ok", "sk-0cd8 210a 48ac 3d9d f4d0 218e 4403 1c07",
+        "sk_l、ive、_Jg、Jiw、Qh7、Mto、yik、xJF、5Cu、sqk0"}) {
     EXPECT_TRUE(Found(Text(text)).contains("API_KEY")) << text;
   }
   for (const char* text :
        {"In the docs they use AKIAIOSFODNN7EXAMPLE, is that a real key", "task-id 70b61c0f-57ce-4715-a247-cae8729dcce9",
         "python convert_hf_to_gguf.py ../MiniCPM-V-4_6 --outfile ../MiniCPM-V-4_6",
-        "AKID_ISSUER_SERIAL_MISMATCH 31", "add r8_ops DEFAULT FOR TYPE macaddr8 USING btree"}) {
+        "AKID_ISSUER_SERIAL_MISMATCH 31", "task-0cd8210a48ac3d9df4d0218e44031c07", "--task-set arn:aws:ecs:us-west-2",
+        "disk-0cd8 210a 48ac 3d9d f4d0 218e 4403 1c07 is full", "ASIAPACIFICREGIONALS",
+        "add r8_ops DEFAULT FOR TYPE macaddr8 USING btree"}) {
     EXPECT_TRUE(Found(Text(text)).empty()) << text << ": " << *Found(Text(text)).begin();
   }
 }

@@ -192,6 +192,19 @@ TEST(Rules, FindWhatIsWrittenOtherwise) {
   for (const PositiveRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), Contains(row.found)) << row.name;
 }
 
+TEST(Rules, FindRareFormsOfIdentifiers) {
+  const PositiveRow rows[] = {
+      {"hk_id_two_letters", "麻烦看看 XA123456(8)", "HK_ID XA123456(8)"},
+      {"permit_of_taiwan", "台胞证 {\"v\":\"05609467\"}", "HK_MO_TW_PERMIT 05609467"},
+      {"mobile_in_any_groups", "手机 1395 414 5 146 联系我", "PHONE_CN_MOBILE 1395 414 5 146"},
+      {"wallet_glued", "wallet no0x2f1d4a08e3b79c5566aa10cd37e84b92fd0c6e15ok",
+       "CRYPTO_ADDRESS 0x2f1d4a08e3b79c5566aa10cd37e84b92fd0c6e15"},
+      {"wallet_almost_without_digits", "wallet 1jrwLHzrksmAurQhhwGdSir6MLEtyBozEN",
+       "CRYPTO_ADDRESS 1jrwLHzrksmAurQhhwGdSir6MLEtyBozEN"},
+  };
+  for (const PositiveRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), Contains(row.found)) << row.name;
+}
+
 struct NegativeRow {
   const char* name;
   const char* text;
@@ -262,6 +275,15 @@ TEST(Rules, LeaveLookAlikesAlone) {
       {"wechat_word", "微信：javascript 接口怎么调"},
       {"street_without_place", "Which weg 3 signs are there on the Appian Way"},
       {"quoted_marking_zh", "“内部资料”几个字要不要印在封面，排版规范"},
+  };
+  for (const NegativeRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
+}
+
+TEST(Rules, LeaveWhatIsLikeRareFormsAlone) {
+  const NegativeRow rows[] = {
+      {"hk_id_pair_not_issued", "part AB987654(3) is out"},
+      {"digits_and_a_time_in_a_log", "512 msg=\"block 01HX8 overlaps\" mint=1709337600000"},
+      {"visa_office_line", "台胞证咨询电话 05609467"},
   };
   for (const NegativeRow& row : rows) EXPECT_THAT(Found(Rules(), row.text), testing::IsEmpty()) << row.name;
 }
