@@ -20,6 +20,7 @@
 #include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/cue_words.h"
 #include "router/sensitivity/evidence.h"
+#include "router/sensitivity/home_points.h"
 #include "router/sensitivity/keywords.h"
 #include "router/sensitivity/number_patterns.h"
 #include "router/sensitivity/pattern_database.h"
@@ -42,6 +43,21 @@ bool HoldsWords(std::string_view window) {
   size_t between = 0;
   for (size_t at = 0; at < window.size() && between < kBetweenMin; ++at) between += !IsAlnum(window[at]);
   return between >= kBetweenMin;
+}
+
+// Half of the words are mailboxes, without a password (`a@b.cn:secret`): their own rule says what they are.
+bool ListsMailboxes(std::string_view window) {
+  size_t words = 0, mailboxes = 0;
+  for (size_t at = 0; (at = window.find_first_not_of(" \n\t,;<>\"'", at)) < window.size();) {
+    const size_t end = std::min(window.find_first_of(" \n\t,;<>\"'", at), window.size());
+    const std::string_view word = window.substr(at, end - at);
+    const size_t sign = word.find('@');
+    ++words;
+    mailboxes += sign != std::string_view::npos && word.find('.', sign) != std::string_view::npos &&
+                 word.find_first_of(":/=|") == std::string_view::npos;
+    at = end;
+  }
+  return mailboxes * 2 > words;
 }
 
 // What a topic is reported as.
@@ -424,7 +440,8 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::ScanWith(const TextMode
     for (size_t topic = 0; topic < kTopics; ++topic) {
       const TopicScore& score = reading.topics[topic];
       if (score.probability < kScoreSensitive) continue;  // what speaks against it could only lower it
-      if (!HoldsWords(text.text().substr(score.begin, score.end - score.begin))) continue;
+      const std::string_view window = text.text().substr(score.begin, score.end - score.begin);
+      if (!HoldsWords(window) || (static_cast<Topic>(topic) == Topic::kCredential && ListsMailboxes(window))) continue;
       double probability = score.probability;
       if (IsSpokenAgainst(evidence, static_cast<Topic>(topic), {score.begin, score.end})) {
         probability /= probability + (1 - probability) * kContraOdds;
@@ -437,6 +454,7 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::ScanWith(const TextMode
   if (HoldsDigits(text.text())) {
     ScanNumbers(text, evidence, false, findings);
     RETURN_IF_ERROR(ScanGroup(built_in_.digits, text, evidence, findings));
+    ReadHomePoints(evidence, add);
   }
   if (text.has_joined()) ScanNumbers(text, evidence, true, findings);
   if (!evidence.hits().empty()) {

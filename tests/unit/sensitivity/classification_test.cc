@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/sensitivity/samples.h"
@@ -16,6 +17,8 @@
 namespace headgate::router {
 namespace {
 
+using testing::Contains;
+using testing::Each;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -199,6 +202,21 @@ TEST(Classification, ModelsThatAreNotTheOnesCheckedInAreRefused) {
   const std::string wrong(64, '0');
   EXPECT_EQ(TextModels::Load("weights", wrong, "weights", wrong).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_FALSE(TextModels::Load("", "", "", "").ok());
+}
+
+// The model takes long lists of them for credentials; with passwords they are.
+TEST(Classification, ListsOfMailboxesAreNoCredentials) {
+  const auto classification = Classification::Make({});
+  std::string mailboxes, with_passwords;
+  for (int i = 0; i < 70; ++i) {
+    absl::StrAppend(&mailboxes, "anna.k", i * 37 % 100, "@northfjord-energy.com\n");
+    absl::StrAppend(&with_passwords, "anna.k", i * 37 % 100, "@northfjord-energy.com:Fjord", i * 53 % 1000, "!k\n");
+  }
+  const auto types = [&](const std::string& text) {
+    return Types((*classification)->Classify(kUnspecified, {}, Fields({text})));
+  };
+  EXPECT_THAT(types(mailboxes), Each(std::string("EMAIL")));
+  EXPECT_THAT(types(with_passwords), Contains(std::string("CREDENTIAL_TEXT")));
 }
 
 // More text never lowers the level.
