@@ -159,6 +159,9 @@ bool HouseNumberBefore(std::string_view text, size_t street, LatinAddress& addre
       if (at > 0 && (text[at - 1] == '.' || text[at - 1] == ',' || text[at - 1] == '$') && at > 1 &&
           IsDigit(text[at - 2]))
         return false;
+      // `the 1854 Broad Street pump`: a year.
+      const bool the = at >= 4 && text[at - 1] == ' ' && text.substr(at - 4, 3) == "the";
+      if (the && digits == 4 && (word.starts_with("1") || word.starts_with("20"))) return false;
       address.range.begin = at;
       return true;
     }

@@ -42,7 +42,9 @@ constexpr CueRow kRows[] = {
      "my number|cin|numero de securite sociale|sozialversicherungsnummer|personalausweis|alien registration|"
      "resident registration|sin number|voter id|state id|government id|tfn|medicare number|"
      "medicare card|medicare no|medicare #|mbi|a-number|alien number|"
-     "pesel|nin|sin|health card|uscis|receipt number|bsn|nric no|emirates id"},
+     "pesel|nin|sin|health card|uscis|receipt number|bsn|nric no|emirates id|aadhar|ppsn|pps number|pps no|"
+     "pan card|pan number|pan no|permanent account number|tax file number|sa id|south african id|kenyan id|"
+     "ghana card|bvn|cnic|mykad|ic number|ic no|identity number|identity card|residence permit|cedula|philsys"},
     {Cue::kCaseNumber, "案号|案件编号|立案号|case no|case number|docket no|docket number|docket|cause no|case id"},
     {Cue::kBarNumber, "律师执业证|执业证号|执业证书号|bar no|bar number|bar id|state bar|bar registration"},
     {Cue::kEmployeeNo,
@@ -291,7 +293,7 @@ constexpr CueRow kRows[] = {
      "专卖店|旗舰店|客运站|开业|门市|分店|工作室|注册地址|办公地址|ltd|limited|registered in|our shop|"
      "we run a|repair shop|shop at|instagram bio|抖音简介|head office|our office|公司地址|open mon|open daily|open sat|"
      "google business|about page|gmbh|imprint|impressum|"
-     "showrooms|bakery|café|cafe|服务中心|办事大厅|点开门|open 8|open 9|open 10"},
+     "showrooms|bakery|café|cafe|menu|dinner from|lunch from|服务中心|办事大厅|点开门|open 8|open 9|open 10"},
     // ---- Documents ----
     {Cue::kRecordHeading,
      "主诉|现病史|既往史|个人史|婚育史|家族史|过敏史|体格检查|查体|专科检查|辅助检查|初步诊断|入院诊断|出院诊断|出院医嘱|诊断意见|处理意见|诊疗经过|治疗方案|入院情况|出院情况|临床诊断|病程记录|处方|"
@@ -320,8 +322,9 @@ constexpr CueRow kRows[] = {
      "not for distribution|not for external distribution|for internal use only|internal use only|internal only|"
      "company confidential|strictly confidential|highly confidential|confidential and proprietary|"
      "proprietary and confidential|private and confidential|not for public release|not for release|do not share|"
-     "under nda|covered by nda|subject to nda|under embargo|embargoed until|embargoed|confidential - |"
-     "most confidential|do not circulate|do not disclose|confidential information of|trade secret of|internal memo|"
+     "under nda|under our nda|under their nda|covered by nda|subject to nda|under embargo|embargoed until|embargoed|"
+     "confidential - |most confidential|do not circulate|do not disclose|confidential information of|"
+     "trade secret of|internal memo|"
      "not to be shared|keep this confidential|keep this internal|keep it confidential|don't share this|do not copy|"
      "restricted circulation|need-to-know|commercial in confidence|commercially sensitive|internal distribution|"
      "别传出去|不要传出去|别外传|请勿扩散|勿扩散|不要外泄|不能外泄|不得外泄|切勿外泄|仅限与会人员|仅限参会|仅供董事会|限处级|限局级|对外保密|先别对外|别对外说|先别外传|内部机密|签了保密协议|保密特权|"
@@ -329,10 +332,10 @@ constexpr CueRow kRows[] = {
      "board eyes only|partner eyes only|l2 and above only|for board members only|not for circulation|not for onward|"
      "restricted distribution|do not redistribute|please don't forward|not leave this room|do not disseminate|"
      "attorney work product|under strict nda|signed an nda|strictly private|strictly internal|confidential draft|"
-     "in strict confidence"},
+     "in strict confidence|classification: restricted|classification: secret|classification: confidential"},
     {Cue::kMarkingBare,
      "机密|绝密|秘密|保密|绝密文件|机密文件|内部文件|top secret|eyes only|attorney-client privilege|confidential|classified|proprietary|"
-     "internal|restricted"},
+     "internal|restricted|trade secret|company secret|商业秘密|技术秘密"},
     {Cue::kPrivilege,
      "attorney-client privileged|attorney client privileged|privileged and confidential|privileged & confidential|"
      "attorney work product|attorney-client communication|律师保密特权|特权通信|律师函特权"},

@@ -49,6 +49,7 @@ constexpr LabelRule kRules[] = {
     {Cue::kNino, "UK_NINO", {9, 9, 6, true}, false},
     {Cue::kNhs, "UK_NHS", {10, 10, 10, false}, false},
     {Cue::kNationalId, "NATIONAL_ID", {7, 18, 6, true}, false},
+    {Cue::kNationalId, "NATIONAL_ID", {10, 10, 4, true}, false},  // India's PAN
     {Cue::kCaseNumber, "CASE_NUMBER", {5, 20, 4, true}, false},
     {Cue::kBarNumber, "BAR_NUMBER", {5, 18, 5, true}, false},
     {Cue::kEmployeeNo, "EMPLOYEE_NO", {4, 20, 4, true}, false},

@@ -30,7 +30,8 @@ PARTS = {"heldout": "held-out", "heldout2": "held-out 2", "devtest": "dev-test",
          "heldout4": "held-out 4", "devtest6": "dev-test", "heldout5": "held-out 5",
          "devtest7": "dev-test 7", "heldout6": "held-out 6", "devtest8": "dev-test 8",
          "heldout7": "held-out 7", "heldout8": "held-out 8", "heldout9": "held-out 9",
-         "heldout10": "held-out 10"}
+         "heldout10": "held-out 10", "devtest9": "dev-test 9", "devtest10": "dev-test 10",
+         "heldout11": "held-out 11", "heldout12": "held-out 12"}
 
 
 def load(path):

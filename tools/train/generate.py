@@ -12,6 +12,7 @@ import os
 import random
 import re
 
+import figures
 import lexicon
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -217,16 +218,30 @@ def topic_documents(seed, positive, negative):
                     yield row
 
 
+def figure_documents(seed, count):
+    """After the rest and without spans, for the same reason."""
+    for lang in ("zh", "en"):
+        r = random.Random(f"{seed}-figures-frame-{lang}")
+        for text in figures.rows(lang, count, seed):
+            framed = r.choice(OPENING[lang]) + text + r.choice(CLOSING[lang])
+            yield {"text": framed, "label": 0, "lang": lang, "kind": "figures", "group": "ordinary"}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out")
     parser.add_argument("--seed", type=int, default=20261122)
     parser.add_argument("--positive", type=int, default=24)
     parser.add_argument("--negative", type=int, default=40)
+    parser.add_argument("--figures", type=int, default=5000)
     options = parser.parse_args()
     with open(options.out, "w", encoding="utf-8") as f:
-        for make_rows in (documents, topic_documents):
-            for row in make_rows(options.seed, options.positive, options.negative):
+        for rows in (
+            documents(options.seed, options.positive, options.negative),
+            topic_documents(options.seed, options.positive, options.negative),
+            figure_documents(options.seed, options.figures),
+        ):
+            for row in rows:
                 f.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 

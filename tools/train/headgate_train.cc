@@ -29,15 +29,17 @@ constexpr size_t kTuneWeight = 6;  // people's own words count more than generat
 // Of ordinary prompts and of hard negatives above a topic's threshold, in Han script and in others. The English ones
 // may be looser: at the same shares nothing ordinary of the part of the shared data that is not trained on was flagged.
 constexpr double kOrdinaryShare[] = {0.012, 0.012}, kHardShare[] = {0.02, 0.04};
+// ... and of those of many windows, whatever their group: each has its highest.
+constexpr double kLongShare = 0.03;
+constexpr size_t kLongUnits = 150;
 
-// How far a threshold may move from where the model itself is in doubt; less towards flagging more, since the negatives
-// that decide are few.
-constexpr float kZeroMin[] = {-0.65f, -0.95f}, kZeroMax = 1.5f;
+// How far a threshold may move from where the model itself is in doubt: it learns ordinary text twice as hard
+// (topic_trainer.cc), so that sensitive text lies low. The negatives that decide are few.
+constexpr float kZeroMin[] = {-2.0f, -2.0f}, kZeroMax = 1.5f;
 // English persons are more often public, invented or nobody than the negatives at hand show.
-constexpr float kPersonalZeroMin = -0.2f;
-// Taken back from every threshold, in Han script and in others: texts of other authors and long passages lie higher
-// than the folds do. It was 0.4 and 0.3 before source code was trained on.
-constexpr float kCaution[] = {0.1f, 0.0f};
+constexpr float kPersonalZeroMin = -0.9f;
+// Taken back from every threshold, in Han script and in others: texts of other authors lie higher than the folds do.
+constexpr float kCaution[] = {0.3f, 0.0f};
 
 struct Prediction {
   const Document* document;
@@ -51,17 +53,25 @@ float Quantile(std::vector<float> values, double share_above) {
   return values[std::min(index, values.size() - 1)];
 }
 
+size_t Units(const Document& document) {
+  size_t units = 0;
+  for (const auto& field : document.fields) units += field.size();
+  return units;
+}
+
 // Moves each topic's zero to where few negatives lie above it, within bounds: a handful of prompts decides no more.
 Shift Calibrate(const std::vector<Prediction>& predictions) {
   Shift shift{};
   for (size_t language = 0; language < 2; ++language) {
     for (size_t t = 0; t < kTopics; ++t) {
-      std::vector<float> ordinary, hard;
+      std::vector<float> ordinary, hard, many;
       for (const Prediction& p : predictions) {
         if (p.document->sensitive || p.highest.han[t] != (language == 0)) continue;
         (p.document->group == "hard_negative" ? hard : ordinary).push_back(p.highest.score[t]);
+        if (Units(*p.document) >= kLongUnits) many.push_back(p.highest.score[t]);
       }
-      const float zero = std::max(Quantile(ordinary, kOrdinaryShare[language]), Quantile(hard, kHardShare[language]));
+      const float zero = std::max({Quantile(ordinary, kOrdinaryShare[language]), Quantile(hard, kHardShare[language]),
+                                   Quantile(many, kLongShare)});
       const bool persons = language == 1 && t == static_cast<size_t>(router::Topic::kPersonal);
       const float least = persons ? kPersonalZeroMin : kZeroMin[language];
       shift[language][t] = -std::clamp(zero, least, kZeroMax) - kCaution[language];

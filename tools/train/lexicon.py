@@ -6,6 +6,8 @@ A slot is a function of a random.Random; (text, "PERSON") marks a span."""
 import os
 import string
 
+import figures
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -282,6 +284,7 @@ COMMON = {
 ZH = dict(COMMON)
 ZH.update(
     {
+        "figs": lambda r: figures.text("zh", r),
         "p": marked(zh_person, "PERSON"),
         "p2": marked(zh_person, "PERSON"),
         "pub": marked(lambda r: r.choice(ZH_PUBLIC) if r.random() < 0.75 else zh_name(r), "PUBLIC"),
@@ -340,6 +343,7 @@ ZH.update(
 EN = dict(COMMON)
 EN.update(
     {
+        "figs": lambda r: figures.text("en", r),
         "p": marked(en_name, "PERSON"),
         "p2": marked(lambda r: r.choice(EN_COMMON_FIRST) if r.random() < 0.5 else en_name(r), "PERSON"),
         "pub": marked(lambda r: r.choice(EN_PUBLIC) if r.random() < 0.7 else en_name(r), "PUBLIC"),

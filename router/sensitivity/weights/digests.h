@@ -7,7 +7,7 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "a1af1869b76b297ef50d80bc02800df5ee00b036bc467f194bfd32f63bc21a74";
+    "fb6829941b52eecb0069fad7105676942d8e0792c445fe657045c79e7adfd635";
 inline constexpr char kNameSha256[] =
     "094d362632a95b3387f5f7b81b3d5c974550b602425bebb6b629c52e98ec50fd";
 
