@@ -7,13 +7,19 @@ function(headgate_precompile name)
   endif()
 endfunction()
 
-# headgate_module(NAME [NO_PCH] SOURCES a.cc ... DEPS lib ...): one static library per module, includes from the root.
+# headgate_module(NAME [NO_PCH] [HOT] SOURCES a.cc ... DEPS lib ...): one static library per module, includes from the
+# root.
 # NO_PCH: for optimization flags of its own; g++ 12 crashes on headers that were precompiled with others.
+# HOT: loops that requests wait for: -O3 in release builds. Everywhere it would only make programs larger, and slower.
 function(headgate_module name)
-  cmake_parse_arguments(arg "NO_PCH" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "NO_PCH;HOT" "" "SOURCES;DEPS" ${ARGN})
   add_library(${name} STATIC ${arg_SOURCES})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${arg_DEPS})
+  if(arg_HOT AND CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(${name} PRIVATE -O3)
+    set(arg_NO_PCH TRUE)
+  endif()
   if(NOT arg_NO_PCH)
     headgate_precompile(${name} headgate_pch)
   endif()
