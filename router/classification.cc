@@ -141,6 +141,8 @@ Sensitivity Classification::Classify(v1::SensitivityLevel declared, const Tenant
     sensitivity.state = ClassificationState::kUnclassified;
     verdict.Add(NotInspectable("not_screened"));
   }
+  ReadingWork work(screened.work_left);
+  const ReadingWork::Use use(work);
   for (const ScreenedField& field : screened.fields) {
     if (verdict.Settled()) break;
     const absl::StatusOr<std::vector<Detection>> detections = ScanGuarded(*detectors_, field);
@@ -160,6 +162,11 @@ Sensitivity Classification::Classify(v1::SensitivityLevel declared, const Tenant
       finding.set_end(span.end);
       verdict.Add(std::move(finding));
     }
+    if (work.spent()) break;
+  }
+  if (work.spent() && sensitivity.state == ClassificationState::kClassified) {
+    sensitivity.state = ClassificationState::kUnclassified;
+    verdict.Add(NotInspectable("read_limit"));
   }
   return sensitivity;
 }

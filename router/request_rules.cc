@@ -23,6 +23,7 @@ namespace headgate::router {
 namespace {
 
 constexpr int kMessagesMax = 1024;
+constexpr size_t kToolCallsMax = 1024;  // of all messages
 constexpr int kToolsMax = 128;
 constexpr int kStopsMax = 16;
 constexpr int64_t kTokensMax = 393216;
@@ -89,6 +90,9 @@ absl::Status CheckToolCalls(const std::string& field, const v1::Message& message
   for (int i = 0; i < message.tool_calls_size(); ++i) {
     const v1::ToolCall& call = message.tool_calls(i);
     const std::string path = absl::StrCat(field, ".tool_calls[", i, "]");
+    if (call_ids->size() == kToolCallsMax) {
+      return Bad(path, absl::StrCat("more than ", kToolCallsMax, " in this conversation"));
+    }
     RETURN_IF_ERROR(CheckText(path + ".id", call.id(), kIdBytesMax));
     if (call.id().empty()) return Bad(path + ".id", "is required");
     if (!call_ids->insert(call.id()).second) return Bad(path + ".id", "is used twice in this conversation");

@@ -15,6 +15,9 @@
 namespace headgate::router {
 namespace {
 
+// So much of the work is left to the detectors: what was sent they look through in any case.
+int64_t ForDetectors(int64_t work) { return work / 5; }
+
 constexpr size_t kJsonWithin = 8;  // of the beginning
 
 // Adds `field` and the views of it.
@@ -133,6 +136,8 @@ void Screening::AddAttacks(const Prompt& prompt, Screened& screened) const {
   std::array<Screened::Attack, kAttackNames.size()> highest;
   for (const ScreenedField& field : screened.fields) {
     if (field.view == "seam" || trusted.contains(field.field)) continue;
+    constexpr size_t kByteSteps = 3;
+    ReadingWork::Spend(kByteSteps * field.text.text().size());
     const AttackScores scores = ScoreAttacks(field.text.text());
     for (size_t kind = 0; kind < scores.size(); ++kind) {
       if (scores[kind] > highest[kind].score) highest[kind] = {kAttackNames[kind], scores[kind], field.field};
@@ -165,6 +170,9 @@ Screened Screening::Screen(const Prompt& prompt) const {
   }
   size_t left = static_cast<size_t>(std::max<int64_t>(inspect_bytes_max_, 0));
   DecodeBudget budget = DecodeBudgetFor(std::min(left, prompt.text_bytes()));
+  const int64_t most = ReadingWork::For(std::min(left, prompt.text_bytes())), kept = ForDetectors(most);
+  ReadingWork work(most - kept);
+  const ReadingWork::Use use(work);
   prompt.ForEachText([&](const std::string& field, std::string_view text) {
     if (text.size() > left) return;
     left -= text.size();
@@ -173,9 +181,10 @@ Screened Screening::Screen(const Prompt& prompt) const {
     AddText({field, std::move(canonical)}, budget, screened);
   });
   AddSeams(prompt.content(), budget, screened);
-  if (budget.exhausted) screened.not_inspectable.push_back("read_limit");
+  if (budget.exhausted || work.spent()) screened.not_inspectable.push_back("read_limit");
   if (budget.too_deep) screened.not_inspectable.push_back("decode_limit");
   AddAttacks(prompt, screened);
+  screened.work_left = kept + std::max<int64_t>(work.left(), 0);
   return screened;
 }
 

@@ -19,6 +19,7 @@
 #include "router/screening_seams.h"
 #include "router/sensitivity/attack_score.h"
 #include "router/sensitivity/canonical_text.h"
+#include "router/sensitivity/reading_work.h"
 
 namespace headgate::router {
 
@@ -58,6 +59,7 @@ struct Screened {
     InputFilterConfig::Action action = InputFilterConfig::Action::kFlag;
   };
   std::vector<Attack> attacks = {};
+  int64_t work_left = ReadingWork::kFloor;   // for the detectors
   std::vector<std::string> not_inspectable;  // reasons, content-free: `invalid_utf8 messages[0].content`, `too_long`
 };
 

@@ -17,11 +17,13 @@
 #include "router/sensitivity/attack_clues.h"
 #include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/pattern_database.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
 namespace {
 
+constexpr size_t kSignSteps = 80;         // of one that may be a clue
 constexpr size_t kGroupsMax = 10;         // of each kind
 constexpr size_t kSentenceBytesMax = 400; // one without an end is cut here
 constexpr size_t kOrderBytesMax = 96;     // `ignore ... previous ... instructions` lie this close together
@@ -251,7 +253,10 @@ class Reader {
       if (at < stop) at = std::min(stop, interesting_.Next(at));
       for (; next < seen.size() && seen[next].end == at + 1; ++next) See(AttackClues()[seen[next].clue], at + 1);
       const bool interesting = interesting_.Has(at);
-      if (interesting) Look(at);
+      if (interesting) {
+        ReadingWork::Spend(kSignSteps);
+        Look(at);
+      }
       if (at - begin_ >= kSentenceBytesMax || (interesting && EndsSentence(text_, at))) Close(at + 1);
     }
     Close(text_.size());

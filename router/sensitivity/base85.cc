@@ -13,6 +13,7 @@
 
 #include "router/sensitivity/blobs.h"
 #include "router/sensitivity/escapes.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -128,6 +129,8 @@ size_t TextGroups(const Values& values, std::string_view token) {
   return groups;
 }
 
+constexpr size_t kReadSteps = 55, kByteSteps = 15;  // of one try, and of one that begins as text
+
 bool IsCloser(char c) { return std::string_view("\"'`,.;:)]}>~").find(c) != std::string_view::npos; }
 
 // Of a token of so many bytes.
@@ -193,12 +196,14 @@ struct LastSigns {
 
 // What closes a token may be a sign of the code as well: every end that reads counts.
 std::string Read(std::string_view token, std::optional<LastSigns>& signs) {
+  if (!ReadingWork::Spend(kReadSteps)) return "";
   size_t bare = token.size();
   while (bare > 0 && IsCloser(token[bare - 1]) && token.size() - bare < kClosersMax) --bare;
   std::array<size_t, std::size(kAlphabets)> groups;
   size_t most = 0;
   for (size_t i = 0; i < groups.size(); ++i) most = std::max(most, groups[i] = TextGroups(kAlphabets[i], token));
   if ((most + 1) * kGroup <= kBase85BytesMin) return "";  // no end reads
+  ReadingWork::Spend(kByteSteps * kGroup * most);
   if (!signs) signs.emplace(token);
   const size_t ends[] = {token.size(), bare, LastSigns::In(token, signs->tag), LastSigns::In(token, signs->quote)};
   std::string out;
@@ -348,7 +353,7 @@ bool MayBeBase85(std::string_view code) {
 Edits ReadBase85(std::string_view text) {
   constexpr size_t kFirstLineMin = 3;
   Edits edits;
-  for (size_t at = 0; at < text.size();) {
+  for (size_t at = 0; at < text.size() && !ReadingWork::Spent();) {
     if (!IsVisible(text[at])) {
       ++at;
       continue;

@@ -14,6 +14,7 @@
 
 #include "router/sensitivity/canonical_text.h"
 #include "router/sensitivity/escapes.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/secrets.h"
 
 namespace headgate::router {
@@ -229,13 +230,14 @@ class BlobReader {
   explicit BlobReader(std::string_view text) : text_(text) {}
   // False when [begin, end) holds no text; `strict`: nothing but text.
   bool Read(size_t begin, size_t end, bool strict = false) {
-    if (!MayBeText(begin, end)) return false;
+    if (!MayBeText(begin, end) || !ReadingWork::Spend(kReadSteps)) return false;
     std::string_view run = text_.substr(begin, end - begin);
     std::string unwrapped;
     if (run.find('\n') != std::string_view::npos) run = unwrapped = BlobBytes(run);
     std::optional<std::string> bytes = DecodeDecimal(run);
     const auto read = [&](auto decode) {
       if (!bytes || !IsReadable(*bytes)) bytes = decode(run);
+      if (bytes) ReadingWork::Spend(kByteSteps * run.size());  // most decoders stop at once
       return bytes && IsReadable(*bytes);
     };
     const auto base64 = [&] {
@@ -282,6 +284,7 @@ class BlobReader {
 
  private:
   static constexpr size_t kRestBytesMax = 4096;
+  static constexpr size_t kReadSteps = 90, kByteSteps = 12;  // of one try
   static bool IsSign(char c) { return c == '-' || c == '_' || c == '/' || c == '+'; }
 
   // `tried`: as a whole, in vain.
@@ -378,7 +381,7 @@ bool IsUtf8(std::string_view bytes) {
 Edits ReadBlobs(std::string_view text) {
   BlobReader reader(text);
   std::vector<std::pair<size_t, size_t>> lines;
-  for (size_t at = 0; at < text.size();) {
+  for (size_t at = 0; at < text.size() && !ReadingWork::Spent();) {
     if (!IsBase64Byte(text[at])) {
       ++at;
       continue;

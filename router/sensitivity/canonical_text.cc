@@ -12,6 +12,7 @@
 #include "common/every_byte.h"
 #include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/folding.h"
+#include "router/sensitivity/reading_work.h"
 
 namespace headgate::router {
 namespace {
@@ -107,10 +108,12 @@ size_t SeparatorLength(std::string_view text, size_t at) {
 }
 
 CanonicalText CanonicalText::Make(std::string_view original) {
+  constexpr size_t kFoldSteps = 8;
   CanonicalText text;
   if (EveryByte(original, [](uint8_t byte) { return IsPlainByte(byte); })) {
     text.text_ = original;
   } else {
+    ReadingWork::Spend(kFoldSteps * original.size());
     text.FoldAll(original);
   }
   text.Join();

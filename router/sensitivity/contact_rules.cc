@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "router/sensitivity/number_shape.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/rule.h"
 
 namespace headgate::router {
@@ -237,10 +238,8 @@ struct SpelledSign {
   bool bracketed = false;
 };
 SpelledSign SpelledSignAt(std::string_view text, size_t at) {
-  const auto spaces = [&](size_t from) {
-    while (from < text.size() && text[from] == ' ') ++from;
-    return from;
-  };
+  const auto spaces = [&](size_t from) { return std::min(text.find_first_not_of(' ', from), text.size()); };
+  if (std::string_view(" ([{<\xE5\xE7\xE8").find(text[at]) == std::string_view::npos) return {};  // most bytes
   const size_t word = spaces(at);
   if (word + 2 >= text.size()) return {};
   const bool bracket = text[word] == '(' || text[word] == '[' || text[word] == '{' || text[word] == '<';
@@ -276,10 +275,11 @@ bool IsProseBeforeAt(std::string_view word) {
 }
 
 std::optional<Value> SpelledEmail(const Match& match) {
-  constexpr size_t kLookBytes = 64;
+  constexpr size_t kLookBytes = 64, kSteps = 1500;
   const std::string_view text = match.text();
   const size_t begin = match.begin > kLookBytes ? match.begin - kLookBytes : 0;
   const size_t limit = std::min(text.size(), match.end + kLookBytes);
+  ReadingWork::Spend(kSteps);
   std::string read;  // as it is meant, and where each byte came from
   std::vector<size_t> origin;
   std::vector<std::pair<size_t, bool>> signs;  // of `@`: where in `read`, and whether in brackets

@@ -6,6 +6,7 @@
 
 #include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/labels.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/rule.h"
 #include "router/sensitivity/secrets.h"
 
@@ -13,6 +14,7 @@ namespace headgate::router {
 namespace {
 
 constexpr size_t kTokenBytesMax = 1024;
+constexpr size_t kPasswordSteps = 800;
 constexpr size_t kJudgedBytes = 128;  // a longer value is no password, and of a token these tell
 
 // What ends a value without spaces, and what closes one but is no part of it.
@@ -27,8 +29,8 @@ constexpr ByteSet kValueStops = StopsOf("\"'`<|,;&"), kProseStops = StopsOf("\"'
                   kCommandStops = StopsOf("\"'`<|;&"), kParameterStops = StopsOf("\"'`<|&#");
 constexpr ByteSet kClosing(".,;:)]}");
 
-// To the end of a value without spaces: a quote, a space, or a sign that closes it. One that is longer than `enough` may
-// end anywhere behind that.
+// To the end of a value without spaces: a quote, a space, or a sign that closes it. One that is longer than `enough`
+// may end anywhere behind that.
 size_t EndOfValue(std::string_view text, size_t begin, const ByteSet& stops, size_t enough = kTokenBytesMax) {
   size_t kept = begin;
   const size_t limit = std::min(text.size(), begin + std::min(kTokenBytesMax, text.size()));
@@ -284,8 +286,10 @@ void ReadTokenParameter(const Evidence& evidence, const Evidence::Hit& label, Re
 
 void ReadCredentials(const Evidence& evidence, Report report) {
   for (const Evidence::Hit& hit : evidence.hits()) {
+    if (ReadingWork::Spent()) break;
     switch (hit.cue) {
       case Cue::kPassword:
+        ReadingWork::Spend(kPasswordSteps);
         ReadPassword(evidence, hit, report);
         ReadPassphrase(evidence, hit, report);
         ReadPasswordInProse(evidence, hit, report);

@@ -19,6 +19,7 @@
 #include "router/sensitivity/gapped_runs.h"
 #include "router/sensitivity/markup.h"
 #include "router/sensitivity/numerals.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/rewriter.h"
 #include "router/sensitivity/scattered_keys.h"
 #include "router/sensitivity/scattered_numbers.h"
@@ -183,6 +184,8 @@ Edits ReadAll(std::string_view text, const Hints& hints, bool& dump) {
   edits.Merge(ReadScatteredKeys(text));
   // Without its digits a code may read as something else.
   const Numerals numerals = hints.numerals ? ReadNumerals(text) : Numerals();
+  constexpr size_t kNumeralSteps = 20;
+  ReadingWork::Spend(kNumeralSteps * (numerals.runs.bytes.size() + numerals.codes.bytes.size()));
   edits.Merge(numerals.codes);
   // Its signs may look like an escape, and what decodes to nothing but text is no accident, unless it is short.
   const Edits escaped = hints.escapes ? ReadEscapes(text) : Edits();
@@ -271,7 +274,7 @@ bool MayBeOne(const Token& before, const Token& after) {
 
 // Newlines inside of what may be one value. Most numbers alone are what CanonicalText::joined is for.
 Edits Unwrap(std::string_view text) {
-  constexpr size_t kDocumentLineMin = 40;
+  constexpr size_t kDocumentLineMin = 40, kLineSteps = 60, kByteSteps = 4;
   constexpr int kKeyLinesMax = 8;
   Edits edits;
   int lines = 0;  // long ones, one after the other
@@ -294,6 +297,7 @@ Edits Unwrap(std::string_view text) {
     while (left > 0 && at - left < kTokenBytesMax && IsTokenByte(text[left - 1])) --left;
     while (right < text.size() && right - at <= kTokenBytesMax && IsTokenByte(text[right])) ++right;
     // Many long lines are a document in base64, which blobs.h reads, and no key.
+    ReadingWork::Spend(kLineSteps + kByteSteps * (right - left));
     const bool document = at - left >= kDocumentLineMin && right - at > kDocumentLineMin;
     lines = document ? lines + 1 : 0;
     if (lines > kKeyLinesMax) continue;
@@ -340,9 +344,14 @@ class Decoder {
   void Decode(std::string_view canonical, OriginalOf original_of, int round, Branch branch) {
     if (settled()) return;
     const Hints hints(canonical);
+    if (!ReadingWork::Spend(StepsOf(canonical, hints))) {
+      budget_.exhausted = true;
+      return;
+    }
     bool dump = false;  // its columns are even, and read already
     const Edits read = ReadAll(canonical, hints, dump);
     GoOn(canonical, read, original_of, round, branch);
+    budget_.exhausted |= ReadingWork::Spent();
     if (settled()) return;
     if (!branch.rules_only() && hints.lines) GoOn(canonical, Unwrap(canonical), original_of, round, {true});
     if (settled() || dump || branch.unwrapped || branch.cuts == kCutsMax || round == kDecodeRounds) return;
@@ -353,6 +362,14 @@ class Decoder {
   }
 
  private:
+  static constexpr size_t kEditSteps = 40;
+  // Of one look at a text by all readers, beside what they say themselves.
+  static size_t StepsOf(std::string_view text, const Hints& hints) {
+    constexpr size_t kLook = 1500, kPlain = 5, kNumerals = 3, kDigits = 4;
+    const size_t each = kPlain + (hints.numerals ? kNumerals : 0) + (hints.digits >= kScatteredDigitsMin ? kDigits : 0);
+    return kLook + each * text.size();
+  }
+
   // Nothing more is read: the request is sensitive for what is not.
   bool settled() const { return budget_.exhausted || budget_.too_deep; }
 
@@ -372,6 +389,7 @@ class Decoder {
     constexpr size_t kShort[kWholeRounds] = {16 << 10, 4 << 10};
     const bool rules_only = branch.rules_only(), may_be_whole = !rules_only && round < kWholeRounds;
     bool whole = may_be_whole && canonical.size() <= kShort[round];
+    ReadingWork::Spend(kEditSteps * edits.list.size());
     Rewritten rewritten = Rewrite(canonical, edits, whole ? Keep::kAll : Keep::kNear);
     whole = whole || (may_be_whole && rewritten.whole);
     if (!whole && may_be_whole && rewritten.text.size() >= canonical.size() - canonical.size() / 4) {

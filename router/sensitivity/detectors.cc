@@ -24,6 +24,7 @@
 #include "router/sensitivity/keywords.h"
 #include "router/sensitivity/number_patterns.h"
 #include "router/sensitivity/pattern_database.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/rule.h"
 
 namespace headgate::router {
@@ -34,6 +35,9 @@ constexpr size_t kTypeCount = std::size(kDetectorTypes);
 
 constexpr Reader kReaders[] = {ReadLabels,  ReadCredentials, ReadAddresses, ReadPersons,
                                ReadPatients, ReadRecords,     ReadMarkings};
+
+// Of one text, by the patterns; of a match, and of a cue word with all readers.
+constexpr size_t kScanSteps = 1500, kScanByteSteps = 8, kMatchSteps = 60, kCueSteps = 100;
 
 constexpr size_t kModelBytesMin = 16;  // shorter texts say nothing that a rule would miss
 
@@ -394,7 +398,7 @@ absl::StatusOr<std::unique_ptr<Detectors>> PatternDetectors::Make(const Sensitiv
 }
 
 void PatternDetectors::Check(const Match& match, const BuiltIn::Pattern& pattern, Findings& findings) const {
-  if (findings.Full(pattern.type)) return;
+  if (findings.Full(pattern.type) || !ReadingWork::Spend(kMatchSteps)) return;
   const std::optional<Value> value = pattern.rule->validate(match);
   if (value) Add(pattern.type, value->range, value->score, match.text(), findings);
 }
@@ -427,6 +431,7 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::ScanWith(const TextMode
                                                                   const CanonicalText& text) const {
   Findings findings(text, kTypeCount + lists_.size());
   Evidence evidence(text.text());
+  ReadingWork::Spend(kScanSteps + kScanByteSteps * text.text().size());
   const auto add = [&](std::string_view type, TextRange range, double score) {
     if (score >= kScoreSensitive) Add(TypeIndex(type), range, score, text.text(), findings);
   };
@@ -435,7 +440,7 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::ScanWith(const TextMode
     evidence.Add({built_in_.cue_of[word], static_cast<uint16_t>(word), static_cast<uint32_t>(begin),
                   static_cast<uint32_t>(end)});
   }));
-  if (models != nullptr && text.text().size() >= kModelBytesMin) {
+  if (models != nullptr && text.text().size() >= kModelBytesMin && !ReadingWork::Spent()) {
     TextModels::Reading reading = models->Read(text.text());
     for (size_t topic = 0; topic < kTopics; ++topic) {
       const TopicScore& score = reading.topics[topic];
@@ -458,7 +463,10 @@ absl::StatusOr<std::vector<Detection>> PatternDetectors::ScanWith(const TextMode
   }
   if (text.has_joined()) ScanNumbers(text, evidence, true, findings);
   if (!evidence.hits().empty()) {
-    for (const Reader reader : kReaders) reader(evidence, add);
+    ReadingWork::Spend(kCueSteps * evidence.hits().size());
+    for (const Reader reader : kReaders) {
+      if (!ReadingWork::Spent()) reader(evidence, add);
+    }
   }
   keywords_.Scan(text.text(), [&](size_t list, size_t begin, size_t end) {
     findings.Add(kTypeCount + list, lists_[list].first, lists_[list].second, {begin, end}, kScoreCertain);

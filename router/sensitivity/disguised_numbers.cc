@@ -11,6 +11,7 @@
 #include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/canonical_text.h"
 #include "router/sensitivity/escapes.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -111,7 +112,8 @@ class NumberReader {
   explicit NumberReader(std::string_view text) : text_(text) {}
   Edits Read() {
     const ByteMarks alnum(text_, kAlnumBytes), telling = MarkTelling(alnum);
-    for (size_t at = 0, next = telling.Next(0); next < text_.size(); next = telling.Next(std::max(at, next + 1))) {
+    for (size_t at = 0, next = telling.Next(0); next < text_.size() && ReadingWork::Spend(kTokenSteps);
+         next = telling.Next(std::max(at, next + 1))) {
       size_t begin = alnum.EndBefore(next + 1);
       while (begin > at && alnum.Has(begin - 1)) --begin;
       const Token token = TokenAt(text_, begin);
@@ -130,6 +132,8 @@ class NumberReader {
   }
 
  private:
+  static constexpr size_t kTokenSteps = 40, kReadSteps = 150;
+
   // Something in or behind each token that is more than a word of letters between known separators: a digit, a length
   // of kNumberMin, one character, or an odd sign among those behind it.
   ByteMarks MarkTelling(const ByteMarks& alnum) const {
@@ -161,6 +165,7 @@ class NumberReader {
 
   // Letters for digits; backwards.
   bool ReadToken(const Token& token) {
+    ReadingWork::Spend(kReadSteps);
     std::string written(text_.substr(token.begin, token.size()));
     if (token.digits > 0 && token.digits < token.size() && !IsHex(written)) {
       std::string digits = written;

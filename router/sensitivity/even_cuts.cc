@@ -11,6 +11,7 @@
 #include "router/sensitivity/base85.h"
 #include "router/sensitivity/blobs.h"
 #include "router/sensitivity/byte_marks.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -21,6 +22,7 @@ constexpr size_t kApartMax = 6;    // bytes between two signs
 constexpr size_t kSinglesMin = 7;                               // of single characters
 constexpr std::array<size_t, kApartMax + 1> kSignsMin = {0, kSinglesMin, 6, 6, 4, 4, 4};
 constexpr size_t kChainMax = 48;  // signs; a longer one is read as several, so that each byte costs a bounded amount
+constexpr size_t kSignSteps = 20, kChainSteps = 30, kRepeatSteps = 4, kByteSteps = 2, kCodeSteps = 300;
 constexpr size_t kFewMin = 2, kFewApart = 4;  // of a short number in base85
 
 // What begins a sign. Escapes are no signs; of other scripts only punctuation and emoji are.
@@ -162,6 +164,7 @@ bool HidesNumber(std::string_view code) {
 
 // The groups together, perhaps without the one behind the last sign or with the one before the first, hide a number.
 bool IsShortCode(const Chain& chain) {
+  ReadingWork::Spend(kCodeSteps);
   std::string code;
   for (size_t i = 0; i < chain.signs; ++i) {
     code += chain.text.substr(chain.begin + i * chain.period() + chain.sign, chain.apart);
@@ -177,6 +180,7 @@ bool IsShortCode(const Chain& chain) {
 
 // Whether what stands between the signs may be a part of something written in another way: no words, no numbers.
 bool MayHide(const Chain& chain) {
+  ReadingWork::Spend(chain.signs * chain.apart * kByteSteps);
   constexpr size_t kNumberMax = 34, kWordsMin = 8;
   size_t letters = 0, digits = 0, blanks = 0, signs = 0, others = 0, mixed = 0;
   for (size_t i = 0; i < chain.signs; ++i) {
@@ -241,7 +245,7 @@ class CutReader {
   CutReader(std::string_view text, const Edits& read) : text_(text), read_(read) {}
   EvenCuts Read() {
     const ByteMarks begins = MayBeginChain(text_);
-    for (size_t at = begins.Next(0); at < text_.size(); at = begins.Next(at)) {
+    for (size_t at = begins.Next(0); at < text_.size() && ReadingWork::Spend(kSignSteps); at = begins.Next(at)) {
       if (!MayComeAgain(text_, at)) {
         ++at;
         continue;
@@ -289,6 +293,7 @@ class CutReader {
       const size_t third = second + apart + length;  // most end here
       if ((apart < kFewApart || sign[0] == ' ') && (third >= text_.size() || text_[third] != sign[0])) continue;
       Chain chain{text_, at, length, apart, Repeats(text_, at, sign, apart + length), several};
+      ReadingWork::Spend(kChainSteps + chain.signs * kRepeatSteps);
       const bool few = apart >= kFewApart && chain.signs >= kFewMin;
       if (!few && chain.signs < kSignsMin[apart]) continue;
       // Of single characters set apart every second sign is as even.
@@ -302,7 +307,8 @@ class CutReader {
         chain.signs += Repeats(text_, chain.last() + chain.period(), sign, chain.period(), text_.size());
         return chain;
       }
-      if (!few || chain.signs >= kSignsMin[apart]) vain = {static_cast<uint32_t>(chain.last()), static_cast<uint32_t>(length)};
+      if (few && chain.signs < kSignsMin[apart]) continue;
+      vain = {static_cast<uint32_t>(chain.last()), static_cast<uint32_t>(length)};
     }
     return {};
   }

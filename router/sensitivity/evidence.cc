@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "router/sensitivity/reading_work.h"
+
 namespace headgate::router {
 namespace {
 
@@ -15,6 +17,7 @@ constexpr size_t kCharBytesMax = 4;
 bool Within(std::string_view text, size_t begin, size_t end, size_t limit) {
   if (end - begin <= limit) return true;
   if (end - begin > limit * kCharBytesMax) return false;
+  ReadingWork::Spend((end - begin) / 2);
   size_t chars = 0;
   for (size_t at = begin; at < end; ++at) chars += (static_cast<uint8_t>(text[at]) & 0xC0) != 0x80;
   return chars <= limit;
@@ -29,6 +32,8 @@ std::pair<size_t, size_t> Evidence::Between(size_t begin, size_t end) const {
   const auto before = [](const Hit& hit, size_t at) { return hit.end < at; };
   const auto first = std::lower_bound(hits_.begin(), hits_.end(), begin, before);
   const auto last = std::lower_bound(first, hits_.end(), end, before);
+  constexpr size_t kSearchSteps = 40;
+  ReadingWork::Spend(kSearchSteps + static_cast<size_t>(last - first));
   return {static_cast<size_t>(first - hits_.begin()), static_cast<size_t>(last - hits_.begin())};
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <string>
 
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/rule.h"
 
 namespace headgate::router {
@@ -350,6 +351,7 @@ Connector SkipConnector(std::string_view text, size_t at) {
 
 void ReadLabels(const Evidence& evidence, Report report) {
   for (const Evidence::Hit& hit : evidence.hits()) {
+    if (ReadingWork::Spent()) break;
     switch (hit.cue) {
       case Cue::kCvv:
       case Cue::kOneTimeCode:

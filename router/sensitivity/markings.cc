@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 
+#include "router/sensitivity/byte_marks.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/rule.h"
 
 namespace headgate::router {
@@ -56,11 +58,12 @@ bool HasFigures(std::string_view text, TextRange range) {
 
 // Three levels or more in a row (`public, internal, secret`) are those of a scheme: a document has one.
 bool NamesLevels(std::string_view text, TextRange range) {
-  constexpr size_t kLookBytes = 80, kLevelsMin = 3;
+  constexpr size_t kLookBytes = 80, kLevelsMin = 3, kSteps = 3000;
   static constexpr std::string_view kLevels[] = {"绝密",     "机密",         "秘密",       "内部",   "公开",
                                                  "敏感",     "top secret",   "secret",     "public", "internal",
                                                  "confidential", "restricted"};
   static constexpr std::string_view kBetween[] = {"、", "，", ",", "/", "|", " ", "和", "与", "及", "or", "and"};
+  ReadingWork::Spend(kSteps);
   const size_t begin = range.begin > kLookBytes ? range.begin - kLookBytes : 0;
   std::string around(text.substr(begin, range.end + kLookBytes - begin));
   std::transform(around.begin(), around.end(), around.begin(), LowerAscii);
@@ -70,7 +73,9 @@ bool NamesLevels(std::string_view text, TextRange range) {
     }
     return 0;
   };
+  static constexpr ByteSet kBegins("\xE7\xE6\xE5tspicr");  // of a level
   for (size_t at = 0; at < around.size(); ++at) {
+    if (!kBegins.Has(around[at])) continue;
     uint32_t seen = 0;
     for (size_t level = at, length; (length = first_of(kLevels, level)) > 0;) {
       for (size_t i = 0; i < std::size(kLevels); ++i) seen |= uint32_t{kLevels[i] == around.substr(level, length)} << i;
@@ -168,6 +173,7 @@ bool IsUpperWord(std::string_view word) { return std::none_of(word.begin(), word
 void ReadMarkings(const Evidence& evidence, Report report) {
   const std::string_view text = evidence.text();
   for (const Evidence::Hit& hit : evidence.hits()) {
+    if (ReadingWork::Spent()) break;
     const TextRange range{hit.begin, hit.end};
     switch (hit.cue) {
       case Cue::kMarkingStrong:

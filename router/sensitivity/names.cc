@@ -10,6 +10,7 @@
 
 #include "router/sensitivity/given_names.h"
 #include "router/sensitivity/labels.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/rule.h"
 
 namespace headgate::router {
@@ -329,9 +330,16 @@ bool IsPublicLatin(std::string_view name) {
       "Michelangelo", "Rembrandt", "Plath", "Woolf", "Cobain", "Hendrix", "Voltaire", "Rousseau", "Gatsby", "Frodo",
       "Gandalf", "Voldemort", "Dumbledore"};
   if (name.ends_with("'s")) name.remove_suffix(2);
-  return std::find(std::begin(kSingle), std::end(kSingle), name) != std::end(kSingle) ||
-         std::any_of(std::begin(kKnown), std::end(kKnown),
-                     [&](std::string_view known) { return name.starts_with(known); });
+  if (name.size() < 2) return false;
+  constexpr size_t kSteps = 400;
+  ReadingWork::Spend(kSteps);
+  // Most differ in their first letters.
+  const auto begins = [&](std::string_view known) {
+    return known[0] == name[0] && known[1] == name[1] && name.starts_with(known);
+  };
+  const auto is = [&](std::string_view known) { return known[0] == name[0] && known == name; };
+  return std::any_of(std::begin(kSingle), std::end(kSingle), is) ||
+         std::any_of(std::begin(kKnown), std::end(kKnown), begins);
 }
 
 Word NextWord(std::string_view text, size_t at, size_t end) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/rule.h"
 
 namespace headgate::router {
@@ -159,6 +160,8 @@ void ReadPatients(const Evidence& evidence, Report report) {
   for (size_t i = 0; i < evidence.hits().size(); ++i) {
     const Evidence::Hit& hit = evidence.hits()[i];
     if (hit.cue != Cue::kIllness) continue;
+    constexpr size_t kSteps = 5000;
+    if (!ReadingWork::Spend(kSteps)) break;
     const TextRange range{hit.begin, hit.end};
     const bool theirs = IsTheirsHan(evidence, i) || IsTheirsLatin(text, range);
     if (theirs && !evidence.Near(Cue::kFiction, range, kFictionChars)) report("HEALTH_RECORD", range, kScoreLikely);

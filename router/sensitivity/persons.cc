@@ -8,6 +8,7 @@
 
 #include "router/sensitivity/labels.h"
 #include "router/sensitivity/names.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/rule.h"
 
 namespace headgate::router {
@@ -181,6 +182,7 @@ void ReadPersons(const Evidence& evidence, Report report) {
   TextRange window{0, 0};
   std::vector<PersonName> names;
   for (const Evidence::Hit& hit : evidence.hits()) {
+    if (ReadingWork::Spent()) break;
     if (hit.cue == Cue::kSalary) ReadColumns(evidence, hit, report);
     if (Weight(hit.cue) == 0 || !IsComplete(evidence, hit)) continue;
     if (hit.cue == Cue::kBirth) ReadBirthDate(evidence, hit, report);

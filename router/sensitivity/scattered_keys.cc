@@ -12,6 +12,7 @@
 #include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/canonical_text.h"
 #include "router/sensitivity/numerals.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/secrets.h"
 #include "router/sensitivity/validators.h"
 
@@ -123,7 +124,8 @@ class KeyReader {
   Edits Read() {
     const Prefixes& prefixes = Prefixes::Get();
     const ByteMarks anchors(text_, prefixes.anchors());
-    for (size_t at = anchors.Next(1); at < text_.size(); at = anchors.Next(at + 1)) {
+    for (size_t at = anchors.Next(1); at < text_.size() && ReadingWork::Spend(kAnchorSteps);
+         at = anchors.Next(at + 1)) {
       if (in_vain_ > kInVainMax && at < last_in_vain_ + kInVainBytes) continue;
       const size_t before = AlnumBefore(text_, at);
       if (before == kNone) continue;
@@ -139,6 +141,7 @@ class KeyReader {
   }
 
  private:
+  static constexpr size_t kAnchorSteps = 15, kKeySteps = 100, kByteSteps = 16;
   static constexpr size_t kBodyMax = 512, kBodyJudged = 64;
   // Of a text that is full of prefixes fewer are looked at, and less of what follows.
   static constexpr size_t kInVainMax = 16, kInVainBytes = 16;
@@ -166,6 +169,7 @@ class KeyReader {
     const bool few = in_vain_ <= kInVainMax;
     const size_t piece_max = few ? kPieceMax : token ? kBodyMax : kPieceJudged;
     Body body = BodyAt(behind, prefix, token && few ? kBodyMax : kBodyJudged, piece_max);
+    ReadingWork::Spend(kKeySteps + kByteSteps * body.characters.size());
     if (body.plain_end > plain_end_) plain_begin_ = behind, plain_end_ = body.plain_end;
     if (body.characters.size() < prefix.body_min || !(body.cut || !glued)) return 0;
     std::string key(prefix.text);

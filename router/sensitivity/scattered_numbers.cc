@@ -11,6 +11,7 @@
 #include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/canonical_text.h"
 #include "router/sensitivity/rule.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/validators.h"
 
 namespace headgate::router {
@@ -52,6 +53,7 @@ class ScatterReader {
       }
       token.capital = IsUpper(text_[token.end - 1]);
       at = token.end;
+      if (!ReadingWork::Spend(kTokenSteps)) break;
       Count(token);
       Follow(token);
       Single(token);
@@ -69,6 +71,8 @@ class ScatterReader {
   }
 
  private:
+  static constexpr size_t kTokenSteps = 40, kRunSteps = 300;
+
   // Something in each token that is no word of small letters: a digit, a capital at its end, that it is one character
   // or too long for a part.
   ByteMarks MarkTelling(const ByteMarks& alnum) const {
@@ -150,6 +154,7 @@ class ScatterReader {
     size_t characters = 0;
     for (size_t i = 0; i < count_; ++i) characters += run_[i].size();
     if (characters < kCharactersMin || count_ == kTokensMax) return false;
+    ReadingWork::Spend(kRunSteps);
     written_.clear();
     for (size_t i = 0; i < count_; ++i) written_ += text_.substr(run_[i].begin, run_[i].size());
     size_t dropped = 0;  // characters

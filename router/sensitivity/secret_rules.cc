@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/rule.h"
 #include "router/sensitivity/secrets.h"
 
@@ -23,6 +24,8 @@ std::optional<Value> PrivateKey(const Match& match) { return AsValue(PrivateKeyA
 std::optional<Value> Jwt(const Match& match) { return AsValue(JwtAt(match.text(), match.begin)); }
 
 std::optional<Value> ApiKey(const Match& match) {
+  constexpr size_t kSteps = 300;
+  ReadingWork::Spend(kSteps);
   const std::string_view text = match.text();
   for (const KeyPrefix& key : KeyPrefixes()) {
     const std::string_view prefix = key.prefix;
@@ -35,7 +38,8 @@ std::optional<Value> ApiKey(const Match& match) {
 // `scheme://user:password@host`.
 std::optional<Value> ConnectionString(const Match& match) {
   const std::string_view text = match.text();
-  constexpr size_t kSchemeMax = 24, kUserInfoMax = 256, kHostMax = 256;
+  constexpr size_t kSchemeMax = 24, kUserInfoMax = 256, kHostMax = 256, kSteps = 250;
+  ReadingWork::Spend(kSteps);
   size_t begin = match.begin;
   while (begin > 0 && match.begin - begin < kSchemeMax && (IsAlnum(text[begin - 1]) || text[begin - 1] == '+')) --begin;
   if (begin == match.begin) return std::nullopt;
@@ -102,7 +106,8 @@ std::optional<Value> RecoveryKey(const Match& match) {
 
 // The bytes around `at` that stand in one word.
 TextRange WordAround(std::string_view text, size_t at) {
-  constexpr size_t kReach = 40;
+  constexpr size_t kReach = 40, kSteps = 100;
+  ReadingWork::Spend(kSteps);
   static constexpr auto kInside = [] {
     std::array<bool, 256> inside{};
     for (size_t c = ' ' + 1; c < 0x80; ++c) inside[c] = true;

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <string>
 
+#include "router/sensitivity/reading_work.h"
+
 namespace headgate::router {
 namespace {
 
@@ -52,6 +54,8 @@ bool IsGlued(std::string_view text, size_t begin) {
 
 // Words that stand where a password would, and are none.
 bool IsStandIn(std::string_view value) {
+  constexpr size_t kSteps = 700;
+  ReadingWork::Spend(kSteps);
   std::string low(value);
   std::transform(low.begin(), low.end(), low.begin(), LowerAscii);
   for (const std::string_view word :
@@ -139,6 +143,8 @@ const std::vector<KeyPrefix>& KeyPrefixes() {
 }
 
 bool LooksGenerated(std::string_view body) {
+  constexpr size_t kSteps = 60, kWordSteps = 400, kByteSteps = 6;
+  ReadingWork::Spend(kSteps + kByteSteps * body.size());
   std::bitset<256> seen;
   size_t digits = 0, upper = 0, lower = 0, hyphens = 0;
   for (const char c : body) {
@@ -151,6 +157,7 @@ bool LooksGenerated(std::string_view body) {
   if (seen.count() < 8 || hyphens * 5 > body.size()) return false;
   if (digits == 0 && (upper == 0 || lower == 0)) return false;
   // What is left of a placeholder is short.
+  ReadingWork::Spend(kWordSteps + kByteSteps * body.size());
   const std::string rest = WithoutPlaceholders(body);
   return rest.size() * 5 >= body.size() * 3;
 }
@@ -307,6 +314,7 @@ std::optional<TextRange> ApiKeyAt(std::string_view text, size_t begin, size_t pr
     return std::nullopt;
   }
   size_t end = EndOf(text, body, kKeyBytesMax, IsTokenChar);
+  ReadingWork::Spend(2 * (end - body));
   while (end > body && (text[end - 1] == '-' || text[end - 1] == '_')) --end;
   const std::string_view judged = text.substr(body, std::min(end - body, kKeyBytesJudged));
   if (!LooksGenerated(judged) && !IsDigitlessAmazonKey(prefix, judged)) return std::nullopt;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "common/status_macros.h"
+#include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/weights/digests.h"
 #include "router/sensitivity/weights/weights.h"
 
@@ -38,7 +39,9 @@ absl::StatusOr<std::unique_ptr<const TextModels>> TextModels::Load(std::string_v
 
 TextModels::Reading TextModels::Read(std::string_view canonical) const {
   Reading reading;
+  constexpr size_t kUnitSteps = 70;
   std::vector<Unit> units = SplitUnits(canonical);
+  ReadingWork::Spend(kUnitSteps * units.size());
   reading.names = names_.Tag(units);
   reading.topics = reading.names.empty() ? topics_.Score(units) : topics_.Score(ReplaceNames(units, reading.names));
   return reading;

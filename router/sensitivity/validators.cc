@@ -341,6 +341,7 @@ std::optional<TextRange> EmailAround(std::string_view text, size_t at) {
   size_t begin = at;
   while (begin > 0 && at - begin < kEmailLocalMax && IsEmailLocal(text[begin - 1])) --begin;
   while (begin < at && !IsAlnum(text[begin]) && text[begin] != '_') ++begin;
+  if (begin == at) return std::nullopt;
   size_t end = at + 1;
   while (end < text.size() && end - at <= kEmailDomainMax && IsEmailDomain(text[end])) ++end;
   while (end > at + 1 && !IsAlnum(text[end - 1])) --end;

@@ -97,6 +97,15 @@ INSTANTIATE_TEST_SUITE_P(
          "messages: at least one message, or a prompt, is required"},
         {"too_many", [](Request& r) { for (int i = 0; i < 1024; ++i) r.add_messages()->CopyFrom(r.messages(0)); },
          "messages: more than 1024"},
+        {"too_many_tool_calls",
+         [](Request& r) {
+           auto& calls = *r.mutable_messages(2)->mutable_tool_calls();
+           while (calls.size() < 1025) {
+             calls.Add()->CopyFrom(calls[0]);
+             calls[calls.size() - 1].set_id("more_" + std::to_string(calls.size()));
+           }
+         },
+         "messages[2].tool_calls[1024]: more than 1024 in this conversation"},
         {"and_prompt", [](Request& r) { r.set_prompt("p"); }, "prompt: exclusive with messages; give one of them"},
         {"no_role", [](Request& r) { r.mutable_messages(1)->clear_role(); }, "messages[1].role: is required"},
         {"unknown_role", [](Request& r) { r.mutable_messages(1)->set_role(Unknown<v1::Role>(9)); },

@@ -19,6 +19,7 @@
 #include "router/sensitivity/base85.h"
 #include "router/sensitivity/blobs.h"
 #include "router/sensitivity/decoded_views.h"
+#include "router/sensitivity/reading_work.h"
 
 namespace headgate::router {
 namespace {
@@ -130,6 +131,115 @@ TEST(ReadingCost, PasswordsWithSeveralSignsAreFound) {
                            "a!b c#d laptop = Marmalade&Toast3", "x#y = Marmalade&To#ast3"}) {
     EXPECT_THAT(Types(Classify({text})), Contains("PASSWORD")) << text;
   }
+}
+
+// ---- Counted work ----
+
+struct Hostile {
+  const char* name;
+  std::string piece;
+};
+// Each of them took 35 to 330 ms for 128 KiB before work was counted; a search over random pieces found most of them.
+std::vector<Hostile> Hostiles() {
+  return {
+      {"labels", "password:"},
+      {"labels_2", "Passwd="},
+      {"labels_in_prose", ";password is "},
+      {"secrets", "token="},
+      {"one_sign", "·"},
+      {"one_sign_2", "。"},
+      {"blanks_and_signs", " / "},
+      {"ats", "[at]"},
+      {"dots", "<~(dot) "},
+      {"markings", "Patient: internal only "},
+      {"names_with_salaries", "Margaret WilsonXñ\r\nsalary<td>р<\tdiabetes: /* 2"},
+      {"illnesses", "Xñ\r\nsalary<td>р<\tdiabetes: /* 2"},
+      {"base64_twice", absl::Base64Escape(absl::Base64Escape("ID 110105198706121007")) + "\n"},
+      {"cells", "<td>7</td><td>31</td>"},
+      {"lists", "2) "},
+      {"key_prefixes", "0123456789abcdefdop_v1_\n"},
+      {"letters_with_signs", "=31=\n"},
+      {"uuids", "5f3a9c1e-7b2d-4e8f-9a6c-0d1e2f3a4b5c\n"},
+  };
+}
+
+v1::GenerateRequest Chat(std::string_view piece, size_t bytes, size_t message_bytes) {
+  v1::GenerateRequest request;
+  std::string text;
+  for (size_t made = 0; made < bytes; made += piece.size()) {
+    text += piece;
+    if (text.size() < message_bytes && made + piece.size() < bytes) continue;
+    v1::Message& message = *request.add_messages();
+    message.set_role(request.messages_size() % 2 == 0 ? v1::ROLE_ASSISTANT : v1::ROLE_USER);
+    message.set_content(std::exchange(text, ""));
+  }
+  return request;
+}
+
+// What screening and the detectors count together: all of it, were there no end.
+int64_t Counted(const Hostile& row, size_t bytes, size_t message_bytes) {
+  Prompt prompt(Chat(row.piece, bytes, message_bytes));
+  const Screened screened = Screening(LimitsConfig{}).Screen(prompt);
+  return ReadingWork::For(prompt.text_bytes()) - screened.work_left;
+}
+
+TEST(ReadingCost, ScreeningStopsWhereItsShareIsSpent) {
+  constexpr size_t kBytes = 128 << 10;
+  for (const Hostile& row : Hostiles()) {
+    for (const size_t message_bytes : {size_t{128}, size_t{300}, kBytes}) {
+      Prompt prompt(Chat(row.piece, kBytes, message_bytes));
+      const Screened screened = Screening(LimitsConfig{}).Screen(prompt);
+      // The detectors have at least a fifth.
+      EXPECT_GE(screened.work_left, ReadingWork::For(prompt.text_bytes()) / 5) << row.name << " " << message_bytes;
+    }
+  }
+}
+
+TEST(ReadingCost, CountedWorkGrowsNoFasterThanTheText) {
+  constexpr size_t kFew = 16 << 10, kMany = 64 << 10;
+  for (const Hostile& row : Hostiles()) {
+    for (const size_t message_bytes : {size_t{300}, kMany}) {
+      const int64_t few = Counted(row, kFew, message_bytes), many = Counted(row, kMany, message_bytes);
+      EXPECT_GT(few, 0) << row.name;
+      EXPECT_LE(many, few * (kMany / kFew) * 5 / 4) << row.name << " " << message_bytes;
+    }
+  }
+}
+
+// What is not looked through any more makes the request sensitive, and what was found before stays.
+TEST(ReadingCost, SpentWorkIsToldAndKeepsWhatWasFound) {
+  const std::string text = absl::StrCat("my id is 110105198706121007. ", Times("Patient: internal only ", 128 << 10));
+  v1::GenerateRequest request;
+  v1::Message& message = *request.add_messages();
+  message.set_role(v1::ROLE_USER);
+  message.set_content(text);
+  static const SensitivityConfig config;
+  static const Classification classification(config, *MakePatternDetectors(config));
+  Screened screened = Screening(LimitsConfig{}).Screen(Prompt(std::move(request)));
+  ASSERT_TRUE(screened.not_inspectable.empty());
+  screened.work_left = 5'000'000;
+  const Sensitivity spent = classification.Classify(v1::SENSITIVITY_LEVEL_UNSPECIFIED, {}, screened);
+  EXPECT_EQ(spent.state, ClassificationState::kUnclassified);
+  EXPECT_TRUE(spent.sensitive());
+  EXPECT_THAT(Types(spent), Contains("NOT_INSPECTABLE:read_limit"));
+  EXPECT_THAT(Types(spent), Contains("CN_RESIDENT_ID"));
+}
+
+TEST(ReadingCost, ReadersSpendFromWhatIsInUse) {
+  ReadingWork outer(100), inner(5);
+  {
+    const ReadingWork::Use use(outer);
+    EXPECT_TRUE(ReadingWork::Spend(60));
+    {
+      const ReadingWork::Use nested(inner);
+      EXPECT_FALSE(ReadingWork::Spend(6));
+      EXPECT_TRUE(ReadingWork::Spent());
+    }
+    EXPECT_FALSE(ReadingWork::Spent());
+    EXPECT_FALSE(ReadingWork::Spend(41));
+  }
+  EXPECT_TRUE(ReadingWork::Spend(1));  // nothing is in use
+  EXPECT_EQ(outer.left(), -1);
 }
 
 }  // namespace
