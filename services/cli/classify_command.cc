@@ -10,7 +10,9 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <tuple>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -36,6 +38,11 @@ struct ClassifyOptions {
   bool color = false;
 };
 
+// Reasons are told in this order: what weighs most first.
+bool Weightier(const v1::Finding& a, const v1::Finding& b) {
+  return std::make_tuple(a.level(), a.score()) > std::make_tuple(b.level(), b.score());
+}
+
 // The rules of a configuration file, or of none, and one tenant's settings.
 class Classifier {
  public:
@@ -58,8 +65,10 @@ class Classifier {
 
   Sensitivity Classify(v1::GenerateRequest request) const {
     const router::Prompt prompt(std::move(request));
-    return rules_->classification->Classify(prompt.content().declared_sensitivity(), tenant_,
-                                            rules_->screening.Screen(prompt));
+    Sensitivity sensitivity = rules_->classification->Classify(prompt.content().declared_sensitivity(), tenant_,
+                                                               rules_->screening.Screen(prompt));
+    absl::c_stable_sort(sensitivity.findings, Weightier);
+    return sensitivity;
   }
 
  private:
@@ -168,11 +177,18 @@ int ClassifyLines(const Classifier& classifier, const std::string& in_path, cons
   return Fail(absl::InvalidArgumentError(absl::StrCat(bad, " lines could not be read; they count as sensitive")));
 }
 
+// Whether `value` lies inside `window` and weighs as much: then it alone is worth marking.
+bool Explains(const v1::Finding& value, const v1::Finding& window) {
+  return value.field() == window.field() && value.begin() >= window.begin() && value.end() <= window.end() &&
+         value.end() - value.begin() < window.end() - window.begin() && !Weightier(window, value);
+}
+
 // `text` with the findings' ranges marked: red at `restricted`, yellow below.
 std::string Marked(const std::string& text, const Sensitivity& sensitivity, bool color) {
   std::vector<v1::SensitivityLevel> level(text.size() + 1, v1::SENSITIVITY_LEVEL_UNSPECIFIED);
   for (const v1::Finding& finding : sensitivity.findings) {
-    if (finding.field() != "messages[0].content") continue;
+    const auto explains = [&finding](const v1::Finding& other) { return Explains(other, finding); };
+    if (finding.field() != "messages[0].content" || absl::c_any_of(sensitivity.findings, explains)) continue;
     const auto end = std::min(static_cast<size_t>(std::max(finding.end(), 0)), text.size());
     for (auto at = static_cast<size_t>(std::max(finding.begin(), 0)); at < end; ++at) {
       level[at] = std::max(level[at], finding.level());
