@@ -118,18 +118,20 @@ TEST_F(CutStreamsTest, ClientsThatLeaveLeaveNothingBehind) {
     }
     WaitForRest();
   };
-  leave(40);  // pools and arenas have their size then
+  constexpr int kWarmUp = 120;  // pools and arenas have their size then
+  leave(kWarmUp);
   const ProcessUse before = Use(*router_);
   constexpr int kTimes = 200;
   leave(kTimes);
   if (before.open_files) {
-    // The last connections close a moment after the requests have ended.
-    WaitFor("no more open files than before", [&] { return *Use(*router_).open_files <= *before.open_files; });
+    // The last connections close a moment after the requests have ended; of those to the cloud some may be kept.
+    const auto at_most = *before.open_files + 4;
+    WaitFor("no more open files than before", [&] { return *Use(*router_).open_files <= at_most; });
   } else {
     std::cout << "open files not checked: only root may see them\n";
   }
   const ProcessUse after = Use(*router_);
-  EXPECT_EQ(emulator_->stats().chats_abandoned, (40 + kTimes) / 2);
+  EXPECT_EQ(emulator_->stats().chats_abandoned, (kWarmUp + kTimes) / 2);
   EXPECT_LT(after.rss_mib - before.rss_mib, kGrowthMaxMib);
   std::cout << kTimes << " clients left: " << before.rss_mib << " -> " << after.rss_mib << " MiB, "
             << before.open_files.value_or(-1) << " -> " << after.open_files.value_or(-1) << " open files\n";

@@ -37,7 +37,7 @@ TEST_F(SlowStreamsTest, AThousandStreamsAtOnceAreAllAnsweredAndNoneIsMixedUp) {
   StartSystem(yaml, {"--reference"});
   DeepSeekPlan plan;
   plan.echo = true;  // 8 bytes a token
-  plan.token_interval = absl::Milliseconds(200);
+  plan.token_interval = absl::Milliseconds(500);  // a slow machine must start the last before the first has ended
   emulator_->SetDefaultPlan(plan);
   const auto stub = Inference();
   const std::string padding(130, '.');
