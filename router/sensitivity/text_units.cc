@@ -77,7 +77,7 @@ Unit Word(std::string_view text, size_t at) {
     } else {
       break;
     }
-    ++letters;
+    if (++letters == kStemLetters) unit.stem = unit.hash;
   }
   if (upper > 0) unit.kind = upper == letters ? UnitKind::kUpper : UnitKind::kCapital;
   unit.end = static_cast<uint32_t>(std::min(at, text.size()));

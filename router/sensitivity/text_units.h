@@ -33,7 +33,9 @@ struct Unit {
   uint32_t hash = 0;
   uint32_t begin = 0, end = 0;  // bytes of the canonical text
   UnitKind kind = UnitKind::kSign;
+  uint32_t stem = 0;  // of a word's first kStemLetters letters: `diagnosed` and `diagnosis` are alike; 0: none
 };
+inline constexpr size_t kStemLetters = 5;
 
 // Linear; never fails (what is not UTF-8 cannot be in canonical text, and counts as signs).
 std::vector<Unit> SplitUnits(std::string_view canonical);

@@ -10,7 +10,7 @@
 namespace headgate::router {
 namespace {
 
-constexpr std::string_view kMagic = "HGTM0001";
+constexpr std::string_view kMagic = "HGTM0002";
 constexpr size_t kSegmentUnitsMax = 64;  // a longer one is cut: no text is one window
 
 // A value a topic, and two that are not used, in two halves: processors add four at once.
@@ -33,8 +33,33 @@ void AddRow(const std::array<int8_t, 8>& row, Shorts& sum) {
 // Sums over all units before a segment, so that a window costs one subtraction.
 struct Prefix {
   Sums all, with_person;
-  uint32_t han, persons;
+  uint32_t han, persons, words;
 };
+
+// How much of a word a unit is, in halves: a character of a script without spaces is half of one.
+uint32_t WordHalves(const Unit& unit) {
+  constexpr uint32_t kLettersMin = 3;
+  switch (unit.kind) {
+    case UnitKind::kDigits:
+    case UnitKind::kSign:
+    case UnitKind::kLine:
+      return 0;
+    case UnitKind::kHan:
+      return 1;
+    case UnitKind::kPerson:
+    case UnitKind::kPublicPerson:
+    case UnitKind::kAddress:
+      return 2;
+    default:
+      return unit.end - unit.begin >= kLettersMin ? 2 : 0;
+  }
+}
+
+void Count(const Unit& unit, Prefix& sums) {
+  sums.han += unit.kind == UnitKind::kHan ? 1 : 0;
+  sums.persons += unit.kind == UnitKind::kPerson ? 1 : 0;
+  sums.words += WordHalves(unit);
+}
 
 Floats Widen(const std::array<float, kTopics>& values) {
   Floats wide{};
@@ -50,6 +75,8 @@ void Add(const Shorts& of, Sums& sums) {
     sums[half] += __builtin_convertvector(four, Sums4);
   }
 }
+
+float Sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 
 bool Any(const Sums& mask) {
   std::array<uint64_t, 2> parts;
@@ -110,27 +137,27 @@ struct FourRows {
   std::array<Hashes, UnitRows::kUnitRows> rows;
   std::array<Hashes, UnitRows::kPersonRows> person_rows;
 };
-FourRows FourRowsOf(Hashes before_last, Hashes before, Hashes here, Hashes is_han) {
+FourRows FourRowsOf(Hashes before_last, Hashes before, Hashes here, Hashes stem) {
   const Hashes two = MixHashes(before, here);
   // Four characters only made more of them share a row: no text was told better.
   const Hashes three = MixHashes(before_last, two);
-  const Hashes around = RowsFor(205, MixHashes(before_last, here));
+  const auto no_stem = reinterpret_cast<Hashes>(stem == Hashes{});
   return {{RowsFor(201, here), RowsFor(202, two), RowsFor(203, three),
-           (around & ~is_han) | ((Hashes{} + kEmptyRow) & is_han)},
+           (RowsFor(221, stem) & ~no_stem) | ((Hashes{} + kEmptyRow) & no_stem)},
           {RowsFor(211, here), RowsFor(212, two)}};
 }
 
 // What the rows are made of, one beside the other.
 class Around {
  public:
-  explicit Around(const std::vector<Unit>& units) : hashes_(units.size() + kPad + 4, 1u), han_(units.size() + 4) {
+  explicit Around(const std::vector<Unit>& units) : hashes_(units.size() + kPad + 4, 1u), stems_(units.size() + 4) {
     for (size_t i = 0; i < units.size(); ++i) {
       hashes_[i + kPad] = units[i].hash;
-      han_[i] = units[i].kind == UnitKind::kHan ? ~uint32_t{0} : 0;
+      stems_[i] = units[i].stem;
     }
   }
   FourRows At(size_t at) const {
-    return FourRowsOf(Load(&hashes_[at]), Load(&hashes_[at + 1]), Load(&hashes_[at + 2]), Load(&han_[at]));
+    return FourRowsOf(Load(&hashes_[at]), Load(&hashes_[at + 1]), Load(&hashes_[at + 2]), Load(&stems_[at]));
   }
 
  private:
@@ -140,17 +167,17 @@ class Around {
     std::memcpy(&four, from, sizeof(four));
     return four;
   }
-  std::vector<uint32_t> hashes_, han_;
+  std::vector<uint32_t> hashes_, stems_;
 };
 
 }  // namespace
 
 UnitRows RowsOf(const std::vector<Unit>& units, size_t at, bool persons) {
   const auto hash = [&](size_t back) { return Hashes{back > at ? 1u : units[at - back].hash}; };
-  const bool han = units[at].kind == UnitKind::kHan;
-  const FourRows four = FourRowsOf(hash(2), hash(1), hash(0), Hashes{});
+  const uint32_t stem = units[at].stem;
+  const FourRows four = FourRowsOf(hash(2), hash(1), hash(0), Hashes{} + stem);
   UnitRows rows;
-  rows.count = han ? 3 : 4;
+  rows.count = stem == 0 ? 3 : 4;
   for (size_t i = 0; i < rows.count; ++i) rows.rows[i] = four.rows[i][0];
   rows.person_count = persons ? 2 : 0;
   for (size_t i = 0; i < rows.person_count; ++i) rows.person_rows[i] = four.person_rows[i][0];
@@ -186,6 +213,8 @@ float InverseNorm(size_t units) {
 }  // namespace
 
 std::array<TopicScore, kTopics> TopicModel::Score(const std::vector<Unit>& units) const {
+  // Rows of figures or signs are about nothing; a few of them may be what somebody was asked for.
+  constexpr uint32_t kWordHalvesMin = 2, kFiguresMin = 24;
   std::array<TopicScore, kTopics> best;
   if (units.empty()) return best;
   const bool persons =
@@ -217,8 +246,7 @@ std::array<TopicScore, kTopics> TopicModel::Score(const std::vector<Unit>& units
       if (persons) {
         for (const Hashes& rows : four.person_rows) AddRow(rows_[rows[at % kFour]], with_person);
       }
-      sums.han += units[at].kind == UnitKind::kHan ? 1 : 0;
-      sums.persons += units[at].kind == UnitKind::kPerson ? 1 : 0;
+      Count(units[at], sums);
     }
     Add(all, sums.all);
     Add(with_person, sums.with_person);
@@ -231,6 +259,7 @@ std::array<TopicScore, kTopics> TopicModel::Score(const std::vector<Unit>& units
     const Prefix& from = prefix[first];
     const Prefix& to = prefix[last];
     const size_t count = starts[last] - starts[first];
+    if (to.words - from.words < kWordHalvesMin && count >= kFiguresMin) return;
     const bool with_person = to.persons > from.persons;
     const float norm = InverseNorm(count);
     const Floats& bias = biases[(to.han - from.han) * 4 > count ? 0 : 1];
@@ -250,9 +279,7 @@ std::array<TopicScore, kTopics> TopicModel::Score(const std::vector<Unit>& units
       best[topic].end = units[starts[last] - 1].end;
     }
   });
-  for (size_t topic = 0; topic < kTopics; ++topic) {
-    best[topic].probability = 1.0f / (1.0f + std::exp(-highest[topic / 4][topic % 4]));
-  }
+  for (size_t topic = 0; topic < kTopics; ++topic) best[topic].probability = Sigmoid(highest[topic / 4][topic % 4]);
   return best;
 }
 

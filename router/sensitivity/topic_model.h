@@ -56,7 +56,8 @@ class TopicModel {
 // Each name's units become one unit of its kind: the model never sees a name.
 std::vector<Unit> ReplaceNames(const std::vector<Unit>& units, const std::vector<NameSpan>& names);
 
-// The rows of unit `at`, at most kUnitRows of them, and those that count only in windows with a person.
+// The rows of unit `at`: of it alone, of two units, of three, and of its stem if it has one; and those that count only
+// in windows with a person.
 struct UnitRows {
   static constexpr size_t kUnitRows = 4, kPersonRows = 2;
   std::array<uint32_t, kUnitRows> rows;

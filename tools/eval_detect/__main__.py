@@ -25,13 +25,10 @@ from select_data import FILES, bucket  # noqa: E402
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 SEED = 20261122
-PARTS = {"heldout": "held-out", "heldout2": "held-out 2", "devtest": "dev-test", "devtest2": "dev-test",
-         "devtest3": "dev-test", "devtest4": "dev-test", "devtest5": "dev-test", "heldout3": "held-out 3",
-         "heldout4": "held-out 4", "devtest6": "dev-test", "heldout5": "held-out 5",
-         "devtest7": "dev-test 7", "heldout6": "held-out 6", "devtest8": "dev-test 8",
-         "heldout7": "held-out 7", "heldout8": "held-out 8", "heldout9": "held-out 9",
-         "heldout10": "held-out 10", "devtest9": "dev-test 9", "devtest10": "dev-test 10",
-         "heldout11": "held-out 11", "heldout12": "held-out 12"}
+PARTS = {"heldout": "held-out", "heldout2": "held-out 2", "heldout12": "held-out 12", "heldout13": "held-out 13",
+         **{f"devtest{i}": "dev-test" for i in ["", *range(2, 7)]},
+         **{f"devtest{i}": f"dev-test {i}" for i in range(7, 12)},
+         **{f"heldout{i}": f"once held-out {i}" for i in range(3, 12)}}
 
 
 def load(path):

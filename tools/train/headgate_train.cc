@@ -39,7 +39,7 @@ constexpr float kZeroMin[] = {-2.0f, -2.0f}, kZeroMax = 1.5f;
 // English persons are more often public, invented or nobody than the negatives at hand show.
 constexpr float kPersonalZeroMin = -0.9f;
 // Taken back from every threshold, in Han script and in others: texts of other authors lie higher than the folds do.
-constexpr float kCaution[] = {0.3f, 0.0f};
+constexpr float kCaution[] = {0.5f, 0.3f};
 
 struct Prediction {
   const Document* document;

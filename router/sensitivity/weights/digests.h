@@ -7,7 +7,7 @@
 namespace headgate::router {
 
 inline constexpr char kTopicSha256[] =
-    "fb6829941b52eecb0069fad7105676942d8e0792c445fe657045c79e7adfd635";
+    "38668bf3f92b792212574b2a2bf85e49722164ffade046107595842a6674bafb";
 inline constexpr char kNameSha256[] =
     "094d362632a95b3387f5f7b81b3d5c974550b602425bebb6b629c52e98ec50fd";
 

@@ -5,6 +5,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cmath>
+#include <random>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -108,6 +111,57 @@ TEST(TopicModelTest, MoreTextNeverLowersAScore) {
     for (const std::string& more : {zh, en, std::string("无关的话。"), std::string(5000, 'x')}) {
       EXPECT_GE(Probability(absl::StrCat(more, "\n", base), row.topic), alone);
       EXPECT_GE(Probability(absl::StrCat(base, "\n", more), row.topic), alone);
+    }
+  }
+}
+
+// What the training means by a score, one row after the other.
+std::array<float, kTopics> SlowScores(const std::vector<Unit>& units, const std::vector<int8_t>& rows, float scale) {
+  std::array<float, kTopics> highest;
+  highest.fill(-1e9f);
+  const bool persons =
+      std::any_of(units.begin(), units.end(), [](const Unit& unit) { return unit.kind == UnitKind::kPerson; });
+  ForEachWindow(units, [&](const UnitWindow& window) {
+    bool person = false;
+    for (size_t at = window.first; at < window.last; ++at) person |= units[at].kind == UnitKind::kPerson;
+    for (size_t topic = 0; topic < kTopics; ++topic) {
+      int sum = 0;
+      for (size_t at = window.first; at < window.last; ++at) {
+        const UnitRows unit = RowsOf(units, at, persons);
+        for (size_t i = 0; i < unit.count; ++i) sum += rows[unit.rows[i] * kTopics + topic];
+        for (size_t i = 0; person && i < unit.person_count; ++i) sum += rows[unit.person_rows[i] * kTopics + topic];
+      }
+      const float score = scale * static_cast<float>(sum) / WindowNorm(window.last - window.first);
+      highest[topic] = std::max(highest[topic], score);
+    }
+  });
+  return highest;
+}
+
+TEST(TopicModelTest, ReadsAsItsTrainingDoes) {
+  constexpr float kScale = 0.01f;
+  std::mt19937 random(7);
+  std::vector<int8_t> rows(TopicModel::kRows * kTopics);
+  for (int8_t& weight : rows) weight = static_cast<int8_t>(random() % 255 - 127);
+  std::string weights = "HGTM0002";
+  const auto append = [&weights](float value) {
+    weights.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  };
+  for (size_t topic = 0; topic < kTopics; ++topic) append(kScale);
+  for (size_t topic = 0; topic < 2 * kTopics; ++topic) append(0);
+  weights.append(reinterpret_cast<const char*>(rows.data()), rows.size());
+  const auto model = TopicModel::Load(weights);
+  ASSERT_TRUE(model.ok()) << model.status();
+  for (const Text& row : Sensitive()) {
+    SCOPED_TRACE(row.name);
+    std::vector<Unit> units = SplitUnits(row.text);
+    for (const bool person : {false, true}) {
+      if (person) units[2].kind = UnitKind::kPerson;
+      const auto slow = SlowScores(units, rows, kScale);
+      const auto fast = model->Score(units);
+      for (size_t topic = 0; topic < kTopics; ++topic) {
+        EXPECT_NEAR(fast[topic].probability, 1 / (1 + std::exp(-slow[topic])), 1e-4) << Name(static_cast<Topic>(topic));
+      }
     }
   }
 }
