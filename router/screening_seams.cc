@@ -73,6 +73,18 @@ bool MayHoldValue(std::string_view text, bool end) {
   return CountNumerals(window, kNumeralsMin) >= kNumeralsMin;
 }
 
+// A few words and a number of three digits or more.
+bool TellsNumber(std::string_view text) {
+  constexpr size_t kDigitsMin = 3;
+  if (text.size() > kSeamBytes) return false;
+  size_t digits = 0;
+  for (const char c : text) {
+    digits = IsDigit(c) ? digits + 1 : 0;
+    if (digits == kDigitsMin) return true;
+  }
+  return false;
+}
+
 // A tool call's arguments without the punctuation at their edges and the first key: `{"part": "1101"}` is 1101.
 std::string_view Inside(std::string_view json) {
   constexpr std::string_view kEdges = "{}[] \n\r\t:,";
@@ -146,6 +158,8 @@ class Chain {
   bool MayBeCut(size_t i) const {
     return MayBeValue(LastToken(Trimmed(parts_[i - 1].text))) && MayBeValue(FirstToken(Trimmed(parts_[i].text)));
   }
+  // `it starts with 110105`, `then comes 19870612`: numbers among a few words on both sides.
+  bool TellNumbers(size_t i) const { return TellsNumber(parts_[i - 1].text) && TellsNumber(parts_[i].text); }
   // A side may hold a part of one, or the label of one.
   bool EndMayHold(size_t i) const { return MayHoldValue(parts_[i].text, /*end=*/true); }
   bool BeginningMayHold(size_t i) const { return MayHoldValue(parts_[i].text, /*end=*/false); }
@@ -279,6 +293,7 @@ std::vector<SeamText> MakeSeams(const v1::GenerateRequest& content,
   const auto take = [&](const Chain& chain, const auto& wanted) {
     put(chain, Chain::Join::kAsSent, wanted);
     put(chain, Chain::Join::kTrimmedLines, [&](size_t i) { return chain.MayBeCut(i); });
+    put(chain, Chain::Join::kTrimmedLines, [&](size_t i) { return chain.MayBeCut(i) || chain.TellNumbers(i); });
   };
   for (const Chain* chain : {&all, &names, &within, &backwards}) {
     take(*chain, [&](size_t i) { return chain->EndMayHold(i - 1) || chain->BeginningMayHold(i); });

@@ -71,6 +71,10 @@ void ReadPassword(const Evidence& evidence, const Evidence::Hit& label, Report r
   }
   const bool pin = text.substr(label.begin, 3) == "pin" || text.substr(label.begin, 3) == "PIN";
   if (pin && !std::all_of(value.begin(), value.end(), IsDigit)) return;
+  // `username`, `password`, `authType`: one of several names.
+  const bool listed = connector.quoted && !connector.strong && std::none_of(value.begin(), value.end(), IsDigit) &&
+                      text.substr(label.end, begin - label.end).find(',') != std::string_view::npos;
+  if (listed || value.starts_with('{')) return;
   // In prose a password of letters alone is a word: `password: please`.
   if (!LooksLikePassword(value, closed)) return;
   // `{"password": "123456"}` in an example
@@ -86,6 +90,29 @@ void ReadPassword(const Evidence& evidence, const Evidence::Hit& label, Report r
   report("PASSWORD", {begin, end}, kScoreLabelled);
 }
 
+bool IsOfTokenAlphabet(std::string_view value) {
+  return std::all_of(value.begin(), value.end(), [](char c) {
+    return IsAlnum(c) || std::string_view("+/=_-.~!@#$%^*:").find(c) != std::string_view::npos;
+  });
+}
+
+// The label goes on as a name of something else (`api_key_delete_response`, `authorization/v1`), or is a piece of one
+// (`xPskH00ivm`).
+bool IsPieceOfName(std::string_view text, const Evidence::Hit& label, const Connector& connector) {
+  if (connector.strong || connector.quoted || label.end >= text.size()) return false;
+  constexpr std::string_view kGoesOn = "_-./@";
+  const bool glued = connector.value_begin == label.end;
+  return kGoesOn.find(text[label.end]) != std::string_view::npos ||
+         (glued && label.begin > 0 && IsAlnum(text[label.begin - 1]));
+}
+
+// `options.identityToken`, `kFirstTokenSeconds`: of random letters half are capitals, and a fifth of all are digits.
+bool IsCodeName(std::string_view value) {
+  const auto upper = static_cast<size_t>(std::count_if(value.begin(), value.end(), IsUpper));
+  const auto letters = static_cast<size_t>(std::count_if(value.begin(), value.end(), IsLetter));
+  return std::none_of(value.begin(), value.end(), IsDigit) && upper * 3 < letters;
+}
+
 void ReadSecret(const Evidence& evidence, const Evidence::Hit& label, Report report) {
   const std::string_view text = evidence.text();
   const Connector connector = SkipConnector(text, label.end);
@@ -93,10 +120,8 @@ void ReadSecret(const Evidence& evidence, const Evidence::Hit& label, Report rep
   const size_t judged = EndOfValue(text, begin, kValueStops, kJudgedBytes);
   const std::string_view value = text.substr(begin, std::min(judged - begin, kJudgedBytes));
   constexpr size_t kSecretMin = 12;
-  const bool token_alphabet = std::all_of(value.begin(), value.end(), [](char c) {
-    return IsAlnum(c) || std::string_view("+/=_-.~!@#$%^*:").find(c) != std::string_view::npos;
-  });
-  if (value.size() < kSecretMin || !token_alphabet) return;
+  if (value.size() < kSecretMin || !IsOfTokenAlphabet(value)) return;
+  if (IsPieceOfName(text, label, connector) || IsCodeName(value)) return;
   if (!connector.strong && !connector.quoted && value.size() < 20) return;
   if (value.find("://") != std::string_view::npos) return;
   const bool named_secret = text.substr(label.begin, label.end - label.begin).size() > 5;
@@ -229,7 +254,8 @@ void ReadBearer(const Evidence& evidence, const Evidence::Hit& label, Report rep
   }
   const size_t judged = EndOfValue(text, begin, kValueStops, kJudgedBytes);
   const std::string_view value = text.substr(begin, std::min(judged - begin, kJudgedBytes));
-  if (value.size() < 12 || !LooksGenerated(value)) return;
+  if (value.size() < 12 || !IsOfTokenAlphabet(value) || !LooksGenerated(value)) return;
+  if (IsPieceOfName(text, label, connector) || IsCodeName(value)) return;
   report("GENERIC_SECRET", {begin, EndOfValue(text, begin, kValueStops)}, kScoreLabelled);
 }
 
@@ -243,7 +269,7 @@ void ReadCookie(const Evidence& evidence, const Evidence::Hit& label, Report rep
   if (begin > label.end + 80) return;
   const std::string_view value = text.substr(begin, std::min(end - begin, kJudgedBytes));
   const bool sign = text.substr(label.end, begin - label.end).find_first_of("=:") != std::string_view::npos;
-  if (!sign || value.size() < 14 || !LooksGenerated(value)) return;
+  if (!sign || value.size() < 14 || !LooksGenerated(value) || IsCodeName(value)) return;
   report("COOKIE", {begin, EndOfValue(text, begin, kValueStops)}, kScoreLabelled);
 }
 

@@ -55,7 +55,7 @@ constexpr CueRow kRows[] = {
     {Cue::kTaxId,
      "纳税人识别号|税号|税务登记号|tax id|taxpayer id|ein|employer identification|tax number|tin"},
     {Cue::kRouting, "routing|routing number|aba number|aba routing|aba|routing_number|rtn"},
-    {Cue::kSwift, "swift|bic|swift code|swift/bic|swift_code"},
+    {Cue::kSwift, "iban|swift|bic|swift code|swift/bic|swift_code"},
     {Cue::kAccount,
      "银行账号|银行账户|银行卡号|银行卡|储蓄卡|借记卡|信用卡号|收款账号|收款账户|账号|账户|帐号|帐户|对公账户|开户行|卡号|尾号|bank account|account number|account no|"
      "acct|acct no|a/c no|a/c|account #|account_number|accountnumber|account num|beneficiary account|checking account|"

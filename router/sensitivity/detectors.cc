@@ -24,6 +24,7 @@
 #include "router/sensitivity/keywords.h"
 #include "router/sensitivity/number_patterns.h"
 #include "router/sensitivity/pattern_database.h"
+#include "router/sensitivity/published_examples.h"
 #include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/rule.h"
 
@@ -186,7 +187,8 @@ class BuiltIn {
 absl::StatusOr<std::vector<BuiltIn::Pattern>> BuiltIn::Collect(absl::FunctionRef<bool(const PatternRule&)> wanted,
                                                                std::vector<PatternDatabase::Pattern>& expressions) {
   std::vector<Pattern> patterns;
-  for (const auto* rules : {&IdentityRules(), &MoneyRules(), &ContactRules(), &SecretRules()}) {
+  for (const auto* rules : {&IdentityRules(), &NationalRules(), &MoneyRules(), &ContactRules(), &NetworkRules(),
+                            &SecretRules()}) {
     for (const PatternRule& rule : *rules) {
       if (FindDetectorType(rule.type) == nullptr) return absl::InternalError(absl::StrCat("no type ", rule.type));
       if (!wanted(rule)) continue;
@@ -399,16 +401,15 @@ absl::StatusOr<std::unique_ptr<Detectors>> PatternDetectors::Make(const Sensitiv
 
 void PatternDetectors::Check(const Match& match, const BuiltIn::Pattern& pattern, Findings& findings) const {
   if (findings.Full(pattern.type) || !ReadingWork::Spend(kMatchSteps)) return;
-  const std::optional<Value> value = pattern.rule->validate(match);
+  const std::optional<Value> value = Judge(*pattern.rule, match);
   if (value) Add(pattern.type, value->range, value->score, match.text(), findings);
 }
 
 void PatternDetectors::Add(size_t type, TextRange range, double score, std::string_view text,
                            Findings& findings) const {
-  if (!allowed_.empty() && score >= kScoreSensitive &&
-      allowed_.Allows(names_[type], text.substr(range.begin, range.end - range.begin), clock_.WallTime())) {
-    return;
-  }
+  const std::string_view value = text.substr(range.begin, range.end - range.begin);
+  if (IsPublishedExample(value)) return;
+  if (!allowed_.empty() && score >= kScoreSensitive && allowed_.Allows(names_[type], value, clock_.WallTime())) return;
   findings.Add(type, names_[type], levels_[type], range, score);
 }
 

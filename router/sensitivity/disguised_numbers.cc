@@ -90,7 +90,7 @@ bool SpeaksOfParts(std::string_view words) {
   const std::string lower = Lower(words);
   for (const std::string_view word :
        {"part",  "half",  "first", "second", "third",  "fourth", "last",  "rest",  "then", "next", "follow", "remain",
-        "begin", "start", "end",   "digit",  "ending", "plus",   "group", "block",
+        "begin", "start", "end",   "digit",  "middle", "\"mid",   "plus",  "group", "block", "finally", "tail",
         "dash",   "hyphen", "space", "dot", "slash", "杠", "空格", "横线", "前",   "后",   "剩",     "余",
         "接",    "再",    "段",    "部分",   "半",     "头",     "尾",    "末",    "开始", "位",   "组"}) {
     if (lower.find(word) != std::string::npos) return true;
@@ -105,6 +105,25 @@ bool SaysBackwards(std::string_view text) {
     if (text.find(word) != std::string_view::npos) return true;
   }
   return false;
+}
+
+// Whether `text` puts the variable that is set just before `between` ends behind another: `a + b`, `{a}{b}`, `$a$b`.
+bool PutsTogether(std::string_view text, std::string_view between) {
+  constexpr size_t kNameMax = 24;
+  const size_t equals = between.find_last_of("=:");
+  if (equals == std::string_view::npos) return false;
+  size_t end = equals;
+  while (end > 0 && !IsAlnum(between[end - 1]) && between[end - 1] != '_') --end;
+  size_t begin = end;
+  while (begin > 0 && (IsAlnum(between[begin - 1]) || between[begin - 1] == '_')) --begin;
+  if (end == begin || end - begin > kNameMax) return false;
+  const std::string_view name = between.substr(begin, end - begin);
+  for (const std::string_view before : {"+ ", "+", "}{", "}${", ".. ", "& "}) {
+    if (text.find(std::string(before).append(name)) != std::string_view::npos) return true;
+  }
+  // `$A$B`
+  const size_t dollar = text.find(std::string("$").append(name));
+  return dollar != std::string_view::npos && dollar > 0 && IsAlnum(text[dollar - 1]);
 }
 
 class NumberReader {
@@ -232,6 +251,7 @@ class NumberReader {
       end += known == 0 ? 1 : known;
     }
     if (end >= text_.size() || end - at > kSeparatorMax) return {};
+    if (IsOfEntities(text_.substr(at, end - at))) return {};
     // Single characters with ` | ` between them may be letters.
     const bool single = at > 0 && characters > 1 && (at == 1 || !IsAlnum(text_[at - 2]));
     return *odd || single ? text_.substr(at, end - at) : std::string_view();
@@ -279,7 +299,10 @@ class NumberReader {
     constexpr size_t kPartMin = 1, kPartsMax = 8;
     const bool cross = token.digits + 1 == token.size() && LowerAscii(text_[token.end - 1]) == 'x';
     if (token.digits < kPartMin || !(token.is_number() || cross)) return;
-    if (!last_.empty() && !WordsBetween(last_.back().end, token.begin)) last_.clear();
+    if (!last_.empty() && !WordsBetween(last_.back().end, token.begin)) {
+      // `born 1987-06-12`
+      if (!IsDate(last_.back(), token)) last_.clear();
+    }
     last_.push_back(token);
     if (last_.size() > kPartsMax) last_.erase(last_.begin());
     size_t digits = 0;
@@ -305,6 +328,15 @@ class NumberReader {
                        text_.begin() + static_cast<std::ptrdiff_t>(end),
                        [](char c) { return IsLetter(c) || static_cast<uint8_t>(c) >= 0x80; });
   }
+  // A year and its month, or the day behind them, with one sign between.
+  bool IsDate(const Token& before, const Token& token) const {
+    constexpr size_t kYear = 4, kPart = 2;
+    const bool year = before.size() == kYear;
+    if (token.size() != kPart || token.begin != before.end + 1) return false;
+    if (year) return text_[before.begin] == '1' || text_[before.begin] == '2';
+    return before.size() == kPart && last_.size() > 1 && last_[last_.size() - 2].size() == kYear &&
+           last_[last_.size() - 2].end + 1 == before.begin;
+  }
   // Milliseconds since 1970, as logs have them.
   bool IsTime(const Token& part) const {
     constexpr size_t kDigits = 13;
@@ -318,7 +350,7 @@ class NumberReader {
     if (!id && !IsBankCard(number)) return false;
     for (size_t i = first + 1; i < last_.size(); ++i) {
       const std::string_view between = text_.substr(last_[i - 1].end, last_[i].begin - last_[i - 1].end);
-      if (!id && !SpeaksOfParts(between)) return false;
+      if (!id && !SpeaksOfParts(between) && !PutsTogether(text_, between)) return false;
     }
     if (!id && std::any_of(&last_[first], &last_.back() + 1, [&](const Token& part) { return IsTime(part); })) {
       return false;

@@ -22,6 +22,11 @@ struct Escape {
 // REQUIRES: text[at] is one of kEscapeBegins. Looks at a bounded number of bytes behind the run it begins with.
 Escape EscapeAt(std::string_view text, size_t at);
 
+// What stands between two numbers of characters (`&#104;&#102;`), however they are cut.
+inline bool IsOfEntities(std::string_view signs) {
+  return signs.find('#') != std::string_view::npos && signs.find('&') != std::string_view::npos;
+}
+
 // `count` hex digits at `at`, or -1.
 int64_t HexNumber(std::string_view text, size_t at, size_t count);
 

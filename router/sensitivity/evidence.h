@@ -5,7 +5,7 @@
 // asks whether such a word is near a value; labels say that a value follows. Distances are in characters, at most
 // kContextChars: what is farther away changes nothing, so more text never lowers a level.
 //
-// Thread-safety: immutable after Add; the text must remain live.
+// Thread-safety: of one scan; the text must remain live.
 #pragma once
 
 #include <bitset>
@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "router/sensitivity/figures.h"
 #include "router/sensitivity/name_tagger.h"
 #include "router/sensitivity/validators.h"
 
@@ -133,7 +134,7 @@ class Evidence {
     uint32_t begin, end;
   };
 
-  explicit Evidence(std::string_view text) : text_(text) {}
+  explicit Evidence(std::string_view text) : text_(text), figures_(text) {}
   // REQUIRES: ends do not decrease.
   void Add(const Hit& hit);
 
@@ -146,6 +147,7 @@ class Evidence {
   const std::vector<NameSpan>& names() const { return names_; }
 
   std::string_view text() const { return text_; }
+  Figures& figures() const { return figures_; }
   const std::vector<Hit>& hits() const { return hits_; }
   bool Has(Cue cue) const { return present_[static_cast<size_t>(cue)]; }
   // A word of `cue` within `chars` characters of the range, on either side or inside.
@@ -162,6 +164,7 @@ class Evidence {
   std::vector<Hit> hits_;
   std::vector<NameSpan> names_;
   bool asked_names_ = false;
+  mutable Figures figures_;  // reads its text when first asked
   std::bitset<static_cast<size_t>(Cue::kCount)> present_;
 };
 

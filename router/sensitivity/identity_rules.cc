@@ -182,6 +182,12 @@ std::optional<Value> NationalInsurance(const Match& match) {
   if (!DigitsGoOn(text, match.begin + 2, 6)) return std::nullopt;
   const Collected id = CollectAlnum(text, match.begin, 9);
   if (!IsNino(id.characters) || !StandsAloneOrGlued(text, id.range)) return std::nullopt;
+  // `pr46032-2.c`, `(PR101940)` and a letter in the next paragraph.
+  const NumberShape shape(text, id.range);
+  const bool bracketed = text.find_first_of("()", id.range.begin) < id.range.end;
+  if (((shape.separated() && !shape.one_separator()) || bracketed) && !match.evidence.Near(Cue::kNino, id.range)) {
+    return std::nullopt;
+  }
   if (match.begin > 0 && IsAlnum(text[match.begin - 1])) {
     if (!match.evidence.Near(Cue::kNino, id.range, kCloseChars)) return std::nullopt;
   } else if (match.evidence.Near(Cue::kOtherNumber, id.range, kCloseChars) &&

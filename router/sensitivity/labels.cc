@@ -156,6 +156,24 @@ void ReadShortCode(const Evidence& evidence, const Evidence::Hit& label, Report 
   }
 }
 
+// The code before its word, as messages write it: `848 217 is your Zalvo login code`, `384756是您的登录验证码`.
+void ReadCodeBefore(const Evidence& evidence, const Evidence::Hit& label, Report report) {
+  constexpr size_t kWordsBytesMax = 40;
+  const size_t from = label.begin - std::min<size_t>(label.begin, kWordsBytesMax);
+  const std::string_view before = evidence.text().substr(from, label.begin - from);
+  for (const std::string_view is : {" is your ", " is the ", "是您的", "为您的", "是你的"}) {
+    const size_t at = before.rfind(is);
+    if (at == std::string_view::npos || before.find_first_of("\n.!?", at) != std::string_view::npos) continue;
+    const size_t end = from + at;
+    size_t begin = end, digits = 0;
+    while (begin > 0 && (IsDigit(evidence.text()[begin - 1]) || (digits >= 3 && evidence.text()[begin - 1] == ' '))) {
+      digits += IsDigit(evidence.text()[--begin]);
+    }
+    while (begin < end && !IsDigit(evidence.text()[begin])) ++begin;
+    if (digits >= 4 && digits <= 8) report("ONE_TIME_CODE", {begin, end}, kScoreLabelled);
+  }
+}
+
 // WeChat names: a letter or underscore first, 6 to 20 characters.
 void ReadWechat(const Evidence& evidence, const Evidence::Hit& label, Report report) {
   const std::string_view text = evidence.text();
@@ -170,6 +188,10 @@ void ReadWechat(const Evidence& evidence, const Evidence::Hit& label, Report rep
   const size_t length = end - connector.value_begin;
   if (length < 6 || length > 20 || IsDigit(text[connector.value_begin])) return;
   const std::string_view name = text.substr(connector.value_begin, length);
+  // `kdeWxQHIzZlj7`, `vsub_vx_i8m1`: letters in the middle of something.
+  const char before = label.begin > 0 ? text[label.begin - 1] : ' ';
+  if (connector.value_begin - label.end < 2 && (IsAlnum(before) || before == '_' || before == '+' || before == '/'))
+    return;
   const std::string_view word = text.substr(label.begin, label.end - label.begin);
   // `加我微 lan_92`, `微信号：zhoumi`: the words before it leave nothing else to be meant.
   const bool asked = word.starts_with("加") || word.ends_with("号") || word.starts_with("我");
@@ -192,6 +214,8 @@ void ReadMessenger(const Evidence& evidence, const Evidence::Hit& label, Report 
     connector.strong |= strong;
   }
   size_t begin = connector.value_begin;
+  // `state_size_per_snap = state_size`, `discord.cpython-311.pyc`
+  if ((label.begin > 0 && text[label.begin - 1] == '_') || text.substr(label.end, 1) == ".") return;
   bool marked = false;
   for (const std::string_view prefix : {std::string_view("t.me/"), std::string_view("@"), std::string_view("live:")}) {
     if (text.substr(begin, prefix.size()) == prefix) begin += prefix.size(), marked = true;
@@ -241,6 +265,7 @@ void ReadPhone(const Evidence& evidence, const Evidence::Hit& label, Report repo
 // Bank identifiers: eight or eleven letters and digits of a fixed form.
 void ReadSwift(const Evidence& evidence, const Evidence::Hit& label, Report report) {
   const std::string_view text = evidence.text();
+  if (label.end < text.size() && text[label.end] == '_') return;  // `CMAKE_Swift_COMPILER`
   const size_t at = SkipConnector(text, label.end).value_begin;
   size_t end = at;
   while (end < text.size() && IsAlnum(text[end]) && end - at < 12) ++end;
@@ -284,7 +309,8 @@ void ReadTableCode(const Evidence& evidence, const Evidence::Hit& label, const L
     return;
   }
   const std::string_view before = text.substr(label.begin >= 4 ? label.begin - 4 : 0, label.begin >= 4 ? 4 : 0);
-  if (rule.label == Cue::kAccount && (before == "AWS " || before == "aws " || before == "bug ")) return;
+  const bool other = before == "AWS " || before == "aws " || before == "aws_" || before == "bug ";
+  if (rule.label == Cue::kAccount && other) return;
   // `订单号 1234`; but 保单号 ends with such a word and is its own label.
   const bool own_word = evidence.Before(Cue::kOtherNumber, {label.end, label.end}, 0);
   if (!own_word && evidence.Before(Cue::kOtherNumber, code.range, 6)) return;
@@ -353,8 +379,11 @@ void ReadLabels(const Evidence& evidence, Report report) {
   for (const Evidence::Hit& hit : evidence.hits()) {
     if (ReadingWork::Spent()) break;
     switch (hit.cue) {
-      case Cue::kCvv:
       case Cue::kOneTimeCode:
+        ReadCodeBefore(evidence, hit, report);
+        ReadShortCode(evidence, hit, report);
+        break;
+      case Cue::kCvv:
         ReadShortCode(evidence, hit, report);
         break;
       case Cue::kWechat:

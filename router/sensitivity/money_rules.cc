@@ -82,13 +82,20 @@ std::optional<Value> Iban(const Match& match) {
   }
   if (count < length || !IsIban({characters.data(), length})) return std::nullopt;
   if (end < text.size() && IsDigit(text[end])) return std::nullopt;
-  return Value{{match.begin, end}};
+  const TextRange range{match.begin, end};
+  // One piece of code in a hundred that begins with such letters passes the check.
+  const bool of_money = match.evidence.Near(Cue::kAccount, range) || match.evidence.Near(Cue::kSwift, range);
+  if (!HasIbanForm({characters.data(), length}) && !of_money) return std::nullopt;
+  return Value{range};
 }
 
 std::optional<Value> Routing(const Match& match) {
   const TextRange range = match.InText(match.begin, match.end);
   if (!IsUsRouting(match.view.substr(match.begin, 9)) || TouchesDigit(match.text(), range)) return std::nullopt;
   if (!match.evidence.Near(Cue::kRouting, range)) return std::nullopt;
+  // `v1.19.0 (2020-07-09`
+  const size_t bracket = match.text().find('(', range.begin);
+  if (bracket < range.end && range.begin > 0 && match.text()[range.begin - 1] == '.') return std::nullopt;
   return Value{range, kScoreLabelled};
 }
 

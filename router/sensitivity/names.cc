@@ -400,6 +400,17 @@ bool IsShortHan(std::string_view text, const NameSpan& span) {
   return HanAt(text, span.begin) != 0 && span.end - span.begin <= 6 && !IsFamilyAt(text, span.begin);
 }
 
+// Small letters, and none of the words is a given name (`motor van`).
+bool AreSmallWords(std::string_view name) {
+  if (std::any_of(name.begin(), name.end(), [](char c) { return !IsLower(c) && c != ' '; })) return false;
+  for (size_t at = 0; at < name.size();) {
+    const size_t end = std::min(name.find(' ', at), name.size());
+    if (IsGivenName(name.substr(at, end - at))) return false;
+    at = end + 1;
+  }
+  return true;
+}
+
 // What the tagger found besides, and not what it holds for a public figure or a character.
 void AddTagged(const Evidence& evidence, TextRange window, std::vector<PersonName>& names) {
   const std::string_view text = evidence.text();
@@ -418,7 +429,7 @@ void AddTagged(const Evidence& evidence, TextRange window, std::vector<PersonNam
     } else if (names.size() < kNamesMax && !IsNobody(text.substr(span.begin, span.end - span.begin)) &&
                !IsPublicLatin(text.substr(span.begin, span.end - span.begin))) {
       const std::string_view name = text.substr(span.begin, span.end - span.begin);
-      const bool half = IsLetter(name[0]) && name.find(' ') == std::string_view::npos;
+      const bool half = (IsLetter(name[0]) && name.find(' ') == std::string_view::npos) || AreSmallWords(name);
       names.push_back({{span.begin, span.end}, half ? kHalf : kTagged});
     }
   }

@@ -4,6 +4,37 @@
 #include "router/sensitivity/rule.h"
 
 namespace headgate::router {
+namespace {
+
+// Numbers that one in ten or twenty of their length is: what the others in their column are held to, and the word that
+// settles it.
+struct CommonNumber {
+  std::string_view type;
+  bool (*is_valid)(std::string_view digits);
+  Cue word;
+};
+constexpr CommonNumber kCommonNumbers[] = {{"PHONE_CN_MOBILE", IsCnMobile, Cue::kPhone},
+                                           {"BANK_CARD", IsBankCard, Cue::kCard}};
+
+bool IsByChance(std::string_view type, const Match& match, TextRange range) {
+  const std::string_view text = match.text();
+  while (range.begin < range.end && !IsAlnum(text[range.begin])) ++range.begin;  // `+`
+  while (range.end > range.begin && !IsAlnum(text[range.end - 1])) --range.end;
+  if (IsCutFromFigures(text, range)) return true;
+  for (const CommonNumber& common : kCommonNumbers) {
+    if (common.type != type || match.evidence.Near(common.word, range)) continue;
+    if (match.evidence.figures().IsChanceInColumn(range.begin, common.is_valid)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<Value> Judge(const PatternRule& rule, const Match& match) {
+  const std::optional<Value> value = rule.validate(match);
+  if (value && rule.number && IsByChance(rule.type, match, value->range)) return std::nullopt;
+  return value;
+}
 
 bool TouchesDigit(std::string_view text, TextRange range) {
   return (range.begin > 0 && IsDigit(text[range.begin - 1])) || (range.end < text.size() && IsDigit(text[range.end]));

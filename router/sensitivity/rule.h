@@ -62,13 +62,18 @@ struct PatternRule {
 };
 inline constexpr size_t kRuleDigitsMin = 3;
 
+// What the rule makes of the match, unless it is a number that comes up by chance among others (figures.h).
+std::optional<Value> Judge(const PatternRule& rule, const Match& match);
+
 // Reports one finding; below kScoreSensitive it is dropped.
 using Report = absl::FunctionRef<void(std::string_view type, TextRange range, double score)>;
 using Reader = void (*)(const Evidence& evidence, Report report);
 
 const std::vector<PatternRule>& IdentityRules();                // identity_rules.cc
+const std::vector<PatternRule>& NationalRules();                // national_rules.cc
 const std::vector<PatternRule>& MoneyRules();                   // money_rules.cc
 const std::vector<PatternRule>& ContactRules();                 // contact_rules.cc
+const std::vector<PatternRule>& NetworkRules();                 // network_rules.cc
 const std::vector<PatternRule>& SecretRules();                  // secret_rules.cc
 void ReadLabels(const Evidence& evidence, Report report);       // labels.cc: `passport no: ...`
 void ReadCredentials(const Evidence& evidence, Report report);  // credentials.cc: passwords, tokens, cookies

@@ -10,6 +10,7 @@
 
 #include "router/sensitivity/byte_marks.h"
 #include "router/sensitivity/canonical_text.h"
+#include "router/sensitivity/escapes.h"
 #include "router/sensitivity/rule.h"
 #include "router/sensitivity/reading_work.h"
 #include "router/sensitivity/validators.h"
@@ -133,6 +134,7 @@ class ScatterReader {
     if (token.part() && token.size() <= kTokenMax) run_[count_++] = token;
   }
   bool OnlySigns(size_t begin, size_t end) {
+    if (IsOfEntities(text_.substr(begin, end - begin))) return false;
     for (size_t at = begin; at < end; ++at) {
       const auto byte = static_cast<uint8_t>(text_[at]);
       if (byte >= 0xE4 && byte < 0xF0) return false;  // a word of Chinese or another script
@@ -145,7 +147,7 @@ class ScatterReader {
   void EndRun() {
     const auto letters = [](const Token& token) { return token.digits < token.size(); };
     const bool odd = odd_ || wide_ || std::any_of(&run_[0], &run_[count_], letters);
-    if (count_ > 1 && !ReadPadded() && odd && !ReadRun() && Unglue()) ReadRun();
+    if (count_ > 1 && !ReadPadded() && odd && !ReadRun() && !(Unglue() && ReadRun())) ReadEveryOther();
     count_ = 0;
     odd_ = wide_ = false;
   }
@@ -163,7 +165,7 @@ class ScatterReader {
       for (size_t end = count_; end + kDroppedMax >= count_ && end > first + 1; left -= run_[--end].size()) {
         if (left < kCharactersMin || left > kCharactersMax) continue;
         const std::string_view joined = std::string_view(written_).substr(dropped, left);
-        if (!IsCheckedIdentifier(joined)) continue;
+        if (!IsCheckedIdentifier(joined) && !HasForm(joined, first, end)) continue;
         // One number in ten that begins like a card is one.
         const bool card = !IsSure(joined) && IsBankCard(joined);
         if (card && (first > 0 || end < count_ || !(odd_ || wide_))) continue;
@@ -176,14 +178,48 @@ class ScatterReader {
     }
     return false;
   }
-  // Takes small letters off the outer sides (`noE714#029#4ok`). False: there are none.
+  // `{"110105":1,"19870612":2,"1007":3}`: with something short behind each part.
+  void ReadEveryOther() {
+    constexpr size_t kShort = 2, kLeast = 4, kMost = 12;
+    if (count_ < kLeast || count_ > kMost) return;
+    std::array<Token, kMost> parts;
+    size_t size = 0;
+    for (size_t i = 0; i < count_; ++i) {
+      if (i % 2 == 0) parts[size++] = run_[i];
+      if (i % 2 == 1 && run_[i].size() > kShort) return;
+    }
+    const Joined joined = Join(parts.data(), parts.data() + size);
+    if (IsSure(joined.characters)) Put(parts[0].begin, parts[size - 1].end, joined, "");
+  }
+  // A number of national insurance or of Macau, which a word beside it makes one.
+  bool HasForm(std::string_view joined, size_t first, size_t end) const {
+    constexpr size_t kMacau = 8, kPartsMin = 3;
+    if (end - first < kPartsMin) return false;
+    if (joined.size() != kMacau) return IsNino(joined);
+    const size_t bracket = run_[end - 2].end, last = run_[end - 1].begin;
+    return std::string_view("157").find(joined[0]) != std::string_view::npos && run_[end - 1].size() == 1 &&
+           std::all_of(joined.begin(), joined.end(), IsDigit) &&
+           text_.substr(bracket, last - bracket).find('(') != std::string_view::npos;
+  }
+  // Takes small letters off the outer sides (`noE714#029#4ok`, `no9140 9417 ENok`). False: there are none.
   bool Unglue() {
     const auto lower = [&](size_t at) { return IsLower(text_[at]); };
+    const bool tail = TakeTail();
     Token &first = run_[0], &last = run_[count_ - 1];
     const size_t lead = first.begin, trail = last.end;
     while (first.size() > 1 && first.begin - lead < kGlueMax && lower(first.begin)) ++first.begin;
     while (last.size() > 1 && trail - last.end < kGlueMax && lower(last.end - 1)) --last.end;
-    return first.begin > lead || last.end < trail;
+    return first.begin > lead || last.end < trail || tail;
+  }
+  // The last part, where it is letters alone with small ones glued to them.
+  bool TakeTail() {
+    const size_t behind = run_[count_ - 1].end, begin = behind + SeparatorLength(text_, behind);
+    size_t end = begin, small = 0;
+    while (end < text_.size() && IsUpper(text_[end]) && end - begin < kTokenMax) ++end;
+    while (end + small < text_.size() && IsLower(text_[end + small]) && small <= kGlueMax) ++small;
+    if (begin == behind || end == begin || small == 0 || small > kGlueMax || count_ == kTokensMax) return false;
+    run_[count_++] = {static_cast<uint32_t>(begin), static_cast<uint32_t>(end)};
+    return true;
   }
   // `01 01 00`: of each token the last character.
   bool ReadPadded() {

@@ -7,6 +7,7 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "router/sensitivity/reading_work.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr size_t kKeyBytesMax = 512;
 constexpr size_t kKeyBytesJudged = 128;
+constexpr size_t kKeyPieceMin = 22;  // of one in pieces
 constexpr size_t kJwtHeaderBytesMax = 2048;
 constexpr size_t kJwtBytesMax = 16384;
 constexpr size_t kPemHeaderBytesMax = 64;
@@ -36,6 +38,9 @@ std::string WithoutPlaceholders(std::string_view body) {
   }
   return rest;
 }
+
+// What is left of a placeholder is short.
+bool IsMostlyItsOwn(std::string_view body) { return WithoutPlaceholders(body).size() * 5 >= body.size() * 3; }
 
 size_t EndOf(std::string_view text, size_t begin, size_t bytes_max, bool (*is_part)(char)) {
   size_t end = begin;
@@ -156,10 +161,8 @@ bool LooksGenerated(std::string_view body) {
   }
   if (seen.count() < 8 || hyphens * 5 > body.size()) return false;
   if (digits == 0 && (upper == 0 || lower == 0)) return false;
-  // What is left of a placeholder is short.
   ReadingWork::Spend(kWordSteps + kByteSteps * body.size());
-  const std::string rest = WithoutPlaceholders(body);
-  return rest.size() * 5 >= body.size() * 3;
+  return IsMostlyItsOwn(body);
 }
 
 namespace {
@@ -168,6 +171,7 @@ namespace {
 struct Mixture {
   size_t digits = 0, upper = 0, lower = 0;
   size_t singles = 0;     // of small letters, which names of several words hardly have
+  size_t shorts = 0;      // capitals with less than two small letters behind them
   size_t changes = 0;     // from letters to digits and back
   size_t beyond_hex = 0;  // letters behind F
   size_t vowels = 0;
@@ -182,6 +186,7 @@ Mixture MixtureOf(std::string_view body, size_t most, bool signs) {
     if (!IsAlnum(c)) continue;
     mixture.digits += IsDigit(c), mixture.upper += IsUpper(c), mixture.lower += IsLower(c);
     mixture.singles += IsUpper(before) && IsLower(last) && IsUpper(c);
+    mixture.shorts += IsUpper(c) && (IsUpper(last) || (IsUpper(before) && IsLower(last)));
     mixture.changes += last != 0 && IsDigit(last) != IsDigit(c);
     mixture.beyond_hex += UpperAscii(c) > 'F';
     mixture.rare += std::string_view("JKQVWXZ").find(c) != std::string_view::npos;
@@ -193,20 +198,23 @@ Mixture MixtureOf(std::string_view body, size_t most, bool signs) {
 
 // 32 digits of hex, and what may follow.
 bool IsHexBody(std::string_view body) {
-  constexpr size_t kDigits = 32, kOfEach = 3, kChangesMin = 4;
+  constexpr size_t kDigits = 32, kOfEach = 2, kChangesMin = 2;
   const Mixture of = MixtureOf(body, kDigits, false);
   return of.size() == kDigits && of.upper + of.beyond_hex == 0 && of.digits >= kOfEach && of.lower >= kOfEach &&
          of.changes >= kChangesMin;
 }
 
-// Sixteen letters without a digit: one Amazon key in thirty.
-bool IsDigitlessAmazonKey(std::string_view prefix, std::string_view body) {
-  constexpr size_t kLetters = 16, kVowelsMax = 6;
+// Sixteen letters without a digit, one Amazon key in thirty, or few different characters, one in 50,000.
+bool IsPlainAmazonKey(std::string_view prefix, std::string_view body) {
+  constexpr size_t kLetters = 16, kVowelsMax = 6, kDifferentMin = 6;
   if (prefix != "AKIA" && prefix != "ASIA") return false;
   const Mixture mixture = MixtureOf(body, kLetters, false);
   const bool longer = body.size() > kLetters && (IsDigit(body[kLetters]) || IsUpper(body[kLetters]));
   const bool word = prefix == "ASIA" && (mixture.rare == 0 || mixture.vowels > kVowelsMax);  // `ASIAPACIFIC...`
-  return mixture.upper == kLetters && !longer && !word;
+  if (longer || mixture.size() != kLetters || mixture.lower > 0) return false;
+  if (mixture.upper == kLetters) return !word;
+  const std::string_view key = body.substr(0, kLetters);
+  return std::set<char>(key.begin(), key.end()).size() >= kDifferentMin && IsMostlyItsOwn(key);
 }
 
 }  // namespace
@@ -219,8 +227,8 @@ bool EndsWord(std::string_view before, std::string_view prefix) {
 
 bool LooksRandomBehind(std::string_view prefix, std::string_view body) {
   constexpr size_t kLooked = 32, kMin = 16, kOfEach = 2, kSinglesMin = 3, kChangesMin = 6, kBeyondHexMin = 4;
-  constexpr size_t kOwnLooked = 48, kOwnSinglesMin = 2;
-  if (IsDigitlessAmazonKey(prefix, body)) return true;
+  constexpr size_t kOwnLooked = 48, kOwnSinglesMin = 2, kOwnShortsMin = 2, kSurePrefixMin = 6, kSureChangesMin = 4;
+  if (IsPlainAmazonKey(prefix, body)) return true;
   // Hardly anything else begins like the others.
   const bool own = prefix != "sk-", capitals = IsUpper(prefix[0]);
   const Mixture of = MixtureOf(body, own ? kOwnLooked : kLooked, own);
@@ -230,8 +238,12 @@ bool LooksRandomBehind(std::string_view prefix, std::string_view body) {
   if (mixed && (of.digits > 0 || of.singles >= kSinglesMin)) return true;
   if (!own) return false;
   const size_t letters = of.upper + of.lower;
+  const bool sure = prefix.size() >= kSurePrefixMin && prefix != "secret_";
+  if (sure && of.digits >= kOfEach && of.changes >= kSureChangesMin) return true;
+  const size_t shorts_min = sure ? 1 : kOwnShortsMin;
   return of.upper >= kOfEach && of.lower >= kOfEach &&
-         (of.singles >= kOwnSinglesMin || of.upper * 3 >= letters || of.vowels * 4 <= letters);
+         (of.singles >= kOwnSinglesMin || of.shorts >= shorts_min || of.upper * 3 >= letters ||
+          of.vowels * 4 <= letters);
 }
 
 bool LooksLikePassword(std::string_view value, bool quoted) {
@@ -317,7 +329,10 @@ std::optional<TextRange> ApiKeyAt(std::string_view text, size_t begin, size_t pr
   ReadingWork::Spend(2 * (end - body));
   while (end > body && (text[end - 1] == '-' || text[end - 1] == '_')) --end;
   const std::string_view judged = text.substr(body, std::min(end - body, kKeyBytesJudged));
-  if (!LooksGenerated(judged) && !IsDigitlessAmazonKey(prefix, judged)) return std::nullopt;
+  // Behind a piece that is enough may stand pieces with signs between them.
+  const std::string_view piece = judged.substr(0, EndOf(judged, 0, judged.size(), IsAlnum));
+  const bool generated = LooksGenerated(judged) || (piece.size() >= kKeyPieceMin && LooksGenerated(piece));
+  if (!generated && !IsPlainAmazonKey(prefix, judged)) return std::nullopt;
   return TextRange{begin, end};
 }
 

@@ -177,48 +177,59 @@ bool IsTaiwanId(std::string_view id) {
 
 namespace {
 
-// ISO 13616 registry: country and total length.
-constexpr std::pair<std::string_view, uint8_t> kIbanLengths[] = {
-    {"AD", 24}, {"AE", 23}, {"AL", 28}, {"AT", 20}, {"AZ", 28}, {"BA", 20}, {"BE", 16}, {"BG", 22}, {"BH", 22},
-    {"BR", 29}, {"BY", 28}, {"CH", 21}, {"CR", 22}, {"CY", 28}, {"CZ", 24}, {"DE", 22}, {"DK", 18}, {"DO", 28},
-    {"EE", 20}, {"EG", 29}, {"ES", 24}, {"FI", 18}, {"FO", 18}, {"FR", 27}, {"GB", 22}, {"GE", 22}, {"GI", 23},
-    {"GL", 18}, {"GR", 27}, {"GT", 28}, {"HR", 21}, {"HU", 28}, {"IE", 22}, {"IL", 23}, {"IQ", 23}, {"IS", 26},
-    {"IT", 27}, {"JO", 30}, {"KW", 30}, {"KZ", 20}, {"LB", 28}, {"LC", 32}, {"LI", 21}, {"LT", 20}, {"LU", 20},
-    {"LV", 21}, {"MC", 27}, {"MD", 24}, {"ME", 22}, {"MK", 19}, {"MR", 27}, {"MT", 31}, {"MU", 30}, {"NL", 18},
-    {"NO", 15}, {"PK", 24}, {"PL", 28}, {"PS", 29}, {"PT", 25}, {"QA", 29}, {"RO", 24}, {"RS", 22}, {"SA", 24},
-    {"SC", 31}, {"SE", 24}, {"SI", 19}, {"SK", 24}, {"SM", 27}, {"ST", 25}, {"SV", 28}, {"TL", 23}, {"TN", 24},
-    {"TR", 26}, {"UA", 29}, {"VA", 22}, {"VG", 24}, {"XK", 20}};
+// ISO 13616 registry: country, and what its account is made of: digits (n), letters (a), either (c).
+constexpr std::pair<std::string_view, std::string_view> kIbanForms[] = {
+    {"AD", "n8c12"}, {"AE", "n19"}, {"AL", "n8c16"}, {"AT", "n16"}, {"AZ", "a4c20"}, {"BA", "n16"}, {"BE", "n12"},
+    {"BG", "a4n6c8"}, {"BH", "a4c14"}, {"BR", "n23a1c1"}, {"BY", "c4n4c16"}, {"CH", "n5c12"}, {"CR", "n18"},
+    {"CY", "n8c16"}, {"CZ", "n20"}, {"DE", "n18"}, {"DK", "n14"}, {"DO", "c4n20"}, {"EE", "n16"}, {"EG", "n25"},
+    {"ES", "n20"}, {"FI", "n14"}, {"FO", "n14"}, {"FR", "n10c11n2"}, {"GB", "a4n14"}, {"GE", "a2n16"},
+    {"GI", "a4c15"}, {"GL", "n14"}, {"GR", "n7c16"}, {"GT", "c24"}, {"HR", "n17"}, {"HU", "n24"}, {"IE", "a4n14"},
+    {"IL", "n19"}, {"IQ", "a4n15"}, {"IS", "n22"}, {"IT", "a1n10c12"}, {"JO", "a4n4c18"}, {"KW", "a4c22"},
+    {"KZ", "n3c13"}, {"LB", "n4c20"}, {"LC", "a4c24"}, {"LI", "n5c12"}, {"LT", "n16"}, {"LU", "n3c13"},
+    {"LV", "a4c13"}, {"MC", "n10c11n2"}, {"MD", "c20"}, {"ME", "n18"}, {"MK", "n3c10n2"}, {"MR", "n23"},
+    {"MT", "a4n5c18"}, {"MU", "a4n19a3"}, {"NL", "a4n10"}, {"NO", "n11"}, {"PK", "a4c16"}, {"PL", "n24"},
+    {"PS", "a4c21"}, {"PT", "n21"}, {"QA", "a4c21"}, {"RO", "a4c16"}, {"RS", "n18"}, {"SA", "n2c18"},
+    {"SC", "a4n20a3"}, {"SE", "n20"}, {"SI", "n15"}, {"SK", "n20"}, {"SM", "a1n10c12"}, {"ST", "n21"},
+    {"SV", "a4n20"}, {"TL", "n19"}, {"TN", "n20"}, {"TR", "n6c16"}, {"UA", "n6c19"}, {"VA", "n18"}, {"VG", "a4n16"},
+    {"XK", "n16"}};
 constexpr size_t CountryIndex(char first, char second) {
   return static_cast<size_t>(first - 'A') * 26 + static_cast<size_t>(second - 'A');
 }
-constexpr std::array<uint8_t, 26 * 26> kIbanLengthOf = [] {
-  std::array<uint8_t, 26 * 26> lengths{};
-  for (const auto& [country, length] : kIbanLengths) lengths[CountryIndex(country[0], country[1])] = length;
-  return lengths;
-}();
-
-// Countries whose accounts hold no letter: `Thu 5.0 Fri ...` begins like a Hungarian one.
-constexpr std::string_view kIbanOfDigits[] = {"AE", "AT", "BA", "BE", "CR", "CZ", "DE", "DK", "EE", "EG", "ES",
-                                              "FI", "FO", "GL", "HR", "HU", "IL", "IS", "LT", "ME", "MR", "NO",
-                                              "PL", "PT", "RS", "SE", "SI", "SK", "TL", "TN", "VA", "XK"};
-constexpr std::array<bool, 26 * 26> kHasIbanOfDigits = [] {
-  std::array<bool, 26 * 26> has{};
-  for (const std::string_view country : kIbanOfDigits) has[CountryIndex(country[0], country[1])] = true;
-  return has;
+// One part of a form; `at` goes on behind it.
+struct IbanPart {
+  char kind = 0;
+  uint8_t count = 0;
+};
+constexpr IbanPart NextPart(std::string_view form, size_t& at) {
+  IbanPart part{form[at++], 0};
+  while (at < form.size() && IsDigit(form[at])) part.count = static_cast<uint8_t>(part.count * 10 + (form[at++] - '0'));
+  return part;
+}
+struct IbanForm {
+  uint8_t length = 0;  // of the whole
+  std::string_view form;
+};
+constexpr std::array<IbanForm, 26 * 26> kIbanFormOf = [] {
+  std::array<IbanForm, 26 * 26> forms{};
+  for (const auto& [country, form] : kIbanForms) {
+    uint8_t length = 4;
+    for (size_t at = 0; at < form.size();) length = static_cast<uint8_t>(length + NextPart(form, at).count);
+    forms[CountryIndex(country[0], country[1])] = {length, form};
+  }
+  return forms;
 }();
 
 }  // namespace
 
 size_t IbanLength(std::string_view begin) {
   if (begin.size() < 2 || !IsLetter(begin[0]) || !IsLetter(begin[1])) return 0;
-  return kIbanLengthOf[CountryIndex(UpperAscii(begin[0]), UpperAscii(begin[1]))];
+  return kIbanFormOf[CountryIndex(UpperAscii(begin[0]), UpperAscii(begin[1]))].length;
 }
 
 bool IsIban(std::string_view iban) {
   if (iban.size() < 15 || IbanLength(iban) != iban.size() || !AllDigits(iban.substr(2, 2))) return false;
-  if (kHasIbanOfDigits[CountryIndex(UpperAscii(iban[0]), UpperAscii(iban[1]))] && !AllDigits(iban.substr(4))) {
-    return false;
-  }
+  const std::string_view form = kIbanFormOf[CountryIndex(UpperAscii(iban[0]), UpperAscii(iban[1]))].form;
+  if (form.size() < 4 && form[0] == 'n' && !AllDigits(iban.substr(4))) return false;
   constexpr uint64_t kReduceAt = 1'000'000'000'000'000;
   uint64_t number = 0;
   for (const std::string_view part : {iban.substr(4), iban.substr(0, 4)}) {
@@ -231,6 +242,19 @@ bool IsIban(std::string_view iban) {
     }
   }
   return number % 97 == 1;
+}
+
+bool HasIbanForm(std::string_view iban) {
+  if (iban.size() < 4 || IbanLength(iban) != iban.size()) return false;
+  const std::string_view form = kIbanFormOf[CountryIndex(UpperAscii(iban[0]), UpperAscii(iban[1]))].form;
+  size_t place = 4;
+  for (size_t at = 0; at < form.size();) {
+    const IbanPart part = NextPart(form, at);
+    for (const size_t end = place + part.count; place < end; ++place) {
+      if (part.kind != 'c' && IsDigit(iban[place]) != (part.kind == 'n')) return false;
+    }
+  }
+  return true;
 }
 
 bool IsUsRouting(std::string_view digits) {

@@ -43,6 +43,8 @@ bool IsHongKongId(std::string_view id);
 bool IsTaiwanId(std::string_view id);
 // Country code, check digits (mod 97) and that country's length; any case.
 bool IsIban(std::string_view iban);
+// Its account has digits and letters where its country's accounts have them: those that people invent may not.
+bool HasIbanForm(std::string_view iban);
 // Characters of an IBAN that begins like this, by its country; 0: there is no such country.
 size_t IbanLength(std::string_view begin);
 // A resident ID, a bank card or an IBAN: 14 characters and more, so hardly ever by chance.

@@ -142,6 +142,17 @@ struct NegativeRow {
   std::string text;
 };
 
+TEST(Detectors, FindsOneTimeCodesBeforeTheirWord) {
+  ExpectFound({
+      {"in_halves", "it texted 848 217 is your Zalvo login code, valid 5 min", "ONE_TIME_CODE 848 217"},
+      {"chinese", "384756是您的登录验证码", "ONE_TIME_CODE 384756"},
+  });
+  const auto detectors = Make();
+  for (const char* none : {"4 is your verification code's length", "page 848217. What is the confirmation code for?"}) {
+    EXPECT_THAT(Found(*detectors, none), IsEmpty()) << none;
+  }
+}
+
 TEST(Detectors, LeavesLookAlikesAlone) {
   const std::vector<NegativeRow> rows = {
       {"id_wrong_check", "110105194912310021"},

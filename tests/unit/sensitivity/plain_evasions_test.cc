@@ -47,11 +47,11 @@ TEST(PlainEvasions, NoneHidesAnything) {
   EXPECT_EQ(misses.tried(), 41 * 34 * kValues);
 }
 
-// HEADGATE_ALL_EVASIONS says how many values of each kind and pair. Of very many one in 5,000 may be missed: a key of
-// which the groups read as words, say.
+// HEADGATE_ALL_EVASIONS says how many values of each kind and pair, HEADGATE_SEED which. Of very many one in 5,000 may
+// be missed: a key of which the groups read as words, say.
 TEST(PlainEvasions, AnyTwoHideNothing) {
   const size_t rounds = std::max<size_t>(RoundsOfAll(), 1);
-  std::mt19937 random(41);
+  std::mt19937 random(SeedOr(41));
   Misses misses(rounds > 1 ? 5000 : 0);
   for (size_t round = 0; round < rounds; ++round) {
     for (const Identifier& identifier : CheckedIdentifiers()) {
@@ -66,6 +66,28 @@ TEST(PlainEvasions, AnyTwoHideNothing) {
     }
   }
   EXPECT_EQ(misses.tried(), 41 * 34 * 34 * static_cast<int>(rounds));
+}
+
+// What a word beside them makes identifiers, between gaps of two kinds.
+TEST(PlainEvasions, AnyTwoHideNoLabelledNumber) {
+  const size_t rounds = std::max<size_t>(RoundsOfAll(), 1);
+  std::mt19937 random(47);
+  Misses misses;
+  for (size_t round = 0; round < rounds; ++round) {
+    for (const Identifier& identifier : AllIdentifiers()) {
+      const Text name = identifier.name;
+      if (name != "nino" && name != "mo_id" && !name.starts_with("permit")) continue;
+      for (const Evasion& first : PlainOnes()) {
+        for (const Evasion& second : PlainOnes()) {
+          const Text value = identifier.make(random), once = first.write(value), twice = second.write(once);
+          if (once == value || (twice == once && &first != &second)) continue;
+          const Text text = identifier.before + twice + identifier.after;
+          misses.Check(!Found(text).empty(), absl::StrCat(name, " ", first.name, " then ", second.name), text);
+        }
+      }
+    }
+  }
+  EXPECT_GT(misses.tried(), 5000);
 }
 
 // Places other than the last message, for every plain evasion.
@@ -123,7 +145,10 @@ TEST(PlainEvasions, OnlyKeysAreReadAsKeys) {
         "use ghp_ 九xx三 Kx二p X八JY 八Ne九 Gl九l Y五Ta 七Ln六 yB二Y X九lp",
         "key AKIA 7QX、B2N、ZK4T、WR、3J5M is this right", "use AKIASAIPVYQCIZHTGHTT for s3",
         "nosk-0cd8210a48ac3d9df4d0218e44031c07ok", "sk-0cd8 210a 48ac 3d9d f4d0 218e 4403 1c07",
-        "sk_l、ive、_Jg、Jiw、Qh7、Mto、yik、xJF、5Cu、sqk0"}) {
+        "sk_l、ive、_Jg、Jiw、Qh7、Mto、yik、xJF、5Cu、sqk0",
+        "AKIAR55MMHI75EH5IHHM", "| noglpat-snAnzvreivzSLyUghiaKok |",
+        "s k - d 、 7 9 5 5 、 1 0 8 5 、 5 5 9 8 、 6 7 6 9 、 b 3 3 4 、 1 2 1 8 、 3 2 0 3 、 4 2 1",
+        "glpa t-hs OgoH elyJ Nine wexo pt"}) {
     EXPECT_TRUE(Found(Text(text)).contains("API_KEY")) << text;
   }
   for (const char* text :
@@ -131,7 +156,14 @@ TEST(PlainEvasions, OnlyKeysAreReadAsKeys) {
         "python convert_hf_to_gguf.py ../MiniCPM-V-4_6 --outfile ../MiniCPM-V-4_6",
         "AKID_ISSUER_SERIAL_MISMATCH 31", "task-0cd8210a48ac3d9df4d0218e44031c07", "--task-set arn:aws:ecs:us-west-2",
         "disk-0cd8 210a 48ac 3d9d f4d0 218e 4403 1c07 is full", "ASIAPACIFICREGIONALS",
-        "add r8_ops DEFAULT FOR TYPE macaddr8 USING btree"}) {
+        "add r8_ops DEFAULT FOR TYPE macaddr8 USING btree",
+        "template<class _UIntType, int __w, int __n, int __m, int __r, _UIntType __a, int __u, int __s>",
+        "(const float max_bias, const uint h, const uint n_head_log2, const float m0, const float m1) { if",
+        "Q6_Vhf_equals_Vqf16(Q6_Vqf16_vmpy_VhfVhf(Q6_V_hi_W(vp_hi2), v",
+        "task-1.\n  emulator_->SetBalance(1'500'000'000, 2'000'000'000)",
+        "sha1(0x02),{\"03de6c570bfe24bfc328ccd7ca46b76eadaf4334\"}",
+        "keys start with sk- and then the dashboard shows the last four",
+        "bc147c19e7642894507  usr/lib/llvm-14/build/utils"}) {
     EXPECT_TRUE(Found(Text(text)).empty()) << text << ": " << *Found(Text(text)).begin();
   }
 }

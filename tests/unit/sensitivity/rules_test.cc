@@ -72,7 +72,7 @@ TEST(Rules, FindEachType) {
       {"plate_us_car", "grey Honda, car plate: 7KLM482, drove off", "CN_PLATE 7KLM482"},
       {"old_id_by_its_cards_name", "一代证 310108670512043 怎么转成十八位", "CN_RESIDENT_ID 310108670512043"},
       {"plate_new_energy", "粤BD12345 停在门口", "CN_PLATE 粤BD12345"},
-      {"iban", "IBAN GB82 WEST 1234 5698 7654 32", "IBAN GB82 WEST 1234 5698 7654 32"},
+      {"iban", "IBAN GB36 WEST 4821 7309 5560 21", "IBAN GB36 WEST 4821 7309 5560 21"},
       {"account", "收款账号：6217 0012 3456", "BANK_ACCOUNT 6217 0012 3456"},
       {"routing", "routing number 021000021", "US_ROUTING 021000021"},
       {"swift", "SWIFT: DEUTDEFF500", "SWIFT_BIC DEUTDEFF500"},
@@ -452,7 +452,7 @@ TEST(Rules, FarTextNeverLowersALevel) {
 TEST(Rules, ContraWordsNeverTouchCheckDigits) {
   const std::string contra = "示例 小说 订单号 version example ";
   for (const std::string& value :
-       {std::string(kResidentId), std::string(kVisa), std::string("GB82WEST12345698765432")}) {
+       {std::string(kResidentId), std::string(kVisa), std::string("GB36WEST48217309556021")}) {
     EXPECT_FALSE(Found(Rules(), contra + value + " " + contra).empty()) << value;
   }
 }

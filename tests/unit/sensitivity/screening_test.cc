@@ -204,11 +204,33 @@ TEST(Screening, PartsAreFoundAmongOtherThings) {
       {"a list in the arguments", Calls({R"({"id":["110105","19870612","1007"]})"})},
       {"a list in a message", said({R"(["110105","19870612","1007"])"})},
       {"tool results", said({R"({"part":"110105198"})", R"({"part":"706121007"})"})},
+      {"sentences", said({"the number starts with 110105", "then comes 19870612", "finally 1007"})},
+      {"sentences with answers between", Chat({{v1::ROLE_USER, "the number starts with 110105"},
+                                               {v1::ROLE_ASSISTANT, "ok"},
+                                               {v1::ROLE_USER, "then comes 19870612"},
+                                               {v1::ROLE_ASSISTANT, "got it, go on"},
+                                               {v1::ROLE_USER, "finally 1007"}})},
+      {"a date of birth", said({"area 110105, born 1987-06-12, last four 1007"})},
+      {"keys of an object", said({R"({"110105":1,"19870612":2,"1007":3})"})},
   };
   for (const auto& [name, request] : rows) {
     const Sensitivity sensitivity = Classify(request);
     const auto is_id = [](const v1::Finding& finding) { return finding.type() == "CN_RESIDENT_ID"; };
     EXPECT_TRUE(std::any_of(sensitivity.findings.begin(), sensitivity.findings.end(), is_id)) << name;
+  }
+  for (const auto& [name, request] : {
+           std::pair("variables", said({"a = \"62220202\"\nb = \"00112345679\"\nprint(a + b)"})),
+           std::pair("a template", said({"const a = '62220202', b = '00112345679'; send(`${a}${b}`)"})),
+           std::pair("a shell", said({"A=62220202; B=00112345679; echo $A$B"})),
+           std::pair("keys of arguments", Calls({R"({"bin":"622202","mid":"0200112345","end":"679"})"})),
+           std::pair("sentences", said({"the card starts with 62220202", "then comes 00112345", "ends in 679"})),
+       }) {
+    const Sensitivity sensitivity = Classify(request);
+    const auto is_card = [](const v1::Finding& finding) { return finding.type() == "BANK_CARD"; };
+    EXPECT_TRUE(std::any_of(sensitivity.findings.begin(), sensitivity.findings.end(), is_card)) << name;
+  }
+  for (const v1::Finding& finding : Classify(said({"a = \"62220202\"\nb = \"00112345679\"\nprint(a, b)"})).findings) {
+    EXPECT_NE(finding.type(), "BANK_CARD") << "two numbers of a program are not put together";
   }
   std::string table = "[";
   for (int i = 0; i < 40; ++i) table += "\"" + std::to_string(62220202 + i * 1337) + "\",";
