@@ -54,7 +54,8 @@ bool IsGlued(std::string_view text, size_t begin) {
   constexpr size_t kGlueMax = 8;
   size_t glue = begin;
   while (glue > 0 && begin - glue <= kGlueMax && IsLetter(text[glue - 1])) --glue;
-  return begin - glue <= kGlueMax && (glue == 0 || !(IsTokenChar(text[glue - 1]) || IsBase64(text[glue - 1])));
+  const auto goes_on = [](char c) { return IsTokenChar(c) || (IsBase64(c) && c != '='); };  // `value=nosk-...`
+  return begin - glue <= kGlueMax && (glue == 0 || !goes_on(text[glue - 1]));
 }
 
 // Words that stand where a password would, and are none.

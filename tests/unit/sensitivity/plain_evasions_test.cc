@@ -148,7 +148,8 @@ TEST(PlainEvasions, OnlyKeysAreReadAsKeys) {
         "sk_l、ive、_Jg、Jiw、Qh7、Mto、yik、xJF、5Cu、sqk0",
         "AKIAR55MMHI75EH5IHHM", "| noglpat-snAnzvreivzSLyUghiaKok |",
         "s k - d 、 7 9 5 5 、 1 0 8 5 、 5 5 9 8 、 6 7 6 9 、 b 3 3 4 、 1 2 1 8 、 3 2 0 3 、 4 2 1",
-        "glpa t-hs OgoH elyJ Nine wexo pt"}) {
+        "glpa t-hs OgoH elyJ Nine wexo pt", "my key is value=nosk-rx5X6bjcYLGDYoDrYsGHFxgPvlNZromok",
+        "my key is dmFsdWU9bm9zay1yeDVYNmJqY1lMR05EWW9EcllzR0hGeGdQdmxOWnJvbW9r"}) {
     EXPECT_TRUE(Found(Text(text)).contains("API_KEY")) << text;
   }
   for (const char* text :
