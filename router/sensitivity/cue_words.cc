@@ -87,7 +87,8 @@ constexpr CueRow kRows[] = {
      "snap username|teams id|skype name|matrix id"},
     {Cue::kMedicalNo,
      "病历号|病案号|住院号|门诊号|就诊号|就诊卡号|就诊卡|病历编号|病案编号|检验单号|床号|标本号|影像号|mrn|medical record number|medical record no|"
-     "chart number|chart no|patient id|patient no|patient number|hospital number|medical_record_number|med rec|"
+     "chart number|chart no|patient id|patient no|patient number|hospital number|hospital no|"
+     "hosp number|hosp no|medical_record_number|med rec|"
      "encounter number|accession number|medical record #|admission number"},
     {Cue::kInsuranceNo,
      "保单号|保单|保险单号|投保单号|理赔号|policy number|policy no|policy #|policy id|claim #|member #|insurance number|"
@@ -327,7 +328,8 @@ constexpr CueRow kRows[] = {
      "trade secret of|internal memo|"
      "not to be shared|keep this confidential|keep this internal|keep it confidential|don't share this|do not copy|"
      "restricted circulation|need-to-know|commercial in confidence|commercially sensitive|internal distribution|"
-     "别传出去|不要传出去|别外传|请勿扩散|勿扩散|不要外泄|不能外泄|不得外泄|切勿外泄|仅限与会人员|仅限参会|仅供董事会|限处级|限局级|对外保密|先别对外|别对外说|先别外传|内部机密|签了保密协议|保密特权|"
+     "别传出去|不要传出去|别外传|请勿扩散|请勿外泄|严禁外泄|勿外泄|"
+     "勿扩散|不要外泄|不能外泄|不得外泄|切勿外泄|仅限与会人员|仅限参会|仅供董事会|限处级|限局级|对外保密|先别对外|别对外说|先别外传|内部机密|签了保密协议|保密特权|"
      "保密件|don't share outside|do not share outside|stays between us|hr eyes only|"
      "board eyes only|partner eyes only|l2 and above only|for board members only|not for circulation|not for onward|"
      "restricted distribution|do not redistribute|please don't forward|not leave this room|do not disseminate|"

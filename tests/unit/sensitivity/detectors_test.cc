@@ -142,10 +142,11 @@ struct NegativeRow {
   std::string text;
 };
 
-TEST(Detectors, FindsOneTimeCodesBeforeTheirWord) {
+TEST(Detectors, FindsCodesByTheirWords) {
   ExpectFound({
       {"in_halves", "it texted 848 217 is your Zalvo login code, valid 5 min", "ONE_TIME_CODE 848 217"},
       {"chinese", "384756是您的登录验证码", "ONE_TIME_CODE 384756"},
+      {"of a hospital, cut short", "bed 14, hosp no R771920, dose for his note", "MEDICAL_RECORD_NO R771920"},
   });
   const auto detectors = Make();
   for (const char* none : {"4 is your verification code's length", "page 848217. What is the confirmation code for?"}) {
