@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "router/sensitivity/evidence.h"
 #include "router/sensitivity/number_shape.h"
 #include "router/sensitivity/reading_work.h"
 
@@ -99,8 +100,8 @@ void Figures::Read() {
 
 bool Figures::IsChanceInColumn(size_t begin, bool (*is_valid)(std::string_view digits)) {
   // A table's cells without a word of their own may be of several columns, of which one is what is looked for.
-  constexpr size_t kCellsEachSide = 24, kLookMax = 200, kOthersMin = 8, kShareOfWord = 2, kShareOfPlace = 5;
-  constexpr size_t kSteps = 300;
+  constexpr size_t kCellsEachSide = 24, kOthersMin = 6, kShareOfWord = 4, kShareOfPlace = 5;
+  constexpr size_t kSteps = 100;
   if (!read_) Read();
   ReadingWork::Spend(kSteps);
   const auto here = std::lower_bound(cells_.begin(), cells_.end(), begin,
@@ -109,7 +110,10 @@ bool Figures::IsChanceInColumn(size_t begin, bool (*is_valid)(std::string_view d
   size_t others = 0, valid = 0;
   const auto look = [&](auto cell, auto end) {
     size_t seen = 0;
-    for (size_t looked = 0; cell != end && seen < kCellsEachSide && looked < kLookMax; ++cell, ++looked) {
+    for (; cell != end && seen < kCellsEachSide; ++cell) {
+      // What is farther away changes nothing: more text never lowers a level.
+      const size_t apart = cell->begin < begin ? begin - cell->begin : cell->end - begin;
+      if (apart > kContextChars) break;
       if (cell->column != here->column) continue;
       ++seen;
       valid += is_valid(text_.substr(cell->begin, cell->end - cell->begin));

@@ -26,7 +26,7 @@ class Figures {
  public:
   explicit Figures(std::string_view text) : text_(text) {}
   // The number that begins at `begin` stands in a column (or behind one and the same word) of many numbers, of which
-  // hardly any is valid: by chance this one is.
+  // within kContextChars hardly any is valid: by chance this one is.
   bool IsChanceInColumn(size_t begin, bool (*is_valid)(std::string_view digits));
 
  private:
